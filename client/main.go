@@ -1,0 +1,23 @@
+// The client of a kcptun pair: it accepts TCP or unix connections and carries
+// each as a stream to the server.
+package main
+
+import (
+	"os"
+
+	"kcptun/std"
+)
+
+// VERSION is set by the linker in releases.
+var VERSION = "SELFBUILD"
+
+// Config are the settings; the client's are those that say so.
+type Config = std.Config
+
+func main() {
+	app := std.App{Role: std.Client, Version: VERSION, Load: parseJSONConfig, Exit: os.Exit, Run: run}
+	os.Exit(app.Main(os.Args, os.Stdout, os.Stderr))
+}
+
+// parseJSONConfig overrides settings by the JSON file at path.
+func parseJSONConfig(c *Config, path string) error { return c.ReadJSON(std.Client, path) }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"kcptun/std"
+	"kcptun/std/link"
+)
+
+// Time limits of the client.
+const (
+	sessionWait = 10 * time.Second // for an accepted connection to get a session
+	grace       = 5 * time.Second  // for open streams to finish at the end
+)
+
+// run listens for applications and carries their connections until ctx ends.
+func run(ctx context.Context, cfg *Config, env std.Env) error {
+	if cfg.TCP {
+		cleared, err := link.CheckTCP()
+		if err != nil {
+			return err
+		}
+		for _, rule := range cleared {
+			env.Log.Warn("removed a rule that a killed run had left", "rule", rule)
+		}
+	}
+	dial, err := newDialer(cfg, env)
+	if err != nil {
+		return err
+	}
+	lis, err := std.ListenStream(cfg.LocalAddr)
+	if err != nil {
+		return err
+	}
+	defer lis.Close()
+	env.Log.Info("listening", "addr", lis.Addr())
+
+	pool := newPool(cfg, env, dial)
+	carry := &carrier{cfg: cfg, env: env, pool: pool}
+	defer context.AfterFunc(ctx, func() { lis.Close() })()
+	err = std.AcceptLoop(ctx, lis, env.Log, func(conn net.Conn) { carry.start(conn) })
+	carry.finish(grace)
+	pool.close()
+	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,23 @@
+// The server of a kcptun pair: it connects each stream of its clients to the
+// target.
+package main
+
+import (
+	"os"
+
+	"kcptun/std"
+)
+
+// VERSION is set by the linker in releases.
+var VERSION = "SELFBUILD"
+
+// Config are the settings; the server's are those that say so.
+type Config = std.Config
+
+func main() {
+	app := std.App{Role: std.Server, Version: VERSION, Load: parseJSONConfig, Exit: os.Exit, Run: run}
+	os.Exit(app.Main(os.Args, os.Stdout, os.Stderr))
+}
+
+// parseJSONConfig overrides settings by the JSON file at path.
+func parseJSONConfig(c *Config, path string) error { return c.ReadJSON(std.Server, path) }

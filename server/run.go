@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"kcptun/std"
+	"kcptun/std/link"
+)
+
+// Time limits of the server.
+const (
+	dialTimeout = 10 * time.Second // to connect to the target
+	firstWords  = 30 * time.Second // for a new session's first bytes
+	drainLimit  = 2 * time.Second  // for the client to acknowledge the last bytes
+	grace       = 5 * time.Second  // for open streams to finish at the end
+)
+
+// run listens on all ports and serves sessions until ctx ends.
+func run(ctx context.Context, cfg *Config, env std.Env) error {
+	options, err := cfg.LinkOptions(env.Log, env.Stats)
+	if err != nil {
+		return err
+	}
+	links, err := openLinks(ctx, cfg, env, options)
+	if err != nil {
+		return err
+	}
+	defer closeAll(links)
+	srv := &server{cfg: cfg, env: env, sessions: std.NewSessions(cfg)}
+	return srv.serve(ctx, links)
+}
+
+// openLinks opens every port of the range, UDP and with --tcp its imitation of
+// TCP, or none.
+func openLinks(ctx context.Context, cfg *Config, env std.Env, options link.Options) (links []*link.Conn, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(links)
+		}
+	}()
+	ports, err := std.ParseMultiPort(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	opens := []opener{{"udp", link.Listen}}
+	if cfg.TCP {
+		cleared, err := link.CheckTCP()
+		if err != nil {
+			return nil, err
+		}
+		for _, rule := range cleared {
+			env.Log.Warn("removed a rule that a killed run had left", "rule", rule)
+		}
+		opens = append(opens, opener{"tcp", link.ListenTCP})
+	}
+	var advised sync.Once
+	for _, addr := range ports.All() {
+		for _, o := range opens {
+			l, err := o.listen(ctx, options, addr)
+			if err != nil {
+				return links, fmt.Errorf("listening on %s: %w", addr, err)
+			}
+			links = append(links, l)
+			env.Log.Info("listening", "addr", l.LocalAddr(), "over", o.name)
+			if advice := l.Advice(); advice != "" {
+				advised.Do(func() { env.Log.Warn(advice) })
+			}
+		}
+	}
+	return links, nil
+}
+
+type opener struct {
+	name   string
+	listen func(context.Context, link.Options, string) (*link.Conn, error)
+}
+
+func closeAll(links []*link.Conn) {
+	for _, l := range links {
+		l.Close()
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std"
+	"kcptun/std/link"
+)
+
+// server serves sessions and their streams.
+type server struct {
+	cfg      *Config
+	env      std.Env
+	sessions *std.Sessions
+
+	streams std.Group
+	wg      sync.WaitGroup // sessions and listeners
+}
+
+var errServerEnds = errors.New("server ends")
+
+// serve accepts sessions from all links until ctx ends, lets their streams
+// finish, and closes them.
+func (s *server) serve(ctx context.Context, links []*link.Conn) error {
+	// Sessions outlive ctx by the grace their streams get.
+	life, end := context.WithCancel(context.Background())
+	defer end()
+	failed := make(chan error, len(links))
+	for _, l := range links {
+		lis, err := kcp.ServeConn(nil, s.cfg.DataShard, s.cfg.ParityShard, l)
+		if err != nil {
+			return err
+		}
+		defer lis.Close()
+		context.AfterFunc(ctx, func() { lis.Close() })
+		s.wg.Go(func() { failed <- s.accept(ctx, life, lis, l) })
+	}
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	s.streams.Finish(grace)
+	end()
+	if err != nil {
+		closeAll(links)
+	}
+	s.wg.Wait()
+	return err
+}
+
+// accept serves the sessions of one link until its listener ends. Its error says
+// why it did; nil where ctx has ended.
+func (s *server) accept(ctx, life context.Context, lis *kcp.Listener, l *link.Conn) error {
+	for {
+		k, err := lis.AcceptKCP()
+		if ctx.Err() != nil {
+			if err == nil {
+				k.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.wg.Go(func() { s.session(ctx, life, k, l) })
+	}
+}
+
+// session serves one session until it ends, or life does.
+func (s *server) session(ctx, life context.Context, k *kcp.UDPSession, l *link.Conn) {
+	log := s.env.Log.With("from", k.RemoteAddr().String(), "conv", k.GetConv())
+	hearing, cancel := context.WithTimeout(ctx, firstWords)
+	defer cancel()
+	sess, err := s.sessions.Server(hearing, k, l, func(setting string, ours, theirs any) {
+		log.Warn("client differs in "+setting+", speaking as it does", "ours", ours, "theirs", theirs)
+	})
+	if err != nil {
+		log.Warn("session refused", "reason", err)
+		return
+	}
+	log.Info("session opened", "at", sess.LocalAddr())
+	done := make(chan struct{})
+	s.wg.Go(func() {
+		defer close(done)
+		sess.Close(s.acceptStreams(ctx, sess))
+	})
+	select {
+	case <-done:
+	case <-life.Done():
+		s.drain(sess)
+		sess.Close(errServerEnds)
+		<-done
+	}
+	log.Info("session closed", "reason", sess.Err())
+}
+
+// drain waits for the client to acknowledge what was sent.
+func (s *server) drain(sess *std.Session) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	_ = sess.Drain(ctx) // what is not acknowledged by then will not be
+}
+
+// acceptStreams connects the streams of a session until it ends, and returns why
+// it did. Streams that come after ctx has ended are closed at once.
+func (s *server) acceptStreams(ctx context.Context, sess *std.Session) error {
+	for {
+		st, err := sess.Accept()
+		if err != nil {
+			return err
+		}
+		if !s.streams.Go(st, func() { s.stream(ctx, sess, st) }) {
+			st.Close()
+		}
+	}
+}
+
+// stream connects one stream to the target and carries it.
+func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream) {
+	target, err := dialTarget(ctx, s.cfg.Target)
+	if err != nil {
+		s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.cfg.Target, "reason", err)
+		st.Close()
+		return
+	}
+	std.CarryStream(std.Carry{
+		Log: s.env.Log, Quiet: s.cfg.Quiet,
+		From: sess.RemoteAddr().String(), To: s.cfg.Target,
+		FromName: "client", ToName: "target",
+		Stream: st, A: st.Wrapped(), B: target, CloseWait: s.cfg.CloseWait,
+	})
+}
+
+// dialTarget connects to the target, TCP or a unix socket.
+func dialTarget(ctx context.Context, target string) (net.Conn, error) {
+	network := "tcp"
+	if std.IsUnixPath(target) {
+		network = "unix"
+	}
+	d := net.Dialer{Timeout: dialTimeout}
+	return d.DialContext(ctx, network, target)
+}

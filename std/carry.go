@@ -1,0 +1,50 @@
+package std
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Carry is one stream with what it connects, and what the log says of it.
+type Carry struct {
+	Log              *slog.Logger
+	Quiet            bool
+	From, To         string // addresses
+	FromName, ToName string // what they are, for the reason
+	Stream           *Stream
+	A, B             io.ReadWriteCloser // the ends towards From and To; one is the stream
+	CloseWait        int                // seconds, see Relay
+}
+
+// CarryStream relays a stream until it has ended and closes both ends. Unless
+// quiet, the log says when it began, and when and why it ended.
+func CarryStream(c Carry) {
+	begun := time.Now()
+	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream.ID())
+	if !c.Quiet {
+		log.Info("stream opened")
+	}
+	r := Relay(c.A, c.B, time.Duration(c.CloseWait)*time.Second)
+	if !c.Quiet {
+		log.Info("stream closed", "up", r.FromA, "down", r.FromB,
+			"duration", time.Since(begun).Round(time.Millisecond), "reason", c.reason(r))
+	}
+}
+
+// reason says which end ended the stream, and how.
+func (c Carry) reason(r Result) string {
+	first, second := c.FromName, c.ToName
+	err, next := r.ErrA, r.ErrB
+	if !r.FirstA {
+		first, second, err, next = second, first, next, err
+	}
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s: %v", first, err)
+	case next != nil:
+		return fmt.Sprintf("%s finished, then %s: %v", first, second, next)
+	}
+	return fmt.Sprintf("%s finished, then %s", first, second)
+}

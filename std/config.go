@@ -1,0 +1,140 @@
+package std
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/xtaci/smux"
+
+	"kcptun/std/link"
+)
+
+// Role is the end of the tunnel that a program is.
+type Role uint8
+
+// The two ends. Their sum stands for both.
+const (
+	Client Role = 1 << iota
+	Server
+	both = Client | Server
+)
+
+func (r Role) String() string {
+	if r == Server {
+		return "server"
+	}
+	return "client"
+}
+
+// DefaultKey is the pre-shared key when none is given. Its spelling is a fact of
+// the wire.
+const DefaultKey = "it's a secrect"
+
+// KeyEnv is the environment variable that gives the key.
+const KeyEnv = "KCPTUN_KEY"
+
+// Config are the settings of either end; those of the other end are not used.
+// settings.go says what each means, config_check.go what is valid.
+type Config struct {
+	LocalAddr    string `json:"localaddr"`
+	RemoteAddr   string `json:"remoteaddr"`
+	Listen       string `json:"listen"`
+	Target       string `json:"target"`
+	Key          string `json:"key"`
+	Crypt        string `json:"crypt"`
+	Mode         string `json:"mode"`
+	QPP          bool   `json:"qpp"`
+	QPPCount     int    `json:"qpp-count"`
+	Conn         int    `json:"conn"`
+	AutoExpire   int    `json:"autoexpire"`
+	ScavengeTTL  int    `json:"scavengettl"`
+	MTU          int    `json:"mtu"`
+	RateLimit    int    `json:"ratelimit"`
+	SndWnd       int    `json:"sndwnd"`
+	RcvWnd       int    `json:"rcvwnd"`
+	DataShard    int    `json:"datashard"`
+	ParityShard  int    `json:"parityshard"`
+	DSCP         int    `json:"dscp"`
+	NoComp       bool   `json:"nocomp"`
+	AckNodelay   bool   `json:"acknodelay"`
+	NoDelay      int    `json:"nodelay"`
+	Interval     int    `json:"interval"`
+	Resend       int    `json:"resend"`
+	NoCongestion int    `json:"nc"`
+	SockBuf      int    `json:"sockbuf"`
+	SmuxVer      int    `json:"smuxver"`
+	SmuxBuf      int    `json:"smuxbuf"`
+	FrameSize    int    `json:"framesize"`
+	StreamBuf    int    `json:"streambuf"`
+	KeepAlive    int    `json:"keepalive"`
+	CloseWait    int    `json:"closewait"`
+	SnmpLog      string `json:"snmplog"`
+	SnmpPeriod   int    `json:"snmpperiod"`
+	Log          string `json:"log"`
+	Quiet        bool   `json:"quiet"`
+	TCP          bool   `json:"tcp"`
+	Pprof        bool   `json:"pprof"`
+
+	// Warnings are what was found odd while reading the settings.
+	Warnings []string `json:"-"`
+}
+
+// DefaultConfig are the settings of an end to which nothing was said.
+func DefaultConfig(r Role) Config {
+	c := Config{
+		Key: DefaultKey, Crypt: "aes", Mode: "fast", QPPCount: 61,
+		MTU: 1350, DataShard: 10, ParityShard: 3, Interval: 50,
+		SockBuf: 4 << 20, SmuxVer: 2, SmuxBuf: 4 << 20, FrameSize: 8192, StreamBuf: 2 << 20,
+		KeepAlive: 10, SnmpPeriod: 60,
+	}
+	if r == Server {
+		c.Listen, c.Target = ":29900", "127.0.0.1:12948"
+		c.SndWnd, c.RcvWnd = 1024, 1024
+		c.CloseWait = 30
+		return c
+	}
+	c.LocalAddr, c.RemoteAddr = ":12948", "vps:29900"
+	c.Conn, c.ScavengeTTL = 1, 600
+	c.SndWnd, c.RcvWnd = 128, 512
+	return c
+}
+
+// minPatience is the least time after which smux's keepalive gives a silent
+// peer up.
+const minPatience = 30 * time.Second
+
+// smuxConfig is what smux is given. Its keepalive timeout follows the interval:
+// a fixed one would end every session whose interval is longer.
+func (c *Config) smuxConfig() *smux.Config {
+	interval := time.Duration(c.KeepAlive) * time.Second
+	return &smux.Config{
+		Version:           c.SmuxVer,
+		KeepAliveInterval: interval,
+		KeepAliveTimeout:  max(3*interval, minPatience),
+		MaxFrameSize:      c.FrameSize,
+		MaxReceiveBuffer:  c.SmuxBuf,
+		MaxStreamBuffer:   c.StreamBuf,
+	}
+}
+
+// LinkOptions are the settings of the program's links. It derives the packet key,
+// which takes milliseconds. Check comes before it.
+func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options, error) {
+	sealer, err := NewSealer(c.Crypt, c.Key)
+	if err != nil {
+		return link.Options{}, err
+	}
+	return link.Options{
+		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: c.RateLimit,
+		Stats: stats, Log: log,
+	}, nil
+}
+
+// sees tells whether a role is among roles.
+func (r Role) sees(s setting) bool { return s.roles&r != 0 }
+
+// known returns the settings of a role.
+func (r Role) known(c *Config) []setting {
+	return slices.DeleteFunc(settings(c), func(s setting) bool { return !r.sees(s) })
+}

@@ -1,0 +1,111 @@
+package std
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// ReadJSON overrides the settings that the file at path names. Unknown keys and
+// text after the JSON value become warnings in c.Warnings.
+func (c *Config) ReadJSON(r Role, path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("-c: %w", err)
+	}
+	if err := c.parseJSON(r, data); err != nil {
+		return fmt.Errorf("-c %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Config) parseJSON(r Role, data []byte) error {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors begin a file with a byte order mark
+	dec := json.NewDecoder(bytes.NewReader(data))
+	var keys map[string]json.RawMessage
+	if err := dec.Decode(&keys); err != nil {
+		return locate(data, err)
+	}
+	end := dec.InputOffset()
+	if err := json.Unmarshal(data[:end], c); err != nil {
+		return locate(data, err)
+	}
+	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
+		line, column := position(data, end+int64(bytes.Index(data[end:], rest)))
+		c.warn("text after the JSON value is ignored, from line %d, column %d on", line, column)
+	}
+	c.warnUnknown(r, keys)
+	return nil
+}
+
+// warnUnknown names the keys that mean nothing to this end. Keys match without
+// regard to case.
+func (c *Config) warnUnknown(r Role, keys map[string]json.RawMessage) {
+	var own, all []string
+	for _, s := range settings(c) {
+		all = append(all, s.key)
+		if r.sees(s) {
+			own = append(own, s.key)
+		}
+	}
+	for key := range sortedKeys(keys) {
+		switch {
+		case containsFold(own, key):
+		case containsFold(all, key):
+			c.warn("JSON key %q is for the other end and is ignored here", key)
+		default:
+			c.warn("JSON key %q is unknown and is ignored%s", key, didYouMean(key, own))
+		}
+	}
+}
+
+func containsFold(list []string, s string) bool {
+	for _, v := range list {
+		if strings.EqualFold(v, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// locate puts line and column into an error of encoding/json.
+func locate(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	var typed *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		// The offset is behind the offending byte.
+		line, column := position(data, syntax.Offset-1)
+		return fmt.Errorf("line %d, column %d: %w", line, column, err)
+	case errors.As(err, &typed):
+		line, column := position(data, typed.Offset-1)
+		if typed.Field == "" {
+			return fmt.Errorf("line %d, column %d: a JSON object is wanted, not a %s", line, column, typed.Value)
+		}
+		return fmt.Errorf("line %d, column %d: key %q wants a %s, not a %s", line, column, typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		line, column := position(data, int64(len(data)))
+		return fmt.Errorf("line %d, column %d: the text ends before the JSON value does", line, column)
+	}
+	return err
+}
+
+func jsonName(kind string) string {
+	switch kind {
+	case "int":
+		return "whole number"
+	case "bool":
+		return "true or false"
+	}
+	return kind
+}
+
+// position counts lines and columns from 1, columns in bytes.
+func position(data []byte, offset int64) (line, column int) {
+	before := data[:max(0, min(offset, int64(len(data))))]
+	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
+}

@@ -1,0 +1,94 @@
+package std
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/pbkdf2"
+	"crypto/sha1"
+	"fmt"
+	"strings"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/link"
+)
+
+// Facts of the wire: every version derives the packet key this way.
+const (
+	keySalt   = "kcp-go"
+	keyRounds = 4096
+	keyBytes  = 32
+)
+
+// cipherSpec is one row of the table of ciphers: how many bytes of the derived
+// key it takes and what makes its sealer.
+type cipherSpec struct {
+	name   string
+	bytes  int
+	sealer func(key []byte) (link.Sealer, error)
+}
+
+// ciphers is the one table of ciphers, in the order of the help text.
+var ciphers = []cipherSpec{
+	{"aes", 32, inCFB(kcp.NewAESBlockCrypt)},
+	{"aes-128", 16, inCFB(kcp.NewAESBlockCrypt)},
+	{"aes-128-gcm", 16, inGCM},
+	{"aes-192", 24, inCFB(kcp.NewAESBlockCrypt)},
+	{"salsa20", 32, inCFB(kcp.NewSalsa20BlockCrypt)},
+	{"blowfish", 32, inCFB(kcp.NewBlowfishBlockCrypt)},
+	{"twofish", 32, inCFB(kcp.NewTwofishBlockCrypt)},
+	{"cast5", 16, inCFB(kcp.NewCast5BlockCrypt)},
+	{"3des", 24, inCFB(kcp.NewTripleDESBlockCrypt)},
+	{"tea", 16, inCFB(kcp.NewTEABlockCrypt)},
+	{"xtea", 16, inCFB(kcp.NewXTEABlockCrypt)},
+	{"xor", 32, inCFB(kcp.NewSimpleXORBlockCrypt)},
+	{"sm4", 16, inCFB(kcp.NewSM4BlockCrypt)},
+	{"none", 32, inCFB(kcp.NewNoneBlockCrypt)},
+	{"null", 0, func([]byte) (link.Sealer, error) { return link.Plain{}, nil }},
+}
+
+func inCFB(newBlock func([]byte) (kcp.BlockCrypt, error)) func([]byte) (link.Sealer, error) {
+	return func(key []byte) (link.Sealer, error) {
+		block, err := newBlock(key)
+		if err != nil {
+			return nil, err
+		}
+		return link.NewCFB(block), nil
+	}
+}
+
+func inGCM(key []byte) (link.Sealer, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	return link.NewAEAD(gcm), nil
+}
+
+// CipherNames are the values that --crypt takes.
+func CipherNames() []string {
+	names := make([]string, len(ciphers))
+	for i, c := range ciphers {
+		names[i] = c.name
+	}
+	return names
+}
+
+// NewSealer makes the sealer of a cipher from the pre-shared key.
+func NewSealer(name, key string) (link.Sealer, error) {
+	for _, c := range ciphers {
+		if c.name != name {
+			continue
+		}
+		derived, err := pbkdf2.Key(sha1.New, key, []byte(keySalt), keyRounds, keyBytes)
+		if err != nil {
+			return nil, err
+		}
+		return c.sealer(derived[:c.bytes])
+	}
+	return nil, fmt.Errorf("unknown cipher %q, valid are %s", name, strings.Join(CipherNames(), ", "))
+}

@@ -1,0 +1,69 @@
+package std
+
+import (
+	"io"
+	"sync"
+	"time"
+)
+
+// Group owns the goroutines of open connections, so that they can be waited for
+// and in the end be closed.
+type Group struct {
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	open   map[io.Closer]struct{}
+	closed bool
+}
+
+// Go runs f in a goroutine on behalf of c, unless Finish was called: then it
+// returns false.
+func (g *Group) Go(c io.Closer, f func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	if g.open == nil {
+		g.open = make(map[io.Closer]struct{})
+	}
+	g.open[c] = struct{}{}
+	g.wg.Go(func() {
+		defer func() {
+			g.mu.Lock()
+			delete(g.open, c)
+			g.mu.Unlock()
+		}()
+		f()
+	})
+	return true
+}
+
+// Finish lets nothing new start, waits up to grace for all to end, closes what
+// is left and waits for that.
+func (g *Group) Finish(grace time.Duration) {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		g.wg.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return
+	case <-timer.C:
+	}
+	g.mu.Lock()
+	left := make([]io.Closer, 0, len(g.open))
+	for c := range g.open {
+		left = append(left, c)
+	}
+	g.mu.Unlock()
+	for _, c := range left {
+		c.Close()
+	}
+	<-done
+}

@@ -1,0 +1,218 @@
+// Package link is everything that touches a datagram. Its Conn is a
+// net.PacketConn for kcp-go, which is given no cipher of its own: the link sees
+// every KCP packet in plain, seals it, carries it over UDP (or an imitation of
+// TCP) and keeps the socket's transient errors to itself.
+//
+// Trust on receive is won in this order, and each failure has its own counter:
+// length, seal, shape of the KCP header, peer.
+package link
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// MaxDatagram is the largest UDP payload in bytes that the link sends. Stock
+// receivers read into 1500 bytes.
+const MaxDatagram = 1500
+
+// Options are the settings of a link, the same for every socket of a program.
+type Options struct {
+	Sealer    Sealer       // turns packets into datagrams; Plain for no crypto
+	DSCP      int          // 0 to 63, 0 leaves the socket as it is
+	Buffer    int          // socket buffers in bytes, each direction; 0 leaves them
+	RateLimit int          // bytes per second and peer, whole datagrams; 0 is no limit
+	Stats     *Stats       // shared by all links of a program
+	Log       *slog.Logger // never nil
+}
+
+// carrier moves sealed datagrams; UDP and the imitation of TCP are the two.
+// This is the seam for batching: what is behind it may gather datagrams on the
+// way out and hand out several per system call on the way in.
+type carrier interface {
+	// recv blocks for the next datagram and returns its length and source. A
+	// datagram longer than b is cut.
+	recv(b []byte) (int, netip.AddrPort, error)
+	// send sends one datagram. It may be called from several goroutines.
+	send(b []byte, to netip.AddrPort) error
+	localAddr() net.Addr
+	// advice is one line about a setting that the system did not grant, or "".
+	advice() string
+	close() error
+}
+
+// Conn is a net.PacketConn over sealed datagrams. It deliberately is not, and
+// does not embed, a *net.UDPConn: kcp-go would find the socket behind it and
+// send past the seal.
+type Conn struct {
+	sock   carrier
+	opt    Options
+	peers  *peers
+	rbuf   []byte // only ReadFrom uses it, and kcp-go reads from one goroutine
+	wbufs  sync.Pool
+	closed chan struct{}
+	once   sync.Once
+
+	recvTrouble, sendTrouble, sealTrouble occasion
+}
+
+var _ net.PacketConn = (*Conn)(nil)
+
+func newConn(sock carrier, opt Options, only netip.AddrPort) *Conn {
+	c := &Conn{sock: sock, opt: opt, closed: make(chan struct{})}
+	c.peers = newPeers(only, opt.RateLimit, c.closed)
+	c.rbuf = make([]byte, 2*MaxDatagram)
+	c.wbufs.New = func() any { b := make([]byte, 0, 2*MaxDatagram); return &b }
+	return c
+}
+
+// ReadFrom copies the next packet that passes every check into p and returns
+// its length and its *Peer. It returns an error only when the link is closed.
+func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) {
+	failures := 0
+	for {
+		n, from, err := c.sock.recv(c.rbuf)
+		if err != nil {
+			if c.isClosed() || errors.Is(err, net.ErrClosed) {
+				return 0, nil, net.ErrClosed
+			}
+			c.opt.Stats.RecvErrors.Add(1)
+			if times, due := c.recvTrouble.due(); due {
+				c.opt.Log.Warn("receiving failed, going on", "err", err, "times", times)
+			}
+			failures++
+			c.pause(failures)
+			continue
+		}
+		failures = 0
+		packet, peer := c.admit(c.rbuf[:n], from)
+		if peer == nil {
+			continue
+		}
+		return copy(p, packet), peer, nil
+	}
+}
+
+// admit runs the checks on a datagram and returns the packet in it and its
+// peer, or nil. Nothing is allocated for a datagram that fails one of them.
+func (c *Conn) admit(datagram []byte, from netip.AddrPort) ([]byte, *Peer) {
+	st := c.opt.Stats
+	if len(datagram) < c.opt.Sealer.Overhead()+minPacket {
+		st.Short.Add(1)
+		return nil, nil
+	}
+	if !c.peers.admits(from) {
+		st.Foreign.Add(1)
+		return nil, nil
+	}
+	packet, ok := c.opt.Sealer.Open(datagram)
+	if !ok {
+		addSnmp(&kcp.DefaultSnmp.InCsumErrors)
+		st.SealFailures.Add(1)
+		if times, due := c.sealTrouble.due(); due {
+			c.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", from, "times", times)
+		}
+		return nil, nil
+	}
+	h, ok := ParsePacket(packet)
+	if !ok {
+		st.BadShape.Add(1)
+		return nil, nil
+	}
+	peer := c.peers.get(from)
+	peer.received(h, len(datagram))
+	return packet, peer
+}
+
+// WriteTo seals p and sends it to addr, which must be a *Peer of this link. It
+// returns the length of the whole datagram, so that kcp-go's counter OutBytes
+// includes the seal. It blocks while the peer is above its rate limit, and
+// fails only when the link is closed.
+func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	peer, ok := addr.(*Peer)
+	if !ok {
+		return 0, &net.AddrError{Err: "not a peer of this link", Addr: addr.String()}
+	}
+	buf := c.wbufs.Get().(*[]byte)
+	defer c.wbufs.Put(buf)
+	datagram := c.opt.Sealer.Seal((*buf)[:0], p)
+	if !peer.pace(len(datagram)) || c.isClosed() {
+		return 0, net.ErrClosed
+	}
+	peer.sent(p)
+	if err := c.sock.send(datagram, peer.addr); err != nil {
+		if c.isClosed() || errors.Is(err, net.ErrClosed) {
+			return 0, net.ErrClosed
+		}
+		// Lost like any other datagram: KCP sends it again.
+		c.opt.Stats.SendErrors.Add(1)
+		if times, due := c.sendTrouble.due(); due {
+			c.opt.Log.Warn("sending failed, going on", "to", peer.text, "err", err, "times", times)
+		}
+	}
+	return len(datagram), nil
+}
+
+// Peer is the only peer of a dialled link, nil at a listening one.
+func (c *Conn) Peer() *Peer { return c.peers.only }
+
+// Forget drops what the link keeps of a peer whose session has ended.
+func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
+
+// Advice is one line about a setting the system did not grant in full (a
+// clamped socket buffer), with its cure, or "".
+func (c *Conn) Advice() string { return c.sock.advice() }
+
+// Overhead is the number of bytes that sealing adds to a packet.
+func (c *Conn) Overhead() int { return c.opt.Sealer.Overhead() }
+
+// LocalAddr is the address of the socket.
+func (c *Conn) LocalAddr() net.Addr { return c.sock.localAddr() }
+
+// Close ends ReadFrom and WriteTo and closes the socket. It is idempotent.
+func (c *Conn) Close() error {
+	var err error
+	c.once.Do(func() {
+		close(c.closed)
+		err = c.sock.close()
+	})
+	return err
+}
+
+// SetDeadline is there for net.PacketConn; kcp-go does not use it.
+func (c *Conn) SetDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// SetReadDeadline is there for net.PacketConn; kcp-go does not use it.
+func (c *Conn) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// SetWriteDeadline is there for net.PacketConn; kcp-go does not use it.
+func (c *Conn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+func (c *Conn) isClosed() bool {
+	select {
+	case <-c.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause keeps a socket that fails at every call (no network at all) from
+// spinning: the first failures go unpunished, then 1 ms doubling up to 256 ms.
+func (c *Conn) pause(failures int) {
+	if failures < 4 {
+		return
+	}
+	t := time.NewTimer(time.Millisecond << min(failures-4, 8))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.closed:
+	}
+}

@@ -1,0 +1,83 @@
+package link
+
+import "encoding/binary"
+
+// Kind says what a packet in plain is.
+type Kind uint8
+
+// The kinds of packets that travel on a link.
+const (
+	Segments  Kind = iota + 1 // KCP segments, with or without a FEC header
+	Parity                    // Reed-Solomon parity
+	OutOfBand                 // kcp-go's unreliable datagrams
+)
+
+const (
+	fecHeader   = 8  // sequence u32, type u16, size u16
+	segHeader   = 24 // conv u32, cmd u8, frg u8, wnd u16, ts u32, sn u32, una u32, len u32
+	minPacket   = 12 // an empty out-of-band packet: FEC header and conversation
+	fecData     = 0xf1
+	fecParity   = 0xf2
+	fecOOB      = 0xf3
+	cmdPush     = 81
+	cmdLast     = 84
+	offsetCmd   = 4
+	offsetSN    = 12
+	offsetUna   = 16
+	offsetLen   = 20
+	offsetFlags = 4
+)
+
+// Packet is what the link reads of a KCP packet in plain.
+type Packet struct {
+	Kind Kind
+	Conv uint32 // conversation; 0 for parity, which names none
+	Una  uint32 // all below it has arrived at the sender; only with Segments
+	Push bool   // the packet carries data
+	Next uint32 // one above the highest sequence number pushed; only with Push
+}
+
+// ParsePacket reads the headers of a packet and tells whether its shape is that
+// of a KCP packet: known types and commands, lengths that fit, one conversation.
+func ParsePacket(b []byte) (Packet, bool) {
+	if len(b) < minPacket {
+		return Packet{}, false
+	}
+	switch binary.LittleEndian.Uint16(b[offsetFlags:]) {
+	case fecData:
+		return parseSegments(b[fecHeader:])
+	case fecParity:
+		return Packet{Kind: Parity}, true
+	case fecOOB:
+		return Packet{Kind: OutOfBand, Conv: binary.LittleEndian.Uint32(b[fecHeader:])}, true
+	}
+	return parseSegments(b)
+}
+
+func parseSegments(b []byte) (Packet, bool) {
+	if len(b) < segHeader {
+		return Packet{}, false
+	}
+	p := Packet{
+		Kind: Segments,
+		Conv: binary.LittleEndian.Uint32(b),
+		Una:  binary.LittleEndian.Uint32(b[offsetUna:]),
+	}
+	for len(b) >= segHeader { // kcp-go, too, ignores a shorter rest
+		cmd, size := b[offsetCmd], binary.LittleEndian.Uint32(b[offsetLen:])
+		if binary.LittleEndian.Uint32(b) != p.Conv || cmd < cmdPush || cmd > cmdLast || uint64(size) > uint64(len(b)-segHeader) {
+			return Packet{}, false
+		}
+		if una := binary.LittleEndian.Uint32(b[offsetUna:]); after(una, p.Una) {
+			p.Una = una
+		}
+		if next := binary.LittleEndian.Uint32(b[offsetSN:]) + 1; cmd == cmdPush && (!p.Push || after(next, p.Next)) {
+			p.Push, p.Next = true, next
+		}
+		b = b[segHeader+size:]
+	}
+	return p, true
+}
+
+// after compares sequence numbers, which wrap.
+func after(a, b uint32) bool { return int32(a-b) > 0 }

@@ -1,0 +1,206 @@
+package link
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxIdlePeers bounds the peers kept for which nobody called Forget: they
+// passed the seal, but no session came of it.
+const (
+	maxIdlePeers = 4096
+	peerIdle     = time.Minute
+)
+
+// Peer is the other end of a link and the net.Addr that kcp-go is given for it.
+// It stands for the peer rather than for its present address, with its text
+// kept ready: kcp-go formats the address of every packet and keys its sessions
+// by that text. It is also where the link keeps what it knows of the peer, the
+// seam for rate control and for dead paths.
+type Peer struct {
+	addr  netip.AddrPort
+	text  string
+	limit *rate.Limiter
+	stop  <-chan struct{}
+
+	conv   atomic.Uint32 // the conversation that the two counters below are of
+	next   atomic.Uint32 // one above the highest sequence number sent
+	una    atomic.Uint32 // all below it was acknowledged by the peer
+	heard  atomic.Int64  // unix nanoseconds of the last packet; 0 is never
+	pushed atomic.Bool   // next is set
+}
+
+// Network is "udp", also for the imitation of TCP: kcp-go does not look.
+func (p *Peer) Network() string { return "udp" }
+
+// String is the address as host:port.
+func (p *Peer) String() string { return p.text }
+
+// Heard is when the last packet of the peer passed every check; the zero time
+// where none has.
+func (p *Peer) Heard() time.Time {
+	if ns := p.heard.Load(); ns != 0 {
+		return time.Unix(0, ns)
+	}
+	return time.Time{}
+}
+
+// InFlight is the number of segments sent and not yet acknowledged. What still
+// waits in kcp-go's queue for the window to open is not among them.
+func (p *Peer) InFlight() int {
+	if !p.pushed.Load() {
+		return 0
+	}
+	return max(0, int(int32(p.next.Load()-p.una.Load())))
+}
+
+// received takes note of a packet of the peer.
+func (p *Peer) received(h Packet, _ int) {
+	p.heard.Store(time.Now().UnixNano())
+	if h.Kind == Segments && h.Conv == p.conv.Load() && after(h.Una, p.una.Load()) {
+		p.una.Store(h.Una)
+	}
+}
+
+// sent takes note of a packet to the peer.
+func (p *Peer) sent(packet []byte) {
+	h, ok := ParsePacket(packet)
+	if !ok || !h.Push {
+		return
+	}
+	if p.conv.Load() != h.Conv || !p.pushed.Load() {
+		p.conv.Store(h.Conv)
+		p.una.Store(0) // sequence numbers of a conversation start at 0
+		p.next.Store(0)
+		p.pushed.Store(true)
+	}
+	if after(h.Next, p.next.Load()) {
+		p.next.Store(h.Next)
+	}
+}
+
+// pace waits until size more bytes are within the peer's rate limit. It is false
+// when the link was closed meanwhile.
+func (p *Peer) pace(size int) bool {
+	if p.limit == nil {
+		return true
+	}
+	r := p.limit.ReserveN(time.Now(), size)
+	if !r.OK() {
+		return true // larger than the burst: cannot be, see newPeer
+	}
+	wait := r.Delay()
+	if wait == 0 {
+		return true
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-p.stop:
+		return false
+	}
+}
+
+// peers is the table of a link's peers. A dialled link has exactly one.
+type peers struct {
+	only  *Peer
+	limit int // bytes per second, 0 is none
+	stop  <-chan struct{}
+
+	mu    sync.Mutex
+	table map[netip.AddrPort]*Peer
+}
+
+func newPeers(only netip.AddrPort, limit int, stop <-chan struct{}) *peers {
+	ps := &peers{limit: limit, stop: stop}
+	if only.IsValid() {
+		ps.only = ps.newPeer(only)
+	} else {
+		ps.table = make(map[netip.AddrPort]*Peer)
+	}
+	return ps
+}
+
+func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
+	p := &Peer{addr: addr, text: addr.String(), stop: ps.stop}
+	if ps.limit > 0 {
+		// The burst is what kcp-go's own limiter grants: 64 full datagrams.
+		p.limit = rate.NewLimiter(rate.Limit(ps.limit), 64*MaxDatagram)
+	}
+	return p
+}
+
+// admits is false where a dialled link hears another address than its peer's.
+func (ps *peers) admits(from netip.AddrPort) bool {
+	return ps.only == nil || ps.only.addr == from
+}
+
+// get returns the peer at an address, a new one where there is none.
+func (ps *peers) get(from netip.AddrPort) *Peer {
+	if ps.only != nil {
+		return ps.only
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p := ps.table[from]; p != nil {
+		return p
+	}
+	if len(ps.table) >= maxIdlePeers {
+		ps.sweep(time.Now().Add(-peerIdle))
+	}
+	p := ps.newPeer(from)
+	ps.table[from] = p
+	return p
+}
+
+// sweep drops the peers not heard since then. kcp-go keys sessions by text, so a
+// session whose peer was dropped goes on with a new one.
+func (ps *peers) sweep(then time.Time) {
+	for addr, p := range ps.table {
+		if p.Heard().Before(then) {
+			delete(ps.table, addr)
+		}
+	}
+}
+
+func (ps *peers) forget(p *Peer) {
+	if ps.only != nil {
+		return
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.table[p.addr] == p {
+		delete(ps.table, p.addr)
+	}
+}
+
+// Drain waits until everything sent to the peer is acknowledged and nothing more
+// was sent for the time of quiet, or until ctx ends. quiet must be longer than
+// kcp-go's interval, in which it moves data from its queue to the link.
+func (p *Peer) Drain(ctx context.Context, quiet time.Duration) error {
+	tick := time.NewTicker(max(quiet/8, time.Millisecond))
+	defer tick.Stop()
+	last, since := p.next.Load(), time.Now()
+	for {
+		if next := p.next.Load(); next != last || p.InFlight() > 0 {
+			last, since = next, time.Now()
+		}
+		if time.Since(since) >= quiet {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-p.stop:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package link
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"hash/crc32"
+	"sync"
+	"sync/atomic"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// Sealer turns a packet into a datagram and back. It may be used from several
+// goroutines.
+type Sealer interface {
+	// Overhead is the number of bytes that Seal adds.
+	Overhead() int
+	// Seal appends the sealed packet to dst, which must not overlap it, and
+	// returns the result.
+	Seal(dst, packet []byte) []byte
+	// Open opens a datagram in place and returns the packet inside it, or false
+	// where the datagram was not sealed with this key. It allocates nothing.
+	Open(datagram []byte) ([]byte, bool)
+}
+
+// Plain seals nothing: cipher "null".
+type Plain struct{}
+
+// Overhead is 0.
+func (Plain) Overhead() int { return 0 }
+
+// Seal appends the packet as it is.
+func (Plain) Seal(dst, packet []byte) []byte { return append(dst, packet...) }
+
+// Open returns the datagram as it is.
+func (Plain) Open(datagram []byte) ([]byte, bool) { return datagram, true }
+
+const (
+	cfbNonce  = 16 // random bytes at the head of a datagram in CFB form
+	cfbHeader = cfbNonce + crc32.Size
+)
+
+type cfb struct {
+	block  kcp.BlockCrypt
+	random random
+}
+
+// NewCFB is the classic packet form: 16 random bytes, the CRC-32 of what
+// follows, the packet; all of it passed through block.
+func NewCFB(block kcp.BlockCrypt) Sealer { return &cfb{block: block} }
+
+func (*cfb) Overhead() int { return cfbHeader }
+
+func (c *cfb) Seal(dst, packet []byte) []byte {
+	head := len(dst)
+	dst = append(dst, make([]byte, cfbHeader)...)
+	dst = append(dst, packet...)
+	d := dst[head:]
+	c.random.fill(d[:cfbNonce])
+	binary.LittleEndian.PutUint32(d[cfbNonce:], crc32.ChecksumIEEE(packet))
+	c.block.Encrypt(d, d)
+	return dst
+}
+
+func (c *cfb) Open(datagram []byte) ([]byte, bool) {
+	if len(datagram) < cfbHeader || len(datagram) > MaxDatagram {
+		return nil, false // the xor table of kcp-go ends at 1500 bytes
+	}
+	c.block.Decrypt(datagram, datagram)
+	packet := datagram[cfbHeader:]
+	return packet, crc32.ChecksumIEEE(packet) == binary.LittleEndian.Uint32(datagram[cfbNonce:])
+}
+
+type aead struct {
+	cipher.AEAD
+	random random
+}
+
+// NewAEAD is the authenticated packet form: a random nonce, then the sealed
+// packet with its tag.
+func NewAEAD(a cipher.AEAD) Sealer { return &aead{AEAD: a} }
+
+func (a *aead) Overhead() int { return a.NonceSize() + a.AEAD.Overhead() }
+
+func (a *aead) Seal(dst, packet []byte) []byte {
+	head, size := len(dst), a.NonceSize()
+	dst = append(dst, make([]byte, size)...)
+	nonce := dst[head:]
+	a.random.fill(nonce)
+	return a.AEAD.Seal(dst, nonce, packet, nil)
+}
+
+func (a *aead) Open(datagram []byte) ([]byte, bool) {
+	size := a.NonceSize()
+	if len(datagram) < size+a.AEAD.Overhead() {
+		return nil, false
+	}
+	packet, err := a.AEAD.Open(datagram[size:size], datagram[:size], datagram[size:], nil)
+	return packet, err == nil
+}
+
+// random hands out the system's random bytes in small pieces: one read of the
+// system's source serves 256 nonces.
+type random struct {
+	mu   sync.Mutex
+	buf  [4096]byte
+	left int
+}
+
+func (r *random) fill(p []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left < len(p) {
+		_, _ = rand.Read(r.buf[:]) // never fails: it ends the program instead
+		r.left = len(r.buf)
+	}
+	start := len(r.buf) - r.left
+	copy(p, r.buf[start:])
+	clear(r.buf[start : start+len(p)])
+	r.left -= len(p)
+}
+
+// SameKey tells whether two sealers open each other's datagrams. For tests of
+// settings, not for the wire.
+func SameKey(a, b Sealer) bool {
+	packet := bytes.Repeat([]byte{1}, minPacket)
+	if a.Overhead() != b.Overhead() {
+		return false
+	}
+	got, ok := b.Open(a.Seal(nil, packet))
+	return ok && bytes.Equal(got, packet)
+}
+
+func addSnmp(counter *uint64) { atomic.AddUint64(counter, 1) }

@@ -1,0 +1,44 @@
+package link
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are the counters of the links of a program, beside kcp-go's own.
+type Stats struct {
+	Short        atomic.Uint64 // datagrams too short to hold a packet
+	Foreign      atomic.Uint64 // datagrams at a client from another address than its server's
+	SealFailures atomic.Uint64 // datagrams that did not open; also in kcp-go's InCsumErrors
+	BadShape     atomic.Uint64 // packets that opened and are not KCP
+	RecvErrors   atomic.Uint64 // receive calls that failed and were tried again
+	SendErrors   atomic.Uint64 // datagrams that the system refused to send
+}
+
+// String lists every counter as Name:value, in the style of kcp-go's Snmp.
+func (s *Stats) String() string {
+	return fmt.Sprintf("LinkShort:%d LinkForeign:%d LinkSealFailures:%d LinkBadShape:%d LinkRecvErrors:%d LinkSendErrors:%d",
+		s.Short.Load(), s.Foreign.Load(), s.SealFailures.Load(), s.BadShape.Load(), s.RecvErrors.Load(), s.SendErrors.Load())
+}
+
+// noticeEvery is how often a trouble that goes on is logged.
+const noticeEvery = time.Minute
+
+// occasion logs a recurring trouble at its first time and then once a minute,
+// with the number of times since.
+type occasion struct {
+	count atomic.Int64 // since the last line
+	next  atomic.Int64 // unix nanoseconds of the earliest next line
+}
+
+// due counts one more time and tells whether a line is due, and for how many
+// times it stands. It allocates nothing: it is called for datagrams of anybody.
+func (o *occasion) due() (times int64, due bool) {
+	o.count.Add(1)
+	now, next := time.Now().UnixNano(), o.next.Load()
+	if now < next || !o.next.CompareAndSwap(next, now+int64(noticeEvery)) {
+		return 0, false
+	}
+	return o.count.Swap(0), true
+}

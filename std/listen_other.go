@@ -1,0 +1,16 @@
+//go:build !unix
+
+package std
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+)
+
+func ownedByUs(fs.FileInfo) bool { return true }
+
+// wsaConnRefused is WSAECONNREFUSED of Windows.
+const wsaConnRefused = syscall.Errno(10061)
+
+func isRefused(err error) bool { return errors.Is(err, wsaConnRefused) }

@@ -1,0 +1,97 @@
+//go:build !noqpp
+
+package std
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/xtaci/qpp"
+)
+
+// QPPLicence is the licence that a program linked with QPP is under.
+const QPPLicence = "GPL-3.0"
+
+// Figures from the authors of QPP for pads of 8 bits: a seed shorter than this,
+// or fewer pads, give less than they promise.
+const (
+	qppMinSeed = 211 // bytes
+	qppMinPads = 7
+	qppMaxPads = 65535 // the count is 16 bits wide
+	qppPadBits = 8
+)
+
+// QPPPort encrypts a stream with a quantum permutation pad, on top of the
+// packet crypto and for each stream anew.
+type QPPPort struct {
+	under io.ReadWriteCloser
+	pad   *qpp.QuantumPermutationPad
+	in    *qpp.Rand
+	out   *qpp.Rand
+}
+
+// NewQPPPort wraps under. seed is the pre-shared key and starts both directions.
+func NewQPPPort(under io.ReadWriteCloser, pad *qpp.QuantumPermutationPad, seed []byte) *QPPPort {
+	return &QPPPort{under: under, pad: pad, in: qpp.CreatePRNG(seed), out: qpp.CreatePRNG(seed)}
+}
+
+// Read reads and decrypts.
+func (p *QPPPort) Read(b []byte) (int, error) {
+	n, err := p.under.Read(b)
+	p.pad.DecryptWithPRNG(b[:n], p.in)
+	return n, err
+}
+
+// Write encrypts a copy of b, which it leaves alone as a Writer must, and
+// writes it.
+func (p *QPPPort) Write(b []byte) (int, error) {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	written := 0
+	for len(b) > 0 {
+		part := (*buf)[:copy(*buf, b)]
+		p.pad.EncryptWithPRNG(part, p.out)
+		n, err := p.under.Write(part)
+		written += n
+		if err != nil {
+			return written, err
+		}
+		b = b[len(part):]
+	}
+	return written, nil
+}
+
+// Close closes what is under it.
+func (p *QPPPort) Close() error { return p.under.Close() }
+
+// CloseWrite ends the outgoing direction, where what is under it can.
+func (p *QPPPort) CloseWrite() error {
+	if hc, ok := p.under.(halfCloser); ok {
+		return hc.CloseWrite()
+	}
+	return errNoHalfClose
+}
+
+// qppWrapper returns what wraps each stream; all share one pad.
+func qppWrapper(count int, key string) func(io.ReadWriteCloser) io.ReadWriteCloser {
+	pad := qpp.NewQPP([]byte(key), uint16(count))
+	return func(rw io.ReadWriteCloser) io.ReadWriteCloser { return NewQPPPort(rw, pad, []byte(key)) }
+}
+
+// ValidateQPPParams returns an error where QPP cannot work and warnings where it
+// gives less than its authors promise.
+func ValidateQPPParams(count int, key string) (warnings []string, err error) {
+	if count <= 0 || count > qppMaxPads {
+		return nil, fmt.Errorf("QPPCount %d is out of range, valid are 1 to %d", count, qppMaxPads)
+	}
+	if len(key) < qppMinSeed {
+		warnings = append(warnings, fmt.Sprintf("QPP asks for a key of %d bytes or more, this one has %d", qppMinSeed, len(key)))
+	}
+	if count < qppMinPads {
+		warnings = append(warnings, fmt.Sprintf("QPP asks for a QPPCount of %d or more, this is %d", qppMinPads, count))
+	}
+	if count%2 == 0 { // coprime to 8 is odd
+		warnings = append(warnings, fmt.Sprintf("QPP asks for a QPPCount that is coprime to %d, %d is even: take a prime", qppPadBits, count))
+	}
+	return warnings, nil
+}

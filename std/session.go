@@ -1,0 +1,313 @@
+package std
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/xtaci/kcp-go/v5"
+	"github.com/xtaci/smux"
+
+	"kcptun/std/link"
+)
+
+// ErrRetired is returned by Open of a session that takes no new streams.
+var ErrRetired = errors.New("session takes no new streams")
+
+// Session is KCP, snappy and smux in one value with one owner, who closes it.
+type Session struct {
+	kcp  *kcp.UDPSession
+	mux  *smux.Session
+	conn *frameConn
+	link *link.Conn
+	peer *link.Peer
+	own  bool // the link is this session's alone
+	cfg  *Config
+	wrap func(io.ReadWriteCloser) io.ReadWriteCloser // QPP, or nil
+
+	mu      sync.Mutex
+	streams map[uint32]*Stream
+	early   map[uint32]bool // streams we do not hold yet, and whether the peer has finished them
+	opening int             // calls of Open under way
+	retired bool
+	idle    chan struct{} // closed when retired and without streams
+	err     error         // why it ended
+	done    chan struct{}
+	once    sync.Once
+}
+
+// Sessions makes sessions with the same settings. It is made once per program:
+// deriving keys and pads takes milliseconds.
+type Sessions struct {
+	cfg  *Config
+	wrap func(io.ReadWriteCloser) io.ReadWriteCloser
+}
+
+// NewSessions prepares for sessions with the settings of cfg.
+func NewSessions(cfg *Config) *Sessions {
+	s := &Sessions{cfg: cfg}
+	if cfg.QPP {
+		s.wrap = qppWrapper(cfg.QPPCount, cfg.Key)
+	}
+	return s
+}
+
+// Client starts a session over a link that it owns from now on.
+func (f *Sessions) Client(l *link.Conn, conv uint32) (*Session, error) {
+	k, err := kcp.NewConn4(conv, l.Peer(), nil, f.cfg.DataShard, f.cfg.ParityShard, false, l)
+	if err != nil {
+		return nil, err
+	}
+	return f.start(k, l, l.Peer(), true, dialect{compressed: !f.cfg.NoComp, version: f.cfg.SmuxVer}, k)
+}
+
+// Server starts a session that kcp-go has accepted from a link. It first waits
+// for the client's first bytes, to speak as the client does, until ctx ends;
+// note is called with each setting in which the client differs from us.
+func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, note func(setting string, ours, theirs any)) (*Session, error) {
+	peer, ok := k.RemoteAddr().(*link.Peer)
+	if !ok {
+		return nil, fmt.Errorf("session from %v is not of this link", k.RemoteAddr())
+	}
+	f.tune(k, l)
+	stop := context.AfterFunc(ctx, func() { k.Close() })
+	theirs, conn, err := listenFor(k)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		k.Close()
+		l.Forget(peer)
+		return nil, err
+	}
+	if theirs.compressed == f.cfg.NoComp {
+		note("nocomp", f.cfg.NoComp, !theirs.compressed)
+	}
+	if theirs.version != f.cfg.SmuxVer {
+		note("smuxver", f.cfg.SmuxVer, theirs.version)
+	}
+	return f.start(k, l, peer, false, theirs, conn)
+}
+
+// tune gives a KCP session its parameters.
+func (f *Sessions) tune(k *kcp.UDPSession, l *link.Conn) {
+	c := f.cfg
+	k.SetStreamMode(true)
+	k.SetWriteDelay(false)
+	k.SetNoDelay(c.NoDelay, c.Interval, c.Resend, c.NoCongestion)
+	k.SetWindowSize(c.SndWnd, c.RcvWnd)
+	k.SetMtu(c.MTU - l.Overhead()) // kcp-go was given no cipher and does not subtract it
+	k.SetACKNoDelay(c.AckNodelay)
+}
+
+func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) (*Session, error) {
+	s := &Session{
+		kcp: k, link: l, peer: peer, own: own, cfg: f.cfg, wrap: f.wrap,
+		streams: make(map[uint32]*Stream), early: make(map[uint32]bool), idle: make(chan struct{}), done: make(chan struct{}),
+	}
+	if own {
+		f.tune(k, l)
+		if sp.compressed {
+			conn = NewCompStream(k)
+		}
+	}
+	s.conn = newFrameConn(conn, byte(sp.version), s.saw)
+	mc := f.cfg.smuxConfig()
+	mc.Version = sp.version
+	var err error
+	if own {
+		s.mux, err = smux.Client(s.conn, mc)
+	} else {
+		s.mux, err = smux.Server(s.conn, mc)
+	}
+	if err != nil {
+		s.closeUnder()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Open opens a stream. It fails with ErrRetired after Retire.
+func (s *Session) Open() (*Stream, error) {
+	s.mu.Lock()
+	if s.retired {
+		s.mu.Unlock()
+		return nil, ErrRetired
+	}
+	s.opening++
+	s.mu.Unlock()
+	m, err := s.mux.OpenStream()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.opened()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return s.adopt(m), nil
+}
+
+// opened ends a call of Open; s.mu is held.
+func (s *Session) opened() {
+	s.opening--
+	if s.opening == 0 && s.own {
+		clear(s.early)
+	}
+	s.signalIdle()
+}
+
+// Accept waits for the peer to open a stream. Its error says why the session is
+// at its end.
+func (s *Session) Accept() (*Stream, error) {
+	m, err := s.mux.AcceptStream()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return s.adopt(m), nil
+}
+
+// adopt takes a stream of smux's in; s.mu is held.
+func (s *Session) adopt(m *smux.Stream) *Stream {
+	st := &Stream{mux: m, session: s}
+	st.peerDone.Store(s.early[m.ID()])
+	delete(s.early, m.ID())
+	s.streams[m.ID()] = st
+	return st
+}
+
+// maxEarly bounds what is kept of streams that smux has not given us yet; its
+// own queue of them holds 1024.
+const maxEarly = 4096
+
+// saw is told of SYN and FIN frames of the peer before smux sees them.
+func (s *Session) saw(command byte, id uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.streams[id]; st != nil {
+		if command == frameFIN {
+			st.peerDone.Store(true)
+		}
+		return
+	}
+	_, known := s.early[id]
+	if (known || command == frameSYN || s.opening > 0) && len(s.early) < maxEarly {
+		s.early[id] = command == frameFIN
+	}
+}
+
+// release is called when a stream is closed.
+func (s *Session) release(st *Stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.streams, st.mux.ID())
+	s.signalIdle()
+}
+
+func (s *Session) signalIdle() {
+	if s.retired && s.opening == 0 && len(s.streams) == 0 {
+		select {
+		case <-s.idle:
+		default:
+			close(s.idle)
+		}
+	}
+}
+
+// Retire lets the session take no new streams. Idle is closed when the last one
+// has ended.
+func (s *Session) Retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retired = true
+	s.signalIdle()
+}
+
+// Idle is closed when the session is retired and has no streams.
+func (s *Session) Idle() <-chan struct{} { return s.idle }
+
+// NumStreams is the number of open streams.
+func (s *Session) NumStreams() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.streams)
+}
+
+// Drain waits until the peer has acknowledged all that was sent, or ctx ends.
+func (s *Session) Drain(ctx context.Context) error {
+	// Three intervals: within one, kcp-go moves what the window let wait.
+	return s.peer.Drain(ctx, 3*time.Duration(s.cfg.Interval)*time.Millisecond)
+}
+
+// Close closes the session and all its streams. The first reason given is kept.
+// It is idempotent.
+func (s *Session) Close(reason error) {
+	s.once.Do(func() {
+		s.mu.Lock()
+		s.err = reason
+		s.mu.Unlock()
+		close(s.done)
+		s.mux.Close()
+		s.closeUnder()
+	})
+}
+
+func (s *Session) closeUnder() {
+	s.kcp.Close()
+	if s.own {
+		s.link.Close()
+	} else {
+		s.link.Forget(s.peer)
+	}
+}
+
+// Done is closed when the session was closed.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err is the reason given to Close; nil before.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// RemoteAddr is the peer's address.
+func (s *Session) RemoteAddr() net.Addr { return s.kcp.RemoteAddr() }
+
+// LocalAddr is the address of the socket.
+func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
+
+// Conv is the KCP conversation id.
+func (s *Session) Conv() uint32 { return s.kcp.GetConv() }
+
+// explain puts an error of a dead session into words that help; s.mu is held.
+func (s *Session) explain(err error) error {
+	if s.err != nil {
+		return s.err
+	}
+	switch {
+	case errors.Is(err, smux.ErrInvalidProtocol):
+		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.conn.version)
+	case errors.Is(err, snappy.ErrCorrupt):
+		return errors.New("the peer's bytes are not compressed by snappy: is nocomp different at the other end?")
+	case errors.Is(err, net.ErrClosed):
+		return errors.New("the link was closed")
+	case errors.Is(err, io.ErrClosedPipe):
+		return s.silence()
+	}
+	return err
+}
+
+// silence is the reason when smux's keepalive has given the peer up.
+func (s *Session) silence() error {
+	heard := s.peer.Heard()
+	if heard.IsZero() {
+		return errors.New("the peer never answered: are address, port, key and crypt right, and does a firewall let UDP through?")
+	}
+	return fmt.Errorf("nothing heard from the peer for %v", time.Since(heard).Round(time.Second))
+}

@@ -1,0 +1,90 @@
+package std
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/link"
+)
+
+// startAside starts what runs beside the job: the counters on signal, the CSV
+// log of them, the profiles. All of it ends with ctx.
+func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		onDumpSignal(ctx, func() { env.Log.Info(countersLine(env.Stats)) })
+	})
+	if cfg.SnmpLog != "" && cfg.SnmpPeriod > 0 {
+		wg.Go(func() { logSnmp(ctx, cfg.SnmpLog, time.Duration(cfg.SnmpPeriod)*time.Second, env.Log) })
+	}
+	if cfg.Pprof {
+		wg.Go(func() { servePprof(ctx, env.Log) })
+	}
+	return &wg
+}
+
+// countersLine is every counter in one line that begins with "KCP SNMP:".
+func countersLine(stats *link.Stats) string {
+	snmp := kcp.DefaultSnmp.Copy()
+	var b strings.Builder
+	b.WriteString("KCP SNMP:")
+	values := snmp.ToSlice()
+	for i, name := range snmp.Header() {
+		fmt.Fprintf(&b, " %s:%s", name, values[i])
+	}
+	return b.String() + " " + stats.String()
+}
+
+// logSnmp appends a line of counters each period, and a last one at the end.
+func logSnmp(ctx context.Context, path string, period time.Duration, log *slog.Logger) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	failed := ""
+	write := func() {
+		err := appendSnmp(path, time.Now())
+		if err != nil && err.Error() != failed { // each trouble once, not once a period
+			log.Error("snmplog was not written", "err", err)
+			failed = err.Error()
+		}
+	}
+	for {
+		select {
+		case <-ticker.C:
+			write()
+		case <-ctx.Done():
+			write()
+			return
+		}
+	}
+}
+
+// appendSnmp appends one line to the file; its name, but not its directory, is
+// a layout of time.Format. An empty file gets the header first.
+func appendSnmp(path string, now time.Time) error {
+	dir, name := filepath.Split(path)
+	f, err := os.OpenFile(filepath.Join(dir, now.Format(name)), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	w := csv.NewWriter(f)
+	if info.Size() == 0 {
+		_ = w.Write(append([]string{"Unix"}, kcp.DefaultSnmp.Header()...)) // Flush keeps the error
+	}
+	_ = w.Write(append([]string{fmt.Sprint(now.Unix())}, kcp.DefaultSnmp.ToSlice()...))
+	w.Flush()
+	return w.Error()
+}
