@@ -3,16 +3,14 @@ package std
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"regexp"
 	"strings"
 	"syscall"
-
-	"github.com/urfave/cli"
 
 	"kcptun/std/link"
 )
@@ -39,11 +37,15 @@ type Env struct {
 // the settings are wrong or the job could not be done.
 func (a App) Main(args []string, stdout, stderr io.Writer) int {
 	cfg := DefaultConfig(a.Role)
-	ready := false
-	app := a.commandLine(&cfg, &ready)
-	app.Writer, app.ErrWriter = stdout, stderr
-	err := app.Run(args)
-	if err == nil && ready {
+	err := a.configure(&cfg, args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		a.usage(stdout)
+		return 0
+	case errors.Is(err, errVersion):
+		fmt.Fprintln(stdout, "kcptun version", a.Version)
+		return 0
+	case err == nil:
 		err = a.start(&cfg, stderr)
 	}
 	if err == nil {
@@ -56,82 +58,6 @@ func (a App) Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "kcptun %v: %s\n", a.Role, strings.TrimRight(line, "\n"))
 	}
 	return 1
-}
-
-// commandLine binds each setting's flag to its field. ready is set when the
-// program is to run, not only to print its help or version.
-func (a App) commandLine(cfg *Config, ready *bool) *cli.App {
-	app := cli.NewApp()
-	app.Name = "kcptun"
-	app.HelpName = "kcptun " + a.Role.String()
-	app.Usage = a.Role.String() + " of a tunnel that carries TCP streams over KCP over UDP"
-	app.UsageText = a.Role.String() + " [options]"
-	app.Version = a.Version
-	app.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return a.usageError(err) }
-	file := ""
-	for _, s := range a.Role.known(cfg) {
-		app.Flags = append(app.Flags, s.cliFlag())
-	}
-	app.Flags = append(app.Flags, cli.StringFlag{Name: "c", Usage: "JSON file with settings, which override the flags", Destination: &file})
-	app.Action = func(c *cli.Context) error {
-		if c.NArg() > 0 {
-			return fmt.Errorf("%q is neither a flag nor the value of one: a switch like --nocomp takes no value but --nocomp=false, and all flags begin with a dash", c.Args().First())
-		}
-		if file != "" || c.IsSet("c") {
-			if err := a.Load(cfg, file); err != nil {
-				return err
-			}
-		}
-		*ready = true
-		return cfg.Check(a.Role)
-	}
-	return app
-}
-
-func (s setting) cliFlag() cli.Flag {
-	name := s.name
-	if s.short != "" {
-		name += ", " + s.short
-	}
-	switch v := s.value.(type) {
-	case *int:
-		return cli.IntFlag{Name: name, Usage: s.usage, Value: *v, Destination: v, Hidden: s.hidden}
-	case *bool:
-		return cli.BoolFlag{Name: name, Usage: s.usage, Destination: v, Hidden: s.hidden}
-	}
-	v := s.value.(*string)
-	usage := s.usage
-	if len(s.choices) > 0 {
-		usage += ": " + strings.Join(s.choices, ", ")
-	}
-	return cli.StringFlag{Name: name, Usage: usage, Value: *v, Destination: v, EnvVar: s.env, Hidden: s.hidden}
-}
-
-// What package flag says of a bad command line; it has no typed errors.
-var (
-	badValue    = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-([^:]+):`)
-	unknownFlag = regexp.MustCompile(`^flag provided but not defined: -(.+)$`)
-)
-
-// usageError adds to an error of package flag what would be valid.
-func (a App) usageError(err error) error {
-	var c Config
-	known := a.Role.known(&c)
-	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
-		for _, s := range known {
-			if m[2] == s.name || m[2] == s.short {
-				return s.fault(fmt.Sprintf("%q is no value for it, valid are %s", m[1], s.valid()))
-			}
-		}
-	}
-	if m := unknownFlag.FindStringSubmatch(err.Error()); m != nil {
-		names := []string{"c"}
-		for _, s := range known {
-			names = append(names, s.name)
-		}
-		return fmt.Errorf("--%s is not a flag of the %v%s", m[1], a.Role, didYouMean(m[1], names))
-	}
-	return err
 }
 
 // start opens the log, and runs the program until it ends or is told to.
