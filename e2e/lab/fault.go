@@ -1,0 +1,77 @@
+package lab
+
+import (
+	"fmt"
+	"time"
+)
+
+// reorderHoldMin and reorderHoldMax bound the extra time of a packet that is
+// held back: long enough for several packets to overtake it at any rate worth
+// testing, short enough that no retransmission timer of ours (10 ms and more) fires.
+const (
+	reorderHoldMin = 2 * time.Millisecond
+	reorderHoldMax = 6 * time.Millisecond
+)
+
+// defaultQueue is the longest wait for the rate limit when Fault.Queue is 0;
+// home routers queue for about as long.
+const defaultQueue = 100 * time.Millisecond
+
+// maxDelay bounds Delay and Jitter: more is a mistake in a test, and the queue
+// could not hold the packets.
+const maxDelay = 10 * time.Second
+
+// Fault says what a relay does to the packets of one direction. The zero value
+// forwards all of them at once. The faults are independent of each other: each
+// has its own random sequence, so turning one on does not change which packets
+// another one hits, and only Reorder changes the order.
+type Fault struct {
+	Loss      float64 // share of packets dropped, 0 to 1
+	Burst     float64 // mean number of packets lost in a row (Gilbert model); 0 and 1 mean independent losses
+	Duplicate float64 // share of packets sent twice, 0 to 1
+	Corrupt   float64 // share of packets with 1 to 3 bits flipped, 0 to 1
+	Reorder   float64 // share of packets held back a few milliseconds more, 0 to 1
+
+	Delay  time.Duration // one-way delay of every packet
+	Jitter time.Duration // further delay, even between 0 and this; the order is kept
+
+	Rate  int           // bytes of UDP payload per second; 0 means no limit
+	Queue time.Duration // longest wait for Rate, after which packets are dropped; 0 means 100 ms
+}
+
+// Validate reports the first field that is out of its range.
+func (f Fault) Validate() error {
+	shares := []struct {
+		name  string
+		value float64
+	}{{"loss", f.Loss}, {"duplicate", f.Duplicate}, {"corrupt", f.Corrupt}, {"reorder", f.Reorder}}
+	for _, s := range shares {
+		if !(s.value >= 0 && s.value <= 1) { // written so that NaN fails
+			return fmt.Errorf("fault: %s is %v, want 0 to 1", s.name, s.value)
+		}
+	}
+	for _, d := range []time.Duration{f.Delay, f.Jitter, f.Queue} {
+		if d < 0 || d > maxDelay {
+			return fmt.Errorf("fault: delay, jitter and queue must be 0 to %v, got %v", maxDelay, d)
+		}
+	}
+	if f.Rate < 0 {
+		return fmt.Errorf("fault: rate is %d bytes/s, want 0 or more", f.Rate)
+	}
+	if !(f.Burst >= 0) {
+		return fmt.Errorf("fault: burst is %v, want 0 or more packets", f.Burst)
+	}
+	if f.Burst > 1 && f.Loss < 1 && f.Loss > f.Burst/(f.Burst+1) {
+		// Between two bursts comes at least one good packet.
+		return fmt.Errorf("fault: loss %v cannot be reached with bursts of %v packets", f.Loss, f.Burst)
+	}
+	return nil
+}
+
+// queueLimit is the longest time a packet may wait for the rate limit.
+func (f Fault) queueLimit() time.Duration {
+	if f.Queue == 0 {
+		return defaultQueue
+	}
+	return f.Queue
+}

@@ -1,0 +1,185 @@
+package lab
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// line is one direction of a relay: it decides the fate of each packet, and
+// sends it at once from the reader's goroutine, or later from its own (run).
+type line struct {
+	tally
+	send  func(client netip.AddrPort, b []byte) error // to the far side; client names the flow
+	cut   atomic.Bool
+	start time.Time // zero of all times below: durations compare faster than times
+
+	mu     sync.Mutex
+	fault  Fault
+	dice   *dice
+	free   time.Duration // when the rate limit lets the next packet begin
+	last   time.Duration // when the latest packet in order is due
+	queue  schedule
+	closed bool
+
+	wake chan struct{} // one token: the head of the queue changed
+	done chan struct{} // closed by close
+}
+
+func newLine(dir Direction, seed uint64, f Fault, send func(netip.AddrPort, []byte) error) *line {
+	return &line{
+		send: send, fault: f, dice: newDice(seed, dir), start: time.Now(),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+func (l *line) setFault(f Fault) {
+	l.mu.Lock()
+	l.fault = f
+	l.mu.Unlock()
+}
+
+// carry takes one packet. b belongs to the caller, which may reuse it after
+// the return; its contents may be changed.
+func (l *line) carry(client netip.AddrPort, b []byte) {
+	l.packetsIn.Add(1)
+	l.bytesIn.Add(uint64(len(b)))
+	l.mu.Lock()
+	t := l.dice.next(&l.fault)
+	switch {
+	case l.cut.Load():
+		l.mu.Unlock()
+		l.tally.cut.Add(1)
+		return
+	case t.lost:
+		l.mu.Unlock()
+		l.lost.Add(1)
+		return
+	}
+	if t.corrupt {
+		l.dice.flip(b)
+		l.corrupted.Add(1)
+	}
+	if t.held {
+		l.reordered.Add(1)
+	}
+	now := l.place(t, client, b)
+	if t.twice {
+		l.duplicated.Add(1)
+		now += l.place(t, client, b)
+	}
+	l.mu.Unlock()
+	for range now {
+		l.emit(client, b)
+	}
+}
+
+// place queues the packet for its time, or returns 1 when that is now. It is
+// called with the lock held.
+func (l *line) place(t throw, client netip.AddrPort, b []byte) int {
+	f := &l.fault
+	if f.Delay == 0 && f.Jitter == 0 && f.Rate == 0 && l.last == 0 && !t.held {
+		return 1 // the common case reads no clock
+	}
+	now := time.Since(l.start)
+	due := now
+	if f.Rate > 0 {
+		begin := max(now, l.free)
+		if begin-now > f.queueLimit() {
+			l.queueDrops.Add(1)
+			return 0
+		}
+		l.free = begin + time.Duration(float64(len(b))/float64(f.Rate)*float64(time.Second))
+		due = l.free
+	}
+	due = max(due+f.Delay+t.jitter, l.last)
+	if t.held {
+		due += t.hold
+	} else if l.last = due; due <= now {
+		l.last = 0
+		return 1
+	}
+	if l.closed || !l.queue.push(due, client, b) {
+		l.queueDrops.Add(1)
+		return 0
+	}
+	if l.queue.head() == due {
+		l.nudge()
+	}
+	return 0
+}
+
+func (l *line) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // a token is waiting already
+	}
+}
+
+// emit sends the packet on.
+func (l *line) emit(client netip.AddrPort, b []byte) {
+	if l.cut.Load() {
+		l.tally.cut.Add(1)
+		return
+	}
+	if err := l.send(client, b); err != nil {
+		l.failed.Add(1)
+		return
+	}
+	l.packetsOut.Add(1)
+	l.bytesOut.Add(uint64(len(b)))
+}
+
+// run sends the queued packets when they are due, until close.
+func (l *line) run() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var due []*parcel
+	for {
+		var next time.Duration
+		due, next = l.take(due[:0])
+		for _, p := range due {
+			l.emit(p.client, p.bytes())
+			p.release()
+		}
+		if len(due) > 0 {
+			continue // sending took time: more may be due
+		}
+		timer.Reset(next)
+		select {
+		case <-timer.C:
+		case <-l.wake:
+		case <-l.done:
+			return
+		}
+	}
+}
+
+// take pops what is due, and says how long the rest waits.
+func (l *line) take(due []*parcel) ([]*parcel, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.start)
+	for l.queue.len() > 0 && l.queue.head() <= now {
+		due = append(due, l.queue.pop())
+	}
+	if l.queue.len() == 0 {
+		return due, time.Hour
+	}
+	return due, l.queue.head() - now
+}
+
+// close drops what waits and ends run. The caller waits for run.
+func (l *line) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.closed = true
+	for l.queue.len() > 0 {
+		l.queue.pop().release()
+	}
+	close(l.done)
+}

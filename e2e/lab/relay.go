@@ -1,0 +1,258 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Direction names one way through a relay.
+type Direction int
+
+// The two directions of a relay.
+const (
+	Up   Direction = iota // from the clients to the server
+	Down                  // from the server to the clients
+)
+
+// String returns "up" or "down".
+func (d Direction) String() string {
+	if d == Up {
+		return "up"
+	}
+	return "down"
+}
+
+// relayBuffer is asked for on every socket, so that a burst of a full window
+// waits instead of being lost uncounted. The system may grant less.
+const relayBuffer = 4 << 20
+
+// defaultMaxClients bounds the table when RelayConfig.MaxClients is 0.
+const defaultMaxClients = 1024
+
+var errTableFull = errors.New("relay: the table of clients is full")
+
+// RelayConfig describes a relay.
+type RelayConfig struct {
+	Listen     string // host:port for the clients; "" means 127.0.0.1:0
+	Server     string // host:port of the server, of the same family
+	Up, Down   Fault  // faults at the start
+	Seed       uint64 // the same seed and packets give the same fates
+	MaxClients int    // client addresses at a time, further ones are dropped; 0 means 1024
+}
+
+// Relay forwards datagrams between any number of clients and one server, as a
+// NAT does: each client address has its own socket towards the server. It is
+// safe for concurrent use.
+type Relay struct {
+	conn   *net.UDPConn // towards the clients
+	server *net.UDPAddr
+	lines  [2]*line
+	limit  int
+	done   chan struct{}
+	wg     sync.WaitGroup // every goroutine of the relay
+
+	mu     sync.Mutex
+	flows  map[netip.AddrPort]*net.UDPConn // towards the server, by client
+	closed bool
+}
+
+// NewRelay opens a relay and starts it. Close must be called.
+func NewRelay(cfg RelayConfig) (*Relay, error) {
+	for _, f := range []Fault{cfg.Up, cfg.Down} {
+		if err := f.Validate(); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.MaxClients == 0 {
+		cfg.MaxClients = defaultMaxClients
+	}
+	server, err := net.ResolveUDPAddr("udp", cfg.Server)
+	if err != nil {
+		return nil, fmt.Errorf("relay: server address: %w", err)
+	}
+	if server.Port == 0 {
+		return nil, fmt.Errorf("relay: server address %q has no port", cfg.Server)
+	}
+	local, err := net.ResolveUDPAddr("udp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("relay: listen address: %w", err)
+	}
+	conn, err := net.ListenUDP(family(local), local)
+	if err != nil {
+		return nil, fmt.Errorf("relay: %w", err)
+	}
+	enlarge(conn)
+	r := &Relay{
+		conn: conn, server: server, limit: cfg.MaxClients,
+		done: make(chan struct{}), flows: make(map[netip.AddrPort]*net.UDPConn),
+	}
+	r.lines[Up] = newLine(Up, cfg.Seed, cfg.Up, r.sendUp)
+	r.lines[Down] = newLine(Down, cfg.Seed, cfg.Down, r.sendDown)
+	r.wg.Go(r.lines[Up].run)
+	r.wg.Go(r.lines[Down].run)
+	r.wg.Go(r.readClients)
+	return r, nil
+}
+
+// Addr is the host:port that clients send to.
+func (r *Relay) Addr() string { return r.conn.LocalAddr().String() }
+
+// SetFault changes the faults of one direction for the packets to come.
+func (r *Relay) SetFault(dir Direction, f Fault) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	r.lines[dir].setFault(f)
+	return nil
+}
+
+// Cut drops everything in both directions, packets in flight too, until it is
+// called with false.
+func (r *Relay) Cut(on bool) {
+	for _, l := range r.lines {
+		l.cut.Store(on)
+	}
+}
+
+// Rebind forgets the sockets towards the server, as a NAT that restarts: the
+// server sees the next datagram of each client come from a new port, and what
+// it sends to the old ports is lost.
+func (r *Relay) Rebind() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for client, conn := range r.flows {
+		conn.Close() // ends its reader
+		delete(r.flows, client)
+	}
+}
+
+// Counters says what happened in one direction so far.
+func (r *Relay) Counters(dir Direction) Counters { return r.lines[dir].snapshot() }
+
+// Close drops what is in flight, closes the sockets and waits for the relay's
+// goroutines. Further calls do nothing.
+func (r *Relay) Close() error {
+	r.mu.Lock()
+	first := !r.closed
+	r.closed = true
+	r.mu.Unlock()
+	if first {
+		close(r.done)
+		r.conn.Close()
+		r.Rebind()
+		r.lines[Up].close()
+		r.lines[Down].close()
+	}
+	r.wg.Wait()
+	return nil
+}
+
+// readClients carries what the clients send.
+func (r *Relay) readClients() {
+	buf := make([]byte, 65536)
+	for {
+		n, client, err := r.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			if !r.survive(err) {
+				return
+			}
+			continue
+		}
+		r.lines[Up].carry(client, buf[:n])
+	}
+}
+
+// readServer carries what the server sends to one client.
+func (r *Relay) readServer(client netip.AddrPort, conn *net.UDPConn) {
+	buf := make([]byte, 65536)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			if !r.survive(err) {
+				return
+			}
+			continue
+		}
+		r.lines[Down].carry(client, buf[:n])
+	}
+}
+
+// survive reports whether a reader goes on after err. A server that is down
+// answers with ICMP errors, which must not end the flow; the short wait keeps
+// an error that stays from burning a core.
+func (r *Relay) survive(err error) bool {
+	if errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	select {
+	case <-r.done:
+		return false
+	case <-time.After(time.Millisecond):
+		return true
+	}
+}
+
+func (r *Relay) sendDown(client netip.AddrPort, b []byte) error {
+	_, err := r.conn.WriteToUDPAddrPort(b, client)
+	return err
+}
+
+// sendUp looks the flow up when the packet leaves, not when it came, so that
+// Rebind moves the packets in flight too.
+func (r *Relay) sendUp(client netip.AddrPort, b []byte) error {
+	conn, err := r.flow(client)
+	if err != nil {
+		return err
+	}
+	if _, err = conn.Write(b); err != nil {
+		// A connected socket reports an earlier packet's ICMP error once, in
+		// place of sending; the packet at hand deserves its own try.
+		_, err = conn.Write(b)
+	}
+	return err
+}
+
+// flow returns the client's socket towards the server, which it opens for a
+// new client.
+func (r *Relay) flow(client netip.AddrPort) (*net.UDPConn, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if conn := r.flows[client]; conn != nil {
+		return conn, nil
+	}
+	if r.closed {
+		return nil, net.ErrClosed
+	}
+	if len(r.flows) >= r.limit {
+		return nil, errTableFull
+	}
+	conn, err := net.DialUDP(family(r.server), nil, r.server)
+	if err != nil {
+		return nil, err
+	}
+	enlarge(conn)
+	r.flows[client] = conn
+	r.wg.Go(func() { r.readServer(client, conn) })
+	return conn, nil
+}
+
+// family keeps IPv4 addresses in their short form in what sockets return.
+func family(a *net.UDPAddr) string {
+	if a.IP.To4() != nil {
+		return "udp4"
+	}
+	return "udp6"
+}
+
+// enlarge asks for larger socket buffers. A refusal costs speed, not function.
+func enlarge(conn *net.UDPConn) {
+	_ = conn.SetReadBuffer(relayBuffer)
+	_ = conn.SetWriteBuffer(relayBuffer)
+}

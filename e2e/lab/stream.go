@@ -1,0 +1,66 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// blockSize is the size of reads and writes at both ends.
+const blockSize = 64 << 10
+
+// opSlow sends 1 KiB every 10 ms, about 100 KB/s: far below what the tunnel
+// carries, so the stream is open for as long as its length asks for.
+const (
+	slowChunk = 1 << 10
+	slowPause = 10 * time.Millisecond
+)
+
+// copyBlocks copies to the end in pieces of blockSize. It hides the other
+// methods of both, with which io.Copy would choose smaller pieces.
+func copyBlocks(w io.Writer, r io.Reader) (int64, error) {
+	return io.CopyBuffer(plainWriter{w}, plainReader{r}, make([]byte, blockSize))
+}
+
+type plainWriter struct{ w io.Writer }
+
+func (p plainWriter) Write(b []byte) (int, error) { return p.w.Write(b) }
+
+type plainReader struct{ r io.Reader }
+
+func (p plainReader) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// adder is a writer that counts bytes.
+type adder struct{ sum *atomic.Int64 }
+
+func (a adder) Write(b []byte) (int, error) {
+	a.sum.Add(int64(len(b)))
+	return len(b), nil
+}
+
+// slowly is a reader that gives slowChunk bytes every slowPause until ctx ends.
+type slowly struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s *slowly) Read(b []byte) (int, error) {
+	select {
+	case <-s.ctx.Done():
+		return 0, context.Cause(s.ctx)
+	case <-time.After(slowPause):
+		return s.r.Read(b[:min(len(b), slowChunk)])
+	}
+}
+
+// closeWrite sends EOF and leaves the other direction open.
+func closeWrite(conn net.Conn) error {
+	half, ok := conn.(interface{ CloseWrite() error })
+	if !ok {
+		return fmt.Errorf("a %T cannot be closed one way", conn)
+	}
+	return half.CloseWrite()
+}

@@ -1,0 +1,201 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Target is the server that the tunnel connects to. It answers the calls of
+// Pull, Push and their like, and is safe for concurrent use.
+type Target struct {
+	ln       net.Listener
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	accepted atomic.Int64
+	received atomic.Int64
+	file     atomic.Pointer[string]
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// StartTarget listens on addr: host:port, or a path for a unix socket. Close
+// must be called.
+func StartTarget(addr string) (*Target, error) {
+	ln, err := net.Listen(network(addr), addr)
+	if err != nil {
+		return nil, fmt.Errorf("target: %w", err)
+	}
+	t := &Target{ln: ln, conns: make(map[net.Conn]struct{})}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.wg.Go(t.accept)
+	return t, nil
+}
+
+// network follows the tunnel's own rule: an address without a port is a path.
+func network(addr string) string {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// Addr is the address in the form that StartTarget takes.
+func (t *Target) Addr() string { return t.ln.Addr().String() }
+
+// Open is the number of connections open now.
+func (t *Target) Open() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.conns)
+}
+
+// Accepted is the number of connections accepted so far.
+func (t *Target) Accepted() int64 { return t.accepted.Load() }
+
+// Received is the number of bytes that Push has brought so far, over all
+// connections. It tells how far a transfer is, which the sender cannot: buffers
+// on the way take a part at once.
+func (t *Target) Received() int64 { return t.received.Load() }
+
+// WaitIdle waits until no connection is open.
+func (t *Target) WaitIdle(ctx context.Context) error {
+	err := WaitFor(ctx, "the target's connections to end", func() bool { return t.Open() == 0 })
+	if err != nil {
+		return fmt.Errorf("%w, %d are open", err, t.Open())
+	}
+	return nil
+}
+
+// ServeFile sets the file that Fetch receives.
+func (t *Target) ServeFile(path string) { t.file.Store(&path) }
+
+// Close ends all connections and waits for them. Further calls do nothing.
+func (t *Target) Close() error {
+	t.mu.Lock()
+	t.cancel()
+	t.ln.Close()
+	for conn := range t.conns {
+		conn.Close()
+	}
+	t.mu.Unlock()
+	t.wg.Wait()
+	return nil
+}
+
+func (t *Target) accept() {
+	for {
+		conn, err := t.ln.Accept()
+		if err != nil {
+			if t.ctx.Err() != nil {
+				return
+			}
+			time.Sleep(time.Millisecond) // out of descriptors, perhaps: do not spin
+			continue
+		}
+		t.mu.Lock()
+		if t.ctx.Err() != nil {
+			t.mu.Unlock()
+			conn.Close()
+			return
+		}
+		t.accepted.Add(1)
+		t.conns[conn] = struct{}{}
+		t.wg.Go(func() { t.serve(conn) })
+		t.mu.Unlock()
+	}
+}
+
+func (t *Target) serve(conn net.Conn) {
+	// A failed call shows at the other end as a wrong answer or an early end.
+	_ = t.answer(conn)
+	conn.Close()
+	t.mu.Lock()
+	delete(t.conns, conn)
+	t.mu.Unlock()
+}
+
+func (t *Target) answer(conn net.Conn) error {
+	var head [headerSize]byte
+	if _, err := io.ReadFull(conn, head[:]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint64(head[1:])
+	switch head[0] {
+	case opGet:
+		return finish(conn, io.LimitReader(newData(n), int64(n)))
+	case opSlow:
+		return finish(conn, &slowly{t.ctx, io.LimitReader(newData(n), int64(n))})
+	case opFile:
+		return t.sendFile(conn)
+	case opPut:
+		return t.digest(conn, n)
+	case opEcho:
+		_, err := copyBlocks(conn, conn)
+		return err
+	case opReply:
+		sum := sha256.New()
+		if _, err := copyBlocks(sum, conn); err != nil {
+			return err
+		}
+		if _, err := conn.Write(sum.Sum(nil)); err != nil {
+			return err
+		}
+		return finish(conn, io.LimitReader(newData(n), int64(n)))
+	}
+	return fmt.Errorf("unknown call %q", head[0])
+}
+
+func (t *Target) sendFile(conn net.Conn) error {
+	path := t.file.Load()
+	if path == nil {
+		return errors.New("no file to serve")
+	}
+	f, err := os.Open(*path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return finish(conn, f)
+}
+
+// digest answers with the SHA-256 of n bytes.
+func (t *Target) digest(conn net.Conn, n uint64) error {
+	var r io.Reader = conn
+	if n != untilEOF {
+		r = io.LimitReader(conn, int64(n))
+	}
+	sum := sha256.New()
+	got, err := copyBlocks(io.MultiWriter(sum, adder{&t.received}), r)
+	if err != nil {
+		return err
+	}
+	if n != untilEOF && uint64(got) < n {
+		return io.ErrUnexpectedEOF
+	}
+	_, err = conn.Write(sum.Sum(nil))
+	return err
+}
+
+// finish sends all of r and an EOF, and waits for the other end's, so that
+// the connection is not reset under data still on its way.
+func finish(conn net.Conn, r io.Reader) error {
+	if _, err := copyBlocks(conn, r); err != nil {
+		return err
+	}
+	if err := closeWrite(conn); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, conn)
+	return err
+}

@@ -1,0 +1,205 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Dial opens a connection to the target, through the tunnel or without it.
+type Dial func(ctx context.Context) (net.Conn, error)
+
+// DialTo returns a Dial to addr: host:port, or the path of a unix socket.
+func DialTo(addr string) Dial {
+	return func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network(addr), addr)
+	}
+}
+
+// Progress is told the number of bytes moved so far, once for each read or
+// write, from the goroutine that moves them. May be nil.
+type Progress func(done int64)
+
+// Result says what a transfer moved. It is of use after an error too.
+type Result struct {
+	Bytes    int64         // of payload, that arrived (Pull, Fetch, HalfClose) or were acknowledged (Push)
+	First    time.Duration // from the dial to the first byte of the answer
+	Duration time.Duration // from the dial to the last byte, or to the end of the answer
+	Sum      [sha256.Size]byte
+}
+
+// Rate is the throughput in bytes per second.
+func (r Result) Rate() float64 {
+	if r.Duration <= 0 {
+		return 0
+	}
+	return float64(r.Bytes) / r.Duration.Seconds()
+}
+
+// Pull receives n bytes from the target and compares each with what the target
+// was to send; then it expects EOF. Sum is not set: it needs none.
+func Pull(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
+	return pull(ctx, dial, opGet, n, progress)
+}
+
+// PullSlow is Pull at about 100 KB/s.
+func PullSlow(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
+	return pull(ctx, dial, opSlow, n, progress)
+}
+
+func pull(ctx context.Context, dial Dial, op byte, n int64, progress Progress) (Result, error) {
+	var res Result
+	c, err := open(ctx, dial)
+	if err != nil {
+		return res, err
+	}
+	defer c.close()
+	if _, err = c.conn.Write(header(op, uint64(n))); err == nil {
+		err = c.compare(&res, n, progress)
+	}
+	if err == nil {
+		err = c.expectEOF()
+	}
+	return res, c.explain("pull", err)
+}
+
+// Fetch receives the target's file into w, up to EOF, with its SHA-256 in Sum.
+// The caller knows the right one.
+func Fetch(ctx context.Context, dial Dial, w io.Writer, progress Progress) (Result, error) {
+	var res Result
+	c, err := open(ctx, dial)
+	if err != nil {
+		return res, err
+	}
+	defer c.close()
+	if _, err = c.conn.Write(header(opFile, 0)); err != nil {
+		return res, c.explain("fetch", err)
+	}
+	sum := sha256.New()
+	_, err = copyBlocks(io.MultiWriter(w, sum, c.meter(&res, progress)), c.conn)
+	sum.Sum(res.Sum[:0])
+	return res, c.explain("fetch", err)
+}
+
+// Push sends n pseudo-random bytes and compares the SHA-256 with which the
+// target answers. It does not half-close, which older releases do not carry.
+func Push(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
+	return PushFrom(ctx, dial, newData(uint64(n)), n, progress)
+}
+
+// PushFrom is Push with n bytes of r, or with all of r and a half-close when n
+// is negative.
+func PushFrom(ctx context.Context, dial Dial, r io.Reader, n int64, progress Progress) (Result, error) {
+	var res Result
+	c, err := open(ctx, dial)
+	if err != nil {
+		return res, err
+	}
+	defer c.close()
+	return res, c.explain("push", c.push(&res, r, n, progress))
+}
+
+func (c *call) push(res *Result, r io.Reader, n int64, progress Progress) error {
+	size := uint64(n)
+	if n < 0 {
+		size = untilEOF
+	} else {
+		r = io.LimitReader(r, n)
+	}
+	if _, err := c.conn.Write(header(opPut, size)); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	sent, err := copyBlocks(io.MultiWriter(c.conn, sum, &meter{progress: progress}), r)
+	if err != nil {
+		return err
+	}
+	if n >= 0 && sent < n {
+		return fmt.Errorf("the source has only %d of %d bytes", sent, n)
+	}
+	if n < 0 {
+		if err := closeWrite(c.conn); err != nil {
+			return err
+		}
+	}
+	sum.Sum(res.Sum[:0])
+	if err := c.expectSum(res.Sum); err != nil {
+		return err
+	}
+	res.Bytes, res.Duration = sent, time.Since(c.start)
+	res.First = res.Duration
+	return nil
+}
+
+// HalfClose sends up bytes and EOF, and only then receives the answer: the
+// SHA-256 of these, and down bytes, which are compared one by one.
+func HalfClose(ctx context.Context, dial Dial, up, down int64) (Result, error) {
+	var res Result
+	c, err := open(ctx, dial)
+	if err != nil {
+		return res, err
+	}
+	defer c.close()
+	return res, c.explain("half-close", c.halfClose(&res, up, down))
+}
+
+func (c *call) halfClose(res *Result, up, down int64) error {
+	if _, err := c.conn.Write(header(opReply, uint64(down))); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	if _, err := copyBlocks(io.MultiWriter(c.conn, sum), io.LimitReader(newData(uint64(up)), up)); err != nil {
+		return err
+	}
+	if err := closeWrite(c.conn); err != nil {
+		return err
+	}
+	sum.Sum(res.Sum[:0])
+	if err := c.expectSum(res.Sum); err != nil {
+		return err
+	}
+	if err := c.compare(res, down, nil); err != nil {
+		return err
+	}
+	return c.expectEOF()
+}
+
+// Echo sends count messages of size bytes over one connection, each when the
+// one before has come back whole, and returns how long each took. The first
+// includes the opening of the stream. A message must fit the buffers on the way
+// (64 KiB always does), because nothing is read while it is written.
+func Echo(ctx context.Context, dial Dial, count, size int) ([]time.Duration, error) {
+	c, err := open(ctx, dial)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	out := header(opEcho, 0)
+	message, back := make([]byte, size), make([]byte, size)
+	data := newData(uint64(size))
+	times := make([]time.Duration, 0, count)
+	for range count {
+		data.Read(message)
+		out = append(out, message...)
+		begin := time.Now()
+		if _, err = c.conn.Write(out); err != nil {
+			break
+		}
+		if _, err = io.ReadFull(c.conn, back); err != nil {
+			break
+		}
+		times = append(times, time.Since(begin))
+		if !bytes.Equal(message, back) {
+			err = errors.New("the message came back changed")
+			break
+		}
+		out = out[:0]
+	}
+	return times, c.explain("echo", err)
+}
