@@ -18,24 +18,38 @@ type carrier struct {
 	open std.Group
 }
 
-var errNoSession = errors.New("no session within the time")
+var (
+	errNoSession  = errors.New("no session within the time")
+	errClientEnds = errors.New("client ends")
+)
 
 // start carries one connection in a goroutine of its own.
 func (c *carrier) start(conn net.Conn) {
-	c.open.Go(conn, func() { c.carry(conn) })
+	ends := new(std.Closers)
+	ends.Add(conn)
+	c.open.Go(ends, func() { c.carry(conn, ends) })
 }
 
 // finish lets the open connections end by themselves for a while, and then
 // closes them.
 func (c *carrier) finish(grace time.Duration) { c.open.Finish(grace) }
 
-func (c *carrier) carry(conn net.Conn) {
-	st, sess, err := c.stream()
+// carry carries one connection until it ends or ends is closed, to which it adds
+// what it opens.
+func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
+	begun := time.Now()
+	ctx, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	ends.Add(std.CloserFunc(func() { end(errClientEnds) }))
+	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
+	defer cancel()
+	st, sess, err := c.stream(ctx)
 	if err != nil {
 		conn.Close()
-		c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", sessionWait, "reason", err)
+		c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", time.Since(begun).Round(time.Millisecond), "reason", err)
 		return
 	}
+	ends.Add(st)
 	std.CarryStream(std.Carry{
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
 		From: std.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
@@ -44,11 +58,9 @@ func (c *carrier) carry(conn net.Conn) {
 	})
 }
 
-// stream opens a stream on a session of the pool; one that expires or dies under
-// our hands is not the last.
-func (c *carrier) stream() (*std.Stream, *std.Session, error) {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), sessionWait, errNoSession)
-	defer cancel()
+// stream opens a stream on a session of the pool, until ctx ends; one that
+// expires or dies under our hands is not the last.
+func (c *carrier) stream(ctx context.Context) (*std.Stream, *std.Session, error) {
 	for {
 		sess, err := c.pool.session(ctx)
 		if err != nil {

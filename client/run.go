@@ -42,6 +42,10 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	carry := &carrier{cfg: cfg, env: env, pool: pool}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
 	err = std.AcceptLoop(ctx, lis, env.Log, func(conn net.Conn) { carry.start(conn) })
+	// On a dead path a stream can neither be written nor closed: the end of its
+	// session ends it.
+	forced := time.AfterFunc(grace+drainLimit, pool.cancel)
+	defer forced.Stop()
 	carry.finish(grace)
 	pool.close()
 	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {

@@ -28,6 +28,7 @@ type slot struct {
 	env  std.Env
 	dial *dialer
 	want chan request
+	gone chan struct{} // closed when run has ended
 
 	backoff time.Duration // 0 after a success
 	retry   time.Time     // no dialling before
@@ -36,11 +37,11 @@ type slot struct {
 
 type request struct {
 	ctx   context.Context
-	reply chan<- *std.Session // gets nil where ctx ended
+	reply chan<- *std.Session // gets nil where ctx or the slot's has ended
 }
 
 func newSlot(cfg *Config, env std.Env, dial *dialer) *slot {
-	return &slot{cfg: cfg, env: env, dial: dial, want: make(chan request)}
+	return &slot{cfg: cfg, env: env, dial: dial, want: make(chan request), gone: make(chan struct{})}
 }
 
 // session asks the slot for its session until ctx ends.
@@ -48,28 +49,34 @@ func (s *slot) session(ctx context.Context) (*std.Session, error) {
 	reply := make(chan *std.Session, 1)
 	select {
 	case s.want <- request{ctx, reply}:
+	case <-s.gone:
+		return nil, errClientEnds
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	if sess := <-reply; sess != nil {
 		return sess, nil
 	}
+	if ctx.Err() == nil {
+		return nil, errClientEnds
+	}
 	return nil, context.Cause(ctx)
 }
 
 // run owns the session until ctx ends.
 func (s *slot) run(ctx context.Context) {
+	defer close(s.gone)
 	defer s.wg.Wait()
 	var cur *held
 	for {
 		select {
 		case <-ctx.Done():
 			if cur != nil {
-				s.end(cur, errors.New("client ends"))
+				s.end(cur, errClientEnds)
 			}
 			return
 		case <-cur.dead():
-			s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "reason", cur.Err())
+			s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(), "reason", cur.Err())
 			cur.stop()
 			cur = nil
 		case <-cur.expired():
@@ -191,7 +198,7 @@ func (s *slot) retire(ctx context.Context, h *held) {
 		case <-h.Done():
 			s.env.Log.Warn("expired session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
 		case <-ctx.Done():
-			s.end(h, errors.New("client ends"))
+			s.end(h, errClientEnds)
 		}
 	})
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/xtaci/kcp-go/v5"
 
@@ -22,7 +24,10 @@ type server struct {
 	wg      sync.WaitGroup // sessions and listeners
 }
 
-var errServerEnds = errors.New("server ends")
+var (
+	errServerEnds = errors.New("server ends")
+	errNoWords    = fmt.Errorf("no first bytes within %v: a client that is gone, or one whose session a former run of this server had", firstWords)
+)
 
 // serve accepts sessions from all links until ctx ends, lets their streams
 // finish, and closes them.
@@ -45,6 +50,10 @@ func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
+	// On a dead path a stream can neither be written nor closed: the end of its
+	// session ends it.
+	forced := time.AfterFunc(grace+drainLimit, end)
+	defer forced.Stop()
 	s.streams.Finish(grace)
 	end()
 	if err != nil {
@@ -75,7 +84,7 @@ func (s *server) accept(ctx, life context.Context, lis *kcp.Listener, l *link.Co
 // session serves one session until it ends, or life does.
 func (s *server) session(ctx, life context.Context, k *kcp.UDPSession, l *link.Conn) {
 	log := s.env.Log.With("from", k.RemoteAddr().String(), "conv", k.GetConv())
-	hearing, cancel := context.WithTimeout(ctx, firstWords)
+	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
 	defer cancel()
 	sess, err := s.sessions.Server(hearing, k, l, func(setting string, ours, theirs any) {
 		log.Warn("client differs in "+setting+", speaking as it does", "ours", ours, "theirs", theirs)
@@ -115,20 +124,24 @@ func (s *server) acceptStreams(ctx context.Context, sess *std.Session) error {
 		if err != nil {
 			return err
 		}
-		if !s.streams.Go(st, func() { s.stream(ctx, sess, st) }) {
+		ends := new(std.Closers)
+		ends.Add(st)
+		if !s.streams.Go(ends, func() { s.stream(ctx, sess, st, ends) }) {
 			st.Close()
 		}
 	}
 }
 
-// stream connects one stream to the target and carries it.
-func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream) {
+// stream connects one stream to the target and carries it, until it ends or ends
+// is closed, to which the target is added.
+func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream, ends *std.Closers) {
 	target, err := dialTarget(ctx, s.cfg.Target)
 	if err != nil {
 		s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.cfg.Target, "reason", err)
 		st.Close()
 		return
 	}
+	ends.Add(target)
 	std.CarryStream(std.Carry{
 		Log: s.env.Log, Quiet: s.cfg.Quiet,
 		From: sess.RemoteAddr().String(), To: s.cfg.Target,

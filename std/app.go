@@ -71,7 +71,7 @@ func (a App) start(cfg *Config, stderr io.Writer) error {
 		defer f.Close()
 		out = f
 	}
-	env := Env{Log: slog.New(slog.NewTextHandler(out, nil)), Stats: new(link.Stats)}
+	env := Env{Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: plainError})), Stats: new(link.Stats)}
 	cfg.banner(a.Role, a.Version, env.Log)
 
 	ctx, cancel := context.WithCancel(context.Background())
@@ -91,6 +91,14 @@ func (a App) start(cfg *Config, stderr io.Writer) error {
 	}
 	env.Log.Info("ended")
 	return nil
+}
+
+// plainError logs an error as its text. kcp-go's print a stack trace else.
+func plainError(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		return slog.String(a.Key, err.Error())
+	}
+	return a
 }
 
 // errLogged ends the program with code 1 when standard error has the reason.

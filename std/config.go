@@ -2,6 +2,7 @@ package std
 
 import (
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -33,6 +34,10 @@ const DefaultKey = "it's a secrect"
 
 // KeyEnv is the environment variable that gives the key.
 const KeyEnv = "KCPTUN_KEY"
+
+// OffloadEnv is the environment variable that, set to off, has every datagram
+// take its own system call: for support cases, where a driver is in doubt.
+const OffloadEnv = "KCPTUN_OFFLOAD"
 
 // Config are the settings of either end; those of the other end are not used.
 // settings.go says what each means, config_check.go what is valid.
@@ -127,7 +132,7 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 	}
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: c.RateLimit,
-		Stats: stats, Log: log,
+		Stats: stats, Log: log, Plain: os.Getenv(OffloadEnv) == "off",
 	}, nil
 }
 

@@ -84,9 +84,9 @@ func locate(data []byte, err error) error {
 	case errors.As(err, &typed):
 		line, column := position(data, typed.Offset-1)
 		if typed.Field == "" {
-			return fmt.Errorf("line %d, column %d: a JSON object is wanted, not a %s", line, column, typed.Value)
+			return fmt.Errorf("line %d, column %d: a JSON object is wanted, got %s", line, column, typed.Value)
 		}
-		return fmt.Errorf("line %d, column %d: key %q wants a %s, not a %s", line, column, typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
+		return fmt.Errorf("line %d, column %d: key %q wants %s, got %s", line, column, typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		line, column := position(data, int64(len(data)))
 		return fmt.Errorf("line %d, column %d: the text ends before the JSON value does", line, column)
@@ -97,11 +97,11 @@ func locate(data []byte, err error) error {
 func jsonName(kind string) string {
 	switch kind {
 	case "int":
-		return "whole number"
+		return "a whole number"
 	case "bool":
 		return "true or false"
 	}
-	return kind
+	return "a " + kind
 }
 
 // position counts lines and columns from 1, columns in bytes.

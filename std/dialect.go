@@ -61,6 +61,3 @@ func (r *replayed) Read(p []byte) (int, error) {
 	}
 	return r.Conn.Read(p)
 }
-
-// WriteBuffers passes on what the connection can do.
-func (r *replayed) WriteBuffers(v [][]byte) (int, error) { return gatherer(r.Conn).WriteBuffers(v) }

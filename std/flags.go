@@ -87,7 +87,7 @@ func (a App) usageError(err error) error {
 	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
 		for _, s := range known {
 			if m[2] == s.name || m[2] == s.short {
-				return s.fault(fmt.Sprintf("%q is no value for it, valid are %s", m[1], s.valid()))
+				return s.fault(fmt.Sprintf(`"%s" is no value for it, valid are %s`, m[1], s.valid())) // quoted already
 			}
 		}
 	}

@@ -1,10 +1,8 @@
 package std
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net"
-	"sync"
 )
 
 // The smux frame: version u8, command u8, length u16, stream id u32; little
@@ -13,59 +11,69 @@ const (
 	frameHeader = 8
 	frameSYN    = 0
 	frameFIN    = 1
+	framePSH    = 2
+	frameUPD    = 4
+	updateBytes = 8 // in a UPD frame of smux 2: bytes consumed u32, window u32
 )
 
-// frameConn is the connection that smux is given. It lets a frame of ours in
-// between smux's own and sees the headers of the frames that arrive. It is the
-// seam for a hello in NOP frames, too.
+// frameEvents are told of frames of the peer before smux sees them.
+type frameEvents interface {
+	sawSYN(stream uint32)
+	sawFIN(stream uint32)
+	sawUPD(stream, consumed, window uint32)
+}
+
+// frameConn is the connection that smux is given. It lets frames of ours in
+// between smux's own and sees the frames that arrive. It is the seam for a hello
+// in NOP frames, too.
 type frameConn struct {
 	net.Conn
 	version byte
-	seen    func(command byte, stream uint32) // told of SYN and FIN before smux is
+	events  frameEvents
 
-	write sync.Mutex // smux writes whole frames, one a call
-	batch buffersWriter
+	out *gatherer
 
 	// Only smux's reader uses these two.
-	head []byte // an incomplete header
+	head []byte // an incomplete header, with the body of an UPD frame
 	body int    // bytes of the present frame still to come
 }
 
-type buffersWriter interface {
-	WriteBuffers(v [][]byte) (int, error)
+func newFrameConn(conn net.Conn, segment int, version byte, events frameEvents, before func()) *frameConn {
+	return &frameConn{Conn: conn, version: version, events: events, out: newGatherer(conn, segment, before), head: make([]byte, 0, frameHeader+updateBytes)}
 }
 
-func newFrameConn(conn net.Conn, version byte, seen func(byte, uint32)) *frameConn {
-	return &frameConn{Conn: conn, version: version, seen: seen, batch: gatherer(conn), head: make([]byte, 0, frameHeader)}
-}
-
-// gatherer returns what writes several buffers to conn as one.
-func gatherer(conn net.Conn) buffersWriter {
-	if bw, ok := conn.(buffersWriter); ok {
-		return bw
-	}
-	return plainBuffers{conn}
-}
-
-// plainBuffers joins what it writes, so that a frame stays one Write.
-type plainBuffers struct{ net.Conn }
-
-func (p plainBuffers) WriteBuffers(v [][]byte) (int, error) { return p.Write(bytes.Join(v, nil)) }
-
-// WriteBuffers writes one frame of smux's.
+// WriteBuffers takes one frame of smux's, header and data.
 func (c *frameConn) WriteBuffers(v [][]byte) (int, error) {
-	c.write.Lock()
-	defer c.write.Unlock()
-	return c.batch.WriteBuffers(v)
+	if err := c.out.write(v[0], v[1]); err != nil {
+		return 0, err
+	}
+	return len(v[0]) + len(v[1]), nil
+}
+
+// Close closes the connection and ends the writing to it.
+func (c *frameConn) Close() error {
+	err := c.Conn.Close()
+	c.out.close()
+	return err
 }
 
 // writeFIN writes a FIN frame for a stream.
 func (c *frameConn) writeFIN(stream uint32) error {
-	frame := make([]byte, frameHeader)
-	frame[0], frame[1] = c.version, frameFIN
-	binary.LittleEndian.PutUint32(frame[4:], stream)
-	_, err := c.WriteBuffers([][]byte{frame})
-	return err
+	head := c.header(frameFIN, stream, 0)
+	return c.out.write(head[:], nil)
+}
+
+// writePSH writes data for a stream, at most 65535 bytes.
+func (c *frameConn) writePSH(stream uint32, data []byte) error {
+	head := c.header(framePSH, stream, len(data))
+	return c.out.write(head[:], data)
+}
+
+func (c *frameConn) header(command byte, stream uint32, size int) (head [frameHeader]byte) {
+	head[0], head[1] = c.version, command
+	binary.LittleEndian.PutUint16(head[2:], uint16(size))
+	binary.LittleEndian.PutUint32(head[4:], stream)
+	return head
 }
 
 // Read reads for smux and follows the frames in what it reads.
@@ -83,15 +91,34 @@ func (c *frameConn) follow(b []byte) {
 			b = b[skip:]
 			continue
 		}
-		take := min(frameHeader-len(c.head), len(b))
+		take := min(c.wanted()-len(c.head), len(b))
 		c.head = append(c.head, b[:take]...)
 		b = b[take:]
-		if len(c.head) == frameHeader {
-			c.body = int(binary.LittleEndian.Uint16(c.head[2:]))
-			if c.head[1] == frameSYN || c.head[1] == frameFIN {
-				c.seen(c.head[1], binary.LittleEndian.Uint32(c.head[4:]))
-			}
+		if len(c.head) == c.wanted() {
+			c.frame()
 			c.head = c.head[:0]
 		}
+	}
+}
+
+// wanted is how many bytes of a frame are looked at.
+func (c *frameConn) wanted() int {
+	if len(c.head) >= frameHeader && c.head[1] == frameUPD && binary.LittleEndian.Uint16(c.head[2:]) == updateBytes {
+		return frameHeader + updateBytes
+	}
+	return frameHeader
+}
+
+// frame tells of the frame in head.
+func (c *frameConn) frame() {
+	stream := binary.LittleEndian.Uint32(c.head[4:])
+	c.body = int(binary.LittleEndian.Uint16(c.head[2:])) - (len(c.head) - frameHeader)
+	switch {
+	case c.head[1] == frameSYN:
+		c.events.sawSYN(stream)
+	case c.head[1] == frameFIN:
+		c.events.sawFIN(stream)
+	case len(c.head) > frameHeader:
+		c.events.sawUPD(stream, binary.LittleEndian.Uint32(c.head[8:]), binary.LittleEndian.Uint32(c.head[12:]))
 	}
 }

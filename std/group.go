@@ -62,8 +62,11 @@ func (g *Group) Finish(grace time.Duration) {
 		left = append(left, c)
 	}
 	g.mu.Unlock()
+	// All at once: closing a stream may take 30 s where its peer is gone.
+	var closing sync.WaitGroup
 	for _, c := range left {
-		c.Close()
+		closing.Go(func() { c.Close() })
 	}
 	<-done
+	closing.Wait()
 }

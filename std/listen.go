@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -40,12 +41,17 @@ type unixListener struct {
 	*net.UnixListener
 	path string
 	own  fs.FileInfo
+	once sync.Once
 }
 
 func (l *unixListener) Close() error {
-	if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.own) {
-		os.Remove(l.path)
-	}
+	// Once: file systems give the number of a removed file to the next one, which
+	// may be the socket of the next run.
+	l.once.Do(func() {
+		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.own) {
+			os.Remove(l.path)
+		}
+	})
 	return l.UnixListener.Close()
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,9 +17,19 @@ const (
 	halfOpenProbes   = 4
 )
 
+// lastWords bounds the silence of a direction whose source takes no more itself:
+// what such a source has sent has arrived already and is only to be delivered.
+const lastWords = 30 * time.Second
+
+// abandoned bounds, where quiet is 0, one Write to a stream that the peer has
+// finished: a peer that has closed it takes nothing more either, and in smux
+// nothing says so. Meanwhile nobody would notice that the application is gone.
+const abandoned = 2 * time.Minute
+
 var (
 	errNoHalfClose = errors.New("cannot close one direction alone")
 	errSilent      = errors.New("silent since the other direction ended")
+	errAbandoned   = errors.New("takes nothing since it finished")
 )
 
 type halfCloser interface{ CloseWrite() error }
@@ -32,10 +43,20 @@ type Result struct {
 
 // Relay copies between a and b until both directions have ended, and closes
 // both. EOF of one is passed on at once as a half-close and the other direction
-// goes on; an error in one ends both. After one direction has ended, quiet of
-// silence in the other ends it, too; 0 waits for ever. An end that cannot
-// half-close is closed when quiet has passed, at once where it is 0.
+// goes on; an error in one ends both, after what an end that takes no more had
+// sent before was delivered. After one direction has ended, quiet of silence in
+// the other ends it, too; 0 waits for ever, but not in a Write to a stream that
+// nobody may read any more. An end that cannot half-close is closed when quiet
+// has passed, at once where it is 0.
 func Relay(a, b io.ReadWriteCloser, quiet time.Duration) Result {
+	return relay(a, b, limits{quiet, abandoned})
+}
+
+// limits bound how long a direction may be silent and, where that is not bounded,
+// be in one Write to what is not a socket.
+type limits struct{ quiet, write time.Duration }
+
+func relay(a, b io.ReadWriteCloser, lim limits) Result {
 	fromA, fromB := &direction{src: a, dst: b}, &direction{src: b, dst: a}
 	done := make(chan *direction, 2)
 	go fromA.run(done)
@@ -47,8 +68,11 @@ func Relay(a, b io.ReadWriteCloser, quiet time.Duration) Result {
 	}
 	var cut error
 	ended := false
-	if first.err == nil {
-		cut, ended = await(first, second, done, quiet)
+	switch {
+	case first.err == nil:
+		cut, ended = passEOF(first, second, done, lim)
+	case first.refused:
+		cut, ended = await(second, done, limits{quiet: lastWords})
 	}
 	a.Close()
 	b.Close()
@@ -63,9 +87,9 @@ func Relay(a, b io.ReadWriteCloser, quiet time.Duration) Result {
 	}
 }
 
-// await passes EOF of the first direction on and waits for the second to end. It
-// tells whether it did, and if not, why it is to be cut.
-func await(first, second *direction, done <-chan *direction, quiet time.Duration) (cut error, ended bool) {
+// passEOF passes EOF of the first direction on and waits for the second to end.
+// It tells whether it did, and if not, why it is to be cut.
+func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
 	err := errNoHalfClose
 	if hc, ok := first.dst.(halfCloser); ok {
 		err = hc.CloseWrite()
@@ -76,23 +100,39 @@ func await(first, second *direction, done <-chan *direction, quiet time.Duration
 		watch(first.dst)
 	case !errors.Is(err, errNoHalfClose):
 		first.err = err
-		return nil, false
-	case quiet == 0:
+		lim.quiet = lastWords
+	case lim.quiet == 0:
 		return nil, false
 	}
-	second.touch()
+	return await(second, done, lim)
+}
+
+// await waits for a direction to end, or to be beyond the limits. It tells whether
+// it ended, and if not, why it is to be cut.
+func await(d *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
+	if _, socket := d.dst.(syscall.Conn); socket {
+		lim.write = 0 // keepalive tells of a peer that is gone
+	}
+	d.touch()
 	for {
+		limit, idle, why := lim.quiet, d.idle(), errSilent
+		if limit == 0 {
+			limit, why = lim.write, errAbandoned
+			if !d.writing.Load() {
+				idle = 0
+			}
+		}
 		var timeout <-chan time.Time
-		if quiet > 0 {
-			timeout = time.After(quiet - second.idle())
+		if limit > 0 {
+			if idle >= limit {
+				return why, false
+			}
+			timeout = time.After(limit - idle)
 		}
 		select {
 		case <-done:
 			return nil, true
 		case <-timeout:
-			if second.idle() >= quiet {
-				return errSilent, false
-			}
 		}
 	}
 }
@@ -110,8 +150,12 @@ func watch(end io.ReadWriteCloser) {
 type direction struct {
 	src, dst io.ReadWriteCloser
 	bytes    atomic.Int64
-	active   atomic.Int64 // unix nanoseconds of the last byte written
-	err      error        // set when run has reported
+	active   atomic.Int64 // unix nanoseconds when a Write last began or ended
+	writing  atomic.Bool
+
+	// Set when run has reported.
+	err     error
+	refused bool // err is of writing
 }
 
 func (d *direction) run(done chan<- *direction) {
@@ -121,9 +165,13 @@ func (d *direction) run(done chan<- *direction) {
 
 // Write counts what passes, and when.
 func (d *direction) Write(p []byte) (int, error) {
+	d.touch()
+	d.writing.Store(true)
 	n, err := d.dst.Write(p)
+	d.writing.Store(false)
 	d.bytes.Add(int64(n))
 	d.touch()
+	d.refused = err != nil
 	return n, err
 }
 

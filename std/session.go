@@ -24,6 +24,7 @@ type Session struct {
 	kcp  *kcp.UDPSession
 	mux  *smux.Session
 	conn *frameConn
+	doze *dozer
 	link *link.Conn
 	peer *link.Peer
 	own  bool // the link is this session's alone
@@ -77,8 +78,8 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	f.tune(k, l)
 	stop := context.AfterFunc(ctx, func() { k.Close() })
 	theirs, conn, err := listenFor(k)
-	if !stop() && err == nil {
-		err = ctx.Err()
+	if !stop() {
+		err = context.Cause(ctx)
 	}
 	if err != nil {
 		k.Close()
@@ -105,6 +106,18 @@ func (f *Sessions) tune(k *kcp.UDPSession, l *link.Conn) {
 	k.SetACKNoDelay(c.AckNodelay)
 }
 
+// segment is the number of stream bytes in a full KCP segment.
+func (f *Sessions) segment(l *link.Conn) int {
+	size := f.cfg.MTU - l.Overhead() - kcp.IKCP_OVERHEAD
+	if f.cfg.DataShard > 0 && f.cfg.ParityShard > 0 {
+		size -= fecOverhead
+	}
+	return size
+}
+
+// fecOverhead is the FEC header's bytes: sequence, type and size.
+const fecOverhead = 8
+
 func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) (*Session, error) {
 	s := &Session{
 		kcp: k, link: l, peer: peer, own: own, cfg: f.cfg, wrap: f.wrap,
@@ -116,7 +129,7 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 			conn = NewCompStream(k)
 		}
 	}
-	s.conn = newFrameConn(conn, byte(sp.version), s.saw)
+	s.conn = newFrameConn(conn, f.segment(l), byte(sp.version), s, peer.Rouse)
 	mc := f.cfg.smuxConfig()
 	mc.Version = sp.version
 	var err error
@@ -126,9 +139,11 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 		s.mux, err = smux.Server(s.conn, mc)
 	}
 	if err != nil {
+		s.conn.Close()
 		s.closeUnder()
 		return nil, err
 	}
+	s.doze = newDozer(k, peer, f.cfg)
 	return s, nil
 }
 
@@ -174,7 +189,7 @@ func (s *Session) Accept() (*Stream, error) {
 
 // adopt takes a stream of smux's in; s.mu is held.
 func (s *Session) adopt(m *smux.Stream) *Stream {
-	st := &Stream{mux: m, session: s}
+	st := &Stream{mux: m, session: s, credit: newCredit(s.conn.version), closed: make(chan struct{})}
 	st.peerDone.Store(s.early[m.ID()])
 	delete(s.early, m.ID())
 	s.streams[m.ID()] = st
@@ -185,19 +200,31 @@ func (s *Session) adopt(m *smux.Stream) *Stream {
 // own queue of them holds 1024.
 const maxEarly = 4096
 
-// saw is told of SYN and FIN frames of the peer before smux sees them.
-func (s *Session) saw(command byte, id uint32) {
+// sawSYN, sawFIN and sawUPD are told of frames of the peer before smux sees them.
+func (s *Session) sawSYN(id uint32) { s.saw(id, false) }
+func (s *Session) sawFIN(id uint32) { s.saw(id, true) }
+
+func (s *Session) sawUPD(id, consumed, window uint32) {
+	s.mu.Lock()
+	st := s.streams[id]
+	s.mu.Unlock()
+	if st != nil {
+		st.credit.grant(consumed, window)
+	}
+}
+
+func (s *Session) saw(id uint32, finished bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st := s.streams[id]; st != nil {
-		if command == frameFIN {
+		if finished {
 			st.peerDone.Store(true)
 		}
 		return
 	}
 	_, known := s.early[id]
-	if (known || command == frameSYN || s.opening > 0) && len(s.early) < maxEarly {
-		s.early[id] = command == frameFIN
+	if (known || !finished || s.opening > 0) && len(s.early) < maxEarly {
+		s.early[id] = finished
 	}
 }
 
@@ -252,6 +279,7 @@ func (s *Session) Close(reason error) {
 		s.err = reason
 		s.mu.Unlock()
 		close(s.done)
+		s.doze.close()
 		s.mux.Close()
 		s.closeUnder()
 	})

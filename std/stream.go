@@ -3,6 +3,8 @@ package std
 import (
 	"errors"
 	"io"
+	"net"
+	"sync"
 	"sync/atomic"
 
 	"github.com/xtaci/smux"
@@ -18,6 +20,10 @@ type Stream struct {
 	session  *Session
 	peerDone atomic.Bool // the peer's FIN has arrived
 	wrote    atomic.Bool // our FIN was sent
+
+	credit credit // to send; only Write uses it up
+	closed chan struct{}
+	once   sync.Once
 }
 
 // ID is the smux stream id.
@@ -36,11 +42,16 @@ func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 	return n, noEOF(st.end(err))
 }
 
-// end tells the end of the stream from that of the session: smux says EOF for
-// both.
+// end tells the end of the stream from that of the session, and from our own
+// Close, which drops what is unread: smux says EOF for all of them.
 func (st *Stream) end(err error) error {
 	if err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe) {
 		return err
+	}
+	select {
+	case <-st.closed:
+		return net.ErrClosed
+	default:
 	}
 	if st.peerDone.Load() {
 		return io.EOF
@@ -55,14 +66,25 @@ func (st *Stream) end(err error) error {
 }
 
 // Write sends p. It blocks while the session's or the stream's window is full.
+// Its frames go past smux, which would take each through three goroutines and
+// wait for it; smux's part of the work is the window of smux 2, kept here.
 func (st *Stream) Write(p []byte) (int, error) {
-	n, err := st.mux.Write(p)
-	if err != nil {
-		if reason := st.session.Err(); reason != nil {
-			err = reason
+	written := 0
+	for written < len(p) {
+		n := min(len(p)-written, st.session.cfg.FrameSize)
+		n, err := st.credit.take(n, st.closed, st.session.done)
+		if err == nil {
+			err = st.session.conn.writePSH(st.ID(), p[written:written+n])
 		}
+		if err != nil {
+			if reason := st.session.Err(); reason != nil {
+				err = reason
+			}
+			return written, err
+		}
+		written += n
 	}
-	return n, err
+	return written, nil
 }
 
 // CloseWrite ends the outgoing direction; the other goes on. It must follow the
@@ -77,6 +99,7 @@ func (st *Stream) CloseWrite() error {
 
 // Close ends both directions. Unread bytes are dropped.
 func (st *Stream) Close() error {
+	st.once.Do(func() { close(st.closed) })
 	err := st.mux.Close()
 	st.session.release(st)
 	return err

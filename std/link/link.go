@@ -9,6 +9,7 @@ package link
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -30,21 +31,7 @@ type Options struct {
 	RateLimit int          // bytes per second and peer, whole datagrams; 0 is no limit
 	Stats     *Stats       // shared by all links of a program
 	Log       *slog.Logger // never nil
-}
-
-// carrier moves sealed datagrams; UDP and the imitation of TCP are the two.
-// This is the seam for batching: what is behind it may gather datagrams on the
-// way out and hand out several per system call on the way in.
-type carrier interface {
-	// recv blocks for the next datagram and returns its length and source. A
-	// datagram longer than b is cut.
-	recv(b []byte) (int, netip.AddrPort, error)
-	// send sends one datagram. It may be called from several goroutines.
-	send(b []byte, to netip.AddrPort) error
-	localAddr() net.Addr
-	// advice is one line about a setting that the system did not grant, or "".
-	advice() string
-	close() error
+	Plain     bool         // one datagram per system call, no offloads
 }
 
 // Conn is a net.PacketConn over sealed datagrams. It deliberately is not, and
@@ -54,10 +41,15 @@ type Conn struct {
 	sock   carrier
 	opt    Options
 	peers  *peers
-	rbuf   []byte // only ReadFrom uses it, and kcp-go reads from one goroutine
-	wbufs  sync.Pool
+	out    *outbox
 	closed chan struct{}
 	once   sync.Once
+	err    error // of closing the socket
+
+	// Only ReadFrom uses these, and kcp-go reads from one goroutine.
+	inbox []inbound
+	now   int64 // unix nanoseconds when inbox arrived
+	last  *Peer // the source of the datagram before
 
 	recvTrouble, sendTrouble, sealTrouble occasion
 }
@@ -67,47 +59,63 @@ var _ net.PacketConn = (*Conn)(nil)
 func newConn(sock carrier, opt Options, only netip.AddrPort) *Conn {
 	c := &Conn{sock: sock, opt: opt, closed: make(chan struct{})}
 	c.peers = newPeers(only, opt.RateLimit, c.closed)
-	c.rbuf = make([]byte, 2*MaxDatagram)
-	c.wbufs.New = func() any { b := make([]byte, 0, 2*MaxDatagram); return &b }
+	c.out = newOutbox(sock, opt.Sealer, c.sendFailed)
 	return c
 }
 
 // ReadFrom copies the next packet that passes every check into p and returns
 // its length and its *Peer. It returns an error only when the link is closed.
 func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) {
-	failures := 0
 	for {
-		n, from, err := c.sock.recv(c.rbuf)
-		if err != nil {
-			if c.isClosed() || errors.Is(err, net.ErrClosed) {
-				return 0, nil, net.ErrClosed
+		for len(c.inbox) > 0 {
+			in := &c.inbox[0]
+			if len(in.data) == 0 {
+				c.inbox = c.inbox[1:]
+				continue
 			}
-			c.opt.Stats.RecvErrors.Add(1)
-			if times, due := c.recvTrouble.due(); due {
-				c.opt.Log.Warn("receiving failed, going on", "err", err, "times", times)
+			if packet, peer := c.admit(in.next(), in); peer != nil {
+				return copy(p, packet), peer, nil
 			}
-			failures++
-			c.pause(failures)
-			continue
 		}
-		failures = 0
-		packet, peer := c.admit(c.rbuf[:n], from)
-		if peer == nil {
-			continue
+		if err := c.receive(); err != nil {
+			return 0, nil, err
 		}
-		return copy(p, packet), peer, nil
+	}
+}
+
+// receive waits for the next datagrams. Errors of the socket that pass are
+// counted and survived.
+func (c *Conn) receive() error {
+	for failures := 0; ; failures++ {
+		inbox, err := c.sock.recv()
+		if c.isClosed() || errors.Is(err, net.ErrClosed) {
+			return net.ErrClosed
+		}
+		if err == nil {
+			c.inbox, c.now = inbox, time.Now().UnixNano()
+			return nil
+		}
+		c.opt.Stats.RecvErrors.Add(1)
+		if times, due := c.recvTrouble.due(); due {
+			c.opt.Log.Warn("receiving failed, going on", "err", err, "times", times)
+		}
+		c.pause(failures)
 	}
 }
 
 // admit runs the checks on a datagram and returns the packet in it and its
 // peer, or nil. Nothing is allocated for a datagram that fails one of them.
-func (c *Conn) admit(datagram []byte, from netip.AddrPort) ([]byte, *Peer) {
+func (c *Conn) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 	st := c.opt.Stats
 	if len(datagram) < c.opt.Sealer.Overhead()+minPacket {
 		st.Short.Add(1)
 		return nil, nil
 	}
-	if !c.peers.admits(from) {
+	if len(datagram) > MaxDatagram {
+		st.BadShape.Add(1) // kcp-go would be given the head of it
+		return nil, nil
+	}
+	if !c.peers.admits(in.from) {
 		st.Foreign.Add(1)
 		return nil, nil
 	}
@@ -116,7 +124,7 @@ func (c *Conn) admit(datagram []byte, from netip.AddrPort) ([]byte, *Peer) {
 		addSnmp(&kcp.DefaultSnmp.InCsumErrors)
 		st.SealFailures.Add(1)
 		if times, due := c.sealTrouble.due(); due {
-			c.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", from, "times", times)
+			c.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.from, "times", times)
 		}
 		return nil, nil
 	}
@@ -125,38 +133,43 @@ func (c *Conn) admit(datagram []byte, from netip.AddrPort) ([]byte, *Peer) {
 		st.BadShape.Add(1)
 		return nil, nil
 	}
-	peer := c.peers.get(from)
-	peer.received(h, len(datagram))
-	return packet, peer
+	if c.last == nil || c.last.addr != in.from || c.last.gone.Load() {
+		c.last = c.peers.get(in.from)
+	}
+	c.last.received(h, c.now, in.at)
+	return packet, c.last
 }
 
-// WriteTo seals p and sends it to addr, which must be a *Peer of this link. It
-// returns the length of the whole datagram, so that kcp-go's counter OutBytes
-// includes the seal. It blocks while the peer is above its rate limit, and
-// fails only when the link is closed.
+// WriteTo seals p into the open batch of addr, which must be a *Peer of this
+// link. It returns the length of the whole datagram, so that kcp-go's counter
+// OutBytes includes the seal. It blocks while the peer is above its rate limit
+// or the socket takes no more, and fails only when the link is closed.
 func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer, ok := addr.(*Peer)
 	if !ok {
-		return 0, &net.AddrError{Err: "not a peer of this link", Addr: addr.String()}
+		return 0, &net.AddrError{Err: "not a peer of this link", Addr: fmt.Sprint(addr)}
 	}
-	buf := c.wbufs.Get().(*[]byte)
-	defer c.wbufs.Put(buf)
-	datagram := c.opt.Sealer.Seal((*buf)[:0], p)
-	if !peer.pace(len(datagram)) || c.isClosed() {
+	n := len(p) + c.opt.Sealer.Overhead()
+	if !peer.pace(n) || c.isClosed() {
 		return 0, net.ErrClosed
 	}
 	peer.sent(p)
-	if err := c.sock.send(datagram, peer.addr); err != nil {
-		if c.isClosed() || errors.Is(err, net.ErrClosed) {
-			return 0, net.ErrClosed
-		}
-		// Lost like any other datagram: KCP sends it again.
-		c.opt.Stats.SendErrors.Add(1)
-		if times, due := c.sendTrouble.due(); due {
-			c.opt.Log.Warn("sending failed, going on", "to", peer.text, "err", err, "times", times)
-		}
+	if err := c.out.put(peer, p); err != nil {
+		return 0, err
 	}
-	return len(datagram), nil
+	return n, nil
+}
+
+// sendFailed is told of datagrams that the system refused. They are lost like
+// any other: KCP sends again.
+func (c *Conn) sendFailed(refused int, err error) {
+	if c.isClosed() {
+		return
+	}
+	c.opt.Stats.SendErrors.Add(uint64(refused))
+	if times, due := c.sendTrouble.due(); due {
+		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
+	}
 }
 
 // Peer is the only peer of a dialled link, nil at a listening one.
@@ -177,12 +190,11 @@ func (c *Conn) LocalAddr() net.Addr { return c.sock.localAddr() }
 
 // Close ends ReadFrom and WriteTo and closes the socket. It is idempotent.
 func (c *Conn) Close() error {
-	var err error
 	c.once.Do(func() {
 		close(c.closed)
-		err = c.sock.close()
+		c.err = c.out.close(c.sock.close)
 	})
-	return err
+	return c.err
 }
 
 // SetDeadline is there for net.PacketConn; kcp-go does not use it.

@@ -22,6 +22,7 @@ const (
 	cmdPush     = 81
 	cmdLast     = 84
 	offsetCmd   = 4
+	offsetWnd   = 6
 	offsetSN    = 12
 	offsetUna   = 16
 	offsetLen   = 20
@@ -35,6 +36,8 @@ type Packet struct {
 	Una  uint32 // all below it has arrived at the sender; only with Segments
 	Push bool   // the packet carries data
 	Next uint32 // one above the highest sequence number pushed; only with Push
+
+	Window uint16 // segments that the sender has room for; only with Segments
 }
 
 // ParsePacket reads the headers of a packet and tells whether its shape is that
@@ -74,6 +77,7 @@ func parseSegments(b []byte) (Packet, bool) {
 		if next := binary.LittleEndian.Uint32(b[offsetSN:]) + 1; cmd == cmdPush && (!p.Push || after(next, p.Next)) {
 			p.Push, p.Next = true, next
 		}
+		p.Window = binary.LittleEndian.Uint16(b[offsetWnd:]) // kcp-go, too, believes the last
 		b = b[segHeader+size:]
 	}
 	return p, true

@@ -15,6 +15,7 @@ import (
 const (
 	maxIdlePeers = 4096
 	peerIdle     = time.Minute
+	peerSweep    = time.Second // walking a table of busy peers for each new one would cost too much
 )
 
 // Peer is the other end of a link and the net.Addr that kcp-go is given for it.
@@ -25,6 +26,7 @@ const (
 type Peer struct {
 	addr  netip.AddrPort
 	text  string
+	scope uint32 // interface of a link-local address, else 0
 	limit *rate.Limiter
 	stop  <-chan struct{}
 
@@ -33,6 +35,18 @@ type Peer struct {
 	una    atomic.Uint32 // all below it was acknowledged by the peer
 	heard  atomic.Int64  // unix nanoseconds of the last packet; 0 is never
 	pushed atomic.Bool   // next is set
+	full   atomic.Bool   // the peer's last word is that it has no room
+	paced  atomic.Int32  // packets that wait for the rate limit
+	gone   atomic.Bool   // no longer in the table
+
+	activity atomic.Uint64          // packets to and from it
+	asleep   atomic.Pointer[func()] // to be called once, at the next of them
+
+	local atomic.Pointer[netip.Addr] // where the peer sends to; nil: any
+
+	out   sync.Mutex
+	open  *batch // takes the next datagram; in the outbox's queue
+	noGSO bool   // the way to it refuses segmentation; only the flusher uses it
 }
 
 // Network is "udp", also for the imitation of TCP: kcp-go does not look.
@@ -59,16 +73,44 @@ func (p *Peer) InFlight() int {
 	return max(0, int(int32(p.next.Load()-p.una.Load())))
 }
 
+// Activity grows with every packet to or from the peer.
+func (p *Peer) Activity() uint64 { return p.activity.Load() }
+
+// OnActivity has f called once, before the next packet of the peer is handed on
+// or at the next Rouse.
+func (p *Peer) OnActivity(f func()) { p.asleep.Store(&f) }
+
+// Rouse is to be called before something is sent to a peer that may be asleep.
+func (p *Peer) Rouse() {
+	if p.asleep.Load() == nil {
+		return
+	}
+	if f := p.asleep.Swap(nil); f != nil {
+		(*f)()
+	}
+}
+
 // received takes note of a packet of the peer.
-func (p *Peer) received(h Packet, _ int) {
-	p.heard.Store(time.Now().UnixNano())
-	if h.Kind == Segments && h.Conv == p.conv.Load() && after(h.Una, p.una.Load()) {
+func (p *Peer) received(h Packet, now int64, at netip.Addr) {
+	p.heard.Store(now)
+	p.activity.Add(1)
+	p.Rouse()
+	if old := p.local.Load(); at.IsValid() && (old == nil || *old != at) {
+		here := at // &at would be an allocation for each packet
+		p.local.Store(&here)
+	}
+	if h.Kind != Segments || h.Conv != p.conv.Load() {
+		return
+	}
+	p.full.Store(h.Window == 0)
+	if after(h.Una, p.una.Load()) {
 		p.una.Store(h.Una)
 	}
 }
 
 // sent takes note of a packet to the peer.
 func (p *Peer) sent(packet []byte) {
+	p.activity.Add(1)
 	h, ok := ParsePacket(packet)
 	if !ok || !h.Push {
 		return
@@ -77,6 +119,7 @@ func (p *Peer) sent(packet []byte) {
 		p.conv.Store(h.Conv)
 		p.una.Store(0) // sequence numbers of a conversation start at 0
 		p.next.Store(0)
+		p.full.Store(false)
 		p.pushed.Store(true)
 	}
 	if after(h.Next, p.next.Load()) {
@@ -98,6 +141,8 @@ func (p *Peer) pace(size int) bool {
 	if wait == 0 {
 		return true
 	}
+	p.paced.Add(1)
+	defer p.paced.Add(-1)
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
@@ -116,6 +161,7 @@ type peers struct {
 
 	mu    sync.Mutex
 	table map[netip.AddrPort]*Peer
+	swept time.Time
 }
 
 func newPeers(only netip.AddrPort, limit int, stop <-chan struct{}) *peers {
@@ -129,7 +175,7 @@ func newPeers(only netip.AddrPort, limit int, stop <-chan struct{}) *peers {
 }
 
 func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
-	p := &Peer{addr: addr, text: addr.String(), stop: ps.stop}
+	p := &Peer{addr: addr, text: addr.String(), scope: scopeOf(addr.Addr()), stop: ps.stop}
 	if ps.limit > 0 {
 		// The burst is what kcp-go's own limiter grants: 64 full datagrams.
 		p.limit = rate.NewLimiter(rate.Limit(ps.limit), 64*MaxDatagram)
@@ -152,8 +198,9 @@ func (ps *peers) get(from netip.AddrPort) *Peer {
 	if p := ps.table[from]; p != nil {
 		return p
 	}
-	if len(ps.table) >= maxIdlePeers {
-		ps.sweep(time.Now().Add(-peerIdle))
+	if now := time.Now(); len(ps.table) >= maxIdlePeers && now.Sub(ps.swept) >= peerSweep {
+		ps.swept = now
+		ps.sweep(now.Add(-peerIdle))
 	}
 	p := ps.newPeer(from)
 	ps.table[from] = p
@@ -165,6 +212,7 @@ func (ps *peers) get(from netip.AddrPort) *Peer {
 func (ps *peers) sweep(then time.Time) {
 	for addr, p := range ps.table {
 		if p.Heard().Before(then) {
+			p.gone.Store(true)
 			delete(ps.table, addr)
 		}
 	}
@@ -177,19 +225,21 @@ func (ps *peers) forget(p *Peer) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.table[p.addr] == p {
+		p.gone.Store(true)
 		delete(ps.table, p.addr)
 	}
 }
 
 // Drain waits until everything sent to the peer is acknowledged and nothing more
 // was sent for the time of quiet, or until ctx ends. quiet must be longer than
-// kcp-go's interval, in which it moves data from its queue to the link.
+// kcp-go's interval, in which it moves data from its queue to the link: as long
+// as the peer has room for it, and none waits for the rate limit.
 func (p *Peer) Drain(ctx context.Context, quiet time.Duration) error {
 	tick := time.NewTicker(max(quiet/8, time.Millisecond))
 	defer tick.Stop()
 	last, since := p.next.Load(), time.Now()
 	for {
-		if next := p.next.Load(); next != last || p.InFlight() > 0 {
+		if next := p.next.Load(); next != last || p.InFlight() > 0 || p.full.Load() || p.paced.Load() > 0 {
 			last, since = next, time.Now()
 		}
 		if time.Since(since) >= quiet {

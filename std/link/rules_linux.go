@@ -2,35 +2,44 @@ package link
 
 import (
 	"bufio"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 )
 
-// A rule of tcpraw drops what its kernel connections send with a hop limit of
-// one. A server's rule names a local port, a client's both ends. It is stale
-// when no process of this machine has a TCP socket with that local port.
+// A rule of ours, or of tcpraw, drops what kernel connections send with a hop
+// limit of one. A server's rule names a local port, a client's both ends. It is
+// stale when no process of this machine has a TCP socket with that local port.
 
 // clearStaleRules removes the rules of runs that were killed, and returns them.
-// tcpraw would take a stale rule for its own and leave it behind again.
+// A rule is made after its socket, so the rules are listed first: what has no
+// socket afterwards is nobody's.
 func clearStaleRules() ([]string, error) {
+	programs := []string{"iptables", "ip6tables"}
+	listings := make([]string, len(programs))
+	for i, program := range programs {
+		out, err := firewall(context.Background(), program, "-S", "OUTPUT").Output()
+		if err == nil { // else no such family here: no rules of it either
+			listings[i] = string(out)
+		}
+	}
 	ports, err := localTCPPorts("/proc/net/tcp", "/proc/net/tcp6")
 	if err != nil {
 		return nil, err
 	}
 	var cleared []string
-	for _, program := range []string{"iptables", "ip6tables"} {
-		out, err := exec.Command(program, "-w", "-S", "OUTPUT").Output()
-		if err != nil {
-			continue // no such family here: no rules of it either
-		}
-		for _, rule := range staleRules(string(out), ports) {
-			args := append([]string{"-w", "-D"}, strings.Fields(rule)[1:]...)
-			if msg, err := exec.Command(program, args...).CombinedOutput(); err != nil {
-				return cleared, fmt.Errorf("removing a stale rule: %s %s: %w: %.200s", program, strings.Join(args, " "), err, msg)
+	for i, program := range programs {
+		for _, rule := range staleRules(listings[i], ports) {
+			args := append([]string{"-D"}, strings.Fields(rule)[1:]...)
+			msg, err := firewall(context.Background(), program, args...).CombinedOutput()
+			if noSuchRule(err) {
+				continue // its owner was still about to remove it
+			}
+			if err != nil {
+				return cleared, fmt.Errorf("removing a stale rule: %s -w %s: %w: %.200s", program, strings.Join(args, " "), err, msg)
 			}
 			cleared = append(cleared, program+" "+rule)
 		}
@@ -46,7 +55,7 @@ func staleRules(listing string, inUse map[uint16]bool) []string {
 		line = strings.TrimSpace(line)
 		words := strings.Fields(line)
 		oneHop := hasPair(words, "--ttl-eq", "1") || hasPair(words, "--hl-eq", "1")
-		if !oneHop || !hasPair(words, "-A", "OUTPUT") || !hasPair(words, "-j", "DROP") || !hasPair(words, "-p", "tcp") {
+		if !oneHop || !onlyOurOptions(words) || !hasPair(words, "-A", "OUTPUT") || !hasPair(words, "-j", "DROP") || !hasPair(words, "-p", "tcp") {
 			continue
 		}
 		port, err := strconv.ParseUint(valueAfter(words, "--sport"), 10, 16)
@@ -55,6 +64,19 @@ func staleRules(listing string, inUse map[uint16]bool) []string {
 		}
 	}
 	return stale
+}
+
+// onlyOurOptions is false for a rule that somebody else made: with a negation, a
+// comment, an interface.
+func onlyOurOptions(words []string) bool {
+	for i := 0; i < len(words); i += 2 {
+		switch words[i] {
+		case "-A", "-s", "-d", "-p", "-m", "--ttl-eq", "--hl-eq", "--sport", "--dport", "-j":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func hasPair(words []string, key, value string) bool { return valueAfter(words, key) == value }

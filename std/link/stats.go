@@ -11,7 +11,7 @@ type Stats struct {
 	Short        atomic.Uint64 // datagrams too short to hold a packet
 	Foreign      atomic.Uint64 // datagrams at a client from another address than its server's
 	SealFailures atomic.Uint64 // datagrams that did not open; also in kcp-go's InCsumErrors
-	BadShape     atomic.Uint64 // packets that opened and are not KCP
+	BadShape     atomic.Uint64 // packets that opened and are not KCP; datagrams above MaxDatagram
 	RecvErrors   atomic.Uint64 // receive calls that failed and were tried again
 	SendErrors   atomic.Uint64 // datagrams that the system refused to send
 }

@@ -45,13 +45,9 @@ func Listen(ctx context.Context, opt Options, local string) (*Conn, error) {
 	return newConn(sock, opt, netip.AddrPort{}), nil
 }
 
-// udpSocket is the carrier with one datagram per system call.
-type udpSocket struct {
-	conn  *net.UDPConn
-	clamp string
-}
-
-func openUDP(ctx context.Context, opt Options, network, local string) (*udpSocket, error) {
+// openUDP opens a socket for a network of package net, with the offloads of the
+// system where there are any.
+func openUDP(ctx context.Context, opt Options, network, local string) (carrier, error) {
 	var lc net.ListenConfig
 	pc, err := lc.ListenPacket(ctx, network, local)
 	if err != nil {
@@ -67,17 +63,38 @@ func openUDP(ctx context.Context, opt Options, network, local string) (*udpSocke
 	if opt.Buffer > 0 {
 		s.clamp = setBuffers(conn, opt.Buffer)
 	}
+	if !opt.Plain {
+		return newBatchSocket(s, opt, local != ""), nil
+	}
 	return s, nil
 }
 
-func (s *udpSocket) recv(b []byte) (int, netip.AddrPort, error) {
-	n, from, err := s.conn.ReadFromUDPAddrPort(b)
-	return n, unmap(from), err
+// udpSocket is the carrier with one datagram per system call.
+type udpSocket struct {
+	conn  *net.UDPConn
+	clamp string
+	buf   [2 * MaxDatagram]byte
+	in    [1]inbound
 }
 
-func (s *udpSocket) send(b []byte, to netip.AddrPort) error {
-	_, err := s.conn.WriteToUDPAddrPort(b, to)
-	return err
+func (s *udpSocket) recv() ([]inbound, error) {
+	n, from, err := s.conn.ReadFromUDPAddrPort(s.buf[:])
+	if err != nil {
+		return nil, err
+	}
+	s.in[0] = inbound{data: s.buf[:n], size: n, from: unmap(from)}
+	return s.in[:], nil
+}
+
+func (s *udpSocket) send(batches []*batch) (refused int, err error) {
+	for _, b := range batches {
+		b.datagrams(func(d []byte) {
+			if _, e := s.conn.WriteToUDPAddrPort(d, b.peer.addr); e != nil {
+				refused, err = refused+1, e
+			}
+		})
+	}
+	return refused, err
 }
 
 func (s *udpSocket) localAddr() net.Addr { return s.conn.LocalAddr() }
@@ -85,17 +102,15 @@ func (s *udpSocket) advice() string      { return s.clamp }
 func (s *udpSocket) close() error        { return s.conn.Close() }
 
 // setDSCP marks both families: a dual-stack socket sends IPv4 with its own
-// field. The six bits are the upper ones of the octet in both headers.
+// field, where the system lets it. The six bits are the upper ones of the octet
+// in both headers.
 func setDSCP(conn *net.UDPConn, dscp int) error {
 	err4 := ipv4.NewPacketConn(conn).SetTOS(dscp << 2)
 	err6 := ipv6.NewPacketConn(conn).SetTrafficClass(dscp << 2)
-	if err4 != nil && err6 != nil {
-		if conn.LocalAddr().(*net.UDPAddr).IP.To4() != nil {
-			return err4
-		}
-		return err6
+	if conn.LocalAddr().(*net.UDPAddr).IP.To4() != nil {
+		return err4
 	}
-	return nil
+	return err6
 }
 
 // setBuffers asks for size bytes in each direction and returns what to say where

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"kcptun/std"
+)
+
+var _ func(*Config, string) error = parseJSONConfig
+
+// The names and types that the ecosystem's tests use.
+func TestConfigFields(t *testing.T) {
+	c := Config{
+		LocalAddr: "", RemoteAddr: "", Key: "", Crypt: "", Mode: "", Conn: int(1), MTU: int(1), SndWnd: int(1), RcvWnd: int(1),
+		DataShard: int(1), ParityShard: int(1), NoComp: true, AckNodelay: true, CloseWait: int(1), TCP: true,
+	}
+	path := filepath.Join(t.TempDir(), "c.json")
+	if err := os.WriteFile(path, []byte(`{"localaddr":":1","remoteaddr":"x:2","key":"k","closewait":7,"tcp":false}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := parseJSONConfig(&c, path); err != nil || c.LocalAddr != ":1" || c.RemoteAddr != "x:2" || c.Key != "k" || c.CloseWait != 7 || c.TCP || !c.NoComp {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if err := parseJSONConfig(&c, path+".no"); err == nil {
+		t.Error("no error for a missing file")
+	}
+	if VERSION != "SELFBUILD" {
+		t.Error(VERSION)
+	}
+}
+
+// The example that people start from says what the defaults are, and nothing odd.
+func TestExample(t *testing.T) {
+	want := std.DefaultConfig(std.Client)
+	got := want
+	if err := parseJSONConfig(&got, "../dist/local.json.example"); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Warnings) > 0 {
+		t.Error(got.Warnings)
+	}
+	for _, c := range []*Config{&got, &want} {
+		c.RemoteAddr, c.Key = "vps:29900", "a key"
+		if err := c.Check(std.Client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+// An application talks through run, over TCP and over a unix socket, with one
+// session and with three in turn.
+func TestRun(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"tcp":            func(*Config) {},
+		"unix":           func(c *Config) { c.LocalAddr = filepath.Join(t.TempDir(), "s") },
+		"three sessions": func(c *Config) { c.Conn = 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeak(t)
+			server := newEchoServer(t)
+			cfg := clientConfig(server.addr)
+			change(cfg)
+			s := start(t, cfg)
+			if s.log.count("session opened") != 0 {
+				t.Error("a session before anybody asked for one")
+			}
+			for range 4 {
+				conn := s.dial(t)
+				echo(t, conn, "hello")
+				if err := conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				if rest, err := io.ReadAll(conn); len(rest) != 0 || err != nil {
+					t.Error(rest, err)
+				}
+			}
+			eventually(t, "all are closed", func() bool { return s.log.count("stream closed") == 4 })
+			if n := s.log.count("session opened"); n != cfg.Conn {
+				t.Errorf("%d sessions", n)
+			}
+			if err := s.end(t); err != nil {
+				t.Error(err)
+			}
+			contains(t, s.log.String(), `reason="application finished, then server"`, "up=5 down=5", `msg="session closed"`, `reason="client ends"`)
+			if conn, err := net.Dial(s.network, s.addr); err == nil {
+				conn.Close()
+				t.Error("it still listens")
+			}
+		})
+	}
+}
+
+func TestRunFailsEarly(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, change := range map[string]func(*Config){
+		"port taken":     func(c *Config) { c.LocalAddr = taken.Addr().String() },
+		"unknown cipher": func(c *Config) { c.Crypt = "x" },
+		"bad address":    func(c *Config) { c.RemoteAddr = "x" },
+	} {
+		noLeak(t)
+		cfg := clientConfig("127.0.0.1:9")
+		change(cfg)
+		env, _ := newEnv()
+		if err := run(context.Background(), cfg, env); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std"
+	"kcptun/std/link"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 20 * time.Second
+
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after %v: %s", patience, what)
+		}
+	}
+}
+
+func within[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("nothing within %v: %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// noLeak fails the test where goroutines stay behind it.
+func noLeak(t *testing.T) {
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before && !t.Failed(); time.Sleep(2 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				stacks := make([]byte, 1<<20)
+				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+			}
+		}
+	})
+}
+
+// logbook is a log that a test can read while others write.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *logbook) count(text string) int { return strings.Count(l.String(), text) }
+
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is missing in:\n%s", p, text)
+		}
+	}
+}
+
+func newEnv() (std.Env, *logbook) {
+	book := new(logbook)
+	return std.Env{Log: slog.New(slog.NewTextHandler(book, nil)), Stats: new(link.Stats)}, book
+}
+
+func clientConfig(server string) *Config {
+	c := std.DefaultConfig(std.Client)
+	c.LocalAddr, c.RemoteAddr, c.Key, c.Mode, c.Crypt, c.SockBuf = "127.0.0.1:0", server, "a key", "fast3", "aes-128-gcm", 1<<20
+	return &c
+}
+
+// echoServer serves sessions and sends back what comes on their streams.
+type echoServer struct {
+	addr     string
+	link     *link.Conn
+	mu       sync.Mutex
+	sessions []*std.Session
+	wg       sync.WaitGroup
+}
+
+var errTestEnds = errors.New("test ends")
+
+func newEchoServer(t *testing.T) *echoServer {
+	t.Helper()
+	c := std.DefaultConfig(std.Server)
+	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", "aes-128-gcm", 1<<20
+	if err := c.Check(std.Server); err != nil {
+		t.Fatal(err)
+	}
+	env, _ := newEnv()
+	opt, err := c.LinkOptions(env.Log, env.Stats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := new(echoServer)
+	if e.link, err = link.Listen(context.Background(), opt, "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	lis, err := kcp.ServeConn(nil, c.DataShard, c.ParityShard, e.link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.addr = e.link.LocalAddr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	sessions := std.NewSessions(&c)
+	e.wg.Go(func() {
+		for {
+			k, err := lis.AcceptKCP()
+			if err != nil {
+				return
+			}
+			e.wg.Go(func() { e.serve(ctx, sessions, k) })
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		e.link.Close() // which ends the listener and every session
+		e.wg.Wait()
+		lis.Close()
+	})
+	return e
+}
+
+func (e *echoServer) serve(ctx context.Context, sessions *std.Sessions, k *kcp.UDPSession) {
+	s, err := sessions.Server(ctx, k, e.link, func(string, any, any) {})
+	if err != nil {
+		return
+	}
+	e.mu.Lock()
+	e.sessions = append(e.sessions, s)
+	e.mu.Unlock()
+	for {
+		st, err := s.Accept()
+		if err != nil {
+			s.Close(err)
+			return
+		}
+		e.wg.Go(func() {
+			_, _ = std.Copy(st, st)
+			st.Close()
+		})
+	}
+}
+
+// started is a client that runs.
+type started struct {
+	network, addr string
+	log           *logbook
+	cancel        func()
+	ended         chan error
+}
+
+// start runs a client until the test ends or cancel is called.
+func start(t *testing.T, cfg *Config) *started {
+	t.Helper()
+	if err := cfg.Check(std.Client); err != nil {
+		t.Fatal(err)
+	}
+	env, book := newEnv()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &started{network: "tcp", log: book, cancel: cancel, ended: make(chan error, 1)}
+	go func() { s.ended <- run(ctx, cfg, env) }()
+	t.Cleanup(cancel)
+	eventually(t, "it listens", func() bool { return book.count("msg=listening") == 1 })
+	_, s.addr, _ = strings.Cut(book.String(), "msg=listening addr=")
+	s.addr, _, _ = strings.Cut(s.addr, "\n")
+	if std.IsUnixPath(s.addr) {
+		s.network = "unix"
+	}
+	return s
+}
+
+// end ends the client and returns how.
+func (s *started) end(t *testing.T) error {
+	t.Helper()
+	s.cancel()
+	return within(t, "the client ends", s.ended)
+}
+
+func (s *started) dial(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial(s.network, s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// echo sends text on conn and wants it back.
+func echo(t *testing.T, conn net.Conn, text string) {
+	t.Helper()
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(text))
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+		t.Fatalf("%q, %v; want %q", got, err, text)
+	}
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kcptun/std"
+)
+
+// newTestPool is a pool of sessions to server.
+func newTestPool(t *testing.T, cfg *Config) (*pool, *logbook) {
+	t.Helper()
+	if err := cfg.Check(std.Client); err != nil {
+		t.Fatal(err)
+	}
+	env, book := newEnv()
+	d, err := newDialer(cfg, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPool(cfg, env, d)
+	t.Cleanup(p.close)
+	return p, book
+}
+
+func limited(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), d, errNoSession)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func sessionOf(t *testing.T, p *pool) *std.Session {
+	t.Helper()
+	s, err := p.session(limited(t, patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func echoStream(t *testing.T, st *std.Stream) {
+	t.Helper()
+	if _, err := io.WriteString(st, "echo"); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, 4)
+	if _, err := io.ReadFull(st, got); err != nil || string(got) != "echo" {
+		t.Fatal(string(got), err)
+	}
+}
+
+// The next stream gets a new session when the old one has died.
+func TestPoolReplacesTheDead(t *testing.T) {
+	noLeak(t)
+	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
+	first := sessionOf(t, p)
+	if again := sessionOf(t, p); again != first {
+		t.Error("a session each time")
+	}
+	first.Close(errors.New("cut by the test"))
+	eventually(t, "the slot has noticed", func() bool { return book.count("session lost") == 1 })
+	contains(t, book.String(), `reason="cut by the test"`)
+	if sessionOf(t, p) == first {
+		t.Error("the dead session again")
+	}
+	if n := book.count("session opened"); n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
+func TestPoolTakesTurns(t *testing.T) {
+	noLeak(t)
+	cfg := clientConfig(newEchoServer(t).addr)
+	cfg.Conn = 3
+	p, _ := newTestPool(t, cfg)
+	seen := map[*std.Session]int{}
+	for range 9 {
+		seen[sessionOf(t, p)]++
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d sessions", len(seen))
+	}
+	for _, n := range seen {
+		if n != 3 {
+			t.Errorf("%v", seen)
+		}
+	}
+}
+
+// An expired session is replaced before it goes: its streams go on, and it is
+// closed when the last has ended.
+func TestPoolExpiry(t *testing.T) {
+	noLeak(t)
+	cfg := clientConfig(newEchoServer(t).addr)
+	cfg.AutoExpire, cfg.ScavengeTTL = 1, 60
+	p, book := newTestPool(t, cfg)
+	old := sessionOf(t, p)
+	st, err := old.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	eventually(t, "it expires", func() bool { return book.count("session expired") == 1 })
+	if sessionOf(t, p) == old {
+		t.Error("the expired session again")
+	}
+	if _, err := old.Open(); !errors.Is(err, std.ErrRetired) {
+		t.Error(err)
+	}
+	echoStream(t, st)
+	if old.Err() != nil {
+		t.Error("closed with a stream:", old.Err())
+	}
+	st.Close()
+	within(t, "closed when idle", old.Done())
+	eventually(t, "the reason is logged", func() bool { return book.count("expired and idle") == 1 })
+}
+
+// scavengettl bounds how long an expired session keeps its streams.
+func TestPoolScavenge(t *testing.T) {
+	noLeak(t)
+	cfg := clientConfig(newEchoServer(t).addr)
+	cfg.AutoExpire, cfg.ScavengeTTL = 1, 0
+	p, book := newTestPool(t, cfg)
+	old := sessionOf(t, p)
+	st, err := old.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	within(t, "closed with its stream", old.Done())
+	if _, err := st.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		t.Error("the stream's end is no good one:", err)
+	}
+	st.Close()
+	eventually(t, "the reason is logged", func() bool { return book.count("scavengettl is over with 1 streams open") > 0 })
+}
+
+// A server whose name does not resolve is tried again, until who asked gives up.
+func TestPoolGivesUp(t *testing.T) {
+	noLeak(t)
+	p, book := newTestPool(t, clientConfig("no-such-host.invalid:1"))
+	begun := time.Now()
+	if _, err := p.session(limited(t, 400*time.Millisecond)); !errors.Is(err, errNoSession) {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > patience {
+		t.Errorf("after %v", took)
+	}
+	contains(t, book.String(), "no session, trying again", "no-such-host.invalid")
+	if n := book.count("trying again"); n > 4 { // at 0, 100, 300 ms
+		t.Errorf("tried %d times", n)
+	}
+}
+
+// Who asks a pool that has ended gets an error, never nothing at all.
+func TestPoolEnds(t *testing.T) {
+	noLeak(t)
+	for range 20 {
+		p, _ := newTestPool(t, clientConfig("no-such-host.invalid:1"))
+		asked := make(chan error, 1)
+		ctx := limited(t, patience)
+		go func() {
+			s, err := p.session(ctx)
+			if s == nil && err == nil {
+				err = errors.New("neither session nor error")
+			} else {
+				err = nil
+			}
+			asked <- err
+		}()
+		time.Sleep(time.Millisecond)
+		p.close()
+		if err := within(t, "session returns when the pool has ended", asked); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSleep(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	if !sleep(ctx, 0) || !sleep(ctx, -time.Second) || !sleep(ctx, time.Millisecond) {
+		t.Error("ended early")
+	}
+	time.AfterFunc(5*time.Millisecond, cancel)
+	if sleep(ctx, time.Hour) || sleep(ctx, 0) {
+		t.Error("went on")
+	}
+}
+
+// The path dies under a full window, and the client is told to end: it must not
+// wait for what can never be sent.
+func TestRunEndsOnDeadPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the grace of five seconds")
+	}
+	noLeak(t)
+	server := newEchoServer(t)
+	s := start(t, clientConfig(server.addr))
+	var conns []net.Conn
+	for range 4 {
+		conns = append(conns, s.dial(t))
+		echo(t, conns[len(conns)-1], "hello")
+	}
+	server.link.Close()
+	var stuck sync.WaitGroup
+	var written atomic.Int64
+	for _, conn := range conns { // fill every window and buffer up to the application
+		stuck.Go(func() {
+			for {
+				n, err := conn.Write(make([]byte, 64<<10))
+				written.Add(int64(n))
+				if err != nil {
+					return
+				}
+			}
+		})
+	}
+	last := int64(-1)
+	eventually(t, "all are stuck", func() bool {
+		time.Sleep(200 * time.Millisecond)
+		before := last
+		last = written.Load()
+		return last == before
+	})
+	begun := time.Now()
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > grace+drainLimit+5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	for _, conn := range conns {
+		conn.Close()
+	}
+	stuck.Wait()
+}

@@ -1,0 +1,176 @@
+package std
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// runApp runs a program whose job is run, and returns its exit code and what it
+// wrote.
+func runApp(t *testing.T, role Role, run func(context.Context, *Config, Env) error, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	noLeak(t)
+	var out, errs logbook
+	app := App{
+		Role: role, Version: "1.2.3",
+		Load: func(c *Config, path string) error { return c.ReadJSON(role, path) },
+		Exit: func(int) { t.Error("Exit was called") },
+		Run:  run,
+	}
+	code = app.Main(append([]string{"prog"}, args...), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func nothing(context.Context, *Config, Env) error { return nil }
+
+func TestMainRunsTheJob(t *testing.T) {
+	unsetKey(t)
+	code, stdout, stderr := runApp(t, Server, func(_ context.Context, c *Config, env Env) error {
+		if c.MTU != 1300 || env.Stats == nil {
+			t.Error(c, env)
+		}
+		env.Log.Info("the job")
+		return nil
+	}, "--mtu", "1300")
+	if code != 0 || stdout != "" {
+		t.Error(code, stdout)
+	}
+	contains(t, stderr, `msg="kcptun server" version=1.2.3`, "fingerprint=", "mtu=1300", `msg="the job"`, "msg=ended", "default key is in use")
+}
+
+func TestMainExitCodes(t *testing.T) {
+	unsetKey(t)
+	fail := func(context.Context, *Config, Env) error { return errors.New("no port left") }
+	cancelled := func(context.Context, *Config, Env) error { return context.Canceled }
+	for _, tt := range []struct {
+		name string
+		run  func(context.Context, *Config, Env) error
+		args []string
+		code int
+		want string // on stderr
+	}{
+		{"good", nothing, nil, 0, "ended"},
+		{"ended by a signal", cancelled, nil, 0, "ended"},
+		{"the job fails", fail, nil, 1, `level=ERROR msg=ended err="no port left"`},
+		{"unknown flag", nothing, []string{"--bogus"}, 1, "kcptun client: --bogus is not a flag"},
+		{"stray word", nothing, []string{"x"}, 1, `kcptun client: "x" is neither`},
+		{"word for a number", nothing, []string{"--mtu", "big"}, 1, "kcptun client: --mtu"},
+		{"malformed server address", nothing, []string{"-r", "vps"}, 1, "kcptun client: --remoteaddr"},
+		{"range", nothing, []string{"--conn", "65536"}, 1, "valid are 1 to 65535"},
+		{"no JSON file", nothing, []string{"-c", "nosuch"}, 1, "kcptun client: -c: open nosuch"},
+		{"no log file", nothing, []string{"--log", "/no/such/dir/log"}, 1, `kcptun client: --log (JSON "log"): open`},
+		{"set but empty key", nothing, []string{"--key="}, 1, "kcptun client: --key"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, stdout, stderr := runApp(t, Client, tt.run, tt.args...)
+			if code != tt.code || stdout != "" {
+				t.Errorf("exit code %d, want %d; stdout %q", code, tt.code, stdout)
+			}
+			contains(t, stderr, tt.want)
+			for line := range strings.Lines(stderr) {
+				if !strings.HasPrefix(line, "kcptun client: ") && !strings.HasPrefix(line, "time=") {
+					t.Errorf("a line of its own: %q", line)
+				}
+			}
+		})
+	}
+}
+
+func TestMainHelpAndVersion(t *testing.T) {
+	t.Setenv(KeyEnv, "s3cret")
+	never := func(context.Context, *Config, Env) error { t.Error("the job was run"); return nil }
+	for _, arg := range []string{"--help", "-h", "-help", "help"} {
+		code, stdout, stderr := runApp(t, Client, never, arg)
+		if code != 0 || stderr != "" {
+			t.Error(arg, code, stderr)
+		}
+		for _, r := range flagRows() {
+			if _, has := r.defaults[Client]; has && !containsFold(hiddenFlags, r.name) {
+				contains(t, stdout, "--"+r.name)
+			}
+		}
+		contains(t, stdout, "--localaddr value, -l value", "--datashard value, --ds value", "-c value", "$KCPTUN_KEY", "1.2.3", "aes-128-gcm", DefaultKey)
+		lacks(t, stdout, "s3cret", "--target", "--interval value")
+	}
+	for _, arg := range []string{"--version", "-v", "-version"} {
+		code, stdout, stderr := runApp(t, Server, never, "--key", "s3cret", arg)
+		if code != 0 || stdout != "kcptun version 1.2.3\n" || stderr != "" {
+			t.Error(arg, code, stdout, stderr)
+		}
+	}
+}
+
+func TestMainLogFile(t *testing.T) {
+	unsetKey(t)
+	path := filepath.Join(t.TempDir(), "kcptun.log")
+	fail := func(context.Context, *Config, Env) error { return errors.New("no port left") }
+	code, _, stderr := runApp(t, Client, fail, "--log", path)
+	if code != 1 || stderr != "kcptun client: no port left\n" {
+		t.Error(code, stderr) // who looks at the terminal is to see it, too
+	}
+	runApp(t, Client, nothing, "--log", path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "msg=settings"); n != 2 {
+		t.Errorf("appended %d times:\n%s", n, text)
+	}
+}
+
+// The first signal ends the job in good order, the second ends the program.
+func TestMainSignals(t *testing.T) {
+	unsetKey(t)
+	noLeak(t)
+	exits := make(chan int, 1)
+	var errs logbook
+	app := App{Role: Client, Exit: func(code int) { exits <- code }, Run: func(ctx context.Context, _ *Config, _ Env) error {
+		signalMyself(t, syscall.SIGTERM)
+		<-ctx.Done()
+		signalMyself(t, os.Interrupt)
+		if code := within(t, "a second signal ends at once", exits); code != 1 {
+			t.Error(code)
+		}
+		return ctx.Err()
+	}}
+	if code := app.Main([]string{"prog"}, &errs, &errs); code != 0 {
+		t.Error(code)
+	}
+	contains(t, errs.String(), "a second signal ends at once", "signal=terminated", "ended at once")
+}
+
+func signalMyself(t *testing.T, s os.Signal) {
+	t.Helper()
+	p, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = p.Signal(s)
+	}
+	if err != nil {
+		t.Skip("this system sends no signals:", err)
+	}
+}
+
+// Nothing that a program writes shows the key, wherever it came from.
+func TestKeyIsNeverShown(t *testing.T) {
+	const key = "s3cret-s3cret"
+	config := jsonFile(t, `{"key":"`+key+`","kee":1,"mtu":1300}`)
+	for _, role := range []Role{Client, Server} {
+		for _, args := range [][]string{{"--key", key}, {"--key=" + key, "--help"}, {"--key=" + key, "--QPP"}, {"-c", config}, {"--key=" + key, "--mtu=1"}, {"--key=" + key, "--bogus"}} {
+			code, stdout, stderr := runApp(t, role, nothing, args...)
+			if len(stdout+stderr) == 0 {
+				t.Error(code, args)
+			}
+			lacks(t, stdout+stderr, key)
+		}
+		t.Setenv(KeyEnv, key)
+		_, stdout, stderr := runApp(t, role, nothing)
+		contains(t, stderr, "msg=settings")
+		lacks(t, stdout+stderr, key, "key=")
+		unsetKey(t)
+	}
+}

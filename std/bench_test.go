@@ -1,0 +1,194 @@
+package std
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+)
+
+// benchConn is a connection in memory: what is written is gone, and reading
+// gives the same bytes over and over.
+type benchConn struct {
+	net.Conn // nil: only what is below is used
+	data     []byte
+	at       int
+}
+
+func (c *benchConn) Write(p []byte) (int, error) { return len(p), nil }
+
+func (c *benchConn) WriteBuffers(v [][]byte) (n int, err error) {
+	for _, p := range v {
+		n += len(p)
+	}
+	return n, nil
+}
+
+func (c *benchConn) Read(p []byte) (int, error) {
+	n := copy(p, c.data[c.at:])
+	c.at = (c.at + n) % len(c.data)
+	return n, nil
+}
+
+// benchPayloads are data that snappy can and cannot make smaller.
+func benchPayloads(size int) map[string][]byte {
+	random := make([]byte, size)
+	rand.NewChaCha8([32]byte{1}).Read(random)
+	line := []byte("GET /index.html HTTP/1.1\r\nHost: example.org\r\nAccept: text/html\r\n\r\n")
+	text := bytes.Repeat(line, size/len(line)+1)[:size]
+	return map[string][]byte{"random": random, "text": text}
+}
+
+// benchFrame is the smux frame by default, and the read of the way up.
+const benchFrame = 8 << 10
+
+// BenchmarkRelay copies one way between two TCP connections, whose other ends
+// are in this process, too.
+func BenchmarkRelay(b *testing.B) {
+	app, near := benchTCP(b)
+	far, target := benchTCP(b)
+	relayed := make(chan Result, 1)
+	go func() { relayed <- Relay(near, far, 0) }()
+	go func() { _, _ = io.Copy(io.Discard, app) }() // the target's half-close
+	const block = 64 << 10
+	received := make(chan int64, 1)
+	go func() {
+		n, _ := io.CopyBuffer(io.Discard, struct{ io.Reader }{target}, make([]byte, block))
+		target.Close()
+		received <- n
+	}()
+	data := benchPayloads(block)["random"]
+	b.SetBytes(block)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if _, err := app.Write(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := app.CloseWrite(); err != nil {
+		b.Fatal(err)
+	}
+	if n := <-received; n != int64(b.N)*block {
+		b.Fatalf("%d of %d bytes", n, b.N*block)
+	}
+	b.StopTimer()
+	<-relayed
+}
+
+// benchTCP are the two ends of a connection over loopback.
+func benchTCP(b *testing.B) (dialled, accepted *net.TCPConn) {
+	b.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	near, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	far, err := ln.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { near.Close(); far.Close() })
+	return near.(*net.TCPConn), far.(*net.TCPConn)
+}
+
+func BenchmarkCompress(b *testing.B) {
+	for name, data := range benchPayloads(benchFrame) {
+		b.Run(name, func(b *testing.B) {
+			c := NewCompStream(new(benchConn))
+			b.SetBytes(benchFrame)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.Write(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// benchRecorder keeps what is written.
+type benchRecorder struct {
+	net.Conn
+	bytes.Buffer
+}
+
+func (r *benchRecorder) Read(p []byte) (int, error)  { return r.Buffer.Read(p) }
+func (r *benchRecorder) Write(p []byte) (int, error) { return r.Buffer.Write(p) }
+
+func BenchmarkDecompress(b *testing.B) {
+	for name, data := range benchPayloads(benchFrame) {
+		b.Run(name, func(b *testing.B) {
+			var rec benchRecorder
+			if _, err := NewCompStream(&rec).Write(data); err != nil {
+				b.Fatal(err)
+			}
+			// The stream may begin again: its head is a chunk that is skipped.
+			c := NewCompStream(&benchConn{data: rec.Bytes()})
+			got := make([]byte, benchFrame)
+			b.SetBytes(benchFrame)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := io.ReadFull(c, got); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if !bytes.Equal(got, data) {
+				b.Fatal("other data")
+			}
+		})
+	}
+}
+
+// BenchmarkFrameWrite is what a frame of smux passes on its way down.
+func BenchmarkFrameWrite(b *testing.B) {
+	for _, size := range []int{1 << 10, benchFrame, 65535} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			c := newFrameConn(new(benchConn), 1298, 2, &eventLog{}, never)
+			frame := [][]byte{make([]byte, frameHeader), make([]byte, size)}
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.WriteBuffers(frame); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkFrameRead is what a frame passes on its way up, as smux reads it: the
+// header first, then the body.
+func BenchmarkFrameRead(b *testing.B) {
+	for _, size := range []int{64, benchFrame, 65535} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			const push = 2
+			frame := make([]byte, frameHeader+size)
+			frame[0], frame[1] = 2, push
+			binary.LittleEndian.PutUint16(frame[2:], uint16(size))
+			var log eventLog
+			c := newFrameConn(&benchConn{data: frame}, 1298, 2, &log, never)
+			buf := make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := io.ReadFull(c, buf[:frameHeader]); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.ReadFull(c, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if len(log.events) != 0 {
+				b.Fatalf("%d frames taken for others", len(log.events))
+			}
+		})
+	}
+}

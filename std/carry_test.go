@@ -1,0 +1,139 @@
+package std
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An application at one end of a tunnel, a target at the other, and what each log
+// says of it.
+func TestCarryStream(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		noLeak(t)
+		u := newTunnel(t, testConfig(Client), testConfig(Server))
+		app, a := tcpPair(t)
+		b, target := tcpPair(t)
+		log, book := newLog()
+		done := make(chan struct{}, 2)
+		go func() {
+			CarryStream(Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.near, A: a, B: u.near.Wrapped()})
+			done <- struct{}{}
+		}()
+		go func() {
+			CarryStream(Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far, A: u.far.Wrapped(), B: b, CloseWait: 30})
+			done <- struct{}{}
+		}()
+		up, down := randomBytes(1, 300_000), randomBytes(2, 400_000)
+		go func() { _, _ = app.Write(up); _ = app.CloseWrite() }()
+		if got := within(t, "the request", gather(deadline(t, target))); got != sumOf(up) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(up), got.err)
+		}
+		go func() { _, _ = target.Write(down); target.Close() }()
+		if got := within(t, "the answer", gather(deadline(t, app))); got != sumOf(down) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(down), got.err)
+		}
+		within(t, "one end", done)
+		within(t, "the other end", done)
+		if quiet {
+			if book.String() != "" {
+				t.Error(book)
+			}
+		} else {
+			contains(t, book.String(), `msg="stream opened" from=app:1 to=server:2 stream=`, `msg="stream opened" from=client:3 to=target:4`,
+				"up=300000 down=400000", `reason="application finished, then server"`, `reason="client finished, then target"`)
+			if n := strings.Count(book.String(), "\n"); n != 4 {
+				t.Errorf("%d lines", n)
+			}
+		}
+		u.closed()
+	}
+}
+
+func TestCarryReasons(t *testing.T) {
+	c := Carry{FromName: "application", ToName: "server"}
+	reset, gone := errors.New("reset"), errors.New("gone")
+	for _, tt := range []struct {
+		result Result
+		want   string
+	}{
+		{Result{FirstA: true}, "application finished, then server"},
+		{Result{}, "server finished, then application"},
+		{Result{FirstA: true, ErrA: reset}, "application: reset"},
+		{Result{ErrB: gone}, "server: gone"},
+		{Result{ErrB: gone, ErrA: reset}, "server: gone"},
+		{Result{FirstA: true, ErrB: errSilent}, "application finished, then server: silent since the other direction ended"},
+		{Result{ErrA: errSilent}, "server finished, then application: silent since the other direction ended"},
+	} {
+		if got := c.reason(tt.result); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.result, got, tt.want)
+		}
+	}
+}
+
+// The target dies in the middle of an upload, and the server closes the stream.
+// Under smux 2 the client's end then writes into a window that never opens again,
+// and would not notice that the application is gone.
+func TestRelayToAbandonedStream(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		noLeak(t)
+		cc, sc := testConfig(Client), testConfig(Server)
+		cc.SmuxVer, sc.SmuxVer = version, version
+		u := newTunnel(t, cc, sc)
+		app, a := tcpPair(t)
+		near := make(chan Result, 1)
+		go func() { near <- relay(a, u.near.Wrapped(), limits{write: 200 * time.Millisecond}) }()
+		go func() { _, _ = app.Write(randomBytes(1, 20<<20)); app.Close() }()
+		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		u.far.Close()
+		got := within(t, "the client's end", near)
+		if version == 2 && !errors.Is(got.ErrA, errAbandoned) || version == 1 && got.ErrA != nil {
+			t.Errorf("smux %d: %+v", version, got)
+		}
+		u.closed()
+	}
+}
+
+// A stream on which nobody writes is not abandoned, and a socket never is.
+func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
+	noLeak(t)
+	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	app, a := tcpPair(t)
+	near := make(chan Result, 1)
+	go func() { near <- relay(a, u.near, limits{write: 20 * time.Millisecond}) }()
+	if err := u.far.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := within(t, "EOF", gather(deadline(t, app))); got != sumOf(nil) {
+		t.Errorf("%+v", got)
+	}
+	for range 5 {
+		time.Sleep(25 * time.Millisecond) // longer than the limit, without a Write
+		send(t, app, []byte("x"))
+		if _, err := io.ReadFull(u.far, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeWrite(t, app)
+	if got := within(t, "the end", near); got.ErrA != nil || got.FromA != 5 {
+		t.Errorf("%+v", got)
+	}
+	u.far.Close()
+	u.closed()
+
+	x, xa := tcpPair(t)
+	yb, y := tcpPair(t)
+	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}) }()
+	closeWrite(t, y)
+	data := randomBytes(1, 20<<20) // more than the sockets hold
+	go func() { _, _ = x.Write(data); x.Close() }()
+	time.Sleep(50 * time.Millisecond)
+	if got := within(t, "all", gather(deadline(t, y))); got != sumOf(data) {
+		t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
+	}
+	within(t, "the end", near)
+}

@@ -1,0 +1,119 @@
+package std
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// plainReader and plainWriter have no methods but their own.
+type (
+	plainReader struct{ io.Reader }
+	plainWriter struct{ io.Writer }
+)
+
+// told tells which of its methods Copy has taken.
+type told struct {
+	buffered
+	by string
+}
+
+func (w *told) WriteTo(dst io.Writer) (int64, error) {
+	w.by += "WriteTo "
+	n, err := w.Buffer.WriteTo(dst)
+	return n, errors.Join(err, io.EOF) // as smux does
+}
+
+func (w *told) ReadFrom(src io.Reader) (int64, error) {
+	w.by += "ReadFrom "
+	return w.Buffer.ReadFrom(src)
+}
+
+func TestCopyPrefers(t *testing.T) {
+	text := strings.Repeat("text", 20_000)
+	for _, tt := range []struct {
+		src, dst bool // have WriterTo, ReaderFrom
+		want     string
+	}{{true, true, "WriteTo "}, {true, false, "WriteTo "}, {false, true, "ReadFrom "}, {false, false, ""}} {
+		from, to := new(told), new(told)
+		from.WriteString(text)
+		var src io.Reader = from
+		var dst io.Writer = to
+		if !tt.src {
+			src = plainReader{from}
+		}
+		if !tt.dst {
+			dst = plainWriter{to}
+		}
+		n, err := Copy(dst, src)
+		if n != int64(len(text)) || err != nil || to.String() != text || !strings.HasPrefix(from.by+to.by, tt.want) || tt.want == "" && from.by+to.by != "" {
+			t.Errorf("%+v: %d, %v, by %q", tt, n, err, from.by+to.by)
+		}
+	}
+}
+
+func TestCopyErrors(t *testing.T) {
+	a, b := net.Pipe()
+	b.Close()
+	if _, err := Copy(a, strings.NewReader("x")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Error(err)
+	}
+	a.Close()
+	if _, err := Copy(new(bytes.Buffer), plainReader{a}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Error(err)
+	}
+}
+
+// A socket is read to its end, and its errors come through.
+func TestTransferFromSocket(t *testing.T) {
+	for name, pair := range map[string]func() (net.Conn, net.Conn){
+		"tcp":  func() (net.Conn, net.Conn) { a, b := tcpPair(t); return a, b },
+		"unix": func() (net.Conn, net.Conn) { return unixPair(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeak(t)
+			a, b := pair()
+			data := randomBytes(4, 1<<20)
+			go func() { _, _ = a.Write(data); a.Close() }()
+			var got bytes.Buffer
+			if err := transfer(&got, deadline(t, b)); err != nil || !bytes.Equal(got.Bytes(), data) {
+				t.Error(got.Len(), err)
+			}
+			b.Close()
+			if err := transfer(&got, b); !errors.Is(err, net.ErrClosed) {
+				t.Error("closed here:", err)
+			}
+			_, d := pair()
+			if err := d.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if err := transfer(&got, d); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("deadline:", err)
+			}
+		})
+	}
+	a, b := tcpPair(t)
+	send(t, a, []byte("x"))
+	c, d := net.Pipe()
+	d.Close()
+	if err := transfer(c, b); !errors.Is(err, io.ErrClosedPipe) {
+		t.Error("error of the writer:", err)
+	}
+}
+
+// Closing a socket wakes who waits for its bytes.
+func TestTransferIsWoken(t *testing.T) {
+	noLeak(t)
+	_, b := tcpPair(t)
+	done := make(chan error, 1)
+	go func() { done <- transfer(io.Discard, b) }()
+	b.Close()
+	if err := within(t, "transfer ends", done); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,41 @@
+//go:build unix
+
+package std
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+
+	"kcptun/std/link"
+)
+
+// catchUSR1 keeps a stray SIGUSR1 from ending the test.
+func catchUSR1(t *testing.T) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGUSR1)
+	t.Cleanup(func() { signal.Stop(c) })
+}
+
+func TestDumpSignal(t *testing.T) {
+	catchUSR1(t)
+	noLeak(t)
+	log, book := newLog()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := DefaultConfig(Server)
+	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
+	for n := 1; n <= 2; n++ {
+		eventually(t, "a line at each SIGUSR1", func() bool {
+			if strings.Count(book.String(), "\n") < n {
+				signalMyself(t, syscall.SIGUSR1) // the first may come before it listens
+			}
+			return strings.Count(book.String(), "\n") >= n
+		})
+	}
+	cancel()
+	wg.Wait()
+	contains(t, book.String(), `msg="KCP SNMP: BytesSent:`)
+}

@@ -1,0 +1,288 @@
+package std
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// flagTable is compat.md's: names, short names, JSON keys and defaults, "-"
+// where an end has no such flag.
+const flagTable = `
+localaddr l localaddr :12948 -
+remoteaddr r remoteaddr vps:29900 -
+listen l listen - :29900
+target t target - 127.0.0.1:12948
+key . key it's_a_secrect it's_a_secrect
+crypt . crypt aes aes
+mode . mode fast fast
+QPP . qpp false false
+QPPCount . qpp-count 61 61
+conn . conn 1 -
+autoexpire . autoexpire 0 -
+scavengettl . scavengettl 600 -
+mtu . mtu 1350 1350
+ratelimit . ratelimit 0 0
+sndwnd . sndwnd 128 1024
+rcvwnd . rcvwnd 512 1024
+datashard ds datashard 10 10
+parityshard ps parityshard 3 3
+dscp . dscp 0 0
+nocomp . nocomp false false
+acknodelay . acknodelay false false
+nodelay . nodelay 0 0
+interval . interval 50 50
+resend . resend 0 0
+nc . nc 0 0
+sockbuf . sockbuf 4194304 4194304
+smuxver . smuxver 2 2
+smuxbuf . smuxbuf 4194304 4194304
+framesize . framesize 8192 8192
+streambuf . streambuf 2097152 2097152
+keepalive . keepalive 10 10
+closewait . closewait 0 30
+snmplog . snmplog . .
+snmpperiod . snmpperiod 60 60
+log . log . .
+quiet . quiet false false
+tcp . tcp false false
+pprof . pprof false false
+`
+
+var hiddenFlags = []string{"acknodelay", "nodelay", "interval", "resend", "nc"}
+
+type flagRow struct {
+	name, short, key string
+	defaults         map[Role]string // none where an end has no such flag
+}
+
+func flagRows() (rows []flagRow) {
+	text := func(s string) string { return strings.ReplaceAll(strings.TrimPrefix(s, "."), "_", " ") }
+	for line := range strings.Lines(strings.TrimSpace(flagTable)) {
+		w := strings.Fields(line)
+		r := flagRow{name: w[0], short: text(w[1]), key: w[2], defaults: map[Role]string{}}
+		for i, role := range []Role{Client, Server} {
+			if w[3+i] != "-" {
+				r.defaults[role] = w[3+i]
+				if w[3+i] == "." || strings.Contains(w[3+i], "_") {
+					r.defaults[role] = text(w[3+i])
+				}
+			}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// parse reads a command line without starting anything.
+func parse(role Role, args ...string) (Config, error) {
+	cfg := DefaultConfig(role)
+	app := App{Role: role, Load: func(c *Config, path string) error { return c.ReadJSON(role, path) }}
+	err := app.configure(&cfg, args)
+	return cfg, err
+}
+
+// valueOf is the value of a setting as text.
+func valueOf(s setting) string { return fmt.Sprint(reflect.ValueOf(s.value).Elem()) }
+
+// unsetKey keeps the environment's key out of the test.
+func unsetKey(t *testing.T) {
+	t.Setenv(KeyEnv, "") // puts it back at the end
+	os.Unsetenv(KeyEnv)
+}
+
+func jsonFile(t *testing.T, text string) string {
+	path := filepath.Join(t.TempDir(), "c.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFlagDefaults(t *testing.T) {
+	unsetKey(t)
+	rows := flagRows()
+	for _, role := range []Role{Client, Server} {
+		cfg, err := parse(role, "--mode=manual") // the other modes set four of the settings
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Mode = DefaultConfig(role).Mode
+		known := map[string]setting{}
+		for _, s := range role.known(&cfg) {
+			known[s.name] = s
+		}
+		for _, r := range rows {
+			want, has := r.defaults[role]
+			s, is := known[r.name]
+			if has != is {
+				t.Errorf("%v: --%s is %t, want %t", role, r.name, is, has)
+				continue
+			}
+			if !has {
+				continue
+			}
+			delete(known, r.name)
+			if got := valueOf(s); got != want || s.short != r.short || s.key != r.key {
+				t.Errorf("%v --%s: default %q, short %q, key %q; want %q, %q, %q", role, r.name, got, s.short, s.key, want, r.short, r.key)
+			}
+			if s.hidden != containsFold(hiddenFlags, r.name) {
+				t.Errorf("--%s: hidden is %t", r.name, s.hidden)
+			}
+		}
+		for name := range known {
+			t.Errorf("%v: --%s is not in the table of compat.md", role, name)
+		}
+	}
+}
+
+// Every flag and short name takes a value, with one dash and two, with = and
+// (but for switches) without.
+func TestFlagForms(t *testing.T) {
+	unsetKey(t)
+	for _, r := range flagRows() {
+		for role, standard := range r.defaults {
+			value := map[string]string{"false": "true", "": "x"}[standard]
+			switch {
+			case r.name == "crypt":
+				value = "xor"
+			case r.name == "mode":
+				value = "fast2"
+			case r.name == "smuxver" || r.name == "nodelay" || r.name == "nc":
+				value = "1"
+			case strings.Contains(standard, ":"):
+				value = "127.0.0.1:11"
+			case value == "":
+				value = "51"
+				if r.name == "mtu" {
+					value = "1250"
+				}
+			}
+			if r.name == "streambuf" || r.name == "smuxbuf" {
+				value = standard
+			}
+			for _, name := range []string{r.name, r.short} {
+				if name == "" {
+					continue
+				}
+				forms := [][]string{{"-" + name + "=" + value}, {"--" + name + "=" + value}}
+				if standard == "false" {
+					forms = append(forms, []string{"-" + name}, []string{"--" + name})
+				} else {
+					forms = append(forms, []string{"-" + name, value}, []string{"--" + name, value})
+				}
+				for _, args := range forms {
+					if r.name != "mode" {
+						args = append([]string{"--mode=manual"}, args...)
+					}
+					cfg, err := parse(role, args...)
+					if err != nil {
+						t.Errorf("%v %q: %v", role, args, err)
+						continue
+					}
+					for _, s := range settings(&cfg) {
+						if s.name == r.name && valueOf(s) != value {
+							t.Errorf("%v %q gives %q", role, args, valueOf(s))
+						}
+					}
+				}
+			}
+		}
+	}
+	if cfg, err := parse(Client, "--nocomp=false", "-quiet"); err != nil || cfg.NoComp || !cfg.Quiet {
+		t.Error(cfg, err)
+	}
+}
+
+func TestFlagErrors(t *testing.T) {
+	unsetKey(t)
+	for _, tt := range []struct {
+		role Role
+		args string
+		want string
+	}{
+		{Client, "--mtu x", `--mtu (JSON "mtu"): "x" is no value for it, valid are 100 to 1500`},
+		{Client, "-ds=1.5", `--datashard (JSON "datashard"): "1.5" is no value for it, valid are 0 to 256`},
+		{Client, "--mtu=99999999999999999999", "valid are 100 to 1500"},
+		{Client, "--mtu=", `"" is no value for it`},
+		{Client, `--mtu="x"`, `"\"x\"" is no value for it`},
+		{Client, "--nocomp=maybe", `--nocomp (JSON "nocomp"): "maybe" is no value for it, valid are true, false`},
+		{Client, "--nocmp", `--nocmp is not a flag of the client; did you mean "nocomp"?`},
+		{Client, "--qpp", `--qpp is not a flag of the client; did you mean "QPP"?`},
+		{Client, "--target :1", "--target is not a flag of the client"},
+		{Server, "--conn 2", "--conn is not a flag of the server"},
+		{Server, "--xyzzyxyzzy=s3cret", "--xyzzyxyzzy is not a flag of the server"},
+		{Client, "--mtu", "flag needs an argument: -mtu"},
+		{Client, "---mtu 3", "bad flag syntax: ---mtu"},
+		{Client, "-nocomp true -mtu 1200", `"true" is neither a flag nor the value of one`},
+		{Client, "-- x", `"x" is neither`},
+		{Client, "-c no-such-file.json", "-c: open no-such-file.json"},
+		{Client, "-c=", "-c: open : "},
+		{Client, "--crypt aes-256", `--crypt (JSON "crypt"): "aes-256" is unknown, valid are aes, aes-128, aes-128-gcm, aes-192, salsa20, blowfish, twofish, cast5, 3des, tea, xtea, xor, sm4, none, null`},
+		{Client, "--mode turbo", `--mode (JSON "mode"): "turbo" is unknown, valid are fast3, fast2, fast, normal, manual`},
+	} {
+		_, err := parse(tt.role, strings.Fields(tt.args)...)
+		if err == nil {
+			t.Errorf("%s: no error", tt.args)
+			continue
+		}
+		contains(t, err.Error(), tt.want)
+		lacks(t, err.Error(), "s3cret")
+	}
+}
+
+func TestAllErrorsAreReported(t *testing.T) {
+	unsetKey(t)
+	_, err := parse(Client, "--mtu=1", "--crypt=x", "--key=", "--remoteaddr=y", "--streambuf=9999999", "--smuxver=3")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	contains(t, err.Error(), "--mtu", "--crypt", "--key", "--remoteaddr", "--streambuf", "--smuxver")
+	if lines := strings.Count(err.Error(), "\n") + 1; lines != 6 {
+		t.Errorf("%d lines: %v", lines, err)
+	}
+	var first *ConfigError
+	if !errors.As(err, &first) || first.Flag == "" || first.Key == "" || first.Reason == "" {
+		t.Errorf("%+v", first)
+	}
+}
+
+func TestJSONOverFlags(t *testing.T) {
+	unsetKey(t)
+	file := jsonFile(t, `{"mtu":1300,"MODE":"normal"}`)
+	cfg, err := parse(Client, "-c", file, "--mtu", "1200", "--sndwnd", "9", "--mode", "fast3")
+	if err != nil || cfg.MTU != 1300 || cfg.SndWnd != 9 || cfg.Mode != "normal" || cfg.Interval != 40 {
+		t.Errorf("%+v, %v", cfg, err)
+	}
+}
+
+func TestKeyFromEnvironment(t *testing.T) {
+	t.Setenv(KeyEnv, "from the environment")
+	for want, args := range map[string][]string{
+		"from the environment": {},
+		"from the flag":        {"--key", "from the flag"},
+		"from JSON":            {"--key", "from the flag", "-c", jsonFile(t, `{"key":"from JSON"}`)},
+	} {
+		if cfg, err := parse(Server, args...); err != nil || cfg.Key != want {
+			t.Errorf("%v: key %q, %v", args, cfg.Key, err)
+		}
+	}
+	t.Setenv(KeyEnv, "")
+	_, err := parse(Server)
+	if err == nil {
+		t.Fatal("an empty key was taken")
+	}
+	contains(t, err.Error(), "KCPTUN_KEY is set but empty")
+	if cfg, err := parse(Server, "--key", "k"); err != nil || cfg.Key != "k" {
+		t.Error(cfg.Key, err)
+	}
+	os.Unsetenv(KeyEnv) // t.Setenv puts it back
+	if _, err = parse(Server, "--key="); err == nil {
+		t.Fatal("an empty key was taken")
+	}
+	lacks(t, err.Error(), KeyEnv)
+}

@@ -1,0 +1,285 @@
+package std
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/link"
+)
+
+// patience is how long a test waits for what must come; on a busy machine that
+// takes longer than one would think.
+const patience = 20 * time.Second
+
+// eventually waits until cond holds.
+func eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after %v: %s", patience, what)
+		}
+	}
+}
+
+// within returns what comes from c, and fails where nothing does.
+func within[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("nothing within %v: %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// noLeak fails the test where goroutines stay behind it.
+func noLeak(t *testing.T) {
+	t.Helper()
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt) // package os/signal keeps a goroutine from the first call on
+	signal.Stop(c)
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		deadline := time.Now().Add(patience)
+		for runtime.NumGoroutine() > before && !t.Failed() {
+			if time.Now().After(deadline) {
+				stacks := make([]byte, 1<<20)
+				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+				return
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	})
+}
+
+// logbook is a log that a test can read while others write.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func newLog() (*slog.Logger, *logbook) {
+	book := new(logbook)
+	return slog.New(slog.NewTextHandler(book, nil)), book
+}
+
+// contains fails where text lacks one of the parts.
+func contains(t testing.TB, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is missing in:\n%s", p, text)
+		}
+	}
+}
+
+// lacks fails where text has one of the parts.
+func lacks(t testing.TB, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			t.Errorf("%q must not be in:\n%s", p, text)
+		}
+	}
+}
+
+// randomBytes are the same in each run.
+func randomBytes(seed uint64, n int) []byte {
+	var key [32]byte
+	key[0] = byte(seed)
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8(key).Read(b)
+	return b
+}
+
+// tcpPair are the two ends of a TCP connection.
+func tcpPair(t testing.TB) (a, b *net.TCPConn) {
+	t.Helper()
+	x, y := pairOver(t, "tcp", "127.0.0.1:0")
+	return x.(*net.TCPConn), y.(*net.TCPConn)
+}
+
+// unixPair are the two ends of a connection over a unix socket.
+func unixPair(t testing.TB) (a, b net.Conn) {
+	t.Helper()
+	return pairOver(t, "unix", filepath.Join(t.TempDir(), "s"))
+}
+
+func pairOver(t testing.TB, network, addr string) (a, b net.Conn) {
+	t.Helper()
+	lis, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	if a, err = net.Dial(network, lis.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if b, err = lis.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// deadline bounds all that the test does on conn.
+func deadline[C net.Conn](t testing.TB, conn C) C {
+	t.Helper()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// all is what a reader had to say, as a hash.
+type all struct {
+	n   int64
+	sum [32]byte
+	err error
+}
+
+func sumOf(b []byte) all { return all{n: int64(len(b)), sum: sha256.Sum256(b)} }
+
+// gather reads r to its end.
+func gather(r io.Reader) <-chan all {
+	c := make(chan all, 1)
+	go func() {
+		h := sha256.New()
+		n, err := io.Copy(h, struct{ io.Reader }{r})
+		c <- all{n: n, sum: [32]byte(h.Sum(nil)), err: err}
+	}()
+	return c
+}
+
+// tunnel is a client's and the server's session with one stream between them.
+type tunnel struct {
+	client, server *Session
+	near, far      *Stream // the first stream at the client and at the server
+	clientLink     *link.Conn
+	serverLink     *link.Conn
+	notes          []string // settings in which the client differs
+	closed         func()
+}
+
+// open opens another stream.
+func (u *tunnel) open(t testing.TB) (near, far *Stream) {
+	t.Helper()
+	near, err := u.client.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err = u.server.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return near, far
+}
+
+// testConfig are settings of an end under which nothing has to wait.
+func testConfig(r Role) *Config {
+	c := DefaultConfig(r)
+	c.Mode, c.Crypt, c.SockBuf = "fast3", "aes-128-gcm", 1<<20
+	c.applyMode()
+	return &c
+}
+
+func linkOptions(t testing.TB, c *Config) link.Options {
+	t.Helper()
+	opt, err := c.LinkOptions(slog.New(slog.DiscardHandler), new(link.Stats))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opt
+}
+
+// newTunnel makes a session over UDP on this machine, as the two programs do.
+func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	u := new(tunnel)
+	var err error
+	u.serverLink, err = link.Listen(ctx, linkOptions(t, sc), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis, err := kcp.ServeConn(nil, sc.DataShard, sc.ParityShard, u.serverLink)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.clientLink, err = link.Dial(ctx, linkOptions(t, cc), u.serverLink.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.client, err = NewSessions(cc).Client(u.clientLink, rand.Uint32())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan error, 1)
+	go func() {
+		k, err := lis.AcceptKCP()
+		if err == nil {
+			u.server, err = NewSessions(sc).Server(ctx, k, u.serverLink, func(setting string, _, _ any) {
+				u.notes = append(u.notes, setting)
+			})
+		}
+		if err == nil {
+			u.far, err = u.server.Accept()
+		}
+		accepted <- err
+	}()
+	if u.near, err = u.client.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := within(t, "the server's session", accepted); err != nil {
+		t.Fatal(err)
+	}
+	u.closed = sync.OnceFunc(func() {
+		// The listener's reader first: it takes a late packet of a session that has
+		// been closed for a new session.
+		u.serverLink.Close()
+		for {
+			k, err := lis.AcceptKCP()
+			if err != nil {
+				break
+			}
+			k.Close()
+		}
+		u.client.Close(errTestEnds)
+		u.server.Close(errTestEnds)
+		lis.Close()
+	})
+	t.Cleanup(u.closed)
+	return u
+}
+
+var errTestEnds = errors.New("test ends")

@@ -1,0 +1,15 @@
+//go:build !amd64
+
+package aescfb
+
+const hardware = false
+
+type lane struct {
+	at     *byte
+	step   uintptr
+	stream [block]byte
+}
+
+func encryptLanes(*schedule, *[Lanes]lane, int)               {}
+func encryptChain(*schedule, *byte, int, *[block]byte)        {}
+func encryptBlocks(keys *schedule, dst, src *byte, count int) {}

@@ -1,0 +1,204 @@
+package link
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// childRole tells a second run of the test binary what to be.
+const childRole = "KCPTUN_LINK_CHILD"
+
+// TestChild is not a test but what such a run does. It ends when its standard
+// input does, that is with the test that started it.
+func TestChild(t *testing.T) {
+	role, arg, _ := strings.Cut(os.Getenv(childRole), " ")
+	if role == "" {
+		t.Skip("runs as a child of other tests only")
+	}
+	opt, _ := options(newAES())
+	var c *Conn
+	var err error
+	switch role {
+	case "listen":
+		c, err = ListenTCP(context.Background(), opt, arg)
+	case "dial":
+		c, err = DialTCP(context.Background(), opt, arg)
+	case "check":
+		var cleared []string
+		cleared, err = CheckTCP()
+		for _, rule := range cleared {
+			fmt.Println("cleared", rule)
+		}
+	}
+	if err != nil {
+		fmt.Printf("error %q\n", err)
+	}
+	fmt.Println("done")
+	if c != nil {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		c.Close()
+	}
+}
+
+// child is a run of the test binary in a namespace.
+type child struct {
+	cmd *exec.Cmd
+	out *bufio.Scanner
+}
+
+// startChild runs the test binary by way of a command, which may be none.
+func startChild(t *testing.T, ns, role string, by ...string) *child {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(by) > 0 {
+		self = forEverybody(t, self)
+	}
+	args := append(append([]string{"netns", "exec", ns}, by...), self, "-test.run=^TestChild$")
+	c := &child{cmd: exec.Command("ip", args...)}
+	c.cmd.Env = append(os.Environ(), childRole+"="+role)
+	c.cmd.Dir = "/"
+	c.cmd.Stderr = os.Stderr
+	if _, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.out = bufio.NewScanner(out)
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.kill)
+	return c
+}
+
+// said is what the child prints until it is done.
+func (c *child) said(t *testing.T) (lines []string) {
+	t.Helper()
+	within(t, "a word of the child", func() {
+		for c.out.Scan() && c.out.Text() != "done" {
+			lines = append(lines, c.out.Text())
+		}
+	})
+	return lines
+}
+
+// kill is kill -9.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+}
+
+// forEverybody is a copy of a program where every user may run it.
+func forEverybody(t *testing.T, program string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "link-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(dir, "link.test")
+	if err := os.WriteFile(program, b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+// The rules of a killed run stay behind, at both ends. CheckTCP removes them and
+// no others: not those of a run that lives.
+func TestCheckTCPClearsAfterKill(t *testing.T) {
+	l := newRawLab(t)
+	for _, c := range []struct{ local, remote string }{
+		{labServer4 + ":" + labPort, labServer4 + ":" + labPort},
+		{"[" + labServer6 + "]:" + labPort, "[" + labServer6 + "]:" + labPort},
+	} {
+		server := startChild(t, l.server, "listen "+c.local)
+		if said := server.said(t); len(said) != 0 {
+			t.Fatalf("the server says %q", said)
+		}
+		client := startChild(t, l.client, "dial "+c.remote)
+		if said := client.said(t); len(said) != 0 {
+			t.Fatalf("the client says %q", said)
+		}
+		for _, end := range []struct {
+			ns  string
+			run *child
+		}{{l.client, client}, {l.server, server}} {
+			rules := l.rules(end.ns)
+			if len(rules) != 1 {
+				t.Fatalf("rules in %s: %q", end.ns, rules)
+			}
+			if said := startChild(t, end.ns, "check").said(t); len(said) != 0 {
+				t.Errorf("while it lives: %q", said)
+			}
+			if left := l.rules(end.ns); !slices.Equal(left, rules) {
+				t.Errorf("the rule of a run that lives is gone: %q", left)
+			}
+			end.run.kill()
+			if left := l.rules(end.ns); !slices.Equal(left, rules) {
+				t.Fatalf("after kill -9: %q", left)
+			}
+			if said := startChild(t, end.ns, "check").said(t); !slices.Equal(said, []string{"cleared " + rules[0]}) {
+				t.Errorf("cleared %q, want %q", said, rules)
+			}
+			if left := l.rules(end.ns); len(left) != 0 {
+				t.Errorf("left: %q", left)
+			}
+		}
+	}
+}
+
+// CheckTCP says what is missing, and what to do about it.
+func TestCheckTCPNamesWhatIsMissing(t *testing.T) {
+	l := newRawLab(t)
+	if _, err := exec.LookPath("setpriv"); err != nil {
+		t.Skip("setpriv is not installed")
+	}
+	nobody := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+	with := func(caps string) []string {
+		return append(slices.Clone(nobody), "--inh-caps="+caps, "--ambient-caps="+caps)
+	}
+	for _, c := range []struct {
+		name string
+		by   []string
+		want []string // nothing: no error
+	}{
+		{"nobody", nobody, []string{"--tcp needs the right to open raw sockets", "root", "AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN"}},
+		{"nobody with raw sockets", with("+net_raw"), []string{"--tcp needs the right to change the firewall (root, or CAP_NET_ADMIN as an ambient capability)", "iptables"}},
+		// What the advice amounts to; with setcap instead, iptables has no rights.
+		{"nobody with both", with("+net_raw,+net_admin"), nil},
+		{"no iptables", []string{"env", "PATH=/nonexistent"}, []string{"--tcp needs the program iptables, which is not installed", "apt-get install iptables"}},
+		{"root", []string{"env"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			said := strings.Join(startChild(t, l.client, "check", c.by...).said(t), "\n")
+			if len(c.want) == 0 && said != "" {
+				t.Errorf("it says %s", said)
+			}
+			for _, want := range c.want {
+				if !strings.HasPrefix(said, "error ") || !strings.Contains(said, want) {
+					t.Errorf("it says %s, and not %q", said, want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// within fails the test where f does not return in time.
+func within(t testing.TB, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+	}
+}
+
+// udpConns are a dialled and a listening link on loopback.
+func udpConns(t testing.TB, opt Options, host string) (client, server *Conn) {
+	t.Helper()
+	server, err := Listen(context.Background(), opt, net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	client, err = Dial(context.Background(), opt, server.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client, server
+}
+
+func tune(k *kcp.UDPSession, l *Conn) {
+	k.SetStreamMode(true)
+	k.SetWriteDelay(false)
+	k.SetNoDelay(1, 10, 2, 1)
+	k.SetWindowSize(256, 256)
+	k.SetMtu(1350 - l.Overhead())
+	_ = k.SetDeadline(time.Now().Add(patience))
+}
+
+// sessions starts kcp-go at both ends of a pair of links. A first byte has gone
+// from the client to the server when it returns.
+func sessions(t testing.TB, client, server *Conn, dataShards, parityShards int) (c, s *kcp.UDPSession) {
+	t.Helper()
+	listener, err := kcp.ServeConn(nil, dataShards, parityShards, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	return dialSession(t, client, listener, dataShards, parityShards)
+}
+
+func dialSession(t testing.TB, client *Conn, listener *kcp.Listener, dataShards, parityShards int) (c, s *kcp.UDPSession) {
+	t.Helper()
+	c, err := kcp.NewConn4(rand.Uint32(), client.Peer(), nil, dataShards, parityShards, false, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tune(c, client)
+	if _, err := c.Write([]byte{'!'}); err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.SetDeadline(time.Now().Add(patience))
+	s, err = listener.AcceptKCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Close() // first: what it still sends would make a new session at the other end
+		s.Close()
+	})
+	tune(s, client)
+	if _, err := io.ReadFull(s, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+// allocations is testing.AllocsPerRun for a process with other goroutines, whose
+// allocations it counts, too: what f itself allocates is in every attempt.
+func allocations(f func()) float64 {
+	least := testing.AllocsPerRun(10, f)
+	for range 100 {
+		if least == 0 {
+			break
+		}
+		least = min(least, testing.AllocsPerRun(10, f))
+	}
+	return least
+}
+
+func randomBytes(seed uint64, size int) []byte {
+	var key [32]byte
+	key[0] = byte(seed)
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8(key).Read(b)
+	return b
+}
+
+// exchange moves size bytes each way at once and compares the hashes.
+func exchange(t testing.TB, a, b io.ReadWriter, size int) {
+	t.Helper()
+	failed := make(chan error, 4)
+	carry := func(from io.Writer, to io.Reader, data []byte) {
+		go func() {
+			_, err := io.Copy(from, bytes.NewReader(data))
+			failed <- err
+		}()
+		go func() {
+			hash := sha256.New()
+			_, err := io.CopyN(hash, to, int64(len(data)))
+			if want := sha256.Sum256(data); err == nil && !bytes.Equal(hash.Sum(nil), want[:]) {
+				err = errors.New("what arrived is not what was sent")
+			}
+			failed <- err
+		}()
+	}
+	carry(a, b, randomBytes(1, size))
+	carry(b, a, randomBytes(2, size))
+	for range 4 {
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,415 @@
+package link
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// How many messages one system call takes at the most. On the way out that is one
+// for each batch, or for each datagram where the kernel does not segment.
+// A client has a socket for each session, so it does with less.
+const (
+	sendMessages = 64
+	recvMessages = 8
+	dialSend     = 8
+	dialRecv     = 4
+	recvSmall    = 2048    // bytes for each message at first
+	recvLarge    = 1 << 16 // bytes for each with receive offload
+)
+
+// ancillary is room for the ancillary data of a message, aligned for its headers.
+type ancillary struct {
+	_ [0]uint64
+	b [96]byte
+}
+
+// batchSocket is the carrier for Linux: sendmmsg and recvmmsg, segmentation on
+// the way out (UDP_SEGMENT, Linux 4.18) and its reverse on the way in (UDP_GRO,
+// 5.0), each where the kernel has it. It also tells at which address a datagram
+// arrived and answers from there.
+type batchSocket struct {
+	*udpSocket
+	raw  syscall.RawConn
+	opt  Options
+	v6   bool // the socket's family, IPv6 also when dual-stack
+	gso  bool // only the flusher uses it, after the start
+	gro  bool // not tried yet
+	info bool // ask and tell local addresses
+
+	rx receiver
+	tx sender
+}
+
+// mmsghdr is the kernel's struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+}
+
+// newBatchSocket puts batching over a socket; the plain one where the system
+// does not give what that needs.
+func newBatchSocket(plain *udpSocket, opt Options, listening bool) carrier {
+	raw, err := plain.conn.SyscallConn()
+	if err != nil {
+		return plain
+	}
+	s := &batchSocket{udpSocket: plain, raw: raw, opt: opt}
+	local := plain.conn.LocalAddr().(*net.UDPAddr)
+	err = raw.Control(func(fd uintptr) { s.probe(int(fd), local) })
+	if err != nil {
+		return plain
+	}
+	if listening {
+		s.rx.init(s, recvMessages)
+		s.tx.init(s, sendMessages)
+	} else {
+		s.rx.init(s, dialRecv)
+		s.tx.init(s, dialSend)
+	}
+	return s
+}
+
+// probe asks the kernel what it can do.
+func (s *batchSocket) probe(fd int, local *net.UDPAddr) {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	s.v6 = err == nil && domain == unix.AF_INET6
+	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+	s.gso = err == nil
+	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
+	s.gro = err == nil
+	if local.IP.IsUnspecified() {
+		if s.v6 {
+			s.info = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1) == nil
+		} else {
+			s.info = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1) == nil
+		}
+	}
+}
+
+func (s *batchSocket) recv() ([]inbound, error)           { return s.rx.recv() }
+func (s *batchSocket) send(batches []*batch) (int, error) { return s.tx.send(batches) }
+
+// receiver is the way in of a batchSocket.
+type receiver struct {
+	s     *batchSocket
+	msgs  []mmsghdr
+	iovs  []unix.Iovec
+	names []unix.RawSockaddrInet6 // either family fits
+	ctrl  []ancillary
+	buf   []byte
+	slot  int // bytes of buf for each message
+	in    []inbound
+
+	read func(fd uintptr) bool // made once: a closure a call would be an allocation a call
+	n    int
+	err  error
+}
+
+func (r *receiver) init(s *batchSocket, messages int) {
+	r.s = s
+	r.names, r.ctrl = make([]unix.RawSockaddrInet6, messages), make([]ancillary, messages)
+	r.msgs, r.iovs = make([]mmsghdr, messages), make([]unix.Iovec, messages)
+	r.in = make([]inbound, 0, messages)
+	r.read = r.call
+	r.setSlots(recvSmall)
+}
+
+// setSlots gives each message a buffer of size bytes.
+func (r *receiver) setSlots(size int) {
+	r.slot, r.buf = size, make([]byte, len(r.msgs)*size)
+	for i := range r.msgs {
+		r.iovs[i].Base = &r.buf[i*size]
+		r.iovs[i].SetLen(size)
+		h := &r.msgs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+		h.Control = &r.ctrl[i].b[0]
+	}
+}
+
+// startGRO lets the kernel put datagrams of one source together. That takes
+// large buffers, so it waits for the first sign of load: thousands of idle
+// sessions of a client have small ones.
+func (r *receiver) startGRO() {
+	r.s.gro = false // tried
+	large := func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil {
+			r.setSlots(recvLarge)
+		}
+	}
+	_ = r.s.raw.Control(large) // closed: the next call says so
+}
+
+// call is one recvmmsg; false makes the caller wait until there is something.
+func (r *receiver) call(fd uintptr) bool {
+	for {
+		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
+		switch e {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		case 0:
+			r.n, r.err = int(n), nil
+		default:
+			r.n, r.err = 0, e
+		}
+		return true
+	}
+}
+
+func (r *receiver) recv() ([]inbound, error) {
+	if r.s.gro && r.n == len(r.msgs) {
+		r.startGRO()
+	}
+	for i := range r.msgs {
+		h := &r.msgs[i].hdr
+		h.Namelen = uint32(unsafe.Sizeof(r.names[i]))
+		h.SetControllen(len(r.ctrl[i].b))
+	}
+	if err := r.s.raw.Read(r.read); err != nil {
+		return nil, err
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	r.in = r.in[:0]
+	for i := range r.n {
+		m := &r.msgs[i]
+		data := r.buf[i*r.slot:][:m.len]
+		in := inbound{data: data, size: len(data), from: fromRaw(&r.names[i])}
+		parseControl(r.ctrl[i].b[:m.hdr.Controllen], &in)
+		r.in = append(r.in, in)
+	}
+	return r.in, nil
+}
+
+// parseControl reads the segment size and the local address.
+func parseControl(b []byte, in *inbound) {
+	for len(b) >= unix.SizeofCmsghdr {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
+		if err != nil {
+			return
+		}
+		switch {
+		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			if size := int(*(*int32)(unsafe.Pointer(&data[0]))); size > 0 {
+				in.size = size
+			}
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+			in.at = netip.AddrFrom4((*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0])).Spec_dst)
+		case h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+			in.at = netip.AddrFrom16((*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Addr).Unmap()
+		}
+		b = rest
+	}
+}
+
+// sender is the way out of a batchSocket.
+type sender struct {
+	s     *batchSocket
+	msgs  []mmsghdr
+	iovs  []unix.Iovec
+	names []unix.RawSockaddrInet6 // either family fits
+	ctrl  []ancillary
+
+	write func(fd uintptr) bool
+	todo  []mmsghdr
+	n     int
+	err   error
+}
+
+func (t *sender) init(s *batchSocket, messages int) {
+	t.s = s
+	t.names, t.ctrl = make([]unix.RawSockaddrInet6, messages), make([]ancillary, messages)
+	t.msgs, t.iovs = make([]mmsghdr, messages), make([]unix.Iovec, messages)
+	t.write = t.call
+}
+
+// call is one sendmmsg; false makes the caller wait until the socket has room.
+func (t *sender) call(fd uintptr) bool {
+	for {
+		n, _, e := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&t.todo[0])), uintptr(len(t.todo)), unix.MSG_DONTWAIT, 0, 0)
+		switch e {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		case 0:
+			t.n, t.err = int(n), nil
+		default:
+			t.n, t.err = 0, e
+		}
+		return true
+	}
+}
+
+// send sends batches as they are where the kernel segments them, and as single
+// datagrams where it does not.
+func (t *sender) send(batches []*batch) (refused int, err error) {
+	for len(batches) > 0 {
+		n := 0
+		for n < len(t.msgs) && n < len(batches) && t.whole(batches[n]) {
+			t.fill(n, batches[n].peer, batches[n].buf, batches[n].size, batches[n].count)
+			n++
+		}
+		if n == 0 {
+			r, e := t.single(batches[0])
+			if e != nil {
+				refused, err = refused+r, e
+			}
+			batches = batches[1:]
+			continue
+		}
+		sent, e := t.flush(n)
+		batches = batches[sent:]
+		if e != nil { // of the first that was not sent
+			b := batches[0]
+			if b.count > 1 && t.gaveUp(b.peer, e) {
+				continue
+			}
+			refused, err = refused+b.count, e
+			batches = batches[1:]
+		}
+	}
+	return refused, err
+}
+
+// whole tells whether a batch can go out in one message.
+func (t *sender) whole(b *batch) bool { return b.count == 1 || t.s.gso && !b.peer.noGSO }
+
+// gaveUp tells whether e means that the kernel, or the way to the peer, does not
+// segment, and gives segmentation up for good.
+func (t *sender) gaveUp(p *Peer, e error) bool {
+	switch {
+	case errors.Is(e, unix.EIO), errors.Is(e, unix.ENOPROTOOPT), errors.Is(e, unix.EOPNOTSUPP):
+		t.s.gso = false // the device cannot make the checksums
+		t.s.opt.Log.Info("the system does not segment datagrams here, sending them one by one", "err", e)
+		return true
+	case errors.Is(e, unix.EINVAL), errors.Is(e, unix.EMSGSIZE):
+		p.noGSO = true // segments that need fragments, on this path alone
+		t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", p.text, "err", e)
+		return true
+	}
+	return false
+}
+
+// single sends the datagrams of a batch as messages of their own.
+func (t *sender) single(b *batch) (refused int, err error) {
+	n := 0
+	out := func() {
+		for at := 0; at < n; {
+			sent, e := t.flushFrom(at, n)
+			if at += sent; e != nil { // the one that failed is lost
+				refused, err = refused+1, e
+				at++
+			}
+		}
+		n = 0
+	}
+	b.datagrams(func(d []byte) {
+		t.fill(n, b.peer, d, len(d), 1)
+		if n++; n == len(t.msgs) {
+			out()
+		}
+	})
+	out()
+	return refused, err
+}
+
+func (t *sender) flush(n int) (int, error) { return t.flushFrom(0, n) }
+
+// flushFrom sends messages until all are sent or one fails.
+func (t *sender) flushFrom(from, to int) (sent int, err error) {
+	for at := from; at < to; at += t.n {
+		t.todo = t.msgs[at:to]
+		if err := t.s.raw.Write(t.write); err != nil {
+			return at - from, err
+		}
+		if t.err != nil {
+			return at - from, t.err
+		}
+	}
+	return to - from, nil
+}
+
+// fill makes message i of one or more datagrams.
+func (t *sender) fill(i int, p *Peer, b []byte, size, count int) {
+	t.iovs[i].Base = &b[0]
+	t.iovs[i].SetLen(len(b))
+	h := &t.msgs[i].hdr
+	h.Name = (*byte)(unsafe.Pointer(&t.names[i]))
+	h.Namelen = toRaw(&t.names[i], p.addr, p.scope, t.s.v6)
+	h.Iov = &t.iovs[i]
+	h.SetIovlen(1)
+	space := 0
+	if count > 1 {
+		space = putControl(&t.ctrl[i], 0, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
+		*(*uint16)(unsafe.Pointer(&t.ctrl[i].b[unix.CmsgLen(0)])) = uint16(size)
+	}
+	if at := p.local.Load(); at != nil && t.s.info {
+		space = putLocal(&t.ctrl[i], space, *at, p.scope, t.s.v6)
+	}
+	h.Control, h.Flags = nil, 0
+	if space > 0 {
+		h.Control = &t.ctrl[i].b[0]
+	}
+	h.SetControllen(space)
+}
+
+// putLocal adds the address to send from.
+func putLocal(c *ancillary, at int, addr netip.Addr, scope uint32, v6 bool) int {
+	if v6 {
+		end := putControl(c, at, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+		*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c.b[at+unix.CmsgLen(0)])) = unix.Inet6Pktinfo{Addr: addr.As16(), Ifindex: scope}
+		return end
+	}
+	end := putControl(c, at, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+	*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c.b[at+unix.CmsgLen(0)])) = unix.Inet4Pktinfo{Spec_dst: addr.As4()}
+	return end
+}
+
+// putControl begins an ancillary message of size bytes and returns its end.
+func putControl(c *ancillary, at, level, kind, size int) int {
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&c.b[at]))
+	h.Level, h.Type = int32(level), int32(kind)
+	h.SetLen(unix.CmsgLen(size))
+	return at + unix.CmsgSpace(size)
+}
+
+// toRaw writes an address in the form of the socket's family and returns its
+// length.
+func toRaw(sa *unix.RawSockaddrInet6, to netip.AddrPort, scope uint32, v6 bool) uint32 {
+	if v6 {
+		*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: hostOrder(to.Port()), Addr: to.Addr().As16(), Scope_id: scope}
+		return unix.SizeofSockaddrInet6
+	}
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(sa)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: hostOrder(to.Port()), Addr: to.Addr().As4()}
+	return unix.SizeofSockaddrInet4
+}
+
+// fromRaw reads an address of either family.
+func fromRaw(sa *unix.RawSockaddrInet6) netip.AddrPort {
+	if sa.Family == unix.AF_INET {
+		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(sa4.Addr), hostOrder(sa4.Port))
+	}
+	a := netip.AddrFrom16(sa.Addr).Unmap()
+	if sa.Scope_id != 0 && a.IsLinkLocalUnicast() {
+		a = a.WithZone(zoneName(sa.Scope_id))
+	}
+	return netip.AddrPortFrom(a, hostOrder(sa.Port))
+}
+
+// hostOrder turns a port's two bytes, which the wire has big end first, into a
+// number or back.
+func hostOrder(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return uint16(b[0])<<8 | uint16(b[1])
+}

@@ -1,0 +1,200 @@
+package link
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxQueued bounds the bytes that wait for the socket; above it WriteTo waits.
+// That is kcp-go's sending goroutine of a session, which holds no lock then.
+const maxQueued = 1 << 20
+
+// outbox gathers datagrams for the socket. Whoever writes appends to the open
+// batch of the peer and wakes the flusher; what comes while the flusher is in the
+// kernel makes the next batch. So load makes batches, idleness makes none, and a
+// lone datagram leaves at once.
+type outbox struct {
+	sock    carrier
+	seal    Sealer
+	late    batchSealer // seal, where that is to be done in whole batches; else nil
+	trouble func(refused int, err error)
+
+	mu     sync.Mutex
+	queue  []*batch // in the order of their first datagrams
+	closed bool
+	room   sync.Cond // queued has shrunk, or closed
+
+	queued atomic.Int64 // bytes in queue
+	wake   chan struct{}
+	done   chan struct{}
+
+	batches, larges sync.Pool // of *batch and of *[maxBatchBytes]byte
+}
+
+func newOutbox(sock carrier, seal Sealer, trouble func(int, error)) *outbox {
+	o := &outbox{sock: sock, seal: seal, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	o.late, _ = seal.(batchSealer)
+	o.room.L = &o.mu
+	o.batches.New = func() any { return new(batch) }
+	o.larges.New = func() any { return new([maxBatchBytes]byte) }
+	go o.run()
+	return o
+}
+
+// put seals packet into the open batch of peer, or lays it there to be sealed.
+func (o *outbox) put(peer *Peer, packet []byte) error {
+	n := len(packet) + o.seal.Overhead()
+	if o.queued.Load() > maxQueued {
+		if err := o.waitForRoom(); err != nil {
+			return err
+		}
+	}
+	peer.out.Lock()
+	b, fresh := peer.open, false
+	if b == nil || !b.fits(n) {
+		b, fresh = o.newBatch(peer), true
+		peer.open = b
+	}
+	if len(b.buf)+n > cap(b.buf) {
+		o.enlarge(b)
+	}
+	if o.late != nil {
+		b.buf = append(b.buf[:len(b.buf)+o.seal.Overhead()], packet...)
+	} else {
+		b.buf = o.seal.Seal(b.buf, packet)
+	}
+	b.add(n)
+	peer.out.Unlock()
+	o.queued.Add(int64(n))
+	if fresh {
+		return o.enqueue(b)
+	}
+	return nil
+}
+
+func (o *outbox) newBatch(peer *Peer) *batch {
+	b := o.batches.Get().(*batch)
+	b.peer, b.buf, b.count, b.short = peer, b.small[:0], 0, false
+	return b
+}
+
+// enlarge moves a batch to the full size.
+func (o *outbox) enlarge(b *batch) {
+	b.large = o.larges.Get().(*[maxBatchBytes]byte)
+	b.buf = append(b.large[:0], b.buf...)
+}
+
+func (o *outbox) recycle(b *batch) {
+	o.queued.Add(-int64(len(b.buf)))
+	if b.large != nil {
+		o.larges.Put(b.large)
+	}
+	b.peer, b.buf, b.large = nil, nil, nil
+	o.batches.Put(b)
+}
+
+func (o *outbox) enqueue(b *batch) error {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return net.ErrClosed
+	}
+	o.queue = append(o.queue, b)
+	o.mu.Unlock()
+	o.rouse()
+	return nil
+}
+
+func (o *outbox) rouse() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) waitForRoom() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.queued.Load() > maxQueued && !o.closed {
+		o.room.Wait()
+	}
+	if o.closed {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// run is the flusher.
+func (o *outbox) run() {
+	defer close(o.done)
+	var batches []*batch
+	for range o.wake {
+		for {
+			var closed bool
+			batches, closed = o.take(batches[:0])
+			if len(batches) == 0 {
+				if closed {
+					return
+				}
+				break
+			}
+			if o.late != nil {
+				for _, b := range batches {
+					o.late.SealAll(b.buf, b.size)
+				}
+			}
+			if refused, err := o.sock.send(batches); err != nil {
+				o.trouble(refused, err)
+			}
+			for i, b := range batches {
+				o.recycle(b)
+				batches[i] = nil
+			}
+			o.mu.Lock() // or a writer between its look at queued and its wait misses it
+			o.room.Broadcast()
+			o.mu.Unlock()
+		}
+	}
+}
+
+// take takes all batches of the queue from their writers.
+func (o *outbox) take(into []*batch) ([]*batch, bool) {
+	o.mu.Lock()
+	into = append(into, o.queue...)
+	clear(o.queue)
+	o.queue = o.queue[:0]
+	closed := o.closed
+	o.mu.Unlock()
+	for _, b := range into {
+		b.peer.out.Lock()
+		if b.peer.open == b {
+			b.peer.open = nil
+		}
+		b.peer.out.Unlock()
+	}
+	return into, closed
+}
+
+// closeGrace is how long the last datagrams may take to get into the kernel.
+const closeGrace = 250 * time.Millisecond
+
+// close lets what is queued go out, and ends the flusher. shut closes the
+// socket, which frees a flusher that is stuck in it.
+func (o *outbox) close(shut func() error) error {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.room.Broadcast()
+	o.rouse()
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case <-o.done:
+	case <-timer.C:
+	}
+	err := shut()
+	<-o.done
+	return err
+}

@@ -1,0 +1,206 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// inShort calls Drain with little patience.
+func inShort(p *Peer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	return p.Drain(ctx, 30*time.Millisecond)
+}
+
+func drained(t *testing.T, p *Peer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.Drain(ctx, 30*time.Millisecond); err != nil {
+		t.Fatalf("not drained: %v, %d in flight", err, p.InFlight())
+	}
+}
+
+func TestDrainWaitsForPausedPeer(t *testing.T) {
+	for _, shards := range [][2]int{{0, 0}, {10, 3}} {
+		opt, _ := options(newAES())
+		near, far := fakePair()
+		client, server := fakeConns(t, near, far, opt)
+		c, s := sessions(t, client, server, shards[0], shards[1])
+		drained(t, client.Peer())
+
+		near.cut.Store(true)
+		far.cut.Store(true)
+		data := randomBytes(1, 50_000)
+		if _, err := c.Write(data); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "segments in flight", func() bool { return client.Peer().InFlight() > 0 })
+		if err := inShort(client.Peer()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("drained while nothing arrives: %v", err)
+		}
+		near.cut.Store(false)
+		far.cut.Store(false)
+		drained(t, client.Peer())
+		if n := client.Peer().InFlight(); n != 0 {
+			t.Errorf("%d in flight after draining", n)
+		}
+		got := make([]byte, len(data))
+		if _, err := io.ReadFull(s, got); err != nil || string(got) != string(data) {
+			t.Errorf("what was drained is not there: %v", err)
+		}
+	}
+}
+
+// A peer that has no room acknowledges all that it was sent; the rest waits in
+// kcp-go. It is not drained, and closing then would lose the rest.
+func TestDrainWaitsForRoom(t *testing.T) {
+	opt, _ := options(newAES())
+	near, far := fakePair()
+	client, server := fakeConns(t, near, far, opt)
+	c, s := sessions(t, client, server, 0, 0)
+	s.SetWindowSize(32, 32) // small, and nobody reads
+	const size = 200 * 1300 // more than the window, less than the sender's queue
+	if _, err := c.Write(randomBytes(1, size)); err != nil {
+		t.Fatal(err)
+	}
+	p := client.Peer()
+	eventually(t, "a full window", func() bool { return p.next.Load() > 30 && p.InFlight() == 0 })
+	if err := inShort(p); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("drained, and most of the data waits: %v", err)
+	}
+	if _, err := io.ReadFull(s, make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	drained(t, p)
+}
+
+// What waits for the rate limit is not drained, either.
+func TestDrainWaitsForRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		opt.RateLimit = 100
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, far, opt)
+		p := client.Peer()
+		p.limit.ReserveN(time.Now(), 64*MaxDatagram) // the burst is used up
+		const sn, conv = 1, 7
+		go func() { // a lone packet of parity, then data: 5 s at this limit
+			_, _ = client.WriteTo(withFEC(0xf2, make([]byte, 250)), p)
+			_, _ = client.WriteTo(seg(conv, 81, sn, 0, string(make([]byte, 250))), p)
+		}()
+		synctest.Wait()
+		start := time.Now()
+		done := make(chan error)
+		go func() { done <- p.Drain(t.Context(), 50*time.Millisecond) }()
+		for p.InFlight() == 0 {
+			select {
+			case err := <-done:
+				t.Fatalf("drained after %v, with data waiting: %v", time.Since(start), err)
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		p.received(ackOf(conv, sn+1), 1, netip.Addr{})
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// ackOf is a peer's word that all below una has arrived.
+func ackOf(conv, una uint32) Packet {
+	return Packet{Kind: Segments, Conv: conv, Una: una, Window: 100}
+}
+
+func TestDrainEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, far, opt)
+		p := client.Peer()
+		start := time.Now()
+		if err := p.Drain(t.Context(), time.Second); err != nil || time.Since(start) < time.Second {
+			t.Errorf("an idle peer: %v after %v", err, time.Since(start))
+		}
+		p.sent(seg(1, 81, 0, 0, "data"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := p.Drain(ctx, time.Second); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a mute peer: %v", err)
+		}
+		go func() { time.Sleep(time.Second); client.Close() }()
+		if err := p.Drain(t.Context(), time.Second); err != nil {
+			t.Errorf("a closed link: %v", err)
+		}
+	})
+}
+
+func TestInFlight(t *testing.T) {
+	p := &Peer{}
+	step := func(what string, want int, f func()) {
+		t.Helper()
+		f()
+		if got := p.InFlight(); got != want {
+			t.Errorf("%s: %d in flight, want %d", what, got, want)
+		}
+	}
+	send := func(conv, sn uint32) func() { return func() { p.sent(seg(conv, 81, sn, 0, "x")) } }
+	ack := func(conv, una uint32) func() { return func() { p.received(ackOf(conv, una), 1, netip.Addr{}) } }
+	step("nothing sent", 0, func() {})
+	step("an ack before anything", 0, ack(1, 5))
+	step("acks are no data", 0, func() { p.sent(seg(1, 82, 9, 9, "")) })
+	step("noise is no data", 0, func() { p.sent(make([]byte, 50)) })
+	step("one", 1, send(1, 0))
+	step("four", 4, send(1, 3))
+	step("one again", 4, send(1, 2))
+	step("two arrived", 2, ack(1, 2))
+	step("an old ack", 2, ack(1, 1))
+	step("an ack of another conversation", 2, ack(2, 4))
+	step("parity acknowledges nothing", 2, func() { p.received(Packet{Kind: Parity}, 1, netip.Addr{}) })
+	step("all arrived", 0, ack(1, 4))
+	step("more than was sent", 0, ack(1, 9))
+	step("another conversation starts again", 1, send(2, 0))
+	step("the old one's acks are over", 1, ack(1, 9))
+	step("its own ack", 0, ack(2, 1))
+	p.next.Store(0xfffffffe)
+	p.una.Store(0xfffffffe)
+	step("across the wrap", 4, send(2, 1))
+	step("acks across the wrap", 1, ack(2, 1))
+}
+
+func TestHeard(t *testing.T) {
+	opt, _ := options(newAES())
+	near, far := fakePair()
+	client, server := fakeConns(t, near, far, opt)
+	if !client.Peer().Heard().IsZero() {
+		t.Error("heard before anything was sent")
+	}
+	listener, err := kcp.ServeConn(nil, 0, 0, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	before := time.Now()
+	_, s := dialSession(t, client, listener, 0, 0)
+	eventually(t, "the client hears an ack", func() bool { return !client.Peer().Heard().IsZero() })
+	for _, heard := range []time.Time{client.Peer().Heard(), s.RemoteAddr().(*Peer).Heard()} {
+		if heard.Before(before) || heard.After(time.Now()) {
+			t.Errorf("heard at %v, began at %v", heard, before)
+		}
+	}
+	// Datagrams that fail a check are not heard.
+	heard := server.peers.get(fakeClientAddr).Heard()
+	near.cut.Store(true)
+	far.deliver(randomBytes(1, 100), fakeClientAddr)
+	eventually(t, "the refusal", func() bool { return opt.Stats.SealFailures.Load() == 1 })
+	if again := server.peers.get(fakeClientAddr).Heard(); again != heard {
+		t.Error("noise was heard")
+	}
+}

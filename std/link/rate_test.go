@@ -1,0 +1,96 @@
+package link
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The limit is on whole datagrams: these are small, and the seal is more than
+// half of each.
+func TestRateLimitCountsWholeDatagrams(t *testing.T) {
+	const rate, burst = 20_000, 64 * MaxDatagram
+	for _, seal := range []Sealer{Plain{}, newAES(), newGCM(randomBytes(3, 32))} {
+		synctest.Test(t, func(t *testing.T) {
+			opt, _ := options(seal)
+			opt.RateLimit = rate
+			near, far := fakePair()
+			sent := 0
+			near.onSend = func(d []byte) { sent += len(d) }
+			client, _ := fakeConns(t, near, far, opt)
+			start := time.Now()
+			for round := range 50 {
+				for range 100 {
+					if _, err := client.WriteTo(seg(1, 81, 0, 0, ""), client.Peer()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait() // the flusher is done
+				most := burst + rate*time.Since(start).Seconds() + 1
+				if float64(sent) > most {
+					t.Fatalf("%T, round %d: %d bytes after %v, most are %.0f", seal, round, sent, time.Since(start), most)
+				}
+			}
+			// Nor is it much slower than it may be.
+			if least := burst + rate*time.Since(start).Seconds() - 2*MaxDatagram; float64(sent) < least {
+				t.Errorf("%T: %d bytes after %v, least are %.0f", seal, sent, time.Since(start), least)
+			}
+		})
+	}
+}
+
+// One peer at its limit does not hold up another.
+func TestRateLimitIsPerPeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		opt.RateLimit = 1
+		near, far := fakePair()
+		_, server := fakeConns(t, near, far, opt)
+		full := seg(1, 81, 0, 0, string(make([]byte, 1400)))
+		start := time.Now()
+		for i := range 10 {
+			peer := server.peers.get(addrNumber(i))
+			for range 64 {
+				if _, err := server.WriteTo(full, peer); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if spent := time.Since(start); spent != 0 {
+			t.Errorf("ten bursts to ten peers took %v", spent)
+		}
+	})
+}
+
+func TestCloseEndsWriteToUnderLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		opt.RateLimit = 1
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, far, opt)
+		full := seg(1, 81, 0, 0, string(make([]byte, 1400)))
+		start := time.Now()
+		ended := make(chan error)
+		go func() {
+			for {
+				if _, err := client.WriteTo(full, client.Peer()); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}()
+		synctest.Wait() // it waits for the limit now: a datagram takes 20 minutes
+		if near.sends.Load() == 0 {
+			t.Error("the burst did not go out")
+		}
+		client.Close()
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("WriteTo ended with %v", err)
+		}
+		if spent := time.Since(start); spent > closeGrace {
+			t.Errorf("it ended after %v", spent)
+		}
+	})
+}

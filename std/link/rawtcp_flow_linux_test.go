@@ -1,0 +1,452 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestFlowNumbers(t *testing.T) {
+	data := func(seq, ack uint32, size int) tcpSegment {
+		return tcpSegment{seq: seq, ack: ack, flags: flagPSH | flagACK, payload: make([]byte, size)}
+	}
+	stamped := data(20, 5, 1)
+	stamped.stamped, stamped.stamp = true, 77
+	for _, c := range []struct {
+		name     string
+		segments []tcpSegment
+		want     headerFields
+		known    bool
+	}{
+		{"nothing heard", nil, headerFields{}, false},
+		{"the answer of a handshake", []tcpSegment{{seq: 9, ack: 5, flags: flagSYN | flagACK}}, headerFields{seq: 5, ack: 10}, true},
+		{"the first SYN", []tcpSegment{{seq: 9, flags: flagSYN}}, headerFields{ack: 10}, false},
+		{"in order", []tcpSegment{data(10, 5, 4), data(14, 6, 4)}, headerFields{seq: 6, ack: 18}, true},
+		{"a gap", []tcpSegment{data(10, 5, 4), data(15, 6, 4), data(19, 7, 4)}, headerFields{seq: 7, ack: 14}, true},
+		{"up to 0", []tcpSegment{data(^uint32(0)-3, 5, 4), data(0, 5, 4)}, headerFields{seq: 5, ack: 4}, true},
+		{"bare acknowledgement", []tcpSegment{data(10, 5, 4), data(14, 9, 0)}, headerFields{seq: 9, ack: 14}, true},
+		{"FIN", []tcpSegment{data(10, 5, 4), {seq: 14, ack: 5, flags: flagFIN | flagACK}}, headerFields{seq: 5, ack: 15}, true},
+		{"RST", []tcpSegment{data(10, 5, 4), {seq: 14, ack: 99, flags: flagRST | flagACK}}, headerFields{seq: 5, ack: 14}, true},
+		{"timestamps", []tcpSegment{stamped, data(21, 5, 1)}, headerFields{seq: 5, ack: 22, echo: 77}, true},
+	} {
+		var f flow
+		for _, s := range c.segments {
+			f.arrived(&s, time.Now())
+		}
+		got, known := f.advance(100)
+		if got != c.want || known != c.known || f.isKnown() != c.known {
+			t.Errorf("%s: %+v, known %v, want %+v, %v", c.name, got, known, c.want, c.known)
+		}
+		if again, _ := f.advance(1); again.seq != got.seq+100 {
+			t.Errorf("%s: after 100 bytes %d follows %d", c.name, again.seq, got.seq)
+		}
+	}
+}
+
+func TestFlowExpires(t *testing.T) {
+	start := time.Now()
+	heard := func(flags ...byte) *flow {
+		f := &flow{heard: start}
+		for _, flag := range flags {
+			f.arrived(&tcpSegment{flags: flag | flagACK}, start)
+		}
+		return f
+	}
+	for _, c := range []struct {
+		name  string
+		f     *flow
+		after time.Duration
+		want  bool
+	}{
+		{"never heard", heard(), 59 * time.Second, false},
+		{"never heard, a minute", heard(), 61 * time.Second, true},
+		{"heard", heard(flagPSH), 59 * time.Second, false},
+		{"heard, a minute", heard(flagPSH), 61 * time.Second, true},
+		{"ended, at once", heard(flagPSH, flagFIN), 4 * time.Second, false},
+		{"ended", heard(flagPSH, flagFIN), 6 * time.Second, true},
+		{"reset", heard(flagPSH, flagRST), 6 * time.Second, true},
+		{"a forged end", heard(flagPSH, flagRST, flagPSH), 6 * time.Second, false},
+	} {
+		if got := c.f.expired(start.Add(c.after)); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// carriers are a listening and a dialled carrier in the namespaces.
+func (l *rawLab) carriers(opt Options, remote string) (client, server *rawCarrier) {
+	l.t.Helper()
+	err := l.in(l.server, func() (err error) {
+		server, err = listenRaw(context.Background(), opt, ":"+labPort)
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { l.close(l.server, server.close) })
+	err = l.in(l.client, func() (err error) {
+		client, err = dialRaw(context.Background(), opt, netip.MustParseAddrPort(remote))
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { l.close(l.client, client.close) })
+	return client, server
+}
+
+// pair are carriers of which the client has sent a datagram, and its flow at the
+// server.
+func (l *rawLab) pair(opt Options, remote string) (client, server *rawCarrier, f *flow) {
+	l.t.Helper()
+	client, server = l.carriers(opt, remote)
+	eventually(l.t, "the server has accepted", func() bool {
+		f = server.flows.get(unmap(client.local.(*net.TCPAddr).AddrPort()))
+		return f != nil
+	})
+	if _, err := client.send(datagramTo(remote, []byte("hello"))); err != nil {
+		l.t.Fatal(err)
+	}
+	in, err := server.recv()
+	if err != nil || len(in) != 1 || string(in[0].data) != "hello" || in[0].from != f.peer {
+		l.t.Fatalf("received %v: %v", in, err)
+	}
+	return client, server, f
+}
+
+func datagramTo(remote string, data []byte) []*batch {
+	return []*batch{{peer: &Peer{addr: netip.MustParseAddrPort(remote)}, buf: data, size: len(data), count: 1}}
+}
+
+// TestTCPKernelIsSilent: what the kernel's connections are told never reaches
+// them, so that they have nothing to answer, and no RST ends them.
+func TestTCPKernelIsSilent(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	for _, fam := range labFamilies {
+		_, server, f := l.pair(opt, net.JoinHostPort(fam.server, labPort))
+		err := onSocket(f.conn, func(fd int) error {
+			if alive, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); alive != 0 || err != nil {
+				t.Errorf("%s: keepalive, which nobody answers: %d, %v", fam.name, alive, err)
+			}
+			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+			if err == nil && (info.State != 1 || info.Bytes_received != 0) {
+				t.Errorf("%s: the kernel's connection is in state %d and has received %d bytes", fam.name, info.State, info.Bytes_received)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		l.close(l.server, server.close)
+	}
+}
+
+func TestTCPMarksBothFamilies(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	opt.DSCP, opt.Buffer = 46, 1<<20
+	for _, rule := range []string{"iptables -m dscp --dscp 46", "ip6tables -m dscp --dscp 46"} {
+		program, match, _ := strings.Cut(rule, " ")
+		l.run("ip netns exec " + l.client + " " + program + " -w -A OUTPUT -p tcp --tcp-flags PSH PSH " + match + " -j ACCEPT")
+		l.run("ip netns exec " + l.client + " " + program + " -w -A OUTPUT -p tcp --tcp-flags PSH PSH -j DROP")
+	}
+	listener := l.serveKCP(true, ":"+labPort)
+	for _, f := range labFamilies {
+		c := l.dial(opt, net.JoinHostPort(f.server, labPort))
+		client, server := dialSession(t, c, listener, 0, 0)
+		exchange(t, client, server, 1<<10)
+		if c.Advice() != "" {
+			t.Errorf("%s: root was not given its buffers: %s", f.name, c.Advice())
+		}
+	}
+}
+
+func TestTCPForgetsEndedFlows(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	// The FIN must come by itself, and not only where the server is one hop away.
+	l.run("ip netns exec " + l.server + " iptables -w -A INPUT -p tcp -m ttl --ttl-eq 1 -j DROP")
+	client, server, f := l.pair(opt, labServer4+":"+labPort)
+	server.flows.sweep(time.Now())
+	if server.flows.get(f.remote) == nil {
+		t.Fatal("a flow in use was dropped")
+	}
+	l.close(l.client, client.close)
+	eventually(t, "the FIN of the client is seen", func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.ending
+	})
+	server.flows.sweep(time.Now().Add(flowEnding + time.Second))
+	if server.flows.get(f.remote) != nil {
+		t.Error("a flow that ended was kept")
+	}
+	if err := f.conn.SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("its kernel connection is open: %v", err)
+	}
+	if _, err := server.send(datagramTo(f.remote.String(), []byte("x"))); !errors.Is(err, errNoFlow) {
+		t.Errorf("sending to it: %v", err)
+	}
+}
+
+func TestTCPClose(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	client, server, _ := l.pair(opt, labServer4+":"+labPort)
+	for _, c := range []struct {
+		ns   string
+		sock *rawCarrier
+	}{{l.client, client}, {l.server, server}} {
+		ended := make(chan error, 1)
+		go func() {
+			for {
+				if _, err := c.sock.recv(); errors.Is(err, net.ErrClosed) {
+					ended <- err
+					return
+				}
+			}
+		}()
+		for range 2 {
+			within(t, "closing", func() { l.close(c.ns, c.sock.close) })
+		}
+		within(t, "recv ends", func() { <-ended })
+		if _, err := c.sock.send(nil); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("sending after the end: %v", err)
+		}
+		if rules := l.rules(c.ns); len(rules) != 0 {
+			t.Errorf("rules left: %q", rules)
+		}
+	}
+}
+
+func TestTCPFailuresAreClear(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	dial := func(ctx context.Context, remote string) error {
+		return l.in(l.client, func() error {
+			c, err := DialTCP(ctx, opt, remote)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+	}
+	if err := dial(context.Background(), labServer4+":"+labPort); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("nobody listens: %v", err)
+	}
+	l.run("ip netns exec " + l.server + " iptables -w -A INPUT -p tcp -j DROP")
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if err := dial(ctx, labServer4+":"+labPort); err == nil || !strings.Contains(err.Error(), "timeout") {
+		t.Errorf("nobody answers: %v", err)
+	}
+	l.listen(opt, ":"+labPort)
+	t.Setenv("PATH", t.TempDir())
+	if err := dial(context.Background(), "["+labServer6+"]:"+labPort); err == nil || !strings.Contains(err.Error(), "the program ip6tables, which is not installed") {
+		t.Errorf("no ip6tables: %v", err)
+	}
+	err := l.in(l.client, func() error { _, err := ListenTCP(context.Background(), opt, ":"+labPort); return err })
+	if err == nil || !strings.Contains(err.Error(), "the program iptables, which is not installed") {
+		t.Errorf("no iptables: %v", err)
+	}
+	if _, err := CheckTCP(); err == nil || !strings.Contains(err.Error(), "the program iptables, which is not installed") {
+		t.Errorf("no iptables: %v", err)
+	}
+}
+
+func TestTCPAllocatesNothing(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	client, server, f := l.pair(opt, labServer4+":"+labPort)
+	b := datagramTo(labServer4+":"+labPort, make([]byte, 1000))
+	b[0].size, b[0].count = 100, 10
+	if n := testing.AllocsPerRun(200, func() {
+		if refused, err := client.send(b); refused != 0 || err != nil {
+			t.Fatal(refused, err)
+		}
+		for n := 0; n < 10; {
+			in, err := server.recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(in)
+		}
+	}); n != 0 {
+		t.Errorf("sending and receiving 10 datagrams allocates %v times", n)
+	}
+	in, b1 := server.socks[0], newRawBatch(nil)
+	copy(b1.space[0][:], goldenPacket(f))
+	b1.messages[0].len = uint32(len(goldenPacket(f)))
+	if n := testing.AllocsPerRun(200, func() {
+		b1.count, b1.found = 1, b1.found[:0]
+		server.examine(in, b1)
+		if len(b1.found) != 1 {
+			t.Fatal("not found")
+		}
+	}); n != 0 {
+		t.Errorf("examining a packet allocates %v times", n)
+	}
+}
+
+// goldenPacket is an IPv4 packet of the peer of a flow.
+func goldenPacket(f *flow) []byte {
+	ip := make([]byte, ipv4MinHeader)
+	ip[0], ip[9] = 0x45, protocolTCP
+	copy(ip[12:], f.remote.Addr().AsSlice())
+	copy(ip[16:], f.local.Addr().AsSlice())
+	return append(ip, build(f.remote, f.local, headerFields{seq: 1, ack: 1}, []byte("payload"))...)
+}
+
+func TestTCPSeesCorruption(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	_, server, f := l.pair(opt, labServer4+":"+labPort)
+	good := goldenPacket(f)
+	examine := func(packet []byte) int {
+		b := newRawBatch(nil)
+		b.count = 1
+		b.messages[0].len = uint32(copy(b.space[0][:], packet))
+		server.examine(server.socks[0], b)
+		return len(b.found)
+	}
+	if examine(good) != 1 {
+		t.Fatal("a good packet is refused")
+	}
+	for at := 12; at < len(good); at++ { // addresses, ports, numbers, data
+		bad := append([]byte{}, good...)
+		bad[at] ^= 0x01
+		if examine(bad) != 0 {
+			t.Errorf("a flipped bit in byte %d passes", at)
+		}
+	}
+	for size := range good {
+		if examine(good[:size]) != 0 {
+			t.Errorf("the first %d bytes pass", size)
+		}
+	}
+}
+
+func TestRuleGone(t *testing.T) {
+	l := newRawLab(t)
+	r := serverRule(false, 29900)
+	err := l.in(l.client, func() error {
+		return errors.Join(r.add(context.Background()), r.add(context.Background()), r.remove(), r.remove(), r.remove())
+	})
+	if err != nil {
+		t.Errorf("removing what is gone: %v", err)
+	}
+	broken := rule{program: "iptables", match: []string{"--no-such-option"}}
+	if err := broken.add(context.Background()); err == nil || !strings.Contains(err.Error(), "--no-such-option") {
+		t.Errorf("a rule that cannot be: %v", err)
+	}
+}
+
+// TestTCPKeepsEarlySegments: a datagram that comes before its connection is
+// accepted is not lost.
+func TestTCPKeepsEarlySegments(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	_, server, f := l.pair(opt, labServer4+":"+labPort)
+	var early earlySegments
+	raw := goldenPacket(f)[ipv4MinHeader:]
+	if got := early.keep(server.flows, f.remote, f.local, raw, time.Now()); got != f {
+		t.Errorf("a flow in the table is not found: %v", got)
+	}
+	none, start := newFlows(), time.Now()
+	stranger := netip.MustParseAddrPort("192.0.2.99:1")
+	bad := append([]byte{}, raw...)
+	bad[len(bad)-1]++
+	old := start.Add(-earlyTime)
+	early.keep(none, f.remote, f.local, raw, old)
+	early.keep(none, f.remote, f.local, raw, start)
+	early.keep(none, f.remote, f.local, bad, start)
+	early.keep(none, f.remote, stranger, raw, start)
+	for range 10 {
+		early.keep(none, stranger, f.local, raw, start)
+	}
+	found := early.take(f, start)
+	if len(found) != 1 || string(found[0].data) != "payload" || found[0].from != f.peer {
+		t.Errorf("found %v", found)
+	}
+	if found = early.take(f, start); len(found) != 0 || len(early.kept) != 11 {
+		t.Errorf("found %v again, of %d that are left", found, len(early.kept))
+	}
+	for range 3 * earlyLimit {
+		early.keep(none, stranger, f.local, raw, start)
+	}
+	if len(early.kept) != earlyLimit {
+		t.Errorf("%d are kept", len(early.kept))
+	}
+	if n := testing.AllocsPerRun(100, func() { early.keep(none, stranger, f.local, raw, start) }); n != 0 {
+		t.Errorf("keeping allocates %v times once it is full", n)
+	}
+}
+
+// TestTCPExaminesEarlySegments: the capture keeps them.
+func TestTCPExaminesEarlySegments(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	_, server, f := l.pair(opt, labServer4+":"+labPort)
+	b := newRawBatch(nil)
+	b.messages[0].len = uint32(copy(b.space[0][:], goldenPacket(f)))
+	bare := &rawCarrier{flows: newFlows()} // a client
+	for range 2 {
+		b.count = 1
+		bare.examine(server.socks[0], b)
+		if len(b.found) != 0 || bare.listener == nil && len(bare.early.kept) != 0 {
+			t.Error("a datagram of nobody is delivered, or kept at a client")
+		}
+		bare.listener = server.listener
+	}
+	if found := bare.early.take(f, time.Now()); len(found) != 1 || string(found[0].data) != "payload" {
+		t.Errorf("kept: %v", found)
+	}
+}
+
+// TestTCPEarlyDatagramArrives has clients send at once, as fast as they can dial.
+func TestTCPEarlyDatagramArrives(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	remote := labServer4 + ":" + labPort
+	_, server := l.carriers(opt, remote)
+	const dials = 30
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	clients.Go(func() {
+		for range dials {
+			err := l.in(l.client, func() error {
+				c, err := dialRaw(context.Background(), opt, netip.MustParseAddrPort(remote))
+				if err != nil {
+					return err
+				}
+				defer c.close()
+				_, err = c.send(datagramTo(remote, []byte("hello")))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	within(t, "every client's first datagram", func() {
+		from := make(map[netip.AddrPort]bool)
+		for len(from) < dials {
+			in, err := server.recv()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, i := range in {
+				from[i.from] = true
+			}
+		}
+	})
+}

@@ -1,0 +1,145 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// flowSweep is how often a listener looks for flows that have ended.
+const flowSweep = 5 * time.Second
+
+// listenRaw opens a carrier for any number of peers.
+func listenRaw(ctx context.Context, opt Options, local string) (_ *rawCarrier, err error) {
+	c := newRawCarrier(opt)
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	lc := net.ListenConfig{KeepAlive: -1}
+	lc.SetMultipathTCP(false)
+	lis, err := lc.Listen(ctx, listenNetwork(local), local)
+	if err != nil {
+		return nil, err
+	}
+	c.listener = lis.(*net.TCPListener)
+	c.local = lis.Addr()
+	at := unmap(c.local.(*net.TCPAddr).AddrPort())
+	if at.Addr().Is4() {
+		err = c.serve(ctx, false, at)
+	} else if !at.Addr().IsUnspecified() {
+		err = c.serve(ctx, true, at)
+	} else {
+		err = c.serve(ctx, false, at)
+		// A container without the tables of IPv6 is common, and needs none.
+		if err6 := c.serve(ctx, true, at); err6 != nil && err == nil {
+			opt.Log.Warn("the imitation of TCP is served over IPv4 alone", "err", err6)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range c.socks {
+		c.capture(s)
+	}
+	c.wait.Go(c.accept)
+	c.wait.Go(c.expire)
+	return c, nil
+}
+
+// listenNetwork is what Listen takes for UDP: 0.0.0.0 stands for IPv4 alone.
+func listenNetwork(local string) string {
+	if host, _, err := net.SplitHostPort(local); err == nil {
+		if a, err := netip.ParseAddr(host); err == nil && a.Is4() {
+			return "tcp4"
+		}
+	}
+	return "tcp"
+}
+
+// serve adds a family: the rule, once the listener is there to show that it is
+// not stale, and a raw socket. That of an unspecified address is bound to none:
+// it also serves addresses that the machine gets later.
+func (c *rawCarrier) serve(ctx context.Context, ipv6 bool, at netip.AddrPort) error {
+	r := serverRule(ipv6, at.Port())
+	if err := r.add(ctx); err != nil {
+		return err
+	}
+	c.rules = append(c.rules, r)
+	s, err := c.open(ipv6)
+	if err != nil {
+		return err
+	}
+	if !at.Addr().IsUnspecified() {
+		if err := s.bind(at.Addr(), scopeOf(at.Addr())); err != nil {
+			return err
+		}
+	}
+	return s.filter(0, at.Port())
+}
+
+// accept takes connections until the listener is closed.
+func (c *rawCarrier) accept() {
+	var trouble occasion
+	for {
+		conn, err := c.listener.AcceptTCP()
+		if err == nil {
+			err = c.take(conn)
+		}
+		if errors.Is(err, net.ErrClosed) || c.isClosed() {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		if times, due := trouble.due(); due {
+			c.opt.Log.Warn("accepting a connection of the imitation of TCP failed, going on", "err", err, "times", times)
+		}
+		select { // mostly too many open files, which takes a while to pass
+		case <-time.After(50 * time.Millisecond):
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// take makes a flow of an accepted connection.
+func (c *rawCarrier) take(conn *net.TCPConn) error {
+	ipv6 := unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort()).Addr().Is6()
+	for _, s := range c.socks {
+		if s.ipv6 != ipv6 {
+			continue
+		}
+		f, err := newFlow(conn, s)
+		if err == nil && !c.flows.add(f) {
+			err = errors.New("too many connections")
+		}
+		if err != nil {
+			release(conn, ipv6)
+			return err
+		}
+		if found := c.early.take(f, time.Now()); len(found) > 0 {
+			c.give(harvest{found: found})
+		}
+		return nil
+	}
+	conn.Close()
+	return errors.New("no raw socket of its family")
+}
+
+// expire ends silent flows until the carrier is closed.
+func (c *rawCarrier) expire() {
+	tick := time.NewTicker(flowSweep)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			c.flows.sweep(now)
+		case <-c.done:
+			return
+		}
+	}
+}

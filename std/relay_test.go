@@ -1,0 +1,286 @@
+package std
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// substrate makes connections of one sort.
+type substrate struct {
+	name string
+	pair func(t *testing.T) (a, b net.Conn)
+	half bool // one direction can be closed alone
+}
+
+var substrates = []substrate{
+	{"tcp", func(t *testing.T) (net.Conn, net.Conn) { a, b := tcpPair(t); return a, b }, true},
+	{"unix", func(t *testing.T) (net.Conn, net.Conn) { return unixPair(t) }, true},
+	{"pipe", func(t *testing.T) (net.Conn, net.Conn) {
+		a, b := net.Pipe()
+		t.Cleanup(func() { a.Close(); b.Close() })
+		return a, b
+	}, false},
+}
+
+// relayed is a relay with the two that talk over it.
+type relayed struct {
+	app, target net.Conn
+	result      chan Result
+}
+
+func newRelay(t *testing.T, s substrate, quiet time.Duration) relayed {
+	t.Helper()
+	noLeak(t)
+	app, a := s.pair(t)
+	b, target := s.pair(t)
+	r := relayed{deadline(t, app), deadline(t, target), make(chan Result, 1)}
+	go func() { r.result <- Relay(a, b, quiet) }()
+	return r
+}
+
+func closeWrite(t *testing.T, c net.Conn) {
+	t.Helper()
+	if err := c.(halfCloser).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func send(t *testing.T, c net.Conn, data []byte) {
+	t.Helper()
+	if n, err := c.Write(data); err != nil || n != len(data) {
+		t.Fatal(n, err)
+	}
+}
+
+// overHalfClosers runs test over each substrate that can half-close, from the
+// application's side and from the target's.
+func overHalfClosers(t *testing.T, quiet time.Duration, test func(t *testing.T, near, far net.Conn, r relayed, fromApp bool)) {
+	for _, s := range substrates {
+		if !s.half {
+			continue
+		}
+		for _, fromApp := range []bool{true, false} {
+			t.Run(s.name+map[bool]string{true: "/app", false: "/target"}[fromApp], func(t *testing.T) {
+				r := newRelay(t, s, quiet)
+				if fromApp {
+					test(t, r.app, r.target, r, true)
+				} else {
+					test(t, r.target, r.app, r, false)
+				}
+			})
+		}
+	}
+}
+
+// One end finishes; the other sees it at once and answers as long as it likes.
+func TestRelayHalfClose(t *testing.T) {
+	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, fromApp bool) {
+		send(t, near, []byte("question"))
+		closeWrite(t, near)
+		if got, err := io.ReadAll(far); string(got) != "question" || err != nil {
+			t.Fatal(string(got), err)
+		}
+		for _, part := range []string{"the ", "answer"} {
+			send(t, far, []byte(part))
+			got := make([]byte, len(part))
+			if _, err := io.ReadFull(near, got); err != nil || string(got) != part {
+				t.Fatal(string(got), err)
+			}
+		}
+		far.Close()
+		if got, err := io.ReadAll(near); len(got) != 0 || err != nil {
+			t.Fatal(got, err)
+		}
+		want := Result{FromA: 8, FromB: 10, FirstA: true}
+		if !fromApp {
+			want = Result{FromA: 10, FromB: 8}
+		}
+		if got := within(t, "the relay ends", r.result); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	})
+}
+
+// Megabytes both ways at once, all of it, whoever finishes first.
+func TestRelayBigTransfers(t *testing.T) {
+	overHalfClosers(t, patience, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
+		there, back := randomBytes(1, 3<<20), randomBytes(2, 5<<20)
+		for conn, data := range map[net.Conn][]byte{near: there, far: back} {
+			go func() { _, _ = conn.Write(data); _ = conn.(halfCloser).CloseWrite() }()
+		}
+		atFar, atNear := gather(far), gather(near)
+		if got := within(t, "all at the far end", atFar); got != sumOf(there) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(there), got.err)
+		}
+		if got := within(t, "all at the near end", atNear); got != sumOf(back) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(back), got.err)
+		}
+		if got := within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil || got.FromA+got.FromB != 8<<20 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// A reader that dawdles after both have finished still gets everything.
+func TestRelaySlowReader(t *testing.T) {
+	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
+		data := randomBytes(3, 4<<20)
+		go func() { _, _ = near.Write(data); near.Close() }()
+		closeWrite(t, far)
+		var got bytes.Buffer
+		for {
+			n, err := io.CopyN(&got, far, 512<<10)
+			time.Sleep(time.Millisecond)
+			if err != nil {
+				if n != 0 && !errors.Is(err, io.EOF) {
+					t.Error(err)
+				}
+				break
+			}
+		}
+		if !bytes.Equal(got.Bytes(), data) {
+			t.Errorf("%d bytes of %d", got.Len(), len(data))
+		}
+		within(t, "the relay ends", r.result)
+	})
+}
+
+// An error at one end ends both, and the result names the end.
+func TestRelayError(t *testing.T) {
+	for _, fromApp := range []bool{true, false} {
+		r := newRelay(t, substrates[0], 0)
+		near, far := r.app, r.target
+		if !fromApp {
+			near, far = far, near
+		}
+		if err := near.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Fatal(err)
+		}
+		near.Close() // a reset
+		if _, err := io.ReadAll(far); err != nil {
+			t.Error("the other end sees an end:", err)
+		}
+		got := within(t, "the relay ends", r.result)
+		mine, others := got.ErrA, got.ErrB
+		if !fromApp {
+			mine, others = others, mine
+		}
+		if mine == nil || !strings.Contains(mine.Error(), "reset") || others != nil || got.FirstA != fromApp {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// Silence after one end has finished ends the relay, but not before its time.
+func TestRelaySilence(t *testing.T) {
+	const quiet = 100 * time.Millisecond
+	overHalfClosers(t, quiet, func(t *testing.T, near, far net.Conn, r relayed, fromApp bool) {
+		begun := time.Now()
+		closeWrite(t, near)
+		got := within(t, "the relay ends", r.result)
+		if took := time.Since(begun); took < quiet {
+			t.Errorf("after %v", took)
+		}
+		cut := got.ErrB
+		if !fromApp {
+			cut = got.ErrA
+		}
+		if !errors.Is(cut, errSilent) || got.FirstA != fromApp {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// The time begins anew with each byte, and does not begin before an end has
+// finished.
+func TestRelayTalkIsNoSilence(t *testing.T) {
+	const quiet = 400 * time.Millisecond
+	r := newRelay(t, substrates[0], quiet)
+	time.Sleep(quiet + quiet/4)
+	closeWrite(t, r.app)
+	for begun := time.Now(); time.Since(begun) < 2*quiet; time.Sleep(quiet / 20) {
+		send(t, r.target, []byte("."))
+	}
+	select {
+	case got := <-r.result:
+		t.Fatalf("ended while the other end talked: %+v", got)
+	default:
+	}
+	closeWrite(t, r.target)
+	if got := within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
+// quiet 0 leaves a silent direction open.
+func TestRelayNoQuiet(t *testing.T) {
+	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
+		closeWrite(t, near)
+		if _, err := io.ReadAll(far); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-r.result:
+			t.Fatalf("ended: %+v", got)
+		case <-time.After(150 * time.Millisecond):
+		}
+		send(t, far, []byte("still here"))
+		far.Close()
+		if got, err := io.ReadAll(near); string(got) != "still here" || err != nil {
+			t.Error(string(got), err)
+		}
+		within(t, "the relay ends", r.result)
+	})
+}
+
+// Ends that cannot half-close: at once without quiet, else after the other
+// direction has been silent for it.
+func TestRelayWithoutCloseWrite(t *testing.T) {
+	r := newRelay(t, substrates[2], 0)
+	go func() { _, _ = r.app.Write([]byte("bye")); r.app.Close() }()
+	if got, err := io.ReadAll(r.target); string(got) != "bye" || err != nil {
+		t.Error(string(got), err)
+	}
+	if got := within(t, "the relay ends", r.result); got != (Result{FromA: 3, FirstA: true}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestRelayWithoutCloseWriteGoesOn(t *testing.T) {
+	noLeak(t)
+	app, a := tcpPair(t)
+	b, target := net.Pipe()
+	defer target.Close()
+	done := make(chan Result, 1)
+	go func() { done <- Relay(a, b, 100*time.Millisecond) }()
+	closeWrite(t, deadline(t, app))
+	send(t, deadline(t, target), []byte("late answer"))
+	if got, err := io.ReadAll(app); string(got) != "late answer" || err != nil {
+		t.Error(string(got), err)
+	}
+	if got := within(t, "the relay ends", done); !errors.Is(got.ErrB, errSilent) || got.FromB != 11 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestPipe(t *testing.T) {
+	noLeak(t)
+	app, a := tcpPair(t)
+	b, target := tcpPair(t)
+	done := make(chan [2]error, 1)
+	go func() { errA, errB := Pipe(a, b, 30); done <- [2]error{errA, errB} }()
+	send(t, app, []byte("x"))
+	closeWrite(t, app)
+	if got, err := io.ReadAll(deadline(t, target)); string(got) != "x" || err != nil {
+		t.Error(string(got), err)
+	}
+	target.Close()
+	if got := within(t, "Pipe ends", done); got != [2]error{} {
+		t.Error(got)
+	}
+}

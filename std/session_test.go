@@ -1,0 +1,344 @@
+package std
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+)
+
+// overDialects runs test over each way to speak above KCP.
+func overDialects(t *testing.T, test func(t *testing.T, cc, sc *Config)) {
+	for _, version := range []int{1, 2} {
+		for _, noComp := range []bool{false, true} {
+			for _, qpp := range []bool{false, true} {
+				if qpp && QPPLicence == "" {
+					continue
+				}
+				t.Run(fmt.Sprintf("smux%d,nocomp=%t,QPP=%t", version, noComp, qpp), func(t *testing.T) {
+					noLeak(t)
+					cc, sc := testConfig(Client), testConfig(Server)
+					for _, c := range []*Config{cc, sc} {
+						c.SmuxVer, c.NoComp, c.QPP = version, noComp, qpp
+					}
+					test(t, cc, sc)
+				})
+			}
+		}
+	}
+}
+
+// Megabytes both ways at once over one stream, and a stream id that both ends
+// agree on.
+func TestStreamBothWays(t *testing.T) {
+	overDialects(t, func(t *testing.T, cc, sc *Config) {
+		u := newTunnel(t, cc, sc)
+		if u.near.ID() != u.far.ID() || len(u.notes) > 0 {
+			t.Error(u.near.ID(), u.far.ID(), u.notes)
+		}
+		near, far := u.near.Wrapped(), u.far.Wrapped()
+		up, down := randomBytes(1, 1<<20), bytes.Repeat([]byte("down"), 300_000)
+		go func() { _, _ = near.Write(up); _ = near.(halfCloser).CloseWrite() }()
+		go func() { _, _ = far.Write(down); _ = far.(halfCloser).CloseWrite() }()
+		atFar, atNear := gather(far), gather(near)
+		if got := within(t, "all at the server", atFar); got != sumOf(up) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(up), got.err)
+		}
+		if got := within(t, "all at the client", atNear); got != sumOf(down) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(down), got.err)
+		}
+		near.Close()
+		far.Close()
+		if u.client.NumStreams() != 0 || u.server.NumStreams() != 0 {
+			t.Error(u.client.NumStreams(), u.server.NumStreams())
+		}
+		u.closed()
+	})
+}
+
+// The case of compat.md: both ends have finished before the slow reader begins.
+// smux's own CloseWrite would throw all of it away.
+func TestHalfCloseWithSlowReader(t *testing.T) {
+	overDialects(t, func(t *testing.T, cc, sc *Config) {
+		u := newTunnel(t, cc, sc)
+		near, far := u.near.Wrapped(), u.far.Wrapped()
+		data := randomBytes(1, 204_800)
+		wrote := make(chan error, 1)
+		go func() {
+			_, err := far.Write(data)
+			wrote <- errors.Join(err, far.(halfCloser).CloseWrite())
+		}()
+		if err := near.(halfCloser).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if err := within(t, "the writer", wrote); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the FIN has arrived", u.near.peerDone.Load)
+		if got := within(t, "all", gather(near)); got != sumOf(data) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
+		}
+		if n, err := far.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+			t.Errorf("%d, %v; want EOF", n, err)
+		}
+		u.closed()
+	})
+}
+
+// After the peer's FIN the other direction goes on, and again after ours.
+func TestHalfCloseAnswers(t *testing.T) {
+	overDialects(t, func(t *testing.T, cc, sc *Config) {
+		u := newTunnel(t, cc, sc)
+		near, far := u.near.Wrapped(), u.far.Wrapped()
+		if _, err := io.WriteString(near, "question"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // a second one is no error
+			if err := near.(halfCloser).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := within(t, "question and EOF", gather(far)); got != sumOf([]byte("question")) {
+			t.Errorf("%+v", got)
+		}
+		if _, err := io.WriteString(far, "answer"); err != nil {
+			t.Fatal("after the peer's FIN:", err)
+		}
+		far.Close()
+		if got := within(t, "answer and EOF", gather(near)); got != sumOf([]byte("answer")) {
+			t.Errorf("%+v", got)
+		}
+		u.closed()
+	})
+}
+
+// EOF is the peer's FIN and nothing else: where the session dies, or the stream
+// is closed here, what was read is not all.
+func TestEOFOnlyAfterFIN(t *testing.T) {
+	why := errors.New("why it ended")
+	for name, read := range map[string]func(*Stream) (int64, error){
+		"Read":    func(st *Stream) (int64, error) { return io.Copy(io.Discard, plainReader{st}) },
+		"WriteTo": func(st *Stream) (int64, error) { return st.WriteTo(io.Discard) },
+	} {
+		overEnds := map[string]func(u *tunnel) error{
+			"session closed":   func(u *tunnel) error { u.client.Close(why); return why },
+			"link closed":      func(u *tunnel) error { u.clientLink.Close(); return nil },
+			"smux closed":      func(u *tunnel) error { u.client.mux.Close(); return nil },
+			"stream closed":    func(u *tunnel) error { u.near.Close(); return nil },
+			"protocol error":   func(u *tunnel) error { _, _ = u.server.kcp.Write([]byte("not snappy at all")); return nil },
+			"closed after all": func(u *tunnel) error { _, _ = u.near.Read(make([]byte, 5)); u.client.Close(why); return why },
+		}
+		for end, how := range overEnds {
+			t.Run(name+"/"+end, func(t *testing.T) {
+				noLeak(t)
+				u := newTunnel(t, testConfig(Client), testConfig(Server))
+				if _, err := io.WriteString(u.far, "begun"); err != nil {
+					t.Fatal(err)
+				}
+				done := make(chan error, 1)
+				want := error(nil)
+				if end == "closed after all" {
+					want = how(u)
+				}
+				go func() { _, err := read(u.near); done <- err }()
+				if end != "closed after all" {
+					want = how(u)
+				}
+				err := within(t, "the reader ends", done)
+				if err == nil || errors.Is(err, io.EOF) {
+					t.Errorf("taken for a good end: %v", err)
+				}
+				if want != nil && !errors.Is(err, want) {
+					t.Errorf("%v, want %v", err, want)
+				}
+				u.closed()
+			})
+		}
+	}
+}
+
+// A reader that is late finds a stream closed here at its end by error: what had
+// arrived was thrown away.
+func TestReadAfterClose(t *testing.T) {
+	overDialects(t, func(t *testing.T, cc, sc *Config) {
+		u := newTunnel(t, cc, sc)
+		if _, err := u.far.Write([]byte("unread")); err != nil {
+			t.Fatal(err)
+		}
+		if err := u.far.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the FIN has arrived", u.near.peerDone.Load)
+		u.near.Close()
+		if n, err := u.near.Read(make([]byte, 9)); n != 0 || err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+		if n, err := u.near.WriteTo(io.Discard); n != 0 || err == nil {
+			t.Errorf("WriteTo: %d, %v", n, err)
+		}
+		if _, err := u.near.Write([]byte("x")); err == nil {
+			t.Error("Write goes on")
+		}
+		u.closed()
+	})
+}
+
+func TestSessionClose(t *testing.T) {
+	noLeak(t)
+	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	first, second := errors.New("first reason"), errors.New("second reason")
+	if err := u.client.Err(); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-u.client.Done():
+		t.Error("done before Close")
+	default:
+	}
+	u.client.Close(first)
+	u.client.Close(second)
+	within(t, "Done", u.client.Done())
+	if !errors.Is(u.client.Err(), first) {
+		t.Error(u.client.Err())
+	}
+	for what, call := range map[string]func() error{
+		"Open":   func() error { _, err := u.client.Open(); return err },
+		"Accept": func() error { _, err := u.client.Accept(); return err },
+		"Read":   func() error { _, err := u.near.Read(make([]byte, 1)); return err },
+		"Write":  func() error { _, err := u.near.Write([]byte("x")); return err },
+	} {
+		if err := call(); !errors.Is(err, first) {
+			t.Errorf("%s after Close: %v", what, err)
+		}
+	}
+	_ = u.near.CloseWrite()
+	if u.client.Conv() == 0 || u.client.Conv() != u.server.Conv() {
+		t.Error(u.client.Conv(), u.server.Conv())
+	}
+	if u.client.RemoteAddr().String() != u.server.LocalAddr().String() {
+		t.Error(u.client.RemoteAddr(), u.server.LocalAddr())
+	}
+	u.closed()
+}
+
+func TestRetire(t *testing.T) {
+	noLeak(t)
+	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	near, far := u.open(t)
+	u.client.Retire()
+	if _, err := u.client.Open(); !errors.Is(err, ErrRetired) {
+		t.Error(err)
+	}
+	if u.client.NumStreams() != 2 {
+		t.Error(u.client.NumStreams())
+	}
+	u.near.Close()
+	select {
+	case <-u.client.Idle():
+		t.Error("idle with a stream")
+	default:
+	}
+	if _, err := io.WriteString(near, "goes on"); err != nil {
+		t.Error(err)
+	}
+	near.Close()
+	if got := within(t, "all", gather(far)); got != sumOf([]byte("goes on")) {
+		t.Errorf("%+v", got)
+	}
+	within(t, "Idle", u.client.Idle())
+	u.client.Retire() // again does no harm
+	u.server.Retire() // with streams
+	far.Close()
+	u.far.Close()
+	within(t, "the server's Idle", u.server.Idle())
+	u.closed()
+}
+
+func TestDrain(t *testing.T) {
+	noLeak(t)
+	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	data := randomBytes(1, 300_000)
+	got := gather(u.far)
+	if _, err := u.near.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.near.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := u.client.Drain(ctx); err != nil {
+		t.Fatal(err)
+	}
+	u.client.Close(errTestEnds) // nothing more is sent, and all has arrived
+	if got := within(t, "all", got); got != sumOf(data) {
+		t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
+	}
+	u.closed()
+}
+
+// What is never acknowledged holds Drain until the context ends.
+func TestDrainGivesUp(t *testing.T) {
+	noLeak(t)
+	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u.serverLink.Close()
+	if _, err := u.near.Write(randomBytes(1, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if err := u.client.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	u.closed()
+}
+
+func TestManyStreams(t *testing.T) {
+	overDialects(t, func(t *testing.T, cc, sc *Config) {
+		u := newTunnel(t, cc, sc)
+		const n = 50
+		echo := make(chan error, n)
+		go func() {
+			for range n {
+				st, err := u.server.Accept()
+				if err != nil {
+					echo <- err
+					return
+				}
+				go func() {
+					_, err := Copy(st, st)
+					echo <- errors.Join(err, st.CloseWrite())
+				}()
+			}
+		}()
+		answers := make(chan error, n)
+		for i := range n {
+			go func() {
+				st, err := u.client.Open()
+				if err != nil {
+					answers <- err
+					return
+				}
+				defer st.Close()
+				text := strings.Repeat(fmt.Sprint(i, " "), 500)
+				_, err = io.WriteString(st, text)
+				err = errors.Join(err, st.CloseWrite())
+				if got, err2 := io.ReadAll(st); string(got) != text {
+					err = errors.Join(err, err2, fmt.Errorf("stream %d: %d bytes of %d", i, len(got), len(text)))
+				}
+				answers <- err
+			}()
+		}
+		for range n {
+			if err := errors.Join(within(t, "an answer", answers), within(t, "an echo", echo)); err != nil {
+				t.Error(err)
+			}
+		}
+		eventually(t, "all but the first are gone", func() bool { return u.client.NumStreams() == 1 })
+		u.closed()
+	})
+}
