@@ -19,20 +19,25 @@ func (p *Process) proc(name string) string {
 }
 
 // RSS is the resident memory in bytes.
-func (p *Process) RSS() (int64, error) {
+func (p *Process) RSS() (int64, error) { return p.memory("VmRSS:") }
+
+// PeakRSS is the most that was resident since the program started, in bytes.
+func (p *Process) PeakRSS() (int64, error) { return p.memory("VmHWM:") }
+
+func (p *Process) memory(field string) (int64, error) {
 	text, err := os.ReadFile(p.proc("status"))
 	if err != nil {
 		return 0, err
 	}
 	for sc := bufio.NewScanner(bytes.NewReader(text)); sc.Scan(); {
-		rest, ok := strings.CutPrefix(sc.Text(), "VmRSS:")
+		rest, ok := strings.CutPrefix(sc.Text(), field)
 		if !ok {
 			continue
 		}
 		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 		return kib * 1024, err
 	}
-	return 0, fmt.Errorf("%s has no VmRSS: the program has ended", p.proc("status"))
+	return 0, fmt.Errorf("%s has no %s the program has ended", p.proc("status"), field)
 }
 
 // CPU is the processor time used so far, of user and system, in steps of 10 ms.

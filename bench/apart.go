@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// apartCommand makes this program a target alone.
+const apartCommand = "target"
+
+var apartLine = regexp.MustCompile(`^target at (\S+)$`)
+
+// serveApart is a target in a process of its own: with thousands of streams, one
+// process would need twice as many files as the system may allow it. It ends on
+// a signal, or with the bench.
+func serveApart(out io.Writer) error {
+	raiseNoFile()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	t := serveTarget(ln, newPattern())
+	defer t.close()
+	if _, err := fmt.Fprintf(out, "target at %s\n", t.addr()); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	for parent := os.Getppid(); ctx.Err() == nil && os.Getppid() == parent; {
+		sleep(ctx, time.Second)
+	}
+	return nil
+}
+
+// startApart starts such a process and returns its address.
+func startApart(ctx context.Context, at place) (*lab.Process, string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := at.start(ctx, self, apartCommand)
+	if err != nil {
+		return nil, "", err
+	}
+	limited, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	line, err := p.WaitLogMatch(limited, apartLine)
+	if err != nil {
+		return nil, "", errors.Join(err, p.Kill())
+	}
+	return p, apartLine.FindStringSubmatch(line)[1], nil
+}

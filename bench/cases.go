@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"kcptun/e2e/lab"
+)
+
+// measurement uses a tunnel for one thing and says what it saw.
+type measurement func(ctx context.Context, t *tunnel, s sizes) ([]figure, error)
+
+// testCase is one row of the bench: the same measurement of several columns.
+type testCase struct {
+	name    string // scenario/config
+	about   string
+	flags   []string
+	columns []contender
+	profile *config // what -profile runs, a bulk case
+	move    transfer
+}
+
+// contender is one column: something to be measured, or why it is not.
+type contender struct {
+	name    string
+	against string // the column it is compared with, or ""
+	note    string // what is special about it
+	flags   []string
+	measure func(ctx context.Context, round int) ([]figure, error) // nil: not measured
+}
+
+// names of the columns.
+const (
+	oursName      = "ours"
+	peerName      = "peer"
+	ourClientName = "our client, peer's server"
+	ourServerName = "peer's client, our server"
+)
+
+// bench is what the cases share.
+type bench struct {
+	opts  options
+	sizes sizes
+	ours  lab.Programs
+	peer  lab.Programs // empty without a peer
+	data  pattern
+}
+
+// scenario is a measurement with its name.
+type scenario struct {
+	name, about string
+	run         measurement
+	move        transfer // of a bulk scenario
+}
+
+func (b *bench) bulkScenarios() []scenario {
+	size := fmt.Sprintf("%d MB", b.sizes.bulk/1e6)
+	parts := fmt.Sprintf("%d streams down, %s together", b.sizes.streams, size)
+	return []scenario{
+		{"down1", "one stream down, " + size, bulk(down), down},
+		{"up1", "one stream up, " + size, bulk(up), up},
+		{fmt.Sprintf("down%d", b.sizes.streams), parts, bulk(downBy(b.sizes.streams)), downBy(b.sizes.streams)},
+	}
+}
+
+func (b *bench) smallScenarios() []scenario {
+	one, sixteen := func(s sizes) int { return s.requests1 }, func(s sizes) int { return s.requests16 }
+	return []scenario{
+		{name: "echo", about: fmt.Sprintf("%d echoes of %d bytes, nothing else", b.sizes.echoes, messageSize), run: echoAlone},
+		{name: "echo-busy", about: fmt.Sprintf("echoes of %d bytes beside a bulk stream down", messageSize), run: echoBusy},
+		{name: "requests1", about: fmt.Sprintf("%d requests, a new stream each, one after the other", b.sizes.requests1), run: requests(1, one)},
+		{name: "requests16", about: fmt.Sprintf("%d requests, a new stream each, 16 at a time", b.sizes.requests16), run: requests(16, sixteen)},
+	}
+}
+
+// cases are all of them, in the order in which they run.
+func (b *bench) cases() []testCase {
+	bulk := b.bulkScenarios()
+	var all []testCase
+	for _, s := range append(slices.Clone(bulk), b.smallScenarios()...) {
+		all = append(all, b.compare(s, standard))
+	}
+	all = append(all, b.mixed(bulk[0]), b.mixed(bulk[1]))
+	for _, c := range variants() {
+		all = append(all, b.compare(bulk[0], c), b.compare(bulk[1], c))
+	}
+	for _, n := range b.sizes.sessions {
+		s := scenario{name: fmt.Sprintf("idle%d", n), about: fmt.Sprintf("%d sessions with one idle stream each", n), run: idleSessions(n)}
+		all = append(all, b.compare(s, resting(n)))
+	}
+	s := scenario{name: fmt.Sprintf("streams%d", b.sizes.idle), about: fmt.Sprintf("%d idle streams in one session", b.sizes.idle), run: idleStreams}
+	many := resting(1)
+	many.apart = true
+	all = append(all, b.compare(s, many))
+	most := slices.Max(b.sizes.sessions)
+	s = scenario{name: "churn", about: fmt.Sprintf("%d sessions with one idle stream each, before and after %v of streams that come and go", most, b.sizes.churn), run: churning(most)}
+	return append(all, b.compare(s, resting(most)))
+}
+
+// compare is a case of our pair and the peer.
+func (b *bench) compare(s scenario, c config) testCase {
+	tc := testCase{name: s.name + "/" + c.name, about: s.about, flags: c.shown()}
+	if s.move != nil {
+		tc.profile, tc.move = &c, s.move
+	}
+	ours := b.contender(oursName, peerName, b.ours, s, c)
+	tc.columns = []contender{ours, b.peerFor(s, c)}
+	if tc.columns[1].measure == nil {
+		tc.columns[0].against = ""
+	}
+	return tc
+}
+
+// peerFor is the peer's column. A cipher that the peer does not have is left
+// out by name; in place of AES-GCM, which is to replace aes, the peer uses aes.
+func (b *bench) peerFor(s scenario, c config) contender {
+	lacking := slices.Contains(b.opts.lacks, c.crypt)
+	switch {
+	case b.peer == lab.Programs{}:
+		return contender{name: peerName, note: "no peer is installed"}
+	case !lacking:
+		return b.contender(peerName, "", b.peer, s, c)
+	case c.crypt != "aes-128-gcm":
+		return contender{name: peerName, note: c.crypt + " is not in the peer"}
+	}
+	crypt := c.crypt
+	c.crypt = "aes"
+	col := b.contender(peerName, "", b.peer, s, c)
+	col.note, col.flags = crypt+" is not in the peer: measured with aes", c.shown()
+	return col
+}
+
+// mixed is a case of one end of ours with the peer's other end; the figures of
+// our end are to be compared with those of the same end in the peer's own pair.
+func (b *bench) mixed(s scenario) testCase {
+	tc := testCase{name: s.name + "-mixed/" + standard.name, about: s.about + ", one end of each", flags: standard.shown()}
+	if (b.peer == lab.Programs{}) {
+		tc.columns = []contender{{name: peerName, note: "no peer is installed"}}
+		return tc
+	}
+	ourClient := lab.Programs{Client: b.ours.Client, Server: b.peer.Server}
+	ourServer := lab.Programs{Client: b.peer.Client, Server: b.ours.Server}
+	tc.columns = []contender{
+		b.contender(peerName, "", b.peer, s, standard),
+		b.contender(ourClientName, peerName, ourClient, s, standard),
+		b.contender(ourServerName, peerName, ourServer, s, standard),
+	}
+	return tc
+}
+
+// contender measures a pair, freshly started each time, on loopback.
+func (b *bench) contender(name, against string, programs lab.Programs, s scenario, c config) contender {
+	measure := func(ctx context.Context, _ int) ([]figure, error) {
+		t, err := openTunnel(ctx, loopback(), loopback(), programs, c, b.data)
+		if err != nil {
+			return nil, err
+		}
+		return t.measured(s.run(ctx, t, b.sizes))
+	}
+	return contender{name: name, against: against, measure: measure}
+}
+
+// measured closes a tunnel after its measurement. The figures count, too, where
+// an end did not want to stop.
+func (t *tunnel) measured(figures []figure, err error) ([]figure, error) {
+	if err != nil {
+		figures, err = nil, t.explain(err)
+	}
+	return figures, errors.Join(err, t.close())
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+)
+
+// config is what both programs of a pair are told. smuxver is always given: its
+// default differs between releases.
+type config struct {
+	name   string
+	crypt  string // "" leaves the default, as the empty values below do
+	mode   string
+	window int  // both windows of both ends, in packets
+	fec    bool // 10/3
+	comp   bool
+	conn   int    // sessions of the client
+	stock  bool   // leave FEC and compression at their defaults, too
+	pprof  string // which end serves profiles: "client" or "server"
+	apart  bool   // the target in a process of its own
+}
+
+// standard is the configuration of design.md's first measurements: what people
+// use who want speed.
+var standard = config{name: "aes", crypt: "aes", mode: "fast3", window: 2048, fec: true}
+
+// variants are the other configurations: each of the four ciphers with and
+// without FEC, and compression, on data that does not compress.
+func variants() []config {
+	var all []config
+	for _, crypt := range []string{"aes", "aes-128-gcm", "salsa20", "null"} {
+		for _, fec := range []bool{true, false} {
+			c := standard
+			c.name, c.crypt, c.fec = crypt, crypt, fec
+			if !fec {
+				c.name += "-nofec"
+			}
+			if c != standard {
+				all = append(all, c)
+			}
+		}
+	}
+	comp := standard
+	comp.name, comp.comp = "aes-comp", true
+	return append(all, comp)
+}
+
+// resting is for idle sessions: the default windows and mode.
+func resting(sessions int) config {
+	return config{name: "aes", crypt: "aes", mode: "fast", fec: true, conn: sessions}
+}
+
+// flags are what both ends are given.
+func (c config) flags() []string {
+	args := []string{"--smuxver", "2", "--quiet"}
+	if c.crypt != "" {
+		args = append(args, "--crypt", c.crypt)
+	}
+	if c.mode != "" {
+		args = append(args, "--mode", c.mode)
+	}
+	if c.window > 0 {
+		args = append(args, "--sndwnd", strconv.Itoa(c.window), "--rcvwnd", strconv.Itoa(c.window))
+	}
+	if c.stock {
+		return args
+	}
+	shards := [2]string{"0", "0"}
+	if c.fec {
+		shards = [2]string{"10", "3"}
+	}
+	args = append(args, "--datashard", shards[0], "--parityshard", shards[1])
+	if !c.comp {
+		args = append(args, "--nocomp")
+	}
+	return args
+}
+
+// shown are the flags as results name them, the client's own included.
+func (c config) shown() []string {
+	args := slices.DeleteFunc(c.flags(), func(s string) bool { return s == "--quiet" })
+	if c.conn > 1 {
+		args = append(args, "--conn", strconv.Itoa(c.conn))
+	}
+	return args
+}
+
+func (c config) clientFlags() []string {
+	args := c.flags()
+	if c.conn > 1 {
+		args = append(args, "--conn", strconv.Itoa(c.conn))
+	}
+	return c.profiled(args, "client")
+}
+
+func (c config) serverFlags() []string { return c.profiled(c.flags(), "server") }
+
+func (c config) profiled(args []string, end string) []string {
+	if c.pprof == end {
+		args = append(args, "--pprof")
+	}
+	return args
+}

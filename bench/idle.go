@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// openers is how many streams are opened at a time: the server's queue for new
+// sessions has 128 places.
+const openers = 16
+
+// idleSessions measures sessions with one idle stream each: the tunnel's client
+// has that many, which it uses in turn.
+func idleSessions(sessions int) measurement {
+	return func(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
+		return idling(ctx, t, s, sessions, "session")
+	}
+}
+
+// idleStreams measures idle streams of one session.
+func idleStreams(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
+	return idling(ctx, t, s, s.idle, "stream")
+}
+
+func idling(ctx context.Context, t *tunnel, s sizes, count int, of string) ([]figure, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // closes the streams
+	empty, err := t.resident()
+	if err != nil {
+		return nil, err
+	}
+	streams, err := t.openIdle(ctx, count)
+	if err != nil {
+		return nil, err
+	}
+	sleep(ctx, s.settle)
+	spent, err := t.over(ctx, s.window)
+	if err != nil {
+		return nil, err
+	}
+	full, err := t.resident()
+	if err != nil {
+		return nil, err
+	}
+	wake, err := t.wake(streams)
+	if err != nil {
+		return nil, err
+	}
+	figures := perEnd("rss", "MB", full)
+	if count > 1 {
+		each := func(i int) float64 { return (full[i] - empty[i]) * 1e3 / float64(count) }
+		figures = append(figures, perEnd("rss per "+of, "kB", [2]float64{each(0), each(1)})...)
+	}
+	figures = append(figures, perEnd("cpu", "ms/s", spent)...)
+	if count > 1 {
+		each := func(i int) float64 { return spent[i] * 1e3 / float64(count) }
+		figures = append(figures, perEnd("cpu per "+of, "us/s", [2]float64{each(0), each(1)})...)
+	}
+	return append(figures, percentiles("first echo after it ", wake)...), nil
+}
+
+// openIdle opens streams that stay open until ctx ends.
+func (t *tunnel) openIdle(ctx context.Context, count int) ([]net.Conn, error) {
+	streams := make([]net.Conn, count)
+	err := parallel(count, openers, func(i int) (err error) {
+		streams[i], err = t.idle(ctx)
+		return err
+	})
+	return streams, err
+}
+
+// over is the CPU time of each end in a while of doing nothing, in ms a second.
+func (t *tunnel) over(ctx context.Context, window time.Duration) (rate [2]float64, err error) {
+	before, err := t.usage()
+	if err != nil {
+		return rate, err
+	}
+	sleep(ctx, window)
+	after, err := t.usage()
+	spent, took := after.spent(before), after.at.Sub(before.at).Seconds()
+	return [2]float64{milliseconds(spent[0]) / took, milliseconds(spent[1]) / took}, err
+}
+
+// wakeCount bounds the streams that are asked for an echo after idling.
+const wakeCount = 100
+
+// wake sends one message on each of some streams that were idle, and returns
+// how long each took.
+func (t *tunnel) wake(streams []net.Conn) ([]time.Duration, error) {
+	var times []time.Duration
+	for _, conn := range streams[:min(len(streams), wakeCount)] {
+		begin := time.Now()
+		if err := t.ping(conn); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(begin))
+	}
+	return times, nil
+}
+
+// churnBytes is what each stream moves in each direction while streams come and
+// go: more than the smallest, less than a window.
+const churnBytes = 64 << 10
+
+// churning measures what memory is left of streams that came and went, beside
+// as many idle ones as there are sessions.
+func churning(sessions int) measurement {
+	return func(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		if _, err := t.openIdle(ctx, sessions); err != nil {
+			return nil, err
+		}
+		sleep(ctx, s.settle)
+		fresh, err := t.resident()
+		if err != nil {
+			return nil, err
+		}
+		streams, err := t.comeAndGo(ctx, s.churn)
+		if err != nil {
+			return nil, err
+		}
+		sleep(ctx, s.settle)
+		worn, err := t.resident()
+		figures := perEnd("rss fresh", "MB", fresh)
+		figures = append(figures, perEnd("rss after", "MB", worn)...)
+		return append(figures, figure{"streams that came and went", "", float64(streams)}), err
+	}
+}
+
+// comeAndGo opens, uses and closes streams for a while and returns how many.
+func (t *tunnel) comeAndGo(ctx context.Context, d time.Duration) (streams int, err error) {
+	const workers = 8
+	end := time.Now().Add(d)
+	var count [workers]int
+	err = parallel(workers, workers, func(w int) error {
+		for i := 0; time.Now().Before(end); i++ {
+			move := down
+			if i%2 == 1 {
+				move = up
+			}
+			if err := move(ctx, t.load, churnBytes); err != nil {
+				return err
+			}
+			count[w]++
+		}
+		return nil
+	})
+	for _, n := range count {
+		streams += n
+	}
+	return streams, err
+}

@@ -1,0 +1,51 @@
+// Command bench measures the tunnel against another pair of programs, in turn
+// and in the same run, so that what else the machine does hits both.
+//
+//	go run ./bench                        every case, on loopback
+//	go run ./bench -run '^down1/' -rounds 3 -json figures.json
+//	go run ./bench -link                  over a link with delay, rate and loss; Linux, root
+//	go run ./bench plot figures.json -o picture.svg
+//
+// The load is made by this process, whose own CPU time is not counted. A GB is
+// 1e9 bytes, an MB 1e6.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+var errFailures = errors.New("some rounds failed, see above")
+
+func main() {
+	err := command(os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func command(args []string) error {
+	if len(args) > 0 && args[0] == "plot" {
+		return plotCommand(args[1:], os.Stderr)
+	}
+	if len(args) == 1 && args[0] == apartCommand {
+		return serveApart(os.Stdout)
+	}
+	opts, err := parse(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	// Taken and dropped: otherwise an output that went away (| head) would end
+	// this process before it has ended what it started. So it shows as an error
+	// of the write. Connections that break raise the signal, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	return run(ctx, opts, os.Stdout, os.Stderr)
+}

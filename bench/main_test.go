@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// patient is the context of one wait, far above what a loaded machine needs.
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func opt(t *testing.T, args ...string) options {
+	t.Helper()
+	o, err := parse(args, io.Discard)
+	must(t, err)
+	return o
+}
+
+// The bench starts itself as a target, and here that is this test.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == apartCommand {
+		if err := command(os.Args[1:]); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// The whole bench, with our pair as its own peer.
+func TestSmoke(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short")
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("measuring processes needs Linux")
+	}
+	dir := t.TempDir()
+	ours, err := lab.Build(patient(t), dir, lab.BuildOptions{})
+	must(t, err)
+	file := filepath.Join(dir, "figures.json")
+	opts := opt(t, "-short", "-rounds", "2", "-size", "2", "-run", "^(down1|down1-mixed|streams200)/aes$", "-json", file, "-peer-lacks", "",
+		"-client", ours.Client, "-server", ours.Server, "-peer-client", ours.Client, "-peer-server", ours.Server)
+	var out bytes.Buffer
+	if err := run(patient(t), opts, &out, io.Discard); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	doc, err := readDocument(file)
+	must(t, err)
+	if len(doc.Results) != 3 || len(doc.Results[1].Columns) != 3 {
+		t.Fatalf("%d results:\n%s", len(doc.Results), &out)
+	}
+	m := doc.Results[0].column(oursName).metric(throughput)
+	if m == nil || len(m.Rounds) != 2 || m.Min <= 0 || m.Ratio == nil || !strings.Contains(out.String(), "throughput") {
+		t.Errorf("no throughput: %+v\n%s", m, &out)
+	}
+	text, err := os.ReadFile(file)
+	must(t, err)
+	if name, _ := os.Hostname(); bytes.Contains(text, []byte(dir)) || len(name) > 4 && bytes.Contains(text, []byte(name)) {
+		t.Errorf("the file names this machine or its folders:\n%s", text)
+	}
+	svg := filepath.Join(dir, "picture.svg")
+	must(t, plotCommand([]string{file, "-o", svg}, io.Discard))
+	wellFormed(t, svg)
+}
+
+func wellFormed(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	bars := 0
+	for dec := xml.NewDecoder(f); ; {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, err)
+		if el, ok := token.(xml.StartElement); ok && el.Name.Local == "rect" {
+			bars++
+		}
+	}
+	if bars < 4 {
+		t.Errorf("%d bars", bars)
+	}
+}
+
+// A pair that does not work fails its rounds, and the bench says so at the end.
+func TestFailingPair(t *testing.T) {
+	if testing.Short() || runtime.GOOS != "linux" {
+		t.Skip("not with -short, and only on Linux")
+	}
+	bad, err := os.Executable() // ends at once on flags it does not know
+	must(t, err)
+	opts := opt(t, "-short", "-rounds", "1", "-run", "^echo/aes$", "-client", bad, "-server", bad, "-peer-client", bad, "-peer-server", bad)
+	var out bytes.Buffer
+	err = run(patient(t), opts, &out, io.Discard)
+	if !errors.Is(err, errFailures) || strings.Count(out.String(), "FAILED") != 2 {
+		t.Errorf("%v\n%s", err, &out)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, args := range []string{
+		"word", "-rounds 0", "-rounds -1", "-size -1", "-client x", "-peer-server x", "-run (", "-cells 1/2", "-cells 1/2/x",
+		"-cells 1/2/60", "-cells 1/2/3/0", "-cells 1/2/3/1/1/1/1", "-cells -1/2/3",
+	} {
+		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
+			t.Errorf("%s: taken", args)
+		}
+	}
+	o := opt(t, "-rounds", "3", "-json", "/a/b", "-peer-client", "/c", "-peer-server", "/d")
+	if o.given["rounds"] != "3" || o.given["peer-client"] != "given" || o.given["json"] != "" {
+		t.Errorf("remembers %v", o.given)
+	}
+	o = opt(t, "-cells", "20/100/1,200/20/5/3/10/50")
+	want := cell{"200/20/5/3/10/50", 200 * time.Millisecond, 20, 5, 3, 10 * time.Millisecond, 50 * time.Millisecond}
+	if len(o.cells) != 2 || o.cells[1] != want {
+		t.Errorf("cells %+v", o.cells)
+	}
+}
+
+func TestCases(t *testing.T) {
+	b := &bench{opts: opt(t), peer: lab.Programs{Client: "c", Server: "s"}}
+	b.sizes = b.opts.sizes()
+	seen := make(map[string]testCase)
+	for _, c := range b.cases() {
+		if _, twice := seen[c.name]; twice {
+			t.Errorf("%s is there twice", c.name)
+		}
+		seen[c.name] = c
+	}
+	peer := func(name string) contender { return seen[name].columns[1] }
+	if c := peer("down1/null"); c.measure != nil || !strings.Contains(c.note, "not in the peer") {
+		t.Errorf("null is measured: %+v", c)
+	}
+	if c := peer("down1/aes-128-gcm-nofec"); c.measure == nil || !strings.Contains(strings.Join(c.flags, " "), "--crypt aes --mode") {
+		t.Errorf("aes-128-gcm is compared with %v", c.flags)
+	}
+	if c := seen["idle1000/aes"]; c.columns[0].measure == nil || !strings.Contains(strings.Join(c.flags, " "), "--conn 1000") {
+		t.Errorf("1,000 sessions: %v", c.flags)
+	}
+}

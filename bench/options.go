@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// options are the settings of one run.
+type options struct {
+	list    bool
+	run     *regexp.Regexp // selects cases by name; nil is all
+	rounds  int
+	short   bool
+	size    int // MB of a bulk transfer; 0 is the default
+	churn   time.Duration
+	json    string
+	profile string
+
+	ours, peer lab.Programs // built, or looked for, where empty
+	lacks      []string     // ciphers the peer does not have
+
+	link  bool
+	cells []cell
+	time  time.Duration // of each transfer over a link
+
+	given map[string]string // the flags that were given, without paths
+}
+
+func parse(args []string, usage io.Writer) (options, error) {
+	var o options
+	var pattern, lacks, cells string
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(usage)
+	fs.BoolVar(&o.list, "list", false, "list the cases and end")
+	fs.StringVar(&pattern, "run", "", "measure only the cases whose name matches this `regexp`")
+	fs.IntVar(&o.rounds, "rounds", 5, "times that each case is measured, in alternating order")
+	fs.BoolVar(&o.short, "short", false, "small sizes, to see that everything works; the figures mean little")
+	fs.IntVar(&o.size, "size", 0, "`MB` of a bulk transfer, 0 is 256, or 8 with -short")
+	fs.DurationVar(&o.churn, "churn", 0, "how long streams come and go in the case churn, 0 is 10s, or 1s with -short")
+	fs.StringVar(&o.json, "json", "", "`file` to write the figures to")
+	fs.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of our ends in the bulk cases, taken after the rounds, of which there may be 0")
+	fs.StringVar(&o.ours.Client, "client", "", "our client, built by default")
+	fs.StringVar(&o.ours.Server, "server", "", "our server, built by default")
+	fs.StringVar(&o.peer.Client, "peer-client", "", "client to compare with, by default the installed one")
+	fs.StringVar(&o.peer.Server, "peer-server", "", "server to compare with, by default the installed one")
+	fs.StringVar(&lacks, "peer-lacks", "aes-128-gcm,null", "ciphers that the peer does not have; of some releases an unknown one silently becomes aes")
+	fs.BoolVar(&o.link, "link", false, "measure over an emulated link instead of loopback; Linux, root")
+	fs.StringVar(&cells, "cells", defaultCells, "links to measure, each `RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]]`: ms, Mbit/s, percent each way, packets, ms, ms")
+	fs.DurationVar(&o.time, "time", 0, "length of each transfer over a link, 0 is 8s, or 3s with -short")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	o.lacks = words(lacks)
+	o.remember(fs)
+	return o, o.complete(fs.Args(), pattern, cells)
+}
+
+// remember keeps the flags that change the figures. Paths stay out of it: they
+// would end up in published files.
+func (o *options) remember(fs *flag.FlagSet) {
+	o.given = make(map[string]string)
+	paths := []string{"json", "profile", "client", "server", "peer-client", "peer-server"}
+	fs.Visit(func(f *flag.Flag) {
+		switch {
+		case !slices.Contains(paths, f.Name):
+			o.given[f.Name] = f.Value.String()
+		case f.Name != "json" && f.Name != "profile":
+			o.given[f.Name] = "given"
+		}
+	})
+}
+
+// complete checks what the flags cannot say themselves.
+func (o *options) complete(rest []string, pattern, cells string) (err error) {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q", rest[0])
+	case o.rounds < 0 || o.rounds == 0 && o.profile == "":
+		return fmt.Errorf("-rounds is %d, want 1 or more, or 0 with -profile", o.rounds)
+	case o.size < 0 || o.churn < 0 || o.time < 0:
+		return fmt.Errorf("-size, -churn and -time cannot be negative")
+	case (o.ours.Client == "") != (o.ours.Server == ""):
+		return fmt.Errorf("-client and -server go together")
+	case (o.peer.Client == "") != (o.peer.Server == ""):
+		return fmt.Errorf("-peer-client and -peer-server go together")
+	}
+	if pattern != "" {
+		if o.run, err = regexp.Compile(pattern); err != nil {
+			return fmt.Errorf("-run: %w", err)
+		}
+	}
+	o.cells, err = parseCells(cells)
+	return err
+}
+
+func (o *options) selects(name string) bool { return o.run == nil || o.run.MatchString(name) }
+
+func words(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}

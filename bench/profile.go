@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// profileURL is where a program with --pprof serves CPU profiles. Both ends
+// want the same port, so one is profiled at a time.
+const profileURL = "http://127.0.0.1:6060/debug/pprof/profile"
+
+// profiles takes a CPU profile of each of our ends during a bulk case.
+func (b *bench) profiles(ctx context.Context, c testCase, progress io.Writer) error {
+	if err := os.MkdirAll(b.opts.profile, 0o755); err != nil {
+		return err
+	}
+	for _, end := range endNames {
+		name := strings.ReplaceAll(c.name, "/", "-") + "-" + end + ".pprof"
+		if err := b.profileEnd(ctx, c, end, filepath.Join(b.opts.profile, name), progress); err != nil {
+			return fmt.Errorf("profile of the %s in %s: %w", end, c.name, err)
+		}
+		fmt.Fprintf(progress, "%s: profile %s\n", c.name, name)
+	}
+	return nil
+}
+
+func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, progress io.Writer) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, b.sizes.limit(), errTooLong)
+	defer cancel()
+	cfg := *c.profile
+	cfg.pprof = end
+	t, err := openTunnel(ctx, loopback(), loopback(), b.ours, cfg, b.data)
+	if err != nil {
+		return err
+	}
+	stop := background(ctx, func(ctx context.Context) error {
+		for { // each of them long, but the streams of downBy end
+			if err := c.move(ctx, t.load, 1e12); err != nil {
+				return err
+			}
+		}
+	})
+	sleep(ctx, b.sizes.profile/10) // past the start
+	err = fetchProfile(ctx, path, b.sizes.profile)
+	if ended := stop(); err == nil {
+		err = ended
+	}
+	if err != nil {
+		err = t.explain(err)
+	}
+	if closing := t.close(); closing != nil {
+		fmt.Fprintln(progress, closing) // the profile is good all the same
+	}
+	return err
+}
+
+// fetchProfile asks for a profile over a while and keeps it.
+func fetchProfile(ctx context.Context, path string, d time.Duration) error {
+	url := fmt.Sprintf("%s?seconds=%d", profileURL, max(1, int(d.Seconds())))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", res.Status, body)
+	}
+	return os.WriteFile(path, body, 0o644)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// run does what the options ask for, in a folder of its own, and leaves nothing
+// behind. The tables go to out, how far it is to progress.
+func run(ctx context.Context, opts options, out, progress io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "kcptun-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &bench{opts: opts, sizes: opts.sizes(), data: newPattern()}
+	b.findPeer()
+	cases := b.cases
+	kind := "loopback"
+	if opts.link {
+		cases, kind = b.linkCases, "link"
+	}
+	if opts.list {
+		return list(out, cases(), opts)
+	}
+	if err := b.prepare(ctx, dir, progress); err != nil {
+		return err
+	}
+	doc := &document{Kind: kind, Date: today(), Machine: machineFacts(b.peer), Flags: opts.given, Rounds: opts.rounds}
+	selected := slices.DeleteFunc(cases(), func(c testCase) bool { return !opts.selects(c.name) })
+	if len(selected) == 0 {
+		return errors.New("-run selects no case\nhint: see -list")
+	}
+	return b.all(ctx, selected, doc, out, progress)
+}
+
+// findPeer takes the installed pair where none was given.
+func (b *bench) findPeer() {
+	b.peer = b.opts.peer
+	if (b.peer == lab.Programs{}) {
+		client, okClient := lab.OldClient()
+		server, okServer := lab.OldServer()
+		if okClient && okServer {
+			b.peer = lab.Programs{Client: client, Server: server}
+		}
+	}
+}
+
+// prepare builds our programs as they are released: stripped, without cgo.
+func (b *bench) prepare(ctx context.Context, dir string, progress io.Writer) (err error) {
+	if b.opts.link {
+		if err := linkPossible(); err != nil {
+			return err
+		}
+	}
+	raiseNoFile()
+	if b.ours = b.opts.ours; b.ours != (lab.Programs{}) {
+		return nil
+	}
+	fmt.Fprintln(progress, "building client and server")
+	for name, value := range map[string]string{"CGO_ENABLED": "0", "GOFLAGS": os.Getenv("GOFLAGS") + " -trimpath"} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	b.ours, err = lab.Build(ctx, dir, lab.BuildOptions{Ldflags: "-s -w -X main.VERSION=bench"})
+	return err
+}
+
+func list(w io.Writer, cases []testCase, opts options) error {
+	for _, c := range cases {
+		if opts.selects(c.name) {
+			fmt.Fprintf(w, "%-24s %s\n", c.name, c.about)
+		}
+	}
+	return nil
+}
+
+// all runs the cases one after the other. What was measured is printed, and
+// written, after each: an end before the last loses nothing.
+func (b *bench) all(ctx context.Context, cases []testCase, doc *document, out, progress io.Writer) error {
+	failed := false
+	for _, c := range cases {
+		r, err := b.measure(ctx, c, progress)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, r.table()); err != nil {
+			return err
+		}
+		failed = failed || r.failed()
+		doc.Results = append(doc.Results, r)
+		if b.opts.json != "" {
+			if err := doc.write(b.opts.json); err != nil {
+				return err
+			}
+		}
+		if b.opts.profile != "" && c.profile != nil {
+			if err := b.profiles(ctx, c, progress); err != nil {
+				return err
+			}
+		}
+	}
+	if failed {
+		return errFailures
+	}
+	return nil
+}
+
+// measure runs the rounds of one case. Its error is the end of ctx; a round that
+// fails is noted in its column, and the others go on.
+func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (result, error) {
+	r := result{Case: c.name, About: c.about, Flags: c.flags}
+	order := make([]int, 0, len(c.columns))
+	for i, col := range c.columns {
+		r.Columns = append(r.Columns, column{Name: col.name, Against: col.against, Note: col.note, Flags: col.flags})
+		if col.measure != nil {
+			order = append(order, i)
+		}
+	}
+	for round := range b.opts.rounds {
+		for _, i := range order {
+			begin := time.Now()
+			limited, cancel := context.WithTimeoutCause(ctx, b.sizes.limit(), errTooLong)
+			figures, err := c.columns[i].measure(limited, round)
+			cancel()
+			if ctx.Err() != nil {
+				return r, context.Cause(ctx)
+			}
+			fmt.Fprintf(progress, "%s, round %d: %s, %.1f s%s\n", c.name, round+1, c.columns[i].name, time.Since(begin).Seconds(), headline(figures, err))
+			if err != nil {
+				r.Columns[i].Failures = append(r.Columns[i].Failures, fmt.Sprintf("round %d: %v", round+1, err))
+			}
+			r.Columns[i].add(round, figures)
+		}
+		slices.Reverse(order) // what runs first, on a warm or a cold machine, alternates
+	}
+	r.conclude(b.opts.rounds)
+	return r, nil
+}
+
+var errTooLong = errors.New("it took longer than any working tunnel does")
+
+// headline is the first figure, for the line of progress.
+func headline(figures []figure, err error) string {
+	if err != nil {
+		return ", FAILED"
+	}
+	if len(figures) == 0 {
+		return ""
+	}
+	f := figures[0]
+	return fmt.Sprintf(", %s %v %s", f.name, number(f.value), f.unit)
+}

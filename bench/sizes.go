@@ -1,0 +1,55 @@
+package main
+
+import "time"
+
+// sizes are how much each scenario does.
+type sizes struct {
+	bulk, warm int64 // bytes of a transfer, and of the one before it that is not counted
+	streams    int   // of the parallel bulk transfer
+	echoes     int   // alone
+	busyEchoes int   // under a bulk stream
+	busyLead   time.Duration
+	busyLimit  time.Duration // ends the echoes under a bulk stream early
+	requests1  int           // one after the other
+	requests16 int           // by 16 at a time
+	sessions   []int         // numbers of idle sessions
+	idle       int           // idle streams of one session
+	settle     time.Duration // before idling is measured
+	window     time.Duration // in which it is
+	churn      time.Duration
+	profile    time.Duration
+}
+
+func (o *options) sizes() sizes {
+	s := sizes{
+		bulk: 256e6, warm: 32e6, streams: 8,
+		echoes: 2000, busyEchoes: 500, busyLead: time.Second, busyLimit: 20 * time.Second,
+		requests1: 2000, requests16: 10000,
+		sessions: []int{1, 100, 1000}, idle: 10000,
+		settle: 5 * time.Second, window: 10 * time.Second, churn: 10 * time.Second,
+		profile: 10 * time.Second,
+	}
+	if o.short {
+		s = sizes{
+			bulk: 8e6, warm: 1e6, streams: 8,
+			echoes: 100, busyEchoes: 20, busyLead: 200 * time.Millisecond, busyLimit: 5 * time.Second,
+			requests1: 50, requests16: 200,
+			sessions: []int{1, 10, 50}, idle: 200,
+			settle: 200 * time.Millisecond, window: time.Second, churn: time.Second,
+			profile: time.Second,
+		}
+	}
+	if o.size > 0 {
+		s.bulk = int64(o.size) * 1e6
+	}
+	if o.churn > 0 {
+		s.churn = o.churn
+	}
+	return s
+}
+
+// limit ends a measurement that hangs: far above what the slowest one takes, at
+// 2 MB/s for a bulk transfer.
+func (s sizes) limit() time.Duration {
+	return 3*time.Minute + s.churn + time.Duration((s.bulk+s.warm)/2e6)*time.Second
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"html"
+	"slices"
+	"strings"
+)
+
+// chart is a group of horizontal bars for each case, one bar a column.
+type chart struct {
+	title  string
+	metric string
+	series []string
+	groups []group
+}
+
+// group is one case: a bar for each series, in their order.
+type group struct {
+	name string
+	bars []bar
+}
+
+type bar struct {
+	spread
+	note string // in place of a bar
+}
+
+func (c *chart) addSeries(name string) {
+	if !slices.Contains(c.series, name) {
+		c.series = append(c.series, name)
+	}
+}
+
+func (c *chart) add(name string, r result) {
+	g := group{name: name}
+	for _, s := range c.series {
+		b := bar{spread: spread{none, none, none}}
+		if col := r.column(s); col != nil {
+			if b.note = col.Note; col.metric(c.metric) != nil {
+				b.spread = col.metric(c.metric).spread
+			}
+		}
+		g.bars = append(g.bars, b)
+	}
+	c.groups = append(c.groups, g)
+}
+
+// most is the largest value, at least a little.
+func (c *chart) most() float64 {
+	most := 1e-9
+	for _, g := range c.groups {
+		for _, b := range g.bars {
+			if !b.Max.missing() {
+				most = max(most, float64(b.Max))
+			}
+		}
+	}
+	return most
+}
+
+// Sizes in pixels.
+const (
+	svgWidth  = 760
+	svgMargin = 12
+	nameWidth = 150 // of the names beside the bars, where they fit there
+	textRoom  = 150 // behind the longest bar
+	barHeight = 14
+	barStep   = 17
+	groupGap  = 12
+	lineStep  = 20
+)
+
+// svgStyle is of mid tones on no background, which both light and dark bear, with
+// lighter text where the reader prefers dark.
+const svgStyle = `<style>
+text { font: 12px system-ui, sans-serif; fill: #656d76 }
+.title { font-weight: 600; font-size: 14px }
+.small { font-size: 11px; fill: #6e7781 }
+.spread { stroke: #57606a; stroke-width: 1.5 }
+.s0 { fill: #2f81f7 } .s1 { fill: #9aa4b0 } .s2 { fill: #8957e5 }
+.s3 { fill: #c4a7f0 } .s4 { fill: #2da44e } .s5 { fill: #d29922 }
+@media (prefers-color-scheme: dark) {
+text { fill: #d1d7e0 } .small { fill: #9198a1 } .spread { stroke: #d1d7e0 }
+}
+</style>
+`
+
+// canvas collects the elements of an SVG, from the top down.
+type canvas struct {
+	strings.Builder
+	y float64
+}
+
+// drawing is an SVG of the charts, one below the other.
+func drawing(charts []chart, caption string) string {
+	body := &canvas{y: svgMargin}
+	for _, c := range charts {
+		body.chart(c)
+	}
+	body.y += lineStep
+	body.text(svgMargin, body.y, "small", caption)
+	height := body.y + svgMargin
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%.0f" viewBox="0 0 %d %.0f" role="img">`+"\n<title>%s</title>\n",
+		svgWidth, height, svgWidth, height, html.EscapeString(charts[0].title)) + svgStyle + body.String() + "</svg>\n"
+}
+
+func (v *canvas) text(x, y float64, class, text string) {
+	fmt.Fprintf(v, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">%s</text>\n", x, y, class, html.EscapeString(text))
+}
+
+func (v *canvas) rect(x, y, width float64, class string) {
+	fmt.Fprintf(v, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\" rx=\"2\" class=\"%s\"/>\n", x, y, width, barHeight, class)
+}
+
+func (v *canvas) chart(c chart) {
+	v.y += lineStep
+	v.text(svgMargin, v.y, "title", c.title)
+	v.legend(c.series)
+	left := float64(svgMargin + nameWidth)
+	long := slices.ContainsFunc(c.groups, func(g group) bool { return len(g.name) > 22 })
+	if long { // the names get lines of their own
+		left = svgMargin
+	}
+	scale := (svgWidth - textRoom - left) / c.most()
+	for _, g := range c.groups {
+		v.y += groupGap
+		v.text(svgMargin, v.y+barHeight-2, "", g.name)
+		if long {
+			v.y += lineStep
+		}
+		for i, b := range g.bars {
+			v.bar(left, scale, i, b)
+		}
+	}
+	v.y += groupGap
+}
+
+func (v *canvas) legend(series []string) {
+	v.y += lineStep - barHeight
+	x := float64(svgMargin)
+	for i, name := range series {
+		v.rect(x, v.y, barHeight, fmt.Sprintf("s%d", i))
+		v.text(x+barHeight+5, v.y+barHeight-3, "", name)
+		x += barHeight + 25 + 7*float64(len(name))
+	}
+	v.y += barHeight
+}
+
+// bar draws one, its extremes and its value.
+func (v *canvas) bar(left, scale float64, series int, b bar) {
+	end := left
+	if b.Median.missing() {
+		v.text(left+4, v.y+barHeight-3, "small", b.note)
+		v.y += barStep
+		return
+	}
+	v.rect(left, v.y, float64(b.Median)*scale, fmt.Sprintf("s%d", series))
+	end += float64(b.Max) * scale
+	if b.Min != b.Max {
+		middle := v.y + barHeight/2
+		fmt.Fprintf(v, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"spread\"/>\n", left+float64(b.Min)*scale, middle, end, middle)
+	}
+	label := b.Median.String()
+	v.text(end+5, v.y+barHeight-3, "", label)
+	if b.note != "" {
+		v.text(end+10+7*float64(len(label)), v.y+barHeight-3, "small", shortNote(b.note))
+	}
+	v.y += barStep
+}
+
+// shortNote is what a note ends with: behind a bar there is room for a few words.
+func shortNote(note string) string {
+	_, after, found := strings.Cut(note, ": ")
+	if !found {
+		return ""
+	}
+	return after
+}

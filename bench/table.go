@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// table is one case: median (min to max) of each column, and behind a column
+// that is compared its ratio.
+func (r *result) table() string {
+	w := new(strings.Builder)
+	fmt.Fprintf(w, "\n%s: %s\n", r.Case, r.About)
+	if len(r.Flags) > 0 {
+		fmt.Fprintf(w, "  %s\n", strings.Join(r.Flags, " "))
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := []string{"", ""}
+	for _, c := range r.Columns {
+		if len(c.Metrics) == 0 {
+			continue
+		}
+		head = append(head, c.Name)
+		if c.Against != "" {
+			head = append(head, "/ "+c.Against)
+		}
+	}
+	fmt.Fprintln(tw, "  "+strings.Join(head, "\t"))
+	for _, name := range r.metricNames() {
+		fmt.Fprintln(tw, "  "+strings.Join(r.row(name), "\t"))
+	}
+	tw.Flush()
+	r.remarks(w)
+	return w.String()
+}
+
+// remarks are what the columns have to say beside their figures.
+func (r *result) remarks(w io.Writer) {
+	for _, c := range r.Columns {
+		if c.Note != "" {
+			fmt.Fprintf(w, "  %s: %s\n", c.Name, c.Note)
+		}
+		for _, f := range c.Failures {
+			fmt.Fprintf(w, "  %s FAILED: %s\n", c.Name, strings.ReplaceAll(f, "\n", "\n    "))
+		}
+	}
+}
+
+// metricNames are those of any column, in the order in which they appear.
+func (r *result) metricNames() []string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, c := range r.Columns {
+		for _, m := range c.Metrics {
+			if !seen[m.Name] {
+				seen[m.Name] = true
+				names = append(names, m.Name)
+			}
+		}
+	}
+	return names
+}
+
+func (r *result) row(name string) []string {
+	cells := []string{name, ""}
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		if len(c.Metrics) == 0 {
+			continue
+		}
+		value, ratio := "-", "-"
+		if m := c.metric(name); m != nil {
+			cells[1], value = m.Unit, m.String()
+			if m.Ratio != nil {
+				ratio = m.Ratio.String()
+			}
+		}
+		cells = append(cells, value)
+		if c.Against != "" {
+			cells = append(cells, ratio)
+		}
+	}
+	return cells
+}
+
+// String is the median, and the extremes where they differ.
+func (s spread) String() string {
+	median, low, high := s.Median.String(), s.Min.String(), s.Max.String()
+	if low == high {
+		return median
+	}
+	return fmt.Sprintf("%s (%s-%s)", median, low, high)
+}
+
+// String has three significant digits, and all of a larger whole part.
+func (n number) String() string {
+	v := float64(n)
+	switch {
+	case n.missing():
+		return "-"
+	case v == float64(int64(v)) || v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case v >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', 3, 64)
+}
