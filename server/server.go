@@ -156,6 +156,6 @@ func dialTarget(ctx context.Context, target string) (net.Conn, error) {
 	if std.IsUnixPath(target) {
 		network = "unix"
 	}
-	d := net.Dialer{Timeout: dialTimeout}
+	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: std.KeepAlive}
 	return d.DialContext(ctx, network, target)
 }

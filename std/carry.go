@@ -21,16 +21,17 @@ type Carry struct {
 // CarryStream relays a stream until it has ended and closes both ends. Unless
 // quiet, the log says when it began, and when and why it ended.
 func CarryStream(c Carry) {
+	quiet := time.Duration(c.CloseWait) * time.Second
+	if c.Quiet {
+		Relay(c.A, c.B, quiet)
+		return
+	}
 	begun := time.Now()
 	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream.ID())
-	if !c.Quiet {
-		log.Info("stream opened")
-	}
-	r := Relay(c.A, c.B, time.Duration(c.CloseWait)*time.Second)
-	if !c.Quiet {
-		log.Info("stream closed", "up", r.FromA, "down", r.FromB,
-			"duration", time.Since(begun).Round(time.Millisecond), "reason", c.reason(r))
-	}
+	log.Info("stream opened")
+	r := Relay(c.A, c.B, quiet)
+	log.Info("stream closed", "up", r.FromA, "down", r.FromB,
+		"duration", time.Since(begun).Round(time.Millisecond), "reason", c.reason(r))
 }
 
 // reason says which end ended the stream, and how.

@@ -16,11 +16,14 @@ const (
 	updateBytes = 8 // in a UPD frame of smux 2: bytes consumed u32, window u32
 )
 
-// frameEvents are told of frames of the peer before smux sees them.
+// frameEvents are told of frames of the peer before smux sees them, and asked
+// about ours.
 type frameEvents interface {
 	sawSYN(stream uint32)
 	sawFIN(stream uint32)
 	sawUPD(stream, consumed, window uint32)
+	// sentFIN tells whether a FIN of ours was sent for the stream.
+	sentFIN(stream uint32) bool
 }
 
 // frameConn is the connection that smux is given. It lets frames of ours in
@@ -42,12 +45,16 @@ func newFrameConn(conn net.Conn, segment int, version byte, events frameEvents, 
 	return &frameConn{Conn: conn, version: version, events: events, out: newGatherer(conn, segment, before), head: make([]byte, 0, frameHeader+updateBytes)}
 }
 
-// WriteBuffers takes one frame of smux's, header and data.
+// WriteBuffers takes one frame of smux's, header and data. A FIN that we have
+// sent ourselves is not sent again.
 func (c *frameConn) WriteBuffers(v [][]byte) (int, error) {
-	if err := c.out.write(v[0], v[1]); err != nil {
-		return 0, err
+	head, data := v[0], v[1]
+	if head[1] != frameFIN || !c.events.sentFIN(binary.LittleEndian.Uint32(head[4:])) {
+		if err := c.out.write(head, data); err != nil {
+			return 0, err
+		}
 	}
-	return len(v[0]) + len(v[1]), nil
+	return len(head) + len(data), nil
 }
 
 // Close closes the connection and ends the writing to it.

@@ -35,6 +35,11 @@ func (l *eventLog) sawUPD(stream, consumed, window uint32) {
 	l.updates = append(l.updates, [3]uint32{stream, consumed, window})
 }
 
+func (l *eventLog) sentFIN(stream uint32) bool { return stream == finished }
+
+// finished is the stream for which an eventLog says that a FIN was sent.
+const finished = 0x77777777
+
 func never() {}
 
 func frame(command byte, stream uint32, body string) []byte {

@@ -17,7 +17,8 @@ import (
 // any other file stays, and is an error.
 func ListenStream(addr string) (net.Listener, error) {
 	if !IsUnixPath(addr) {
-		return net.Listen("tcp", addr)
+		lc := net.ListenConfig{KeepAliveConfig: KeepAlive}
+		return lc.Listen(context.Background(), "tcp", addr)
 	}
 	if err := removeStale(addr); err != nil {
 		return nil, err

@@ -3,18 +3,9 @@ package std
 import (
 	"errors"
 	"io"
-	"net"
 	"sync/atomic"
 	"syscall"
 	"time"
-)
-
-// A half-open relay learns by TCP keepalive that an application or target is
-// gone: after this long without a word, and then this often.
-const (
-	halfOpenIdle     = 15 * time.Second
-	halfOpenInterval = 15 * time.Second
-	halfOpenProbes   = 4
 )
 
 // lastWords bounds the silence of a direction whose source takes no more itself:
@@ -96,8 +87,6 @@ func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut 
 	}
 	switch {
 	case err == nil:
-		watch(first.src)
-		watch(first.dst)
 	case !errors.Is(err, errNoHalfClose):
 		first.err = err
 		lim.quiet = lastWords
@@ -134,15 +123,6 @@ func await(d *direction, done <-chan *direction, lim limits) (cut error, ended b
 			return nil, true
 		case <-timeout:
 		}
-	}
-}
-
-// watch turns TCP keepalive on.
-func watch(end io.ReadWriteCloser) {
-	if tcp, ok := end.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{ // best effort: it only hastens the end
-			Enable: true, Idle: halfOpenIdle, Interval: halfOpenInterval, Count: halfOpenProbes,
-		})
 	}
 }
 

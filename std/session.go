@@ -213,6 +213,13 @@ func (s *Session) sawUPD(id, consumed, window uint32) {
 	}
 }
 
+func (s *Session) sentFIN(id uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.streams[id]
+	return st != nil && st.wrote.Load()
+}
+
 func (s *Session) saw(id uint32, finished bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

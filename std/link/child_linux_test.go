@@ -2,6 +2,7 @@ package link
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -183,8 +184,7 @@ func TestCheckTCPNamesWhatIsMissing(t *testing.T) {
 		want []string // nothing: no error
 	}{
 		{"nobody", nobody, []string{"--tcp needs the right to open raw sockets", "root", "AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN"}},
-		{"nobody with raw sockets", with("+net_raw"), []string{"--tcp needs the right to change the firewall (root, or CAP_NET_ADMIN as an ambient capability)", "iptables"}},
-		// What the advice amounts to; with setcap instead, iptables has no rights.
+		{"nobody with raw sockets", with("+net_raw"), []string{"--tcp needs the right to change the firewall (root, or CAP_NET_ADMIN)", "iptables"}},
 		{"nobody with both", with("+net_raw,+net_admin"), nil},
 		{"no iptables", []string{"env", "PATH=/nonexistent"}, []string{"--tcp needs the program iptables, which is not installed", "apt-get install iptables"}},
 		{"root", []string{"env"}, nil},
@@ -200,5 +200,39 @@ func TestCheckTCPNamesWhatIsMissing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The capabilities that the advice gives a program reach iptables, which is a
+// program of its own, and nothing else: whoever starts ours chose its PATH.
+func TestCheckTCPWithFileCapabilities(t *testing.T) {
+	l := newRawLab(t)
+	for _, program := range []string{"setcap", "setpriv"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed", program)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := forEverybody(t, self)
+	if out, err := exec.Command("setcap", "cap_net_raw,cap_net_admin+ep", program).CombinedOutput(); err != nil {
+		t.Skipf("no file capabilities here: %v: %s", err, out)
+	}
+	dir := filepath.Dir(program)
+	bait := "#!/bin/sh\necho taken in >&2\nexit 4\n"
+	if err := os.WriteFile(filepath.Join(dir, "iptables"), []byte(bait), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{os.Getenv("PATH"), dir + ":" + os.Getenv("PATH"), "/nonexistent"} {
+		cmd := exec.Command("ip", "netns", "exec", l.client, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+			"env", "PATH="+path, program, "-test.run=^TestChild$")
+		cmd.Env = append(os.Environ(), childRole+"=check")
+		cmd.Dir = "/"
+		out, err := cmd.Output()
+		if err != nil || bytes.Contains(out, []byte("error")) || !bytes.Contains(out, []byte("done")) {
+			t.Errorf("PATH %s: %v: %s", path, err, out)
+		}
 	}
 }

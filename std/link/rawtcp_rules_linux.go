@@ -87,7 +87,7 @@ func iptables(ctx context.Context, program string, args ...string) error {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
-	return fmt.Errorf("--tcp needs a rule in the firewall (root, or CAP_NET_ADMIN as an ambient capability): %s %s: %w: %.200s", program, strings.Join(args, " "), err, bytes.TrimSpace(out))
+	return fmt.Errorf("--tcp needs a rule in the firewall (root, or CAP_NET_ADMIN): %s %s: %w: %.200s", program, strings.Join(args, " "), err, bytes.TrimSpace(out))
 }
 
 // firewall is one of the firewall's programs, to run with our right to change
@@ -104,16 +104,31 @@ func firewall(ctx context.Context, program string, args ...string) *exec.Cmd {
 	mask := uint32(1<<rights[0] | 1<<rights[1])
 	if unix.Capget(&header, &data[0]) == nil && data[0].Permitted&mask == mask {
 		cmd.SysProcAttr = &syscall.SysProcAttr{AmbientCaps: rights}
+		cmd.Path, cmd.Err = systemProgram(program)
+		cmd.Env = []string{"PATH=" + systemPath}
 	}
 	return cmd
+}
+
+// systemPath is where a program is looked for that gets our rights. Anybody may
+// start a program with file capabilities, and with any environment: with another
+// PATH, or an LD_PRELOAD, it would hand them to whatever he likes.
+const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+func systemProgram(name string) (string, error) {
+	for dir := range strings.SplitSeq(systemPath, ":") {
+		if path, err := exec.LookPath(dir + "/" + name); err == nil {
+			return path, nil
+		}
+	}
+	return "", &exec.Error{Name: name, Err: exec.ErrNotFound}
 }
 
 // rawSocketError names the right that a raw socket needs.
 func rawSocketError(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		// Not setcap: iptables, a program of its own, would have none of it.
-		return errors.New("--tcp needs the right to open raw sockets: run as root, or with the ambient capabilities CAP_NET_RAW and CAP_NET_ADMIN\n" +
-			"  in a systemd unit: AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN")
+		return errors.New("--tcp needs the right to open raw sockets: run as root, or with the capabilities CAP_NET_RAW and CAP_NET_ADMIN\n" +
+			"  setcap cap_net_raw,cap_net_admin+ep PROGRAM, or AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN in a systemd unit")
 	}
 	return fmt.Errorf("--tcp needs a raw socket: %w", err)
 }
@@ -125,12 +140,12 @@ func preflight() error {
 		return rawSocketError(err)
 	}
 	conn.Close()
-	path, err := exec.LookPath("iptables")
-	if err != nil {
+	out, err := firewall(context.Background(), "iptables", "-S", "OUTPUT").CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
 		return errors.New("--tcp needs the program iptables, which is not installed\n  apt-get install iptables, or the like")
 	}
-	if out, err := firewall(context.Background(), path, "-S", "OUTPUT").CombinedOutput(); err != nil {
-		return fmt.Errorf("--tcp needs the right to change the firewall (root, or CAP_NET_ADMIN as an ambient capability): iptables: %w: %.200s", err, bytes.TrimSpace(out))
+	if err != nil {
+		return fmt.Errorf("--tcp needs the right to change the firewall (root, or CAP_NET_ADMIN): iptables: %w: %.200s", err, bytes.TrimSpace(out))
 	}
 	return nil
 }

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"kcptun/std"
+)
+
+var _ func(*Config, string) error = parseJSONConfig
+
+// The names and types that the ecosystem's tests use.
+func TestConfigFields(t *testing.T) {
+	c := Config{
+		Listen: "", Target: "", Key: "", Crypt: "", Mode: "", MTU: int(1), SndWnd: int(1), RcvWnd: int(1),
+		DataShard: int(1), ParityShard: int(1), NoComp: true, AckNodelay: true, CloseWait: int(1), TCP: true,
+	}
+	path := filepath.Join(t.TempDir(), "c.json")
+	if err := os.WriteFile(path, []byte(`{"listen":":1-2","target":"x:2","key":"k","closewait":7,"tcp":false}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := parseJSONConfig(&c, path); err != nil || c.Listen != ":1-2" || c.Target != "x:2" || c.Key != "k" || c.CloseWait != 7 || c.TCP || !c.NoComp {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if VERSION != "SELFBUILD" {
+		t.Error(VERSION)
+	}
+}
+
+// The example that people start from says what the defaults are, and nothing odd.
+func TestExample(t *testing.T) {
+	want := std.DefaultConfig(std.Server)
+	got := want
+	if err := parseJSONConfig(&got, "../dist/server.json.example"); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Warnings) > 0 {
+		t.Error(got.Warnings)
+	}
+	for _, c := range []*Config{&got, &want} {
+		c.Key = "a key"
+		if err := c.Check(std.Server); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v\nwant %+v", got, want)
+	}
+}
+
+// A client reaches the target, TCP or unix, through every port of the range.
+func TestRun(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			noLeak(t)
+			addr := "127.0.0.1:0"
+			if network == "unix" {
+				addr = filepath.Join(t.TempDir(), "s")
+			}
+			cfg := config(std.Server)
+			cfg.Target = target(t, network, addr, echoes)
+			s := start(t, cfg, 3)
+			for i := range 3 {
+				sess, _ := s.session(t, config(std.Client), i)
+				st := open(t, sess)
+				echo(t, st, "hello")
+				if err := st.CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+				if rest, err := io.ReadAll(st); len(rest) != 0 || err != nil {
+					t.Error(rest, err)
+				}
+				st.Close()
+			}
+			eventually(t, "all streams are closed", func() bool { return s.log.count("stream closed") == 3 })
+			if err := s.end(t); err != nil {
+				t.Error(err)
+			}
+			contains(t, s.log.String(), `reason="client finished, then target"`, "up=5 down=5", `msg="session closed"`, `reason="server ends"`)
+			if n := s.log.count("session opened"); n != 3 {
+				t.Errorf("%d sessions", n)
+			}
+		})
+	}
+}
+
+// The server speaks as the client does and says so.
+func TestRunAdapts(t *testing.T) {
+	noLeak(t)
+	cfg := config(std.Server)
+	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+	s := start(t, cfg, 1)
+	cc := config(std.Client)
+	cc.NoComp, cc.SmuxVer = true, 1
+	sess, _ := s.session(t, cc, 0)
+	echo(t, open(t, sess), "hello")
+	contains(t, s.log.String(), `msg="client differs in nocomp, speaking as it does"`, "ours=false theirs=true", `msg="client differs in smuxver`, "ours=2 theirs=1")
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// A target that cannot be reached ends the stream, and the log names it.
+func TestRunTargetRefuses(t *testing.T) {
+	noLeak(t)
+	cfg := config(std.Server)
+	cfg.Target = filepath.Join(t.TempDir(), "nobody")
+	s := start(t, cfg, 1)
+	sess, _ := s.session(t, config(std.Client), 0)
+	st := open(t, sess)
+	if rest, err := io.ReadAll(st); len(rest) != 0 || err != nil {
+		t.Error(rest, err)
+	}
+	contains(t, s.log.String(), `msg="stream refused"`, "to="+cfg.Target, "no such file")
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenLinks(t *testing.T) {
+	noLeak(t)
+	cfg := config(std.Server)
+	env, book := newEnv()
+	opt, err := cfg.LinkOptions(env.Log, env.Stats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := freePorts(t, 3)
+	taken, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port+2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Listen = fmt.Sprintf("127.0.0.1:%d-%d", port, port+2)
+	if _, err := openLinks(context.Background(), cfg, env, opt); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("listening on 127.0.0.1:%d: ", port+2)) {
+		t.Error(err)
+	}
+	taken.Close()
+	links, err := openLinks(context.Background(), cfg, env, opt) // the first two were closed again
+	if err != nil || len(links) != 3 {
+		t.Fatal(len(links), err)
+	}
+	closeAll(links)
+	contains(t, book.String(), fmt.Sprintf("addr=127.0.0.1:%d over=udp", port+1))
+	cfg.Listen = "x"
+	if _, err := openLinks(context.Background(), cfg, env, opt); err == nil {
+		t.Error("no port, no error")
+	}
+	cfg.Crypt = "x"
+	if err := run(context.Background(), cfg, env); err == nil {
+		t.Error("no cipher, no error")
+	}
+}
+
+// Streams that are open when the server is told to end get to their end.
+func TestRunLetsStreamsFinish(t *testing.T) {
+	noLeak(t)
+	ending := make(chan struct{})
+	cfg := config(std.Server)
+	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		_, _ = io.ReadFull(c, make([]byte, 5))
+		<-ending
+		_, _ = io.WriteString(c, "answer")
+	})
+	s := start(t, cfg, 1)
+	sess, _ := s.session(t, config(std.Client), 0)
+	st := open(t, sess)
+	if _, err := io.WriteString(st, "query"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the stream is open", func() bool { return s.log.count("stream opened") == 1 })
+	s.cancel()
+	close(ending)
+	got := make(chan string, 1)
+	go func() {
+		b, err := io.ReadAll(st)
+		got <- fmt.Sprint(string(b), err)
+	}()
+	if text := within(t, "the answer", got); text != "answer<nil>" {
+		t.Error(text)
+	}
+	st.Close() // at which the server need not wait for the rest of its grace
+	begun := time.Now()
+	if err := within(t, "the server ends", s.ended); err != nil || time.Since(begun) > grace {
+		t.Error(err, time.Since(begun))
+	}
+}
+
+// The path dies under full windows, and the server is told to end: it must not
+// wait for what can never be sent.
+func TestRunEndsOnDeadPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the grace of five seconds")
+	}
+	noLeak(t)
+	cfg := config(std.Server)
+	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		for {
+			if _, err := c.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
+	s := start(t, cfg, 1)
+	cc := config(std.Client)
+	sess, l := s.session(t, cc, 0)
+	for range 8 {
+		st := open(t, sess)
+		if _, err := io.ReadFull(st, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Close()                          // no word of it reaches the server
+	time.Sleep(500 * time.Millisecond) // while its windows fill
+	begun := time.Now()
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > grace+2*drainLimit+3*time.Second {
+		t.Errorf("took %v", took)
+	}
+}

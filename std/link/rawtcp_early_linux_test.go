@@ -1,0 +1,111 @@
+package link
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestTCPKeepsEarlySegments: a datagram that comes before its connection is
+// accepted is not lost.
+func TestTCPKeepsEarlySegments(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	_, server, f := l.pair(opt, labServer4+":"+labPort)
+	var early earlySegments
+	raw := goldenPacket(f)[ipv4MinHeader:]
+	if got := early.keep(server.flows, f.remote, f.local, raw, time.Now()); got != f {
+		t.Errorf("a flow in the table is not found: %v", got)
+	}
+	none, start := newFlows(), time.Now()
+	stranger := netip.MustParseAddrPort("192.0.2.99:1")
+	bad := append([]byte{}, raw...)
+	bad[len(bad)-1]++
+	old := start.Add(-earlyTime)
+	early.keep(none, f.remote, f.local, raw, old)
+	early.keep(none, f.remote, f.local, raw, start)
+	early.keep(none, f.remote, f.local, bad, start)
+	early.keep(none, f.remote, stranger, raw, start)
+	for range 10 {
+		early.keep(none, stranger, f.local, raw, start)
+	}
+	found := early.take(f, start)
+	if len(found) != 1 || string(found[0].data) != "payload" || found[0].from != f.peer {
+		t.Errorf("found %v", found)
+	}
+	if found = early.take(f, start); len(found) != 0 || len(early.kept) != 11 {
+		t.Errorf("found %v again, of %d that are left", found, len(early.kept))
+	}
+	for range 3 * earlyLimit {
+		early.keep(none, stranger, f.local, raw, start)
+	}
+	if len(early.kept) != earlyLimit {
+		t.Errorf("%d are kept", len(early.kept))
+	}
+	if n := testing.AllocsPerRun(100, func() { early.keep(none, stranger, f.local, raw, start) }); n != 0 {
+		t.Errorf("keeping allocates %v times once it is full", n)
+	}
+}
+
+// TestTCPExaminesEarlySegments: the capture keeps them.
+func TestTCPExaminesEarlySegments(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	_, server, f := l.pair(opt, labServer4+":"+labPort)
+	b := newRawBatch(nil)
+	b.messages[0].len = uint32(copy(b.space[0][:], goldenPacket(f)))
+	bare := &rawCarrier{flows: newFlows()} // a client
+	for range 2 {
+		b.count = 1
+		bare.examine(server.socks[0], b)
+		if len(b.found) != 0 || bare.listener == nil && len(bare.early.kept) != 0 {
+			t.Error("a datagram of nobody is delivered, or kept at a client")
+		}
+		bare.listener = server.listener
+	}
+	if found := bare.early.take(f, time.Now()); len(found) != 1 || string(found[0].data) != "payload" {
+		t.Errorf("kept: %v", found)
+	}
+}
+
+// TestTCPEarlyDatagramArrives has clients send at once, as fast as they can dial.
+func TestTCPEarlyDatagramArrives(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	remote := labServer4 + ":" + labPort
+	_, server := l.carriers(opt, remote)
+	const dials = 30
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	clients.Go(func() {
+		for range dials {
+			err := l.in(l.client, func() error {
+				c, err := dialRaw(context.Background(), opt, netip.MustParseAddrPort(remote))
+				if err != nil {
+					return err
+				}
+				defer c.close()
+				_, err = c.send(datagramTo(remote, []byte("hello")))
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	within(t, "every client's first datagram", func() {
+		from := make(map[netip.AddrPort]bool)
+		for len(from) < dials {
+			in, err := server.recv()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, i := range in {
+				from[i.from] = true
+			}
+		}
+	})
+}
