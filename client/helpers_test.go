@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -103,8 +102,6 @@ type echoServer struct {
 	sessions []*std.Session
 	wg       sync.WaitGroup
 }
-
-var errTestEnds = errors.New("test ends")
 
 func newEchoServer(t *testing.T) *echoServer {
 	t.Helper()

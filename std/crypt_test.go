@@ -256,6 +256,7 @@ func TestStockSessionOverOurLink(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer near.Close()
+			//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
 			near.SetStreamMode(true)
 			near.SetNoDelay(1, 10, 2, 1)
 			near.SetMtu(link.MaxDatagram)

@@ -98,6 +98,7 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 // tune gives a KCP session its parameters.
 func (f *Sessions) tune(k *kcp.UDPSession, l *link.Conn) {
 	c := f.cfg
+	//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
 	k.SetStreamMode(true)
 	k.SetWriteDelay(false)
 	k.SetNoDelay(c.NoDelay, c.Interval, c.Resend, c.NoCongestion)

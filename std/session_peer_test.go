@@ -76,6 +76,7 @@ func rawServer(t *testing.T, ctx context.Context, words string) error {
 		t.Fatal(err)
 	}
 	defer near.Close()
+	//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
 	near.SetStreamMode(true)
 	if _, err := near.Write([]byte(words)); err != nil {
 		t.Fatal(err)
@@ -158,6 +159,7 @@ func stranger(t *testing.T, cc *Config, answer func(k *kcp.UDPSession)) (*Sessio
 		if err != nil {
 			return
 		}
+		//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
 		k.SetStreamMode(true)
 		answer(k)
 		for err == nil {

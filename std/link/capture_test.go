@@ -96,6 +96,7 @@ func conversation(t testing.TB, dataShards, parityShards int, stream bool) [][]b
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { k.Close() })
+		//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
 		k.SetStreamMode(stream)
 		k.SetWriteDelay(true) // gathers several segments in a packet
 		k.SetNoDelay(1, 10, 2, 1)

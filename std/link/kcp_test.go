@@ -58,6 +58,7 @@ func udpConns(t testing.TB, opt Options, host string) (client, server *Conn) {
 }
 
 func tune(k *kcp.UDPSession, l *Conn) {
+	//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
 	k.SetStreamMode(true)
 	k.SetWriteDelay(false)
 	k.SetNoDelay(1, 10, 2, 1)

@@ -282,7 +282,7 @@ func (t *sender) send(batches []*batch) (refused int, err error) {
 }
 
 // whole tells whether a batch can go out in one message.
-func (t *sender) whole(b *batch) bool { return b.count == 1 || t.s.gso && !b.peer.noGSO }
+func (t *sender) whole(b *batch) bool { return b.count == 1 || t.s.gso && !b.peer.noGSO.Load() }
 
 // gaveUp tells whether e means that the kernel, or the way to the peer, does not
 // segment, and gives segmentation up for good.
@@ -293,7 +293,7 @@ func (t *sender) gaveUp(p *Peer, e error) bool {
 		t.s.opt.Log.Info("the system does not segment datagrams here, sending them one by one", "err", e)
 		return true
 	case errors.Is(e, unix.EINVAL), errors.Is(e, unix.EMSGSIZE):
-		p.noGSO = true // segments that need fragments, on this path alone
+		p.noGSO.Store(true) // segments that need fragments, on this path alone
 		t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", p.text, "err", e)
 		return true
 	}

@@ -45,8 +45,8 @@ type Peer struct {
 	local atomic.Pointer[netip.Addr] // where the peer sends to; nil: any
 
 	out   sync.Mutex
-	open  *batch // takes the next datagram; in the outbox's queue
-	noGSO bool   // the way to it refuses segmentation; only the flusher uses it
+	open  *batch      // takes the next datagram; in the outbox's queue
+	noGSO atomic.Bool // the way to it refuses segmentation
 }
 
 // Network is "udp", also for the imitation of TCP: kcp-go does not look.
@@ -98,6 +98,7 @@ func (p *Peer) received(h Packet, now int64, at netip.Addr) {
 	if old := p.local.Load(); at.IsValid() && (old == nil || *old != at) {
 		here := at // &at would be an allocation for each packet
 		p.local.Store(&here)
+		p.noGSO.Store(false) // another way, which may take what the last did not
 	}
 	if h.Kind != Segments || h.Conv != p.conv.Load() {
 		return

@@ -127,3 +127,6 @@ func (f *flow) expired(now time.Time) bool {
 	}
 	return now.Sub(f.heard) > limit
 }
+
+// isData tells whether a segment carries a datagram.
+func (s *tcpSegment) isData() bool { return s.has(flagPSH) && len(s.payload) > 0 }

@@ -43,9 +43,6 @@ type tcpSegment struct {
 
 func (s *tcpSegment) has(flag byte) bool { return s.flags&flag != 0 }
 
-// isData tells whether a segment carries a datagram.
-func (s *tcpSegment) isData() bool { return s.has(flagPSH) && len(s.payload) > 0 }
-
 // next is the sequence number that follows the segment: SYN and FIN count one.
 func (s *tcpSegment) next() uint32 {
 	next := s.seq + uint32(len(s.payload))

@@ -146,6 +146,9 @@ func resolve(ctx context.Context, hostport string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	if a, err := netip.ParseAddr(host); err == nil { // LookupNetIP loses the zone
+		return netip.AddrPortFrom(a.Unmap().WithZone(zoneOf(a)), uint16(port)), nil
+	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return netip.AddrPort{}, err

@@ -1,0 +1,109 @@
+package link
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// udpPair are links over UDP between the namespaces of a lab.
+func (l *rawLab) udpPair(opt Options, host string) (client, server *Conn) {
+	l.t.Helper()
+	server = l.open(l.server, func() (*Conn, error) { return Listen(context.Background(), opt, ":0") })
+	remote := net.JoinHostPort(host, portOf(server))
+	client = l.open(l.client, func() (*Conn, error) { return Dial(context.Background(), opt, remote) })
+	return client, server
+}
+
+// On a path whose datagrams need fragments the kernel refuses to segment. That
+// is given up for the peer, said once, and nothing is lost by it.
+func TestUDPPathBelowTheMTU(t *testing.T) {
+	for host, other := range map[string]string{labServer4: labClient4, labServer6: labClient6} {
+		t.Run(host, func(t *testing.T) {
+			l := newRawLab(t)
+			l.run("ip -n " + l.server + " link set w0 mtu 1280")
+			l.run("ip -n " + l.client + " link set w0 mtu 1280")
+			opt, book := options(newAES())
+			client, server := l.udpPair(opt, host)
+			c, s := sessions(t, client, server, 10, 3)
+			exchange(t, c, s, 1<<20)
+			if _, err := unix.GetsockoptInt(int(fdOf(t, client)), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
+				t.Skipf("no segmentation here: %v", err)
+			}
+			lines := book.with("does not segment datagrams for this peer")
+			for _, end := range []string{host, other} {
+				to := "to=" + net.JoinHostPort(end, "")
+				if n := strings.Count(strings.Join(lines, "\n"), to); n != 1 {
+					t.Errorf("said %d times %s: %q", n, to, lines)
+				}
+			}
+			if n := opt.Stats.SendErrors.Load(); n != 0 {
+				t.Errorf("%d datagrams were refused", n)
+			}
+		})
+	}
+}
+
+func fdOf(t *testing.T, c *Conn) (fd uintptr) {
+	t.Helper()
+	raw, err := udpConn(t, c).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(f uintptr) { fd = f }); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// A link-local address names its interface, to send to and in what is heard.
+func TestUDPLinkLocal(t *testing.T) {
+	host := linkLocal(t)
+	both(t, func(t *testing.T, opt Options) {
+		server, port := listenAt(t, opt, ":0")
+		client := dialTo(t, opt, net.JoinHostPort(host, port))
+		for range 2 {
+			if peer := ask(t, client, server); !strings.HasPrefix(peer.String(), "["+host+"]:") {
+				t.Errorf("the server's peer is %s", peer)
+			}
+		}
+		_, zone, _ := strings.Cut(host, "%")
+		iface, err := net.InterfaceByName(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := scopeOf(client.Peer().addr.Addr()); got != uint32(iface.Index) {
+			t.Errorf("the interface of %s is number %d, not %d", host, iface.Index, got)
+		}
+	})
+	if got := zoneName(4_000_000); got != "4000000" {
+		t.Errorf("an unknown interface is called %q", got)
+	}
+	if got := scopeOf(netip.MustParseAddr("fe80::1%4000000")); got != 4_000_000 {
+		t.Errorf("a zone that is a number is %d", got)
+	}
+}
+
+// linkLocal is an address of this machine that is good on one interface only.
+func linkLocal(t *testing.T) string {
+	t.Helper()
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		addrs, _ := i.Addrs()
+		for _, a := range addrs {
+			ip, ok := netip.AddrFromSlice(a.(*net.IPNet).IP)
+			if ok && ip.Is6() && !ip.Is4In6() && ip.IsLinkLocalUnicast() && i.Flags&net.FlagUp != 0 {
+				return ip.WithZone(i.Name).String()
+			}
+		}
+	}
+	t.Skip("no interface has a link-local address")
+	return ""
+}
