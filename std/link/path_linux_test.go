@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,6 +77,11 @@ func TestUDPLinkLocal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		byNumber := dialTo(t, opt, net.JoinHostPort(strings.Replace(host, "%"+zone, "%"+strconv.Itoa(iface.Index), 1), port))
+		if byNumber.Peer().String() != client.Peer().String() {
+			t.Errorf("by the interface's number: %v", byNumber.Peer())
+		}
+		ask(t, byNumber, server)
 		if got := scopeOf(client.Peer().addr.Addr()); got != uint32(iface.Index) {
 			t.Errorf("the interface of %s is number %d, not %d", host, iface.Index, got)
 		}

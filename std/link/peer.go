@@ -98,7 +98,9 @@ func (p *Peer) received(h Packet, now int64, at netip.Addr) {
 	if old := p.local.Load(); at.IsValid() && (old == nil || *old != at) {
 		here := at // &at would be an allocation for each packet
 		p.local.Store(&here)
-		p.noGSO.Store(false) // another way, which may take what the last did not
+		if old != nil {
+			p.noGSO.Store(false) // another way, which may take what the last did not
+		}
 	}
 	if h.Kind != Segments || h.Conv != p.conv.Load() {
 		return

@@ -18,3 +18,12 @@ func scopeOf(a netip.Addr) uint32 {
 	n, _ := strconv.ParseUint(zone, 10, 32) // 0 where it is neither name nor number
 	return uint32(n)
 }
+
+// zoneOf is the zone of an address as received datagrams have it: a name, also
+// where the address was written with the interface's number.
+func zoneOf(a netip.Addr) string {
+	if i, err := net.InterfaceByIndex(int(scopeOf(a))); err == nil {
+		return i.Name
+	}
+	return a.Zone()
+}
