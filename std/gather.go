@@ -2,6 +2,7 @@ package std
 
 import (
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"sync"
@@ -10,6 +11,15 @@ import (
 // gatherBytes is the most that waits to be written. It is what KCP is given at
 // once under load: one pass over its window for eight frames instead of for each.
 const gatherBytes = 64 << 10
+
+// gentleBytes are the first of a session, which go out frame by frame, and
+// gentleFrame is the most of a frame then. Receivers of 2021 whose own FEC is off
+// take the parity of their first groups for data; where all packets of a group are
+// full, as gathering makes them, it even looks like data, and spoils the stream.
+const (
+	gentleBytes = 64 << 10
+	gentleFrame = 4 << 10
+)
 
 // gatherBuffer has room for what waits and one more of the largest frames.
 type gatherBuffer [gatherBytes + frameHeader + 1<<16]byte
@@ -29,6 +39,7 @@ type gatherer struct {
 	buf     *gatherBuffer // holds pending; nil when there is none
 	pending []byte
 	err     error
+	begun   int // bytes taken in, up to gentleBytes
 
 	wake chan struct{}
 	done chan struct{}
@@ -45,7 +56,7 @@ func newGatherer(conn net.Conn, segment int, before func()) *gatherer {
 func (g *gatherer) write(head, data []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.pending) >= gatherBytes && g.err == nil {
+	for len(g.pending) >= g.limit() && g.err == nil {
 		g.room.Wait()
 	}
 	if g.err != nil {
@@ -56,11 +67,30 @@ func (g *gatherer) write(head, data []byte) error {
 		g.pending = g.buf[:0]
 	}
 	g.pending = append(append(g.pending, head...), data...)
+	g.begun = min(g.begun+len(head)+len(data), gentleBytes)
 	select {
 	case g.wake <- struct{}{}:
 	default:
 	}
 	return nil
+}
+
+// limit is how many bytes may wait for a frame to be still taken in.
+func (g *gatherer) limit() int {
+	if g.begun < gentleBytes {
+		return 1
+	}
+	return gatherBytes
+}
+
+// frameLimit is the most data of a frame at this time.
+func (g *gatherer) frameLimit() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.begun < gentleBytes {
+		return gentleFrame
+	}
+	return math.MaxUint16
 }
 
 // run writes what waits until the connection fails or close is called.

@@ -71,7 +71,7 @@ func (st *Stream) end(err error) error {
 func (st *Stream) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
-		n := min(len(p)-written, st.session.cfg.FrameSize)
+		n := min(len(p)-written, st.session.cfg.FrameSize, st.session.conn.out.frameLimit())
 		n, err := st.credit.take(n, st.closed, st.session.done)
 		if err == nil {
 			err = st.session.conn.writePSH(st.ID(), p[written:written+n])
