@@ -1,0 +1,118 @@
+package e2e_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// readCounters reads the one CSV file of --snmplog in a folder; nil while there
+// is none.
+func readCounters(t *testing.T, dir string) [][]string {
+	t.Helper()
+	files := names(t, dir)
+	if len(files) == 0 {
+		return nil
+	}
+	if len(files) > 1 || !regexp.MustCompile(`^counters-20\d{6}\.csv$`).MatchString(files[0]) {
+		t.Fatalf("the files are %v, want one, named by the date (two at midnight)", files)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, files[0]))
+	must(t, err)
+	whole := text[:strings.LastIndexByte(string(text), '\n')+1] // a row may be half written
+	rows, err := csv.NewReader(strings.NewReader(string(whole))).ReadAll()
+	must(t, err)
+	return rows
+}
+
+func TestSnmpLog(t *testing.T) {
+	t.Parallel()
+	// The name of the folder holds what would be a part of a time layout.
+	dir := filepath.Join(t.TempDir(), "2006")
+	must(t, os.Mkdir(dir, 0o755))
+	path := filepath.Join(dir, "counters-20060102.csv")
+	tn := start(t, plan{client: []string{"--snmplog", path, "--snmpperiod", "1"}})
+	tn.exchange(t, mib)
+	wait(t, "three rows", func() bool { return len(readCounters(t, dir)) >= 4 })
+	rows := readCounters(t, dir)
+	header := rows[0]
+	if header[0] != "Unix" || header[1] != "BytesSent" {
+		t.Errorf("the header begins with %v", header[:2])
+	}
+	for _, row := range rows[1:] {
+		if at, err := strconv.ParseInt(row[0], 10, 64); err != nil || time.Since(time.Unix(at, 0)).Abs() > time.Hour {
+			t.Errorf("a row's time is %q", row[0])
+		}
+	}
+	wait(t, "a row that has the 1 MiB that was sent", func() bool {
+		rows := readCounters(t, dir)
+		sent, err := strconv.Atoi(rows[len(rows)-1][1])
+		return err == nil && sent >= mib
+	})
+}
+
+// The last row comes at the end, however long the period; a file that is there
+// is gone on with.
+func TestSnmpLogAtExit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := plan{client: []string{"--snmplog", filepath.Join(dir, "counters-20060102.csv"), "--snmpperiod", "3600"}}
+	tn := start(t, p)
+	tn.exchange(t, 64*kib)
+	if rows := readCounters(t, dir); rows != nil {
+		t.Errorf("there are rows before the period is over: %v", rows)
+	}
+	tn.client.stop(t)
+	if rows := readCounters(t, dir); len(rows) != 2 {
+		t.Fatalf("%d lines after the end, want header and row", len(rows))
+	}
+	again, _ := startClient(t, tn.remote, p)
+	again.stop(t)
+	if rows := readCounters(t, dir); len(rows) != 3 || rows[2][0] == "Unix" {
+		t.Errorf("after a second run the lines are %v, want one more row and one header", rows)
+	}
+}
+
+// rateBurst is what --ratelimit lets through at once: 64 datagrams of 1500 bytes.
+const rateBurst = 64 * 1500
+
+// Only a lower bound of the time is a fact: a slow machine may take longer.
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	const rate = 250 * 1000
+	limit := []string{"--ratelimit", strconv.Itoa(rate)}
+	for name, c := range map[string]struct {
+		plan plan
+		way  lab.Direction
+		move func(*tunnel, *testing.T, int64) error
+	}{
+		"client": {plan{client: limit}, lab.Up, (*tunnel).push},
+		"server": {plan{server: limit}, lab.Down, (*tunnel).pull},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.plan.relay = &lab.Fault{}
+			tn := start(t, c.plan)
+			begun := time.Now()
+			must(t, c.move(tn, t, 600*kib))
+			wire := tn.relay.Counters(c.way).BytesIn
+			took := time.Since(begun)
+			if wire < 600*kib {
+				t.Errorf("only %d bytes went over the wire", wire)
+			}
+			least := time.Duration(float64(wire-rateBurst) / rate * float64(time.Second))
+			if took < least {
+				t.Errorf("%d bytes took %v, at %d bytes/s they take %v at least", wire, took, rate, least)
+			}
+			t.Log(fmt.Sprint(wire, " bytes in ", took, ", at least ", least))
+		})
+	}
+}

@@ -1,0 +1,97 @@
+// Package e2e_test runs the real commands: the two programs, and an older
+// release of them where one is installed.
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// programs is the pair under test, built once.
+var programs lab.Programs
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given { // half of these tests wait for timers of the programs most of the time
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(buildAndRun(m))
+}
+
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "kcptun-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // with -race and an empty cache it takes one
+	defer cancel()
+	if programs, err = lab.Build(ctx, dir, lab.BuildOptions{Race: raceDetector}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// Data of a transfer. Enough for thousands of packets and several windows.
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+// patience bounds every wait: far above what a loaded machine needs, so that
+// only a thing that never comes meets it.
+const patience = 60 * time.Second
+
+var errPatience = errors.New("it took longer than the test's patience")
+
+// patient is the context of one wait. It works in cleanups, too.
+func patient(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errPatience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wait waits until cond is true.
+func wait(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	must(t, lab.WaitFor(patient(t), what, cond))
+}
+
+// fullOnly skips what takes long or adds little to the cases before it.
+func fullOnly(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not with -short")
+	}
+}
+
+// shortly is the context of one try among many.
+func shortly(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 5*time.Second, errors.New("this try took too long"))
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,182 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"kcptun/e2e/lab"
+)
+
+// secret is a part of every key that the tests use. No log may hold it.
+const secret = "kEy-oF-tHe-LaB"
+
+// program is a running client or server that is checked at the end of the test.
+type program struct {
+	*lab.Process
+	name string
+	old  bool // an older release: it knows no good end
+	gone bool // the test has seen its end
+}
+
+// launch starts a program. At the end of the test it is stopped.
+func launch(t *testing.T, name, path string, env, args []string) *program {
+	t.Helper()
+	proc, err := lab.Start(context.Background(), path, env, args...)
+	must(t, err)
+	p := &program{Process: proc, name: name}
+	t.Cleanup(func() { p.finish(t) })
+	return p
+}
+
+// stop sends SIGTERM and wants a good end.
+func (p *program) stop(t *testing.T) {
+	t.Helper()
+	p.gone = true
+	if err := p.Stop(patient(t)); err != nil {
+		t.Error(err)
+	} else if code := p.ExitCode(); code != 0 && runtime.GOOS != "windows" {
+		t.Errorf("the %s ended with code %d on SIGTERM, want 0", p.name, code)
+	}
+}
+
+// kill ends the program as kill -9 does.
+func (p *program) kill(t *testing.T) {
+	t.Helper()
+	p.gone = true
+	must(t, p.Kill())
+}
+
+// mustExit waits for the program to end by itself, with this code.
+func (p *program) mustExit(t *testing.T, code int) {
+	t.Helper()
+	p.gone = true
+	wait(t, "the "+p.name+" to end", func() bool {
+		select {
+		case <-p.Done():
+			return true
+		default:
+			return false
+		}
+	})
+	if got := p.ExitCode(); got != code {
+		t.Errorf("the %s ended with code %d, want %d", p.name, got, code)
+	}
+}
+
+// finish stops a program that still runs, and reads its log for what may never
+// be in one.
+func (p *program) finish(t *testing.T) {
+	if !p.gone && !p.old {
+		p.stop(t)
+	}
+	if err := p.Kill(); err != nil { // also what the test believes to be gone
+		t.Error(err)
+	}
+	log := p.Log()
+	for _, bad := range []string{"panic", "DATA RACE", "fatal error", secret} {
+		if strings.Contains(log, bad) {
+			t.Errorf("the log of the %s holds %q", p.name, bad)
+		}
+	}
+	if t.Failed() {
+		lines := strings.Split(log, "\n")
+		t.Logf("log of the %s, its last lines:\n%s", p.name, strings.Join(lines[max(0, len(lines)-60):], "\n"))
+	}
+}
+
+// mustLog waits for a line with this text and returns it.
+func (p *program) mustLog(t *testing.T, text string) string {
+	t.Helper()
+	line, err := p.WaitLog(patient(t), text)
+	must(t, err)
+	return line
+}
+
+// mustLogTimes waits until so many lines hold this text and returns them.
+func (p *program) mustLogTimes(t *testing.T, times int, text string) []string {
+	t.Helper()
+	wait(t, fmt.Sprintf("%d lines of the %s with %q", times, p.name, text), func() bool {
+		return len(p.lines(text)) >= times
+	})
+	return p.lines(text)
+}
+
+// lines are the lines logged so far that hold this text.
+func (p *program) lines(text string) []string {
+	return slices.DeleteFunc(strings.Split(p.Log(), "\n"), func(line string) bool { return !strings.Contains(line, text) })
+}
+
+// field reads the value of name=value in a line of the log.
+func field(t *testing.T, line, name string) string {
+	t.Helper()
+	m := regexp.MustCompile(` ` + regexp.QuoteMeta(name) + `=("[^"]*"|\S+)`).FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("no %s in the line: %s", name, line)
+	}
+	return strings.Trim(m[1], `"`)
+}
+
+// fields reads a value from each line and returns the different ones.
+func fields(t *testing.T, lines []string, name string) []string {
+	t.Helper()
+	var values []string
+	for _, line := range lines {
+		values = append(values, field(t, line, name))
+	}
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+// nextPort goes through ports that systems do not give to outgoing sockets
+// (those begin at 32768 or above), from a random one on, so that tests that run
+// at the same time, here and in other packages, hardly ever meet.
+var nextPort = func() *atomic.Int64 {
+	var n atomic.Int64
+	n.Store(rand.Int64N(10000))
+	return &n
+}()
+
+// freePorts returns the first of count consecutive ports that are free on
+// 127.0.0.1, UDP and TCP.
+func freePorts(t *testing.T, count int) int {
+	t.Helper()
+	for range 1000 {
+		first := 10000 + int((nextPort.Add(int64(count))-int64(count))%10000)
+		if areFree(first, count) {
+			return first
+		}
+	}
+	t.Fatal("no free ports")
+	return 0
+}
+
+func areFree(first, count int) bool {
+	for port := first; port < first+count; port++ {
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		conn, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		lis, err := net.Listen("tcp", addr)
+		if err != nil {
+			return false
+		}
+		lis.Close()
+	}
+	return true
+}
+
+// freeAddr is an address on 127.0.0.1 that is free, UDP and TCP.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1))
+}

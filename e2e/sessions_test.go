@@ -1,0 +1,160 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// pulls moves n bytes down over each of count streams, all at once.
+func (tn *tunnel) pulls(t *testing.T, count int, n int64) {
+	t.Helper()
+	calls := make([]func() error, count)
+	for i := range calls {
+		calls[i] = func() error { return tn.pull(t, n+int64(i)) } // another length is other data
+	}
+	together(t, calls)
+}
+
+// Streams go over the four sessions in turn.
+func TestFourSessions(t *testing.T) {
+	t.Parallel()
+	tn := start(t, plan{client: []string{"--conn", "4"}})
+	tn.pulls(t, 8, 256*kib)
+	for _, p := range []*program{tn.client, tn.server} {
+		if convs := fields(t, p.lines("session opened"), "conv"); len(convs) != 4 {
+			t.Errorf("the %s has the conversations %v, want 4", p.name, convs)
+		}
+	}
+	used := make(map[string]int)
+	for _, line := range tn.server.mustLogTimes(t, 8, "stream opened") {
+		used[field(t, line, "from")]++
+	}
+	if len(used) != 4 {
+		t.Errorf("streams by session are %v, want 2 on each of 4", used)
+	}
+	for from, streams := range used {
+		if streams != 2 {
+			t.Errorf("%d streams came from %s, want 2", streams, from)
+		}
+	}
+}
+
+func TestPortRange(t *testing.T) {
+	t.Parallel()
+	first := freePorts(t, 4)
+	listen := fmt.Sprintf("127.0.0.1:%d-%d", first, first+3)
+	tn := start(t, plan{listen: listen, client: []string{"--conn", "12"}})
+	if _, err := tn.server.ListenAddrs(patient(t), 4); err != nil {
+		t.Fatal(err)
+	}
+	tn.pulls(t, 12, 128*kib)
+	to := fields(t, tn.client.lines("session opened"), "to")
+	at := fields(t, tn.server.mustLogTimes(t, 12, "session opened"), "at")
+	// Twelve sessions all pick the same of four ports once in 4^11 runs.
+	if len(to) < 2 || !slices.Equal(to, at) {
+		t.Errorf("the client sent to %v and the server was called at %v, want the same ports, several", to, at)
+	}
+}
+
+// An expired session takes no new streams, and ends with its last one.
+func TestAutoExpire(t *testing.T) {
+	t.Parallel()
+	tn := start(t, plan{client: []string{"--autoexpire", "1"}})
+	old := tn.slowPull(t, 300*kib) // three seconds
+	first := field(t, tn.client.mustLog(t, "session opened"), "conv")
+	tn.client.mustLog(t, "session expired, it takes no new streams")
+	tn.exchange(t, mib)
+	convs := fields(t, tn.client.lines("session opened"), "conv")
+	if len(convs) < 2 {
+		t.Error("no new session was opened for new streams")
+	}
+	select {
+	case err := <-old:
+		t.Fatalf("the old stream ended too early to show anything: %v", err)
+	default:
+	}
+	must(t, <-old)
+	line, err := tn.client.WaitLog(patient(t), `msg="session closed" to=`+tn.remote+` conv=`+first+` reason="expired and idle"`)
+	if err != nil {
+		t.Errorf("the first session is not closed: %q, %v", line, err)
+	}
+	if lines := tn.server.lines("reason=client:"); len(lines) > 0 {
+		t.Errorf("the server saw streams end badly: %s", lines)
+	}
+}
+
+// An expired session is cut when scavengettl is over.
+func TestScavengeTTL(t *testing.T) {
+	t.Parallel()
+	tn := start(t, plan{client: []string{"--autoexpire", "1", "--scavengettl", "1"}})
+	endless := tn.slowPull(t, 100*mib)
+	line := tn.client.mustLog(t, `msg="session closed"`)
+	if got := field(t, line, "reason"); !strings.Contains(got, "scavengettl is over with 1 streams open") {
+		t.Errorf("the reason is %q", got)
+	}
+	if err := <-endless; err == nil {
+		t.Error("the download of a cut stream came to a good end")
+	}
+	tn.client.mustLog(t, `msg="stream closed"`)
+	tn.server.stop(t) // it learns of the cut by its keepalive only, in half a minute
+}
+
+// A key that differs is said at the server; nothing grows there.
+func TestWrongKey(t *testing.T) {
+	t.Parallel()
+	tn := start(t, plan{client: []string{"--key", "another " + secret}})
+	before, fdErr := tn.server.FDs()
+	conn, err := tn.dial(patient(t))
+	must(t, err)
+	defer conn.Close()
+	_, err = io.WriteString(conn, "is there anybody?")
+	must(t, err)
+	if line := tn.server.mustLog(t, "datagrams arrive that do not open"); !strings.Contains(line, "key or crypt differ") {
+		t.Errorf("the server does not name the reason: %s", line)
+	}
+	conn.Close()
+	tn.client.stop(t)
+	if lines := tn.server.lines("session opened"); len(lines) > 0 {
+		t.Errorf("a session came of it: %s", lines)
+	}
+	if n := tn.target.Accepted(); n != 0 {
+		t.Errorf("%d connections reached the target", n)
+	}
+	if after, err := tn.server.FDs(); fdErr == nil && (err != nil || after != before) {
+		t.Errorf("the server has %d file descriptors, had %d (%v)", after, before, err)
+	}
+	_, tn.dial = startClient(t, tn.remote, plan{})
+	tn.exchange(t, 256*kib)
+}
+
+// A server that was killed and started again: its client notices by the
+// keepalive, 30 s at least, and goes on with a new session.
+func TestServerRestart(t *testing.T) {
+	fullOnly(t)
+	t.Parallel()
+	p := plan{both: []string{"--keepalive", "1"}, listen: freeAddr(t)}
+	tn := start(t, p)
+	tn.exchange(t, mib)
+	tn.server.kill(t)
+	p.target = tn.target.Addr()
+	again := startServer(t, p)
+	begun := time.Now()
+	// smux looks every 30 s whether there was anything within the last 30 s.
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 2*patience, errPatience)
+	defer cancel()
+	must(t, lab.WaitFor(ctx, "a stream over the server that was restarted", func() bool {
+		_, err := lab.Echo(shortly(t), tn.dial, 1, 100)
+		return err == nil
+	}))
+	t.Logf("a stream works again after %v", time.Since(begun).Round(time.Second))
+	tn.server = again
+	tn.exchange(t, mib)
+	tn.client.mustLog(t, "session lost")
+}

@@ -1,0 +1,134 @@
+package e2e_test
+
+import (
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// shutdownLimit is far above what the programs promise, 5 s for open streams
+// and 2 s for what is not acknowledged, and far below the 30 s of the
+// keepalive, by which a program that hangs would be freed.
+const shutdownLimit = 20 * time.Second
+
+// ends picks one of the two programs.
+var ends = map[string]func(*tunnel) *program{
+	"client": func(tn *tunnel) *program { return tn.client },
+	"server": func(tn *tunnel) *program { return tn.server },
+}
+
+// terminate sends SIGTERM and waits until the program has understood.
+func (p *program) terminate(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no SIGTERM")
+	}
+	must(t, p.Signal(syscall.SIGTERM))
+	p.mustLog(t, "msg=\"ending")
+}
+
+// A transfer that has little left comes to its end.
+func TestShutdownFinishesTransfers(t *testing.T) {
+	t.Parallel()
+	for name, pick := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, plan{})
+			transfer := tn.slowPull(t, 200*kib) // two seconds
+			pick(tn).terminate(t)
+			if pick(tn) == tn.client {
+				wait(t, "the client to refuse connections", func() bool {
+					conn, err := tn.dial(patient(t))
+					if err == nil {
+						conn.Close()
+					}
+					return err != nil
+				})
+			}
+			must(t, <-transfer)
+			pick(tn).mustExit(t, 0)
+		})
+	}
+}
+
+// One that never ends is cut.
+func TestShutdownCutsEndlessTransfers(t *testing.T) {
+	t.Parallel()
+	for name, pick := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, plan{})
+			transfer := tn.slowPull(t, 100*mib)
+			begun := time.Now()
+			pick(tn).terminate(t)
+			pick(tn).mustExit(t, 0)
+			if took := time.Since(begun); took > shutdownLimit {
+				t.Errorf("the %s took %v to end", name, took)
+			}
+			// Nothing on the wire tells the other end, which finds out by its keepalive.
+			tn.client.stopUnlessGone(t)
+			if err := <-transfer; err == nil {
+				t.Error("the download of a cut stream came to a good end")
+			}
+			tn.server.stopUnlessGone(t)
+		})
+	}
+}
+
+func (p *program) stopUnlessGone(t *testing.T) {
+	t.Helper()
+	if !p.gone {
+		p.stop(t)
+	}
+}
+
+// Found by hand: a stream whose one direction had ended, and whose other was
+// silent, held the end of the program up until the keepalive gave the session
+// up, or for closewait.
+func TestShutdownWithHalfOpenStream(t *testing.T) {
+	t.Parallel()
+	for name, pick := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			silent := startSilent(t)
+			tn := start(t, plan{target: silent.addr(), server: []string{"--closewait", "3600"}})
+			conn, err := tn.dial(patient(t))
+			must(t, err)
+			defer conn.Close()
+			_, err = io.WriteString(conn, "hello")
+			must(t, err)
+			must(t, conn.(*net.TCPConn).CloseWrite())
+			silent.waitEOF(t)
+			begun := time.Now()
+			pick(tn).terminate(t)
+			pick(tn).mustExit(t, 0)
+			if took := time.Since(begun); took > shutdownLimit {
+				t.Errorf("the %s took %v to end", name, took)
+			}
+		})
+	}
+}
+
+// The second signal ends the program at once.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	for name, pick := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, plan{})
+			transfer := tn.slowPull(t, 100*mib)
+			p := pick(tn)
+			p.terminate(t)
+			must(t, p.Signal(os.Interrupt))
+			p.mustExit(t, 1)
+			p.mustLog(t, "ended at once")
+			tn.client.stopUnlessGone(t)
+			<-transfer // cut, and no matter how
+			tn.server.stopUnlessGone(t)
+		})
+	}
+}

@@ -1,0 +1,209 @@
+package e2e_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"kcptun/e2e/lab"
+)
+
+// plan says how a tunnel differs from the plain one: a target of the lab, our
+// server and our client with the same key, all on 127.0.0.1 and free ports.
+type plan struct {
+	both, server, client []string // flags
+	env                  []string // of both
+	keyless              bool     // give no --key: the test does
+	listen, local        string   // addresses of the server and the client
+	target               string   // the test's own target
+
+	relay    *lab.Fault // a relay with this fault in both directions
+	oldSide  string     // "server" or "client": that one is the older release
+	noClient bool       // the test starts its own
+}
+
+// tunnel is target, server, relay and client.
+type tunnel struct {
+	target *lab.Target // nil where the test has its own
+	server *program
+	relay  *lab.Relay // nil where there is none
+	client *program
+	remote string   // where clients send to
+	dial   lab.Dial // to the target, through the tunnel
+}
+
+// start starts a tunnel. At the end of the test it wants all connections to the
+// target closed, and both programs to end well.
+func start(t *testing.T, p plan) *tunnel {
+	t.Helper()
+	tn := new(tunnel)
+	if p.target == "" {
+		tn.target = startTarget(t, "127.0.0.1:0")
+		p.target = tn.target.Addr()
+	}
+	if p.listen == "" {
+		tn.server = startServerAnywhere(t, &p)
+	} else {
+		tn.server = startServer(t, p)
+	}
+	tn.remote = p.listen
+	if p.relay != nil {
+		relay, err := lab.NewRelay(lab.RelayConfig{Server: p.listen, Up: *p.relay, Down: *p.relay, Seed: 1})
+		must(t, err)
+		t.Cleanup(func() { relay.Close() })
+		tn.relay, tn.remote = relay, relay.Addr()
+	}
+	if !p.noClient {
+		tn.client, tn.dial = startClient(t, tn.remote, p)
+	}
+	if tn.target != nil {
+		t.Cleanup(func() { // before the programs are stopped, which would close them anyhow
+			if err := tn.target.WaitIdle(patient(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return tn
+}
+
+func startTarget(t *testing.T, addr string) *lab.Target {
+	t.Helper()
+	target, err := lab.StartTarget(addr)
+	must(t, err)
+	t.Cleanup(func() { target.Close() })
+	return target
+}
+
+// startServerAnywhere chooses the address, and another one where somebody else
+// on this machine takes it before the server does.
+func startServerAnywhere(t *testing.T, p *plan) *program {
+	t.Helper()
+	for {
+		p.listen = freeAddr(t)
+		s, err := tryServer(t, *p)
+		if err == nil {
+			return s
+		}
+		if !strings.Contains(s.Log(), "address already in use") {
+			t.Fatal(err)
+		}
+		s.mustExit(t, 1)
+	}
+}
+
+// startServer starts the server of a plan and waits until it listens.
+func startServer(t *testing.T, p plan) *program {
+	t.Helper()
+	s, err := tryServer(t, p)
+	must(t, err)
+	return s
+}
+
+func tryServer(t *testing.T, p plan) (*program, error) {
+	t.Helper()
+	path, old := programs.Server, p.oldSide == "server"
+	if old {
+		path = oldProgram(t, lab.OldServer)
+	}
+	s := launch(t, "server", path, p.env, p.flags(p.server, "--listen", p.listen, "--target", p.target))
+	s.old = old
+	_, err := s.ListenAddr(patient(t))
+	return s, err
+}
+
+// startClient starts the client of a plan, which sends to remote, and returns it
+// with what dials through it.
+func startClient(t *testing.T, remote string, p plan) (*program, lab.Dial) {
+	t.Helper()
+	path, old := programs.Client, p.oldSide == "client"
+	if old {
+		path = oldProgram(t, lab.OldClient)
+	}
+	if p.local == "" {
+		p.local = "127.0.0.1:0"
+	}
+	c := launch(t, "client", path, p.env, p.flags(p.client, "--localaddr", p.local, "--remoteaddr", remote))
+	c.old = old
+	addr, err := c.ListenAddr(patient(t))
+	must(t, err)
+	return c, lab.DialTo(addr)
+}
+
+func (p plan) flags(own []string, addresses ...string) []string {
+	if !p.keyless {
+		addresses = append(addresses, "--key", secret)
+	}
+	return slices.Concat(addresses, p.both, own)
+}
+
+func oldProgram(t *testing.T, find func() (string, bool)) string {
+	t.Helper()
+	path, ok := find()
+	if !ok {
+		t.Skip("no older release here: neither KCPTUN_OLD_CLIENT and KCPTUN_OLD_SERVER nor the path has its programs")
+	}
+	return path
+}
+
+// exchange moves n bytes each way at the same time, over two streams, and checks
+// every byte.
+func (tn *tunnel) exchange(t *testing.T, n int64) {
+	t.Helper()
+	together(t, []func() error{
+		func() error { return tn.push(t, n) },
+		func() error { return tn.pull(t, n) },
+	})
+}
+
+// together runs all of them at the same time and wants no error.
+func together(t *testing.T, calls []func() error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	errs := make([]error, len(calls))
+	for i, call := range calls {
+		wg.Go(func() { errs[i] = call() })
+	}
+	wg.Wait()
+	failed := 0
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if failed++; failed <= 3 {
+			t.Error(err)
+		}
+	}
+	if failed > 0 {
+		t.Fatalf("%d of %d failed", failed, len(calls))
+	}
+}
+
+func (tn *tunnel) push(t *testing.T, n int64) error {
+	_, err := lab.Push(patient(t), tn.dial, n, nil)
+	return err
+}
+
+func (tn *tunnel) pull(t *testing.T, n int64) error {
+	_, err := lab.Pull(patient(t), tn.dial, n, nil)
+	return err
+}
+
+// slowPull begins a download of n bytes at about 100 KB/s and returns when some
+// have arrived. Its end comes out of the channel.
+func (tn *tunnel) slowPull(t *testing.T, n int64) <-chan error {
+	t.Helper()
+	begun, done := make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	ctx := patient(t)
+	go func() {
+		_, err := lab.PullSlow(ctx, tn.dial, n, func(int64) { once.Do(func() { close(begun) }) })
+		done <- err
+	}()
+	select {
+	case <-begun:
+	case err := <-done:
+		t.Fatalf("the download ended at its begin: %v", err)
+	}
+	return done
+}
