@@ -127,10 +127,11 @@ func newEchoServer(t *testing.T) *echoServer {
 	ctx, cancel := context.WithCancel(context.Background())
 	sessions := std.NewSessions(&c)
 	e.wg.Go(func() {
-		for {
+		for errs := 0; errs < 50; { // with a session and an error at hand it picks either
 			k, err := lis.AcceptKCP()
 			if err != nil {
-				return
+				errs++
+				continue
 			}
 			e.wg.Go(func() { e.serve(ctx, sessions, k) })
 		}

@@ -81,8 +81,9 @@ func TestRun(t *testing.T) {
 				st.Close()
 			}
 			eventually(t, "all streams are closed", func() bool { return s.log.count("stream closed") == 3 })
-			if err := s.end(t); err != nil {
-				t.Error(err)
+			begun := time.Now()
+			if err := s.end(t); err != nil || time.Since(begun) > grace {
+				t.Errorf("with nothing left to do it ended after %v, %v", time.Since(begun), err)
 			}
 			contains(t, s.log.String(), `reason="client finished, then target"`, "up=5 down=5", `msg="session closed"`, `reason="server ends"`)
 			if n := s.log.count("session opened"); n != 3 {

@@ -72,6 +72,9 @@ func TestMainExitCodes(t *testing.T) {
 				t.Errorf("exit code %d, want %d; stdout %q", code, tt.code, stdout)
 			}
 			contains(t, stderr, tt.want)
+			if strings.Contains(stderr, "msg=ended") {
+				lacks(t, stderr, "kcptun client:") // the log has said it
+			}
 			for line := range strings.Lines(stderr) {
 				if !strings.HasPrefix(line, "kcptun client: ") && !strings.HasPrefix(line, "time=") {
 					t.Errorf("a line of its own: %q", line)

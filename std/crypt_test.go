@@ -269,6 +269,7 @@ func TestStockSessionOverOurLink(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer far.Close()
+			defer closeListener(l, lis)
 			NewSessions(c).tune(far, l)
 			if _, err := far.Write(down); err != nil {
 				t.Fatal(err)

@@ -59,7 +59,7 @@ func (d *dozer) look() {
 		return
 	}
 	activity := d.peer.Activity()
-	idle := activity == d.seen && d.peer.InFlight() == 0
+	idle := activity == d.seen && !d.peer.Busy()
 	d.seen = activity
 	switch {
 	case idle:

@@ -12,6 +12,7 @@ const (
 	frameSYN    = 0
 	frameFIN    = 1
 	framePSH    = 2
+	frameNOP    = 3
 	frameUPD    = 4
 	updateBytes = 8 // in a UPD frame of smux 2: bytes consumed u32, window u32
 )
@@ -67,6 +68,12 @@ func (c *frameConn) Close() error {
 // writeFIN writes a FIN frame for a stream.
 func (c *frameConn) writeFIN(stream uint32) error {
 	head := c.header(frameFIN, stream, 0)
+	return c.out.write(head[:], nil)
+}
+
+// writeNOP writes a frame that says nothing; its packet carries the window.
+func (c *frameConn) writeNOP() error {
+	head := c.header(frameNOP, 0, 0)
 	return c.out.write(head[:], nil)
 }
 

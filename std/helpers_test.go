@@ -264,22 +264,27 @@ func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
 		t.Fatal(err)
 	}
 	u.closed = sync.OnceFunc(func() {
-		// The listener's reader first: it takes a late packet of a session that has
-		// been closed for a new session.
-		u.serverLink.Close()
-		for {
-			k, err := lis.AcceptKCP()
-			if err != nil {
-				break
-			}
-			k.Close()
-		}
+		closeListener(u.serverLink, lis)
 		u.client.Close(errTestEnds)
 		u.server.Close(errTestEnds)
-		lis.Close()
 	})
 	t.Cleanup(u.closed)
 	return u
+}
+
+// closeListener closes a link and its listener before the sessions on them are
+// closed: the listener takes a late packet of a closed session for a new one.
+func closeListener(l *link.Conn, lis *kcp.Listener) {
+	l.Close()
+	for errs := 0; errs < 50; { // with a session and an error at hand it picks either
+		k, err := lis.AcceptKCP() // an error comes when the listener's reader has ended
+		if err != nil {
+			errs++
+			continue
+		}
+		k.Close()
+	}
+	lis.Close()
 }
 
 var errTestEnds = errors.New("test ends")

@@ -92,7 +92,17 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	if theirs.version != f.cfg.SmuxVer {
 		note("smuxver", f.cfg.SmuxVer, theirs.version)
 	}
-	return f.start(k, l, peer, false, theirs, conn)
+	s, err := f.start(k, l, peer, false, theirs, conn)
+	if err != nil {
+		return nil, err
+	}
+	// Until tune, kcp-go had a window of 32 packets. A client that filled it was
+	// told so, and would wait for its probe to learn of the larger one.
+	if err := s.conn.writeNOP(); err != nil {
+		s.Close(err)
+		return nil, err
+	}
+	return s, nil
 }
 
 // tune gives a KCP session its parameters.

@@ -93,15 +93,7 @@ func rawServer(t *testing.T, ctx context.Context, words string) error {
 	if _, err2 := k.Write([]byte("x")); err2 == nil {
 		t.Error("the KCP session is still open")
 	}
-	// The listener's reader takes what comes late for a new session.
-	l.Close()
-	for {
-		k, err := lis.AcceptKCP()
-		if err != nil {
-			break
-		}
-		k.Close()
-	}
+	closeListener(l, lis)
 	return err
 }
 
@@ -169,9 +161,8 @@ func stranger(t *testing.T, cc *Config, answer func(k *kcp.UDPSession)) (*Sessio
 	}()
 	_, _ = s.Open() // the answer may be here before it returns
 	return s, func() {
+		closeListener(l, lis)
 		s.Close(errTestEnds)
-		l.Close()
-		lis.Close()
 		<-answered
 	}
 }

@@ -73,6 +73,12 @@ func (p *Peer) InFlight() int {
 	return max(0, int(int32(p.next.Load()-p.una.Load())))
 }
 
+// Busy tells whether something is on its way to the peer or may wait to be: it
+// is not acknowledged, or the peer has no room, or the rate limit holds it back.
+func (p *Peer) Busy() bool {
+	return p.InFlight() > 0 || p.full.Load() || p.paced.Load() > 0
+}
+
 // Activity grows with every packet to or from the peer.
 func (p *Peer) Activity() uint64 { return p.activity.Load() }
 
@@ -242,7 +248,7 @@ func (p *Peer) Drain(ctx context.Context, quiet time.Duration) error {
 	defer tick.Stop()
 	last, since := p.next.Load(), time.Now()
 	for {
-		if next := p.next.Load(); next != last || p.InFlight() > 0 || p.full.Load() || p.paced.Load() > 0 {
+		if next := p.next.Load(); next != last || p.Busy() {
 			last, since = next, time.Now()
 		}
 		if time.Since(since) >= quiet {
