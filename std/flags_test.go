@@ -146,6 +146,12 @@ func TestFlagForms(t *testing.T) {
 	unsetKey(t)
 	for _, r := range flagRows() {
 		for role, standard := range r.defaults {
+			if r.name == "QPP" && QPPLicence == "" || r.name == "pprof" && !pprofBuilt {
+				if _, err := parse(role, "--"+r.name); err == nil || !strings.Contains(err.Error(), "built without") {
+					t.Errorf("--%s: %v", r.name, err)
+				}
+				continue
+			}
 			value := map[string]string{"false": "true", "": "x"}[standard]
 			switch {
 			case r.name == "crypt":

@@ -28,8 +28,12 @@ type eventLog struct {
 	events []event
 }
 
-func (l *eventLog) sawSYN(stream uint32) { l.events = append(l.events, event{command: frameSYN, stream: stream}) }
-func (l *eventLog) sawFIN(stream uint32) { l.events = append(l.events, event{command: frameFIN, stream: stream}) }
+func (l *eventLog) sawSYN(stream uint32) {
+	l.events = append(l.events, event{command: frameSYN, stream: stream})
+}
+func (l *eventLog) sawFIN(stream uint32) {
+	l.events = append(l.events, event{command: frameFIN, stream: stream})
+}
 func (l *eventLog) sawUPD(stream, consumed, window uint32) {
 	l.events = append(l.events, event{frameUPD, stream, [2]uint32{consumed, window}})
 }
