@@ -21,7 +21,7 @@ func ParseMultiPort(addr string) (*MultiPort, error) {
 		return nil, fmt.Errorf("%q has no port: write host:port or host:min-max", addr)
 	}
 	host, ports := addr[:colon], addr[colon+1:]
-	if strings.ContainsAny(host, ":[]") && (!strings.HasPrefix(host, "[") || strings.IndexByte(host, ']') != len(host)-1) {
+	if strings.ContainsAny(host, ":[]") && (strings.LastIndexByte(host, '[') != 0 || strings.IndexByte(host, ']') != len(host)-1) {
 		return nil, fmt.Errorf("%q: write an IPv6 address in brackets, [address]:port", addr)
 	}
 	low, high, isRange := strings.Cut(ports, "-")

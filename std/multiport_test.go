@@ -97,7 +97,7 @@ func TestIsUnixPath(t *testing.T) {
 }
 
 func FuzzMultiPort(f *testing.F) {
-	for _, seed := range []string{"vps:29900", "[::1]:1-3", ":1-65535", "a:b:c", "[]:1", "x:0", "x:2-1", "\x00:1", "x:-1-2"} {
+	for _, seed := range []string{"vps:29900", "[::1]:1-3", ":1-65535", "a:b:c", "[]:1", "x:0", "x:2-1", "\x00:1", "x:-1-2", "[[]:1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, addr string) {

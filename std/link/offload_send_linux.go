@@ -1,0 +1,192 @@
+package link
+
+import (
+	"errors"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// sender is the way out of a batchSocket.
+type sender struct {
+	s     *batchSocket
+	msgs  []mmsghdr
+	iovs  []unix.Iovec
+	names []unix.RawSockaddrInet6 // either family fits
+	ctrl  []ancillary
+
+	write func(fd uintptr) bool
+	todo  []mmsghdr
+	n     int
+	err   error
+}
+
+func (t *sender) init(s *batchSocket, messages int) {
+	t.s = s
+	t.names, t.ctrl = make([]unix.RawSockaddrInet6, messages), make([]ancillary, messages)
+	t.msgs, t.iovs = make([]mmsghdr, messages), make([]unix.Iovec, messages)
+	t.write = t.call
+}
+
+// call is one sendmmsg; false makes the caller wait until the socket has room.
+func (t *sender) call(fd uintptr) bool {
+	for {
+		n, _, e := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&t.todo[0])), uintptr(len(t.todo)), unix.MSG_DONTWAIT, 0, 0)
+		switch e {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return false
+		case 0:
+			t.n, t.err = int(n), nil
+		default:
+			t.n, t.err = 0, e
+		}
+		return true
+	}
+}
+
+// send sends batches as they are where the kernel segments them, and as single
+// datagrams where it does not.
+func (t *sender) send(batches []*batch) (refused int, err error) {
+	for len(batches) > 0 {
+		n := 0
+		for n < len(t.msgs) && n < len(batches) && t.whole(batches[n]) {
+			t.fill(n, batches[n].peer, batches[n].buf, batches[n].size, batches[n].count)
+			n++
+		}
+		if n == 0 {
+			r, e := t.single(batches[0])
+			if e != nil {
+				refused, err = refused+r, e
+			}
+			batches = batches[1:]
+			continue
+		}
+		sent, e := t.flush(n)
+		batches = batches[sent:]
+		if e != nil { // of the first that was not sent
+			b := batches[0]
+			if b.count > 1 && t.gaveUp(b.peer, e) {
+				continue
+			}
+			refused, err = refused+b.count, e
+			batches = batches[1:]
+		}
+	}
+	return refused, err
+}
+
+// whole tells whether a batch can go out in one message.
+func (t *sender) whole(b *batch) bool { return b.count == 1 || t.s.gso && !b.peer.noGSO.Load() }
+
+// gaveUp tells whether e means that the kernel, or the way to the peer, does not
+// segment, and gives segmentation up for good.
+func (t *sender) gaveUp(p *Peer, e error) bool {
+	switch {
+	case errors.Is(e, unix.EIO), errors.Is(e, unix.ENOPROTOOPT), errors.Is(e, unix.EOPNOTSUPP):
+		t.s.gso = false // the device cannot make the checksums
+		t.s.opt.Log.Info("the system does not segment datagrams here, sending them one by one", "err", e)
+		return true
+	case errors.Is(e, unix.EINVAL), errors.Is(e, unix.EMSGSIZE):
+		p.noGSO.Store(true) // segments that need fragments, on this path alone
+		t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", p.text, "err", e)
+		return true
+	}
+	return false
+}
+
+// single sends the datagrams of a batch as messages of their own.
+func (t *sender) single(b *batch) (refused int, err error) {
+	n := 0
+	out := func() {
+		for at := 0; at < n; {
+			sent, e := t.flushFrom(at, n)
+			if at += sent; e != nil { // the one that failed is lost
+				refused, err = refused+1, e
+				at++
+			}
+		}
+		n = 0
+	}
+	b.datagrams(func(d []byte) {
+		t.fill(n, b.peer, d, len(d), 1)
+		if n++; n == len(t.msgs) {
+			out()
+		}
+	})
+	out()
+	return refused, err
+}
+
+func (t *sender) flush(n int) (int, error) { return t.flushFrom(0, n) }
+
+// flushFrom sends messages until all are sent or one fails.
+func (t *sender) flushFrom(from, to int) (sent int, err error) {
+	for at := from; at < to; at += t.n {
+		t.todo = t.msgs[at:to]
+		if err := t.s.raw.Write(t.write); err != nil {
+			return at - from, err
+		}
+		if t.err != nil {
+			return at - from, t.err
+		}
+	}
+	return to - from, nil
+}
+
+// fill makes message i of one or more datagrams.
+func (t *sender) fill(i int, p *Peer, b []byte, size, count int) {
+	t.iovs[i].Base = &b[0]
+	t.iovs[i].SetLen(len(b))
+	h := &t.msgs[i].hdr
+	h.Name = (*byte)(unsafe.Pointer(&t.names[i]))
+	h.Namelen = toRaw(&t.names[i], p.addr, p.scope, t.s.v6)
+	h.Iov = &t.iovs[i]
+	h.SetIovlen(1)
+	space := 0
+	if count > 1 {
+		space = putControl(&t.ctrl[i], 0, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
+		*(*uint16)(unsafe.Pointer(&t.ctrl[i].b[unix.CmsgLen(0)])) = uint16(size)
+	}
+	if at := p.local.Load(); at != nil && t.s.info {
+		space = putLocal(&t.ctrl[i], space, *at, p.scope, t.s.v6)
+	}
+	h.Control, h.Flags = nil, 0
+	if space > 0 {
+		h.Control = &t.ctrl[i].b[0]
+	}
+	h.SetControllen(space)
+}
+
+// putLocal adds the address to send from.
+func putLocal(c *ancillary, at int, addr netip.Addr, scope uint32, v6 bool) int {
+	if v6 {
+		end := putControl(c, at, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+		*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c.b[at+unix.CmsgLen(0)])) = unix.Inet6Pktinfo{Addr: addr.As16(), Ifindex: scope}
+		return end
+	}
+	end := putControl(c, at, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+	*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c.b[at+unix.CmsgLen(0)])) = unix.Inet4Pktinfo{Spec_dst: addr.As4()}
+	return end
+}
+
+// putControl begins an ancillary message of size bytes and returns its end.
+func putControl(c *ancillary, at, level, kind, size int) int {
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&c.b[at]))
+	h.Level, h.Type = int32(level), int32(kind)
+	h.SetLen(unix.CmsgLen(size))
+	return at + unix.CmsgSpace(size)
+}
+
+// toRaw writes an address in the form of the socket's family and returns its
+// length.
+func toRaw(sa *unix.RawSockaddrInet6, to netip.AddrPort, scope uint32, v6 bool) uint32 {
+	if v6 {
+		*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: hostOrder(to.Port()), Addr: to.Addr().As16(), Scope_id: scope}
+		return unix.SizeofSockaddrInet6
+	}
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(sa)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: hostOrder(to.Port()), Addr: to.Addr().As4()}
+	return unix.SizeofSockaddrInet4
+}
