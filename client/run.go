@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"kcptun/std"
-	"kcptun/std/link"
 )
 
 // Time limits of the client.
@@ -19,12 +18,8 @@ const (
 // run listens for applications and carries their connections until ctx ends.
 func run(ctx context.Context, cfg *Config, env std.Env) error {
 	if cfg.TCP {
-		cleared, err := link.CheckTCP()
-		if err != nil {
+		if err := env.ReadyTCP(); err != nil {
 			return err
-		}
-		for _, rule := range cleared {
-			env.Log.Warn("removed a rule that a killed run had left", "rule", rule)
 		}
 	}
 	dial, err := newDialer(cfg, env)

@@ -47,12 +47,8 @@ func openLinks(ctx context.Context, cfg *Config, env std.Env, options link.Optio
 	}
 	opens := []opener{{"udp", link.Listen}}
 	if cfg.TCP {
-		cleared, err := link.CheckTCP()
-		if err != nil {
+		if err := env.ReadyTCP(); err != nil {
 			return nil, err
-		}
-		for _, rule := range cleared {
-			env.Log.Warn("removed a rule that a killed run had left", "rule", rule)
 		}
 		opens = append(opens, opener{"tcp", link.ListenTCP})
 	}

@@ -130,3 +130,13 @@ func (a App) onSignals(cancel func(), log *slog.Logger) (stop func()) {
 		close(done)
 	}
 }
+
+// ReadyTCP checks that --tcp can work here, before anything opens, and logs the
+// rules of killed runs that it removed.
+func (e Env) ReadyTCP() error {
+	cleared, err := link.CheckTCP()
+	for _, rule := range cleared {
+		e.Log.Warn("removed a rule that a killed run had left", "rule", rule)
+	}
+	return err
+}

@@ -98,7 +98,8 @@ func (g *gatherer) run() {
 	defer close(g.done)
 	for range g.wake {
 		// Whoever is ready to write, writes first: the first bytes of a stream
-		// travel with its SYN. Where nobody is, this takes no time.
+		// travel with its SYN, once the session is past its gentle beginning. Where
+		// nobody is, this takes no time.
 		runtime.Gosched()
 		for {
 			buf, full := g.take()

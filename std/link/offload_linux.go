@@ -44,12 +44,6 @@ type batchSocket struct {
 	tx sender
 }
 
-// mmsghdr is the kernel's struct mmsghdr.
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-}
-
 // newBatchSocket puts batching over a socket; the plain one where the system
 // does not give what that needs.
 func newBatchSocket(plain *udpSocket, opt Options, listening bool) carrier {
@@ -147,20 +141,11 @@ func (r *receiver) startGRO() {
 
 // call is one recvmmsg; false makes the caller wait until there is something.
 func (r *receiver) call(fd uintptr) bool {
-	for {
-		n, _, e := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
-		switch e {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		case 0:
-			r.n, r.err = int(n), nil
-		default:
-			r.n, r.err = 0, e
-		}
-		return true
+	n, errno, ready := mmsg(unix.SYS_RECVMMSG, fd, r.msgs)
+	if r.n, r.err = n, nil; errno != 0 {
+		r.err = errno
 	}
+	return ready
 }
 
 func (r *receiver) recv() ([]inbound, error) {

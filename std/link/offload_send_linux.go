@@ -31,20 +31,11 @@ func (t *sender) init(s *batchSocket, messages int) {
 
 // call is one sendmmsg; false makes the caller wait until the socket has room.
 func (t *sender) call(fd uintptr) bool {
-	for {
-		n, _, e := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&t.todo[0])), uintptr(len(t.todo)), unix.MSG_DONTWAIT, 0, 0)
-		switch e {
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		case 0:
-			t.n, t.err = int(n), nil
-		default:
-			t.n, t.err = 0, e
-		}
-		return true
+	n, errno, ready := mmsg(unix.SYS_SENDMMSG, fd, t.todo)
+	if t.n, t.err = n, nil; errno != 0 {
+		t.err = errno
 	}
+	return ready
 }
 
 // send sends batches as they are where the kernel segments them, and as single

@@ -57,20 +57,11 @@ func (s *rawSocket) read(b *rawBatch) error {
 }
 
 func (s *rawSocket) tryRead(fd uintptr) (done bool) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.into.messages[0])), rawPackets, unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			s.into.count = int(n)
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			s.readErr = os.NewSyscallError("recvmmsg", errno)
-		}
-		return true
+	n, errno, ready := mmsg(unix.SYS_RECVMMSG, fd, s.into.messages[:])
+	if s.into.count = n; errno != 0 {
+		s.readErr = os.NewSyscallError("recvmmsg", errno)
 	}
+	return ready
 }
 
 // packet is one packet of a batch: its addresses and the TCP segment in it.

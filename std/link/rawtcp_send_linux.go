@@ -94,18 +94,9 @@ func (s *rawSender) result() (refused int, err error) {
 }
 
 func (s *rawSender) tryWrite(fd uintptr) (done bool) {
-	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.todo[0])), uintptr(len(s.todo)), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			s.sent, s.writeErr = int(n), nil
-		case unix.EINTR:
-			continue
-		case unix.EAGAIN:
-			return false
-		default:
-			s.sent, s.writeErr = 0, os.NewSyscallError("sendmmsg", errno)
-		}
-		return true
+	n, errno, ready := mmsg(unix.SYS_SENDMMSG, fd, s.todo)
+	if s.sent, s.writeErr = n, nil; errno != 0 {
+		s.writeErr = os.NewSyscallError("sendmmsg", errno)
 	}
+	return ready
 }
