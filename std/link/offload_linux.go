@@ -1,7 +1,6 @@
 package link
 
 import (
-	"net"
 	"net/netip"
 	"syscall"
 	"unsafe"
@@ -29,16 +28,13 @@ type ancillary struct {
 
 // batchSocket is the carrier for Linux: sendmmsg and recvmmsg, segmentation on
 // the way out (UDP_SEGMENT, Linux 4.18) and its reverse on the way in (UDP_GRO,
-// 5.0), each where the kernel has it. It also tells at which address a datagram
-// arrived and answers from there.
+// 5.0), each where the kernel has it.
 type batchSocket struct {
 	*udpSocket
-	raw  syscall.RawConn
-	opt  Options
-	v6   bool // the socket's family, IPv6 also when dual-stack
-	gso  bool // only the flusher uses it, after the start
-	gro  bool // not tried yet
-	info bool // ask and tell local addresses
+	raw syscall.RawConn
+	opt Options
+	gso bool // only the flusher uses it, after the start
+	gro bool // not tried yet
 
 	rx receiver
 	tx sender
@@ -52,8 +48,7 @@ func newBatchSocket(plain *udpSocket, opt Options, listening bool) carrier {
 		return plain
 	}
 	s := &batchSocket{udpSocket: plain, raw: raw, opt: opt}
-	local := plain.conn.LocalAddr().(*net.UDPAddr)
-	err = raw.Control(func(fd uintptr) { s.probe(int(fd), local) })
+	err = raw.Control(func(fd uintptr) { s.probe(int(fd)) })
 	if err != nil {
 		return plain
 	}
@@ -68,20 +63,11 @@ func newBatchSocket(plain *udpSocket, opt Options, listening bool) carrier {
 }
 
 // probe asks the kernel what it can do.
-func (s *batchSocket) probe(fd int, local *net.UDPAddr) {
-	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	s.v6 = err == nil && domain == unix.AF_INET6
-	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+func (s *batchSocket) probe(fd int) {
+	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s.gso = err == nil
 	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
 	s.gro = err == nil
-	if local.IP.IsUnspecified() {
-		if s.v6 {
-			s.info = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1) == nil
-		} else {
-			s.info = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1) == nil
-		}
-	}
 }
 
 func (s *batchSocket) recv() ([]inbound, error)           { return s.rx.recv() }
@@ -94,6 +80,7 @@ type receiver struct {
 	iovs  []unix.Iovec
 	names []unix.RawSockaddrInet6 // either family fits
 	ctrl  []ancillary
+	zones zones
 	buf   []byte
 	slot  int // bytes of buf for each message
 	in    []inbound
@@ -167,7 +154,7 @@ func (r *receiver) recv() ([]inbound, error) {
 	for i := range r.n {
 		m := &r.msgs[i]
 		data := r.buf[i*r.slot:][:m.len]
-		in := inbound{data: data, size: len(data), from: fromRaw(&r.names[i])}
+		in := inbound{data: data, size: len(data), from: fromRaw(&r.names[i], &r.zones)}
 		parseControl(r.ctrl[i].b[:m.hdr.Controllen], &in)
 		r.in = append(r.in, in)
 	}
@@ -196,14 +183,14 @@ func parseControl(b []byte, in *inbound) {
 }
 
 // fromRaw reads an address of either family.
-func fromRaw(sa *unix.RawSockaddrInet6) netip.AddrPort {
+func fromRaw(sa *unix.RawSockaddrInet6, zones *zones) netip.AddrPort {
 	if sa.Family == unix.AF_INET {
 		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
 		return netip.AddrPortFrom(netip.AddrFrom4(sa4.Addr), hostOrder(sa4.Port))
 	}
 	a := netip.AddrFrom16(sa.Addr).Unmap()
 	if sa.Scope_id != 0 && a.IsLinkLocalUnicast() {
-		a = a.WithZone(zoneName(sa.Scope_id))
+		a = a.WithZone(zones.name(sa.Scope_id))
 	}
 	return netip.AddrPortFrom(a, hostOrder(sa.Port))
 }

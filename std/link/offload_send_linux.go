@@ -141,26 +141,12 @@ func (t *sender) fill(i int, p *Peer, b []byte, size, count int) {
 		space = putControl(&t.ctrl[i], 0, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
 		*(*uint16)(unsafe.Pointer(&t.ctrl[i].b[unix.CmsgLen(0)])) = uint16(size)
 	}
-	if at := p.local.Load(); at != nil && t.s.info {
-		space = putLocal(&t.ctrl[i], space, *at, p.scope, t.s.v6)
-	}
+	space = t.s.putLocal(&t.ctrl[i], space, p)
 	h.Control, h.Flags = nil, 0
 	if space > 0 {
 		h.Control = &t.ctrl[i].b[0]
 	}
 	h.SetControllen(space)
-}
-
-// putLocal adds the address to send from.
-func putLocal(c *ancillary, at int, addr netip.Addr, scope uint32, v6 bool) int {
-	if v6 {
-		end := putControl(c, at, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
-		*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c.b[at+unix.CmsgLen(0)])) = unix.Inet6Pktinfo{Addr: addr.As16(), Ifindex: scope}
-		return end
-	}
-	end := putControl(c, at, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
-	*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c.b[at+unix.CmsgLen(0)])) = unix.Inet4Pktinfo{Spec_dst: addr.As4()}
-	return end
 }
 
 // putControl begins an ancillary message of size bytes and returns its end.

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"net"
 	"net/netip"
 	"strconv"
@@ -11,25 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udpPair are links over UDP between the namespaces of a lab.
-func (l *rawLab) udpPair(opt Options, host string) (client, server *Conn) {
-	l.t.Helper()
-	server = l.open(l.server, func() (*Conn, error) { return Listen(context.Background(), opt, ":0") })
-	remote := net.JoinHostPort(host, portOf(server))
-	client = l.open(l.client, func() (*Conn, error) { return Dial(context.Background(), opt, remote) })
-	return client, server
-}
-
 // On a path whose datagrams need fragments the kernel refuses to segment. That
 // is given up for the peer, said once, and nothing is lost by it.
 func TestUDPPathBelowTheMTU(t *testing.T) {
 	for host, other := range map[string]string{labServer4: labClient4, labServer6: labClient6} {
 		t.Run(host, func(t *testing.T) {
-			l := newRawLab(t)
+			l := newLab(t)
 			l.run("ip -n " + l.server + " link set w0 mtu 1280")
 			l.run("ip -n " + l.client + " link set w0 mtu 1280")
 			opt, book := options(newAES())
-			client, server := l.udpPair(opt, host)
+			server := l.listenUDP(opt, ":0")
+			client := l.dialUDP(opt, net.JoinHostPort(host, portOf(server)))
 			c, s := sessions(t, client, server, 10, 3)
 			exchange(t, c, s, 1<<20)
 			if _, err := unix.GetsockoptInt(int(fdOf(t, client)), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {

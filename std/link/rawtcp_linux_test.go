@@ -114,7 +114,7 @@ func TestTCPWithTCPRaw(t *testing.T) {
 		for _, f := range labFamilies {
 			for _, local := range []string{f.server, ""} {
 				t.Run(pair.name+" "+f.name+" at "+local, func(t *testing.T) {
-					l := &rawLab{t: t, server: l.server, client: l.client}
+					l := &rawLab{l.as(t)}
 					listener := l.serveKCP(pair.serverOurs, net.JoinHostPort(local, labPort))
 					client, server := l.dialKCP(pair.clientOurs, net.JoinHostPort(f.server, labPort), listener)
 					exchange(t, client, server, 1<<20)

@@ -163,20 +163,6 @@ func TestDSCPOnTheWire(t *testing.T) {
 	}
 }
 
-// A server with several addresses answers from the one it was asked at.
-func TestAnswerComesFromTheAddressAsked(t *testing.T) {
-	opt, _ := options(newAES())
-	server, port := listenAt(t, opt, ":0")
-	only4, port4 := listenAt(t, opt, "0.0.0.0:0")
-	for range 2 {
-		ask(t, dialTo(t, opt, "127.0.0.2:"+port), server)
-		ask(t, dialTo(t, opt, "127.0.0.3:"+port4), only4)
-	}
-	if opt.Stats.Foreign.Load() != 0 {
-		t.Errorf("answers from other addresses: %v", opt.Stats)
-	}
-}
-
 func systemLimit(t *testing.T, name string) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/sys/net/core/" + name)

@@ -55,6 +55,7 @@ func openUDP(ctx context.Context, opt Options, network, local string) (carrier, 
 	}
 	conn := pc.(*net.UDPConn)
 	s := &udpSocket{conn: conn}
+	s.askLocal(conn)
 	if opt.DSCP > 0 {
 		if err := setDSCP(conn, opt.DSCP); err != nil {
 			opt.Log.Warn("dscp is not in force", "dscp", opt.DSCP, "err", err)
@@ -71,6 +72,7 @@ func openUDP(ctx context.Context, opt Options, network, local string) (carrier, 
 
 // udpSocket is the carrier with one datagram per system call.
 type udpSocket struct {
+	localInfo
 	conn  *net.UDPConn
 	clamp string
 	buf   [2 * MaxDatagram]byte
@@ -78,18 +80,18 @@ type udpSocket struct {
 }
 
 func (s *udpSocket) recv() ([]inbound, error) {
-	n, from, err := s.conn.ReadFromUDPAddrPort(s.buf[:])
+	n, from, at, err := s.read(s.conn, s.buf[:])
 	if err != nil {
 		return nil, err
 	}
-	s.in[0] = inbound{data: s.buf[:n], size: n, from: unmap(from)}
+	s.in[0] = inbound{data: s.buf[:n], size: n, from: unmap(from), at: at}
 	return s.in[:], nil
 }
 
 func (s *udpSocket) send(batches []*batch) (refused int, err error) {
 	for _, b := range batches {
 		b.datagrams(func(d []byte) {
-			if _, e := s.conn.WriteToUDPAddrPort(d, b.peer.addr); e != nil {
+			if e := s.write(s.conn, d, b.peer); e != nil {
 				refused, err = refused+1, e
 			}
 		})

@@ -1,0 +1,74 @@
+package link
+
+import (
+	"net"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// localInfo is what a UDP socket needs to answer from the address that it was
+// asked at. A peer takes answers from no other, and the system would choose by
+// the way back.
+type localInfo struct {
+	v6   bool // the socket's family, IPv6 also when dual-stack
+	info bool // ask and tell local addresses: the socket is not bound to one
+
+	heard, told ancillary // of one datagram per system call
+}
+
+// askLocal has the kernel tell local addresses.
+func (i *localInfo) askLocal(conn *net.UDPConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	ask := func(fd uintptr) {
+		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+		i.v6 = err == nil && domain == unix.AF_INET6
+		level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
+		if i.v6 {
+			level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
+		}
+		i.info = conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified() &&
+			unix.SetsockoptInt(int(fd), level, option, 1) == nil
+	}
+	_ = raw.Control(ask) // closed: the next call says so
+}
+
+// read receives one datagram, sent to at.
+func (i *localInfo) read(conn *net.UDPConn, b []byte) (n int, from netip.AddrPort, at netip.Addr, err error) {
+	n, size, _, from, err := conn.ReadMsgUDPAddrPort(b, i.heard.b[:])
+	if err != nil {
+		return 0, from, at, err
+	}
+	var in inbound
+	parseControl(i.heard.b[:size], &in)
+	return n, from, in.at, nil
+}
+
+// write sends one datagram.
+func (i *localInfo) write(conn *net.UDPConn, d []byte, p *Peer) error {
+	space := i.putLocal(&i.told, 0, p)
+	_, _, err := conn.WriteMsgUDPAddrPort(d, i.told.b[:space], p.addr)
+	return err
+}
+
+// putLocal adds the address to send from, where it is known, to ancillary data
+// that ends at end, and returns the new end.
+func (i *localInfo) putLocal(c *ancillary, end int, p *Peer) int {
+	at := p.local.Load()
+	if at == nil || !i.info {
+		return end
+	}
+	data := end + unix.CmsgLen(0)
+	if i.v6 {
+		end = putControl(c, end, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+		*(*unix.Inet6Pktinfo)(unsafe.Pointer(&c.b[data])) = unix.Inet6Pktinfo{Addr: at.As16(), Ifindex: p.scope}
+		return end
+	}
+	end = putControl(c, end, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+	*(*unix.Inet4Pktinfo)(unsafe.Pointer(&c.b[data])) = unix.Inet4Pktinfo{Spec_dst: at.As4()}
+	return end
+}
