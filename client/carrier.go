@@ -66,7 +66,7 @@ func (c *carrier) stream(ctx context.Context) (*std.Stream, *std.Session, error)
 		if err != nil {
 			return nil, nil, err
 		}
-		st, err := sess.Open()
+		st, err := sess.OpenCorked()
 		if err == nil {
 			return st, sess, nil
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // copyBuffer is the size in bytes of the buffers that copying takes from a pool.
-const copyBuffer = 32 << 10
+const copyBuffer = 64 << 10
 
 var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
 
@@ -36,21 +36,45 @@ func noEOF(err error) error {
 	return err
 }
 
+// corker is a writer that can hold small writes back, so that they travel together:
+// what arrives in one go, and the end of it.
+type corker interface {
+	io.Writer
+	WriteCorked(p []byte) (int, error)
+	Flush() error
+}
+
+// corkLimit is the most in bytes that is worth holding back: it is copied once more.
+const corkLimit = 2 << 10
+
 // transfer is Copy for relays. A socket is waited on without a buffer in hand,
-// so that thousands of idle streams hold none.
-func transfer(dst io.Writer, src io.Reader) error {
-	sock, ok := src.(interface {
-		net.Conn
-		syscall.Conn
-	})
+// so that thousands of idle streams hold none, and with nothing held back.
+func transfer(dst corker, src io.Reader) error {
+	sock, ok := src.(socket)
 	if !ok {
+		if err := dst.Flush(); err != nil {
+			return err
+		}
 		_, err := Copy(dst, src)
 		return err
 	}
+	r, err := newSocketReader(sock)
+	if err != nil {
+		return err
+	}
+	held := true // the opening of the stream is
 	for {
-		buf, n, err := readSocket(sock)
-		if n > 0 {
+		buf, n, err := r.read(!held)
+		switch {
+		case n > corkLimit:
 			_, err = dst.Write((*buf)[:n])
+			held = false
+		case n > 0:
+			_, err = dst.WriteCorked((*buf)[:n])
+			held = true
+		case errors.Is(err, errNothingYet):
+			err = dst.Flush()
+			held = false
 		}
 		if buf != nil {
 			copyBuffers.Put(buf)
@@ -60,3 +84,12 @@ func transfer(dst io.Writer, src io.Reader) error {
 		}
 	}
 }
+
+// socket is a connection of the system's, TCP or unix.
+type socket interface {
+	net.Conn
+	syscall.Conn
+}
+
+// errNothingYet is the result of a read that was not to wait.
+var errNothingYet = errors.New("nothing to read yet")

@@ -2,17 +2,18 @@
 
 package std
 
-import (
-	"net"
-	"syscall"
-)
+// socketReader reads from a socket into buffers of the pool.
+type socketReader struct{ sock socket }
 
-// readSocket reads into a buffer of the pool. EOF is an error here.
-func readSocket(sock interface {
-	net.Conn
-	syscall.Conn
-}) (buf *[]byte, n int, err error) {
+func newSocketReader(sock socket) (*socketReader, error) { return &socketReader{sock}, nil }
+
+// read reads into a buffer that is the caller's from then on. Without wait nothing
+// is read: here only a wait tells whether something is there.
+func (r *socketReader) read(wait bool) (buf *[]byte, n int, err error) {
+	if !wait {
+		return nil, 0, errNothingYet
+	}
 	buf = copyBuffers.Get().(*[]byte)
-	n, err = sock.Read(*buf)
+	n, err = r.sock.Read(*buf)
 	return buf, n, err
 }

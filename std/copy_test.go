@@ -69,6 +69,12 @@ func TestCopyErrors(t *testing.T) {
 	}
 }
 
+// uncorked is a corker that holds nothing back.
+type uncorked struct{ io.Writer }
+
+func (u uncorked) WriteCorked(p []byte) (int, error) { return u.Write(p) }
+func (u uncorked) Flush() error                      { return nil }
+
 // A socket is read to its end, and its errors come through.
 func TestTransferFromSocket(t *testing.T) {
 	for name, pair := range map[string]func() (net.Conn, net.Conn){
@@ -81,18 +87,18 @@ func TestTransferFromSocket(t *testing.T) {
 			data := randomBytes(4, 1<<20)
 			go func() { _, _ = a.Write(data); a.Close() }()
 			var got bytes.Buffer
-			if err := transfer(&got, deadline(t, b)); err != nil || !bytes.Equal(got.Bytes(), data) {
+			if err := transfer(uncorked{&got}, deadline(t, b)); err != nil || !bytes.Equal(got.Bytes(), data) {
 				t.Error(got.Len(), err)
 			}
 			b.Close()
-			if err := transfer(&got, b); !errors.Is(err, net.ErrClosed) {
+			if err := transfer(uncorked{&got}, b); !errors.Is(err, net.ErrClosed) {
 				t.Error("closed here:", err)
 			}
 			_, d := pair()
 			if err := d.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			if err := transfer(&got, d); !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := transfer(uncorked{&got}, d); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Error("deadline:", err)
 			}
 		})
@@ -101,7 +107,7 @@ func TestTransferFromSocket(t *testing.T) {
 	send(t, a, []byte("x"))
 	c, d := net.Pipe()
 	d.Close()
-	if err := transfer(c, b); !errors.Is(err, io.ErrClosedPipe) {
+	if err := transfer(uncorked{c}, b); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error("error of the writer:", err)
 	}
 }
@@ -111,7 +117,7 @@ func TestTransferIsWoken(t *testing.T) {
 	noLeak(t)
 	_, b := tcpPair(t)
 	done := make(chan error, 1)
-	go func() { done <- transfer(io.Discard, b) }()
+	go func() { done <- transfer(uncorked{io.Discard}, b) }()
 	b.Close()
 	if err := within(t, "transfer ends", done); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)

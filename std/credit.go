@@ -36,9 +36,10 @@ func (c *credit) grant(consumed, window uint32) {
 	}
 }
 
-// take waits for credit and takes up to n bytes of it. It fails when the stream
-// or the session was closed.
-func (c *credit) take(n int, stream, session <-chan struct{}) (int, error) {
+// take takes up to n bytes of credit. Where there is none it calls flush, as what
+// was held back may be what the peer waits for, and waits. It fails when flush does,
+// or when the stream or the session was closed.
+func (c *credit) take(n int, flush func() error, stream, session <-chan struct{}) (int, error) {
 	select {
 	case <-stream:
 		return 0, io.ErrClosedPipe
@@ -47,9 +48,14 @@ func (c *credit) take(n int, stream, session <-chan struct{}) (int, error) {
 	if !c.limited {
 		return n, nil
 	}
-	for {
+	for first := true; ; first = false {
 		if got := c.try(n); got > 0 {
 			return got, nil
+		}
+		if first {
+			if err := flush(); err != nil {
+				return 0, err
+			}
 		}
 		select {
 		case <-c.more:

@@ -61,3 +61,6 @@ func (r *replayed) Read(p []byte) (int, error) {
 	}
 	return r.Conn.Read(p)
 }
+
+// WriteBuffers writes to the connection as it can best.
+func (r *replayed) WriteBuffers(v [][]byte) (int, error) { return asBuffersWriter(r.Conn).WriteBuffers(v) }

@@ -3,6 +3,8 @@ package std
 import (
 	"encoding/binary"
 	"net"
+	"sync"
+	"sync/atomic"
 )
 
 // The smux frame: version u8, command u8, length u16, stream id u32; little
@@ -25,7 +27,20 @@ type frameEvents interface {
 	sawUPD(stream, consumed, window uint32)
 	// sentFIN tells whether a FIN of ours was sent for the stream.
 	sentFIN(stream uint32) bool
+	// firstUPD tells, once for each open stream, that this is its first UPD of ours.
+	firstUPD(stream uint32) bool
 }
+
+// maxFrames is how many frames of data are made at once, and maxWrite the most
+// bytes of them: what a relay reads at once, in frames of the default size.
+const (
+	maxFrames = 16
+	maxWrite  = copyBuffer + maxFrames*frameHeader
+)
+
+// lateUpdate bounds the data in bytes that may arrive after the first window update
+// of a stream was held back, before it is sent. The peer has firstWindow without it.
+const lateUpdate = firstWindow / 16
 
 // frameConn is the connection that smux is given. It lets frames of ours in
 // between smux's own and sees the frames that arrive. It is the seam for a hello
@@ -35,11 +50,13 @@ type frameConn struct {
 	version byte
 	events  frameEvents
 
-	out *gatherer
+	out  *gatherer
+	late atomic.Bool // a window update is held back
 
-	// Only smux's reader uses these two.
-	head []byte // an incomplete header, with the body of an UPD frame
-	body int    // bytes of the present frame still to come
+	// Only smux's reader uses these.
+	head    []byte // an incomplete header, with the body of an UPD frame
+	body    int    // bytes of the present frame still to come
+	arrived int    // bytes of data since the last look at late
 }
 
 func newFrameConn(conn net.Conn, segment int, version byte, events frameEvents, before func()) *frameConn {
@@ -47,13 +64,26 @@ func newFrameConn(conn net.Conn, segment int, version byte, events frameEvents, 
 }
 
 // WriteBuffers takes one frame of smux's, header and data. A FIN that we have
-// sent ourselves is not sent again.
+// sent ourselves is not sent again. Two kinds are held back, to travel with what
+// follows: a SYN, as the stream's owner flushes or writes at once, and the first
+// window update of a stream, which most streams end without needing.
 func (c *frameConn) WriteBuffers(v [][]byte) (int, error) {
 	head, data := v[0], v[1]
-	if head[1] != frameFIN || !c.events.sentFIN(binary.LittleEndian.Uint32(head[4:])) {
-		if err := c.out.write(head, data); err != nil {
-			return 0, err
+	hold := false
+	switch stream := binary.LittleEndian.Uint32(head[4:]); head[1] {
+	case frameFIN:
+		if c.events.sentFIN(stream) {
+			return len(head) + len(data), nil
 		}
+	case frameSYN:
+		hold = true
+	case frameUPD:
+		if hold = c.events.firstUPD(stream); hold {
+			c.late.Store(true)
+		}
+	}
+	if err := c.out.write(v, hold); err != nil {
+		return 0, err
 	}
 	return len(head) + len(data), nil
 }
@@ -66,21 +96,44 @@ func (c *frameConn) Close() error {
 }
 
 // writeFIN writes a FIN frame for a stream.
-func (c *frameConn) writeFIN(stream uint32) error {
-	head := c.header(frameFIN, stream, 0)
-	return c.out.write(head[:], nil)
-}
+func (c *frameConn) writeFIN(stream uint32) error { return c.writeEmpty(frameFIN, stream) }
 
 // writeNOP writes a frame that says nothing; its packet carries the window.
-func (c *frameConn) writeNOP() error {
-	head := c.header(frameNOP, 0, 0)
-	return c.out.write(head[:], nil)
+func (c *frameConn) writeNOP() error { return c.writeEmpty(frameNOP, 0) }
+
+func (c *frameConn) writeEmpty(command byte, stream uint32) error {
+	head := c.header(command, stream, 0)
+	return c.out.write([][]byte{head[:]}, false)
 }
 
-// writePSH writes data for a stream, at most 65535 bytes.
-func (c *frameConn) writePSH(stream uint32, data []byte) error {
-	head := c.header(framePSH, stream, len(data))
-	return c.out.write(head[:], data)
+// frameVector is room for the frames of one write.
+type frameVector struct {
+	heads [maxFrames][frameHeader]byte
+	v     [2 * maxFrames][]byte
+}
+
+var frameVectors = sync.Pool{New: func() any { return new(frameVector) }}
+
+// writeData writes data for a stream in frames of at most size bytes, or holds it
+// back until the next write or flush. It takes at most maxFrames frames and
+// copyBuffer bytes and returns how many it took.
+func (c *frameConn) writeData(stream uint32, data []byte, size int, hold bool) (int, error) {
+	f := frameVectors.Get().(*frameVector)
+	defer frameVectors.Put(f)
+	v, n := f.v[:0], 0
+	data = data[:min(len(data), copyBuffer)]
+	for i := 0; i < maxFrames && n < len(data); i++ {
+		part := data[n:min(n+size, len(data))]
+		f.heads[i] = c.header(framePSH, stream, len(part))
+		v = append(v, f.heads[i][:], part)
+		n += len(part)
+	}
+	err := c.out.write(v, hold)
+	clear(v)
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
 }
 
 func (c *frameConn) header(command byte, stream uint32, size int) (head [frameHeader]byte) {
@@ -102,6 +155,7 @@ func (c *frameConn) follow(b []byte) {
 		if c.body > 0 {
 			skip := min(c.body, len(b))
 			c.body -= skip
+			c.arrived += skip
 			b = b[skip:]
 			continue
 		}
@@ -111,6 +165,12 @@ func (c *frameConn) follow(b []byte) {
 		if len(c.head) == c.wanted() {
 			c.frame()
 			c.head = c.head[:0]
+		}
+	}
+	if c.arrived >= lateUpdate {
+		c.arrived = 0
+		if c.late.Swap(false) {
+			c.out.rouse()
 		}
 	}
 }

@@ -40,6 +40,11 @@ func (l *eventLog) sawUPD(stream, consumed, window uint32) {
 
 func (l *eventLog) sentFIN(stream uint32) bool { return stream == finished }
 
+func (l *eventLog) firstUPD(stream uint32) bool { return stream == fresh }
+
+// fresh is the stream for which an eventLog says that no update was made yet.
+const fresh = 0x66666666
+
 // finished is the stream for which an eventLog says that a FIN was sent.
 const finished = 0x77777777
 
@@ -136,12 +141,12 @@ func TestFrameConnReadsAndWrites(t *testing.T) {
 		t.Errorf("%x, %v, %v", got, log.events, err)
 	}
 	written := make(chan []byte)
-	go func() { all := make([]byte, 8+8+12); _, _ = io.ReadFull(d, all); written <- all }()
+	go func() { all := make([]byte, 8+12+12); _, _ = io.ReadFull(d, all); written <- all }()
 	out := newFrameConn(e, 1000, 1, &log, never)
 	err := out.writeFIN(0x01020304)
-	n, err2 := out.WriteBuffers([][]byte{[]byte("head"), []byte("body")})
-	err3 := out.writePSH(5, []byte("data"))
-	if all := within(t, "all is written", written); n != 8 || hexOf(all) != "0101000004030201"+hexOf([]byte("headbody"))+"0102040005000000"+hexOf([]byte("data")) {
+	n, err2 := out.WriteBuffers([][]byte{[]byte("headhead"), []byte("body")})
+	_, err3 := out.writeData(5, []byte("data"), 65535, false)
+	if all := within(t, "all is written", written); n != 12 || hexOf(all) != "0101000004030201"+hexOf([]byte("headheadbody"))+"0102040005000000"+hexOf([]byte("data")) {
 		t.Errorf("%x, %d, %v, %v, %v", all, n, err, err2, err3)
 	}
 	out.Close()

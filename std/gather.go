@@ -12,25 +12,27 @@ import (
 // once under load: one pass over its window for eight frames instead of for each.
 const gatherBytes = 64 << 10
 
-// gentleBytes are the first of a session, which go out frame by frame, and
-// gentleFrame is the most of a frame then. Receivers of 2021 whose own FEC is off
-// take the parity of their first groups for data; where all packets of a group are
-// full, as gathering makes them, it even looks like data, and spoils the stream.
+// gentleBytes are the first of a session, which go out in small writes, and
+// gentleFrame is about the most of a write then. Receivers of 2021 whose own FEC is
+// off take the parity of their first groups for data; where all packets of a group
+// are full, as gathering makes them, it even looks like data, and spoils the stream.
 const (
 	gentleBytes = 64 << 10
 	gentleFrame = 4 << 10
 )
 
-// gatherBuffer has room for what waits and one more of the largest frames.
-type gatherBuffer [gatherBytes + frameHeader + 1<<16]byte
+// gatherBuffer has room for what waits and one more of the largest writes.
+type gatherBuffer [gatherBytes + maxWrite]byte
 
 var gatherBuffers = sync.Pool{New: func() any { return new(gatherBuffer) }}
 
-// gatherer writes to a connection from a goroutine of its own: what is written
-// meanwhile goes out together. A lone frame goes out at once. An error of the
-// connection is told to the writes that follow.
+// gatherer is what all writes of a session to its connection go through. Who finds
+// the connection free writes to it himself, at once. What is written meanwhile, or
+// held back by its writer, waits and goes out together: with the next write, or from
+// the gatherer's own goroutine. An error of the connection is told to the writes
+// that follow.
 type gatherer struct {
-	conn    net.Conn
+	conn    buffersWriter
 	segment int    // bytes: under load only multiples are written, so that segments are full
 	before  func() // is called before each write
 
@@ -38,47 +40,140 @@ type gatherer struct {
 	room    sync.Cond
 	buf     *gatherBuffer // holds pending; nil when there is none
 	pending []byte
+	busy    bool // somebody is in conn
 	err     error
 	begun   int // bytes taken in, up to gentleBytes
 
+	vec  [][]byte // for whoever is in conn
 	wake chan struct{}
 	done chan struct{}
 }
 
+// buffersWriter writes several buffers as one. It does not keep them.
+type buffersWriter interface {
+	WriteBuffers(v [][]byte) (int, error)
+}
+
 func newGatherer(conn net.Conn, segment int, before func()) *gatherer {
-	g := &gatherer{conn: conn, segment: segment, before: before, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	g := &gatherer{conn: asBuffersWriter(conn), segment: segment, before: before, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	g.room.L = &g.mu
 	go g.run()
 	return g
 }
 
-// write appends one frame to what waits. It blocks while that is much.
-func (g *gatherer) write(head, data []byte) error {
+// asBuffersWriter is conn itself, where it is one: KCP and compression are.
+func asBuffersWriter(conn net.Conn) buffersWriter {
+	if w, ok := conn.(buffersWriter); ok {
+		return w
+	}
+	return joiner{conn}
+}
+
+// joiner is a buffersWriter for any writer.
+type joiner struct{ io.Writer }
+
+func (j joiner) WriteBuffers(v [][]byte) (int, error) {
+	var all []byte
+	for _, b := range v {
+		all = append(all, b...)
+	}
+	return j.Write(all)
+}
+
+// write takes whole frames, at most maxWrite bytes. Where hold is set they may wait
+// for the next write or for flush; the caller sees to it that one comes. It blocks
+// while much waits already, or while the connection does.
+func (g *gatherer) write(v [][]byte, hold bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.pending) >= g.limit() && g.err == nil {
-		g.room.Wait()
+	for g.err == nil && len(g.pending) >= g.limit() {
+		if g.busy {
+			g.room.Wait()
+		} else {
+			g.writeNow(nil, 0)
+		}
 	}
 	if g.err != nil {
+		return g.err
+	}
+	g.begun = min(g.begun+sizeOf(v), gentleBytes)
+	if !g.busy && !hold {
+		g.writeNow(v, 0)
 		return g.err
 	}
 	if g.buf == nil {
 		g.buf = gatherBuffers.Get().(*gatherBuffer)
 		g.pending = g.buf[:0]
 	}
-	g.pending = append(append(g.pending, head...), data...)
-	g.begun = min(g.begun+len(head)+len(data), gentleBytes)
-	select {
-	case g.wake <- struct{}{}:
-	default:
+	for _, b := range v {
+		g.pending = append(g.pending, b...)
 	}
 	return nil
 }
 
-// limit is how many bytes may wait for a frame to be still taken in.
+func sizeOf(v [][]byte) (size int) {
+	for _, b := range v {
+		size += len(b)
+	}
+	return size
+}
+
+// flush writes what was held back. It blocks while the connection does.
+func (g *gatherer) flush() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err == nil && !g.busy && len(g.pending) > 0 {
+		g.writeNow(nil, 0)
+	}
+	return g.err
+}
+
+// rouse has what was held back written without waiting for it.
+func (g *gatherer) rouse() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
+}
+
+// writeNow writes what waits, but for its last bytes that are to be left, and v to
+// the connection, which must be free. g.mu is held, but for the time in there.
+func (g *gatherer) writeNow(v [][]byte, leave int) {
+	buf := g.buf
+	ready, rest := g.pending[:len(g.pending)-leave], g.pending[len(g.pending)-leave:]
+	g.buf, g.pending = nil, nil
+	if leave > 0 {
+		g.buf = gatherBuffers.Get().(*gatherBuffer)
+		g.pending = append(g.buf[:0], rest...)
+	}
+	if len(ready) > 0 {
+		g.vec = append(g.vec, ready)
+	}
+	g.vec = append(g.vec, v...)
+	g.busy = true
+	g.mu.Unlock()
+	g.before()
+	_, err := g.conn.WriteBuffers(g.vec)
+	clear(g.vec)
+	g.vec = g.vec[:0]
+	if buf != nil {
+		gatherBuffers.Put(buf)
+	}
+	g.mu.Lock()
+	g.busy = false
+	if err != nil {
+		g.failed(err)
+	}
+	if len(g.pending) > 0 {
+		g.rouse()
+	}
+	g.room.Broadcast()
+}
+
+// limit is how many bytes may wait for more to be still taken in.
 func (g *gatherer) limit() int {
 	if g.begun < gentleBytes {
-		return 1
+		return gentleFrame
 	}
 	return gatherBytes
 }
@@ -93,60 +188,32 @@ func (g *gatherer) frameLimit() int {
 	return math.MaxUint16
 }
 
-// run writes what waits until the connection fails or close is called.
+// run writes what waits, whenever it is roused, until the connection fails or close
+// is called.
 func (g *gatherer) run() {
 	defer close(g.done)
 	for range g.wake {
-		// Whoever is ready to write, writes first: the first bytes of a stream
-		// travel with its SYN, once the session is past its gentle beginning. Where
-		// nobody is, this takes no time.
+		// Whoever is ready to write, writes first. Where nobody is, this takes no
+		// time.
 		runtime.Gosched()
-		for {
-			buf, full := g.take()
-			if buf == nil {
-				break
+		g.mu.Lock()
+		for g.err == nil && !g.busy && len(g.pending) > 0 {
+			leave := 0
+			if len(g.pending) >= gatherBytes { // more is sure to come
+				leave = len(g.pending) % g.segment
 			}
-			g.before()
-			_, err := g.conn.Write(full)
-			gatherBuffers.Put(buf)
-			if err != nil {
-				g.fail(err)
-			}
+			g.writeNow(nil, leave)
 		}
-		if g.failed() {
+		ended := g.err != nil
+		g.mu.Unlock()
+		if ended {
 			return
 		}
 	}
 }
 
-// take takes what waits, to be written from buf. Under load the bytes beyond the
-// last full segment are left for the next time, as more are sure to come.
-func (g *gatherer) take() (buf *gatherBuffer, full []byte) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.buf == nil || g.err != nil {
-		return nil, nil
-	}
-	buf, full = g.buf, g.pending
-	g.buf, g.pending = nil, nil
-	if tail := len(full) % g.segment; len(full) >= gatherBytes && tail > 0 {
-		g.buf = gatherBuffers.Get().(*gatherBuffer)
-		g.pending = append(g.buf[:0], full[len(full)-tail:]...)
-		full = full[:len(full)-tail]
-	}
-	g.room.Broadcast()
-	return buf, full
-}
-
-func (g *gatherer) failed() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.err != nil
-}
-
-func (g *gatherer) fail(err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// failed keeps the first error; g.mu is held.
+func (g *gatherer) failed(err error) {
 	if g.err == nil {
 		g.err = err
 	}
@@ -155,15 +222,14 @@ func (g *gatherer) fail(err error) {
 		g.buf, g.pending = nil, nil
 	}
 	g.room.Broadcast()
+	g.rouse()
 }
 
-// close ends run, also one that waits in the connection, which must have been
-// closed before.
+// close ends run and fails all writes that follow. The connection must have been
+// closed before: a write may be in it.
 func (g *gatherer) close() {
-	g.fail(io.ErrClosedPipe)
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
+	g.mu.Lock()
+	g.failed(io.ErrClosedPipe)
+	g.mu.Unlock()
 	<-g.done
 }

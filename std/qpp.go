@@ -44,14 +44,32 @@ func (p *QPPPort) Read(b []byte) (int, error) {
 
 // Write encrypts a copy of b, which it leaves alone as a Writer must, and
 // writes it.
-func (p *QPPPort) Write(b []byte) (int, error) {
+func (p *QPPPort) Write(b []byte) (int, error) { return p.encrypt(b, p.under.Write) }
+
+// WriteCorked is Write, but what is under it may hold b back until Flush.
+func (p *QPPPort) WriteCorked(b []byte) (int, error) {
+	if c, ok := p.under.(corker); ok {
+		return p.encrypt(b, c.WriteCorked)
+	}
+	return p.Write(b)
+}
+
+// Flush has what is under it send what it holds back.
+func (p *QPPPort) Flush() error {
+	if c, ok := p.under.(corker); ok {
+		return c.Flush()
+	}
+	return nil
+}
+
+func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error) {
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
 	written := 0
 	for len(b) > 0 {
 		part := (*buf)[:copy(*buf, b)]
 		p.pad.EncryptWithPRNG(part, p.out)
-		n, err := p.under.Write(part)
+		n, err := write(part)
 		written += n
 		if err != nil {
 			return written, err

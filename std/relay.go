@@ -144,10 +144,30 @@ func (d *direction) run(done chan<- *direction) {
 }
 
 // Write counts what passes, and when.
-func (d *direction) Write(p []byte) (int, error) {
+func (d *direction) Write(p []byte) (int, error) { return d.pass(p, d.dst.Write) }
+
+// WriteCorked is Write, but the destination may hold p back until Flush.
+func (d *direction) WriteCorked(p []byte) (int, error) {
+	if c, ok := d.dst.(corker); ok {
+		return d.pass(p, c.WriteCorked)
+	}
+	return d.Write(p)
+}
+
+// Flush has the destination send what it holds back.
+func (d *direction) Flush() error {
+	c, ok := d.dst.(corker)
+	if !ok {
+		return nil
+	}
+	_, err := d.pass(nil, func([]byte) (int, error) { return 0, c.Flush() })
+	return err
+}
+
+func (d *direction) pass(p []byte, write func([]byte) (int, error)) (int, error) {
 	d.touch()
 	d.writing.Store(true)
-	n, err := d.dst.Write(p)
+	n, err := write(p)
 	d.writing.Store(false)
 	d.bytes.Add(int64(n))
 	d.touch()

@@ -160,6 +160,20 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 
 // Open opens a stream. It fails with ErrRetired after Retire.
 func (s *Session) Open() (*Stream, error) {
+	st, err := s.OpenCorked()
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Flush(); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// OpenCorked is Open, but the peer learns of the stream with its first Write or
+// Flush, which the caller sees to: the first bytes travel with the opening.
+func (s *Session) OpenCorked() (*Stream, error) {
 	s.mu.Lock()
 	if s.retired {
 		s.mu.Unlock()
@@ -216,19 +230,26 @@ func (s *Session) sawSYN(id uint32) { s.saw(id, false) }
 func (s *Session) sawFIN(id uint32) { s.saw(id, true) }
 
 func (s *Session) sawUPD(id, consumed, window uint32) {
-	s.mu.Lock()
-	st := s.streams[id]
-	s.mu.Unlock()
-	if st != nil {
+	if st := s.stream(id); st != nil {
 		st.credit.grant(consumed, window)
 	}
 }
 
 func (s *Session) sentFIN(id uint32) bool {
+	st := s.stream(id)
+	return st != nil && st.wrote.Load()
+}
+
+func (s *Session) firstUPD(id uint32) bool {
+	st := s.stream(id)
+	return st != nil && !st.updated.Swap(true)
+}
+
+// stream is the open stream with an id, or nil.
+func (s *Session) stream(id uint32) *Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.streams[id]
-	return st != nil && st.wrote.Load()
+	return s.streams[id]
 }
 
 func (s *Session) saw(id uint32, finished bool) {

@@ -20,6 +20,7 @@ type Stream struct {
 	session  *Session
 	peerDone atomic.Bool // the peer's FIN has arrived
 	wrote    atomic.Bool // our FIN was sent
+	updated  atomic.Bool // smux has made a window update for it
 
 	credit credit // to send; only Write uses it up
 	closed chan struct{}
@@ -68,14 +69,20 @@ func (st *Stream) end(err error) error {
 // Write sends p. It blocks while the session's or the stream's window is full.
 // Its frames go past smux, which would take each through three goroutines and
 // wait for it; smux's part of the work is the window of smux 2, kept here.
-func (st *Stream) Write(p []byte) (int, error) {
+func (st *Stream) Write(p []byte) (int, error) { return st.send(p, false) }
+
+// WriteCorked takes p to be sent with the next Write, Flush or CloseWrite. The
+// caller sees to it that one comes.
+func (st *Stream) WriteCorked(p []byte) (int, error) { return st.send(p, true) }
+
+// Flush sends what is held back: the opening of the stream, and what was given to
+// WriteCorked.
+func (st *Stream) Flush() error { return st.session.conn.out.flush() }
+
+func (st *Stream) send(p []byte, hold bool) (int, error) {
 	written := 0
 	for written < len(p) {
-		n := min(len(p)-written, st.session.cfg.FrameSize, st.session.conn.out.frameLimit())
-		n, err := st.credit.take(n, st.closed, st.session.done)
-		if err == nil {
-			err = st.session.conn.writePSH(st.ID(), p[written:written+n])
-		}
+		n, err := st.sendSome(p[written:], hold)
 		if err != nil {
 			if reason := st.session.Err(); reason != nil {
 				err = reason
@@ -85,6 +92,20 @@ func (st *Stream) Write(p []byte) (int, error) {
 		written += n
 	}
 	return written, nil
+}
+
+// sendSome sends what one write to the session takes of p.
+func (st *Stream) sendSome(p []byte, hold bool) (int, error) {
+	conn := st.session.conn
+	size, most := st.session.cfg.FrameSize, copyBuffer
+	if limit := conn.out.frameLimit(); limit < size {
+		size, most = limit, limit
+	}
+	got, err := st.credit.take(min(len(p), most, maxFrames*size), st.Flush, st.closed, st.session.done)
+	if err != nil {
+		return 0, err
+	}
+	return conn.writeData(st.ID(), p[:got], size, hold)
 }
 
 // CloseWrite ends the outgoing direction; the other goes on. It must follow the
