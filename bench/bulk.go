@@ -16,10 +16,10 @@ func down(ctx context.Context, l load, n int64) error {
 
 func up(ctx context.Context, l load, n int64) error { return l.push(ctx, n) }
 
-// downBy is down in several streams at a time.
-func downBy(streams int) transfer {
+// inStreams is a transfer by several streams at a time, which share its bytes.
+func inStreams(streams int, move transfer) transfer {
 	return func(ctx context.Context, l load, n int64) error {
-		return parallel(streams, streams, func(int) error { return down(ctx, l, n/int64(streams)) })
+		return parallel(streams, streams, func(int) error { return move(ctx, l, n/int64(streams)) })
 	}
 }
 

@@ -58,10 +58,23 @@ type scenario struct {
 func (b *bench) bulkScenarios() []scenario {
 	size := fmt.Sprintf("%d MB", b.sizes.bulk/1e6)
 	parts := fmt.Sprintf("%d streams down, %s together", b.sizes.streams, size)
+	several := inStreams(b.sizes.streams, down)
 	return []scenario{
 		{"down1", "one stream down, " + size, bulk(down), down},
 		{"up1", "one stream up, " + size, bulk(up), up},
-		{fmt.Sprintf("down%d", b.sizes.streams), parts, bulk(downBy(b.sizes.streams)), downBy(b.sizes.streams)},
+		{fmt.Sprintf("down%d", b.sizes.streams), parts, bulk(several), several},
+	}
+}
+
+// clientScenarios tell whether the server's one socket, and who reads it, is the
+// narrow place: what several clients get together, against one.
+func (b *bench) clientScenarios() []scenario {
+	n := b.sizes.clients
+	parts := fmt.Sprintf("%d MB together; the client's figures are of all of them", b.sizes.bulk/1e6)
+	upload, download := inStreams(n, up), inStreams(n, down)
+	return []scenario{
+		{fmt.Sprintf("clients%dup", n), fmt.Sprintf("%d clients of one server, a stream up each, %s", n, parts), bulk(upload), upload},
+		{fmt.Sprintf("clients%ddown", n), fmt.Sprintf("%d clients of one server, a stream down each, %s", n, parts), bulk(download), download},
 	}
 }
 
@@ -79,7 +92,15 @@ func (b *bench) smallScenarios() []scenario {
 func (b *bench) cases() []testCase {
 	bulk := b.bulkScenarios()
 	var all []testCase
-	for _, s := range append(slices.Clone(bulk), b.smallScenarios()...) {
+	for _, s := range bulk {
+		all = append(all, b.compare(s, standard))
+	}
+	many := standard
+	many.clients = b.sizes.clients
+	for _, s := range b.clientScenarios() {
+		all = append(all, b.compare(s, many))
+	}
+	for _, s := range b.smallScenarios() {
 		all = append(all, b.compare(s, standard))
 	}
 	all = append(all, b.mixed(bulk[0]), b.mixed(bulk[1]))
@@ -91,11 +112,11 @@ func (b *bench) cases() []testCase {
 		all = append(all, b.compare(s, resting(n)))
 	}
 	s := scenario{name: fmt.Sprintf("streams%d", b.sizes.idle), about: fmt.Sprintf("%d idle streams in one session", b.sizes.idle), run: idleStreams}
-	many := resting(1)
-	many.apart = true
-	all = append(all, b.compare(s, many))
+	apart := resting(1)
+	apart.apart = true
+	all = append(all, b.compare(s, apart))
 	most := slices.Max(b.sizes.sessions)
-	s = scenario{name: "churn", about: fmt.Sprintf("%d sessions with one idle stream each, before and after %v of streams that come and go", most, b.sizes.churn), run: churning(most)}
+	s = scenario{name: "churn", about: fmt.Sprintf("%d sessions with one idle stream each, before and after %v of streams and sessions that come and go", most, b.sizes.churn), run: churning(most)}
 	return append(all, b.compare(s, resting(most)))
 }
 

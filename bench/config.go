@@ -8,16 +8,17 @@ import (
 // config is what both programs of a pair are told. smuxver is always given: its
 // default differs between releases.
 type config struct {
-	name   string
-	crypt  string // "" leaves the default, as the empty values below do
-	mode   string
-	window int  // both windows of both ends, in packets
-	fec    bool // 10/3
-	comp   bool
-	conn   int    // sessions of the client
-	stock  bool   // leave FEC and compression at their defaults, too
-	pprof  string // which end serves profiles: "client" or "server"
-	apart  bool   // the target in a process of its own
+	name    string
+	crypt   string // "" leaves the default, as the empty values below do
+	mode    string
+	window  int  // both windows of both ends, in packets
+	fec     bool // 10/3
+	comp    bool
+	conn    int    // sessions of each client
+	clients int    // processes of it, 0 is 1
+	stock   bool   // leave FEC and compression at their defaults, too
+	pprof   string // which end serves profiles: "client" or "server"
+	apart   bool   // the target in a process of its own
 }
 
 // standard is the configuration of design.md's first measurements: what people

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +78,18 @@ func (b *bench) tunnelOverLink(ctx context.Context, c cell, cfg config, programs
 		spent := after.spent(before)
 		figures = append(figures, perEnd("cpu", "s", [2]float64{spent[0].Seconds(), spent[1].Seconds()})...)
 	}
-	return t.measured(figures, errors.Join(err, errUsage))
+	// The transfer was cut off: ends that are asked to stop would wait for it for
+	// seconds, of each round.
+	return t.measured(figures, errors.Join(err, errUsage, t.kill()))
+}
+
+// kill ends the programs at once.
+func (t *tunnel) kill() error {
+	var errs []error
+	for _, p := range slices.Concat(t.clients, t.ends()[1]) {
+		errs = append(errs, p.Kill())
+	}
+	return errors.Join(errs...)
 }
 
 // plainTCP is the kernel's own TCP, without a tunnel.

@@ -5,6 +5,7 @@
 //	go run ./bench -run '^down1/' -rounds 3 -json figures.json
 //	go run ./bench -link                  over a link with delay, rate and loss; Linux, root
 //	go run ./bench plot figures.json -o picture.svg
+//	go run ./bench table figures.json     as tables in Markdown; takes several files, too
 //
 // The load is made by this process, whose own CPU time is not counted. A GB is
 // 1e9 bytes, an MB 1e6.
@@ -33,6 +34,9 @@ func main() {
 func command(args []string) error {
 	if len(args) > 0 && args[0] == "plot" {
 		return plotCommand(args[1:], os.Stderr)
+	}
+	if len(args) > 0 && args[0] == "table" {
+		return tableCommand(args[1:], os.Stdout, os.Stderr)
 	}
 	if len(args) == 1 && args[0] == apartCommand {
 		return serveApart(os.Stdout)

@@ -61,7 +61,7 @@ func TestSmoke(t *testing.T) {
 	ours, err := lab.Build(patient(t), dir, lab.BuildOptions{})
 	must(t, err)
 	file := filepath.Join(dir, "figures.json")
-	opts := opt(t, "-short", "-rounds", "2", "-size", "2", "-run", "^(down1|down1-mixed|streams200)/aes$", "-json", file, "-peer-lacks", "",
+	opts := opt(t, "-short", "-rounds", "2", "-size", "2", "-run", "^(down1|down1-mixed|streams200|clients8up|churn)/aes$", "-json", file, "-peer-lacks", "",
 		"-client", ours.Client, "-server", ours.Server, "-peer-client", ours.Client, "-peer-server", ours.Server)
 	var out bytes.Buffer
 	if err := run(patient(t), opts, &out, io.Discard); err != nil {
@@ -69,8 +69,16 @@ func TestSmoke(t *testing.T) {
 	}
 	doc, err := readDocument(file)
 	must(t, err)
-	if len(doc.Results) != 3 || len(doc.Results[1].Columns) != 3 {
+	if len(doc.Results) != 5 || len(doc.result("down1-mixed/aes").Columns) != 3 {
 		t.Fatalf("%d results:\n%s", len(doc.Results), &out)
+	}
+	figure := func(name, metric string) number { return doc.result(name).column(oursName).metric(metric).Median }
+	if one, eight := figure("down1/aes", "client peak rss"), figure("clients8up/aes", "client peak rss"); eight < 4*one {
+		t.Errorf("8 clients take %v MB, one %v", eight, one)
+	}
+	// Within a second the server cannot know that the sessions that went are dead.
+	if came, has := figure("churn/aes", "sessions that came and went"), figure("churn/aes", "server's sessions after"); came < 10 || has != 50+came {
+		t.Errorf("%v sessions came and went, the server has %v", came, has)
 	}
 	m := doc.Results[0].column(oursName).metric(throughput)
 	if m == nil || len(m.Rounds) != 2 || m.Min <= 0 || m.Ratio == nil || !strings.Contains(out.String(), "throughput") {
@@ -134,6 +142,9 @@ func TestOptions(t *testing.T) {
 	o := opt(t, "-rounds", "3", "-json", "/a/b", "-peer-client", "/c", "-peer-server", "/d")
 	if o.given["rounds"] != "3" || o.given["peer-client"] != "given" || o.given["json"] != "" {
 		t.Errorf("remembers %v", o.given)
+	}
+	if a, b := opt(t, "-link").rounds, opt(t, "-link", "-rounds", "5").rounds; a != linkRounds || b != 5 {
+		t.Errorf("-link has %d rounds, and %d where 5 are asked for", a, b)
 	}
 	o = opt(t, "-cells", "20/100/1,200/20/5/3/10/50")
 	want := cell{"200/20/5/3/10/50", 200 * time.Millisecond, 20, 5, 3, 10 * time.Millisecond, 50 * time.Millisecond}

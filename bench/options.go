@@ -33,6 +33,9 @@ type options struct {
 	given map[string]string // the flags that were given, without paths
 }
 
+// linkRounds keep the default cells, of 6 columns each, under 15 minutes.
+const linkRounds = 3
+
 func parse(args []string, usage io.Writer) (options, error) {
 	var o options
 	var pattern, lacks, cells string
@@ -40,10 +43,10 @@ func parse(args []string, usage io.Writer) (options, error) {
 	fs.SetOutput(usage)
 	fs.BoolVar(&o.list, "list", false, "list the cases and end")
 	fs.StringVar(&pattern, "run", "", "measure only the cases whose name matches this `regexp`")
-	fs.IntVar(&o.rounds, "rounds", 5, "times that each case is measured, in alternating order")
+	fs.IntVar(&o.rounds, "rounds", 5, "times that each case is measured, in alternating order; 3 by default with -link")
 	fs.BoolVar(&o.short, "short", false, "small sizes, to see that everything works; the figures mean little")
 	fs.IntVar(&o.size, "size", 0, "`MB` of a bulk transfer, 0 is 256, or 8 with -short")
-	fs.DurationVar(&o.churn, "churn", 0, "how long streams come and go in the case churn, 0 is 10s, or 1s with -short")
+	fs.DurationVar(&o.churn, "churn", 0, "how long streams and sessions come and go in the case churn, 0 is 30s, or 1s with -short")
 	fs.StringVar(&o.json, "json", "", "`file` to write the figures to")
 	fs.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of our ends in the bulk cases, taken after the rounds, of which there may be 0")
 	fs.StringVar(&o.ours.Client, "client", "", "our client, built by default")
@@ -59,8 +62,14 @@ func parse(args []string, usage io.Writer) (options, error) {
 	}
 	o.lacks = words(lacks)
 	o.remember(fs)
+	if o.link && o.given["rounds"] == "" {
+		o.rounds = linkRounds
+	}
 	return o, o.complete(fs.Args(), pattern, cells)
 }
+
+// pathGiven is in place of a path.
+const pathGiven = "given"
 
 // remember keeps the flags that change the figures. Paths stay out of it: they
 // would end up in published files.
@@ -72,7 +81,7 @@ func (o *options) remember(fs *flag.FlagSet) {
 		case !slices.Contains(paths, f.Name):
 			o.given[f.Name] = f.Value.String()
 		case f.Name != "json" && f.Name != "profile":
-			o.given[f.Name] = "given"
+			o.given[f.Name] = pathGiven
 		}
 	})
 }

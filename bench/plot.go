@@ -2,40 +2,44 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
-// plotCommand draws a picture of a file that -json wrote.
+// plotCommand draws a picture of files that -json wrote.
 func plotCommand(args []string, usage io.Writer) error {
-	fs := flag.NewFlagSet("bench plot FILE.json", flag.ContinueOnError)
-	fs.SetOutput(usage)
+	fs := fileCommand("plot FILE.json ... -o FILE.svg", usage)
 	out := fs.String("o", "", "`file` to write the SVG to")
-	var files []string
-	for {
-		if err := fs.Parse(args); err != nil {
-			return err
-		}
-		if fs.NArg() == 0 {
-			break
-		}
-		files, args = append(files, fs.Arg(0)), fs.Args()[1:] // flags may follow the file
-	}
-	if len(files) != 1 || *out == "" {
-		return errors.New("plot: want one file of figures, and -o FILE.svg")
-	}
-	doc, err := readDocument(files[0])
+	files, err := parseFiles(fs, args)
 	if err != nil {
 		return err
 	}
-	charts := doc.charts()
-	if len(charts) == 0 {
-		return fmt.Errorf("plot: %s has nothing to draw: no bulk case and no link", files[0])
+	if len(files) == 0 || *out == "" {
+		return errors.New("plot: want files of figures, and -o FILE.svg")
 	}
-	return os.WriteFile(*out, []byte(drawing(charts, doc.caption())), 0o644)
+	c, err := readCollection(files)
+	if err != nil {
+		return err
+	}
+	charts := c.charts()
+	if len(charts) == 0 {
+		return fmt.Errorf("plot: %s has nothing to draw: no bulk case and no link", strings.Join(files, ", "))
+	}
+	return os.WriteFile(*out, []byte(drawing(charts, c.captions())), 0o644)
+}
+
+// captions are those of the runs, each once.
+func (c *collection) captions() []string {
+	var lines []string
+	for _, d := range c.runs {
+		if line := d.caption(); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // caption says how the figures came about.
@@ -44,14 +48,16 @@ func (d *document) caption() string {
 		d.Rounds, d.Machine.CPU, d.Machine.Cores, d.Machine.System, d.Machine.Go, d.Date)
 }
 
-func (d *document) charts() []chart {
-	if d.Kind == "link" {
-		return d.linkCharts()
-	}
+func (c *collection) charts() []chart {
+	return append(bulkCharts(c.loopback), linkCharts(c.link)...)
+}
+
+// bulkCharts are throughput and CPU of one stream down, for each configuration.
+func bulkCharts(results []result) []chart {
 	const scenario = "down1/"
 	fast := chart{title: "One stream down: throughput, MB/s, more is better", metric: throughput, series: []string{oursName, peerName}}
 	dear := chart{title: "CPU of both ends, seconds per GB, less is better", metric: "cpu of both", series: fast.series}
-	for _, r := range d.Results {
+	for _, r := range results {
 		if config, ok := strings.CutPrefix(r.Case, scenario); ok {
 			fast.add(config, r)
 			dear.add(config, r)
@@ -64,9 +70,9 @@ func (d *document) charts() []chart {
 }
 
 // linkCharts is goodput, one group of bars for each link.
-func (d *document) linkCharts() []chart {
+func linkCharts(results []result) []chart {
 	c := chart{title: "Goodput of one stream, MB/s, more is better", metric: goodput}
-	for _, r := range d.Results {
+	for _, r := range results {
 		for _, col := range r.Columns {
 			c.addSeries(col.Name)
 		}

@@ -40,7 +40,7 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 		return err
 	}
 	stop := background(ctx, func(ctx context.Context) error {
-		for { // each of them long, but the streams of downBy end
+		for { // each of them long, but those of several streams end
 			if err := c.move(ctx, t.load, 1e12); err != nil {
 				return err
 			}

@@ -152,6 +152,15 @@ func (r *result) column(name string) *column {
 	return nil
 }
 
+func (d *document) result(name string) *result {
+	for i := range d.Results {
+		if d.Results[i].Case == name {
+			return &d.Results[i]
+		}
+	}
+	return nil
+}
+
 // conclude fills in what follows from the raw figures.
 func (r *result) conclude(rounds int) {
 	for i := range r.Columns {

@@ -6,6 +6,7 @@ import "time"
 type sizes struct {
 	bulk, warm int64 // bytes of a transfer, and of the one before it that is not counted
 	streams    int   // of the parallel bulk transfer
+	clients    int   // of one server, a bulk stream each
 	echoes     int   // alone
 	busyEchoes int   // under a bulk stream
 	busyLead   time.Duration
@@ -16,26 +17,32 @@ type sizes struct {
 	idle       int           // idle streams of one session
 	settle     time.Duration // before idling is measured
 	window     time.Duration // in which it is
-	churn      time.Duration
+	churn      time.Duration // in which streams, and clients with their sessions, come and go
+	guests     int           // sessions of each such client
+	guestLife  time.Duration // from a client's start to its end
+	bury       time.Duration // from the end of the last client to the look at what it left
+	rest       time.Duration // from there to the next look
 	profile    time.Duration
 }
 
 func (o *options) sizes() sizes {
 	s := sizes{
-		bulk: 256e6, warm: 32e6, streams: 8,
+		bulk: 256e6, warm: 32e6, streams: 8, clients: 8,
 		echoes: 2000, busyEchoes: 500, busyLead: time.Second, busyLimit: 20 * time.Second,
 		requests1: 2000, requests16: 10000,
 		sessions: []int{1, 100, 1000}, idle: 10000,
-		settle: 5 * time.Second, window: 10 * time.Second, churn: 10 * time.Second,
+		settle: 5 * time.Second, window: 10 * time.Second,
+		churn: 30 * time.Second, guests: 50, guestLife: 10 * time.Second, bury: deadAfter, rest: collectedAfter,
 		profile: 10 * time.Second,
 	}
 	if o.short {
 		s = sizes{
-			bulk: 8e6, warm: 1e6, streams: 8,
+			bulk: 8e6, warm: 1e6, streams: 8, clients: 8,
 			echoes: 100, busyEchoes: 20, busyLead: 200 * time.Millisecond, busyLimit: 5 * time.Second,
 			requests1: 50, requests16: 200,
 			sessions: []int{1, 10, 50}, idle: 200,
-			settle: 200 * time.Millisecond, window: time.Second, churn: time.Second,
+			settle: 200 * time.Millisecond, window: time.Second,
+			churn: time.Second, guests: 5, guestLife: 500 * time.Millisecond, bury: 200 * time.Millisecond, rest: 200 * time.Millisecond,
 			profile: time.Second,
 		}
 	}
@@ -51,5 +58,5 @@ func (o *options) sizes() sizes {
 // limit ends a measurement that hangs: far above what the slowest one takes, at
 // 2 MB/s for a bulk transfer.
 func (s sizes) limit() time.Duration {
-	return 3*time.Minute + s.churn + time.Duration((s.bulk+s.warm)/2e6)*time.Second
+	return 3*time.Minute + s.churn + s.bury + s.rest + time.Duration((s.bulk+s.warm)/2e6)*time.Second
 }

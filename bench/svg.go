@@ -93,13 +93,15 @@ type canvas struct {
 }
 
 // drawing is an SVG of the charts, one below the other.
-func drawing(charts []chart, caption string) string {
+func drawing(charts []chart, captions []string) string {
 	body := &canvas{y: svgMargin}
 	for _, c := range charts {
 		body.chart(c)
 	}
-	body.y += lineStep
-	body.text(svgMargin, body.y, "small", caption)
+	for _, caption := range captions {
+		body.y += lineStep
+		body.text(svgMargin, body.y, "small", caption)
+	}
 	height := body.y + svgMargin
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%.0f" viewBox="0 0 %d %.0f" role="img">`+"\n<title>%s</title>\n",
 		svgWidth, height, svgWidth, height, html.EscapeString(charts[0].title)) + svgStyle + body.String() + "</svg>\n"

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kcptun/e2e/lab"
@@ -60,21 +62,27 @@ func (p place) start(ctx context.Context, path string, args ...string) (proc *la
 	return proc, err
 }
 
-// tunnel is a running pair with a target behind it.
+// tunnel is a running pair with a target behind it, or several clients with one
+// server.
 type tunnel struct {
-	load
-	client, server *lab.Process
-	target         string // its address
-	closeTarget    func() error
+	load        // through the clients in turn
+	clients     []*lab.Process
+	server      *lab.Process
+	target      string // its address
+	closeTarget func() error
+	near        place // where clients are
+	programs    lab.Programs
+	cfg         config
+	remote      string // the server's address
 }
 
 // openTunnel starts a pair, the client near and the server and the target far,
 // and waits until the target answers.
 func openTunnel(ctx context.Context, near, far place, programs lab.Programs, cfg config, data pattern) (*tunnel, error) {
-	t := &tunnel{load: load{data: data}, closeTarget: func() error { return nil }}
+	t := &tunnel{load: load{data: data}, closeTarget: func() error { return nil }, near: near, programs: programs, cfg: cfg}
 	err := t.startTarget(ctx, far, cfg.apart)
 	if err == nil {
-		err = t.startEnds(ctx, near, far, programs, cfg)
+		err = t.startEnds(ctx, far)
 	}
 	if err != nil {
 		return nil, errors.Join(t.explain(err), t.close())
@@ -98,34 +106,62 @@ func (t *tunnel) startTarget(ctx context.Context, far place, apart bool) error {
 	return err
 }
 
-func (t *tunnel) startEnds(ctx context.Context, near, far place, programs lab.Programs, cfg config) error {
+func (t *tunnel) startEnds(ctx context.Context, far place) error {
 	udp, err := far.port("udp")
 	if err != nil {
 		return err
 	}
-	tcp, err := near.port("tcp")
-	if err != nil {
+	t.remote = net.JoinHostPort(far.host, strconv.Itoa(udp))
+	args := append([]string{"--listen", t.remote, "--target", t.target, "--key", "bench"}, t.cfg.serverFlags()...)
+	if t.server, err = far.start(ctx, t.programs.Server, args...); err != nil {
 		return err
 	}
-	remote := net.JoinHostPort(far.host, strconv.Itoa(udp))
-	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp))
-	t.dial = near.dialTo(local)
-	args := append([]string{"--listen", remote, "--target", t.target, "--key", "bench"}, cfg.serverFlags()...)
-	if t.server, err = far.start(ctx, programs.Server, args...); err != nil {
-		return err
+	cfg := t.cfg
+	var loads []load
+	for range max(1, cfg.clients) {
+		p, l, err := t.startClient(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		t.clients, loads = append(t.clients, p), append(loads, l)
+		cfg.pprof = "" // there is one port for profiles: the first client has it
 	}
-	args = append([]string{"--localaddr", local, "--remoteaddr", remote, "--key", "bench"}, cfg.clientFlags()...)
-	if t.client, err = near.start(ctx, programs.Client, args...); err != nil {
-		return err
+	t.dial = inTurn(loads)
+	for _, l := range loads {
+		if err := awake(ctx, l, append(slices.Clone(t.clients), t.server)...); err != nil {
+			return err
+		}
 	}
-	return t.awake(ctx)
+	return nil
 }
 
-// awake waits until the target answers, and no longer than both programs run.
-func (t *tunnel) awake(ctx context.Context) error {
+// startClient starts one more client of the same server; the load goes through
+// it alone.
+func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, load, error) {
+	tcp, err := t.near.port("tcp")
+	if err != nil {
+		return nil, load{}, err
+	}
+	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp))
+	args := append([]string{"--localaddr", local, "--remoteaddr", t.remote, "--key", "bench"}, cfg.clientFlags()...)
+	p, err := t.near.start(ctx, t.programs.Client, args...)
+	return p, load{t.near.dialTo(local), t.data}, err
+}
+
+// inTurn dials through one after the other: of as many connections as there are
+// loads, made one after the other or at once, each load gets one.
+func inTurn(loads []load) lab.Dial {
+	var next atomic.Uint64
+	return func(ctx context.Context) (net.Conn, error) {
+		return loads[(next.Add(1)-1)%uint64(len(loads))].dial(ctx)
+	}
+}
+
+// awake waits until the target answers, and no longer than the programs run.
+func awake(ctx context.Context, l load, programs ...*lab.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	for _, p := range t.ends() {
+	for _, p := range programs {
 		go func() {
 			select {
 			case <-p.Done():
@@ -134,40 +170,60 @@ func (t *tunnel) awake(ctx context.Context) error {
 			}
 		}()
 	}
-	return t.ready(ctx)
+	return l.ready(ctx)
 }
 
-func (t *tunnel) ends() []*lab.Process { return []*lab.Process{t.client, t.server} }
-
-// close ends what runs: the target first, so that no stream is left for the ends
-// to wait for, then both ends at once. A program that has to be killed is an
-// error.
-func (t *tunnel) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
-	defer cancel()
-	stopped := [3]error{2: t.closeTarget()}
-	var wg sync.WaitGroup
-	for i, p := range t.ends() {
-		if p != nil {
-			wg.Go(func() { stopped[i] = p.Stop(ctx) })
-		}
+// ends are the programs of each end, in the order of endNames; none where they
+// were not started.
+func (t *tunnel) ends() [2][]*lab.Process {
+	ends := [2][]*lab.Process{t.clients}
+	if t.server != nil {
+		ends[1] = []*lab.Process{t.server}
 	}
-	wg.Wait()
-	return errors.Join(stopped[:]...)
-}
-
-// explain adds the ends of the logs to an error.
-func (t *tunnel) explain(err error) error {
-	for i, p := range t.ends() {
-		if p == nil {
-			continue
-		}
-		lines := strings.Split(p.Log(), "\n")
-		lines = lines[max(0, len(lines)-4):]
-		err = fmt.Errorf("%w\nthe log of the %s ends:\n  %s", err, endNames[i], strings.Join(lines, "\n  "))
-	}
-	return err
+	return ends
 }
 
 // endNames are the ends in the order of tunnel.ends.
 var endNames = [2]string{"client", "server"}
+
+// close ends what runs: the target first, so that no stream is left for the ends
+// to wait for, then all programs at once. A program that has to be killed is an
+// error.
+func (t *tunnel) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	errTarget := t.closeTarget()
+	programs := slices.Concat(t.clients, t.ends()[1])
+	stopped := make([]error, len(programs))
+	var wg sync.WaitGroup
+	for i, p := range programs {
+		wg.Go(func() { stopped[i] = p.Stop(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(append(stopped, errTarget)...)
+}
+
+// explain adds the ends of the logs to an error: of one client and the server,
+// and of the others that ended.
+func (t *tunnel) explain(err error) error {
+	for i, programs := range t.ends() {
+		for k, p := range programs {
+			if k > 0 && !ended(p) {
+				continue
+			}
+			lines := strings.Split(p.Log(), "\n")
+			lines = lines[max(0, len(lines)-4):]
+			err = fmt.Errorf("%w\nthe log of the %s ends:\n  %s", err, endNames[i], strings.Join(lines, "\n  "))
+		}
+	}
+	return err
+}
+
+func ended(p *lab.Process) bool {
+	select {
+	case <-p.Done():
+		return true
+	default:
+		return false
+	}
+}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"time"
+
+	"kcptun/e2e/lab"
 )
 
 // usage is what the two ends have used so far.
@@ -10,15 +12,25 @@ type usage struct {
 	cpu [2]time.Duration // user and system, in steps of 10 ms
 }
 
-func (t *tunnel) usage() (usage, error) {
-	u := usage{at: time.Now()}
-	for i, p := range t.ends() {
-		var err error
-		if u.cpu[i], err = p.CPU(); err != nil {
-			return u, err
+func (t *tunnel) usage() (u usage, err error) {
+	u.at = time.Now()
+	u.cpu, err = perProgram(t, (*lab.Process).CPU)
+	return u, err
+}
+
+// perProgram sums a number up over the programs of each end: of several clients
+// it is what all of them take.
+func perProgram[N int64 | time.Duration](t *tunnel, of func(*lab.Process) (N, error)) (sum [2]N, err error) {
+	for i, programs := range t.ends() {
+		for _, p := range programs {
+			n, err := of(p)
+			if err != nil {
+				return sum, err
+			}
+			sum[i] += n
 		}
 	}
-	return u, nil
+	return sum, nil
 }
 
 // spent is the CPU time of each end since an earlier time.
@@ -27,28 +39,18 @@ func (u usage) spent(before usage) [2]time.Duration {
 }
 
 // resident is the memory of each end now, in MB.
-func (t *tunnel) resident() (mb [2]float64, err error) {
-	for i, p := range t.ends() {
-		n, err := p.RSS()
-		if err != nil {
-			return mb, err
-		}
-		mb[i] = float64(n) / 1e6
-	}
-	return mb, nil
+func (t *tunnel) resident() ([2]float64, error) {
+	n, err := perProgram(t, (*lab.Process).RSS)
+	return megabytes(n), err
 }
 
 // peak is the most that each end was resident with since its start, in MB.
-func (t *tunnel) peak() (mb [2]float64, err error) {
-	for i, p := range t.ends() {
-		n, err := p.PeakRSS()
-		if err != nil {
-			return mb, err
-		}
-		mb[i] = float64(n) / 1e6
-	}
-	return mb, nil
+func (t *tunnel) peak() ([2]float64, error) {
+	n, err := perProgram(t, (*lab.Process).PeakRSS)
+	return megabytes(n), err
 }
+
+func megabytes(n [2]int64) [2]float64 { return [2]float64{float64(n[0]) / 1e6, float64(n[1]) / 1e6} }
 
 // figure is one number of one round.
 type figure struct {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// tableCommand prints files that -json wrote as tables of GitHub's Markdown. The
+// same files give the same text.
+func tableCommand(args []string, out, usage io.Writer) error {
+	files, err := parseFiles(fileCommand("table FILE.json ...", usage), args)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return errors.New("table: want files of figures")
+	}
+	c, err := readCollection(files)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, c.markdown())
+	return err
+}
+
+// grid is a table: text in the leading columns, numbers in the others.
+type grid struct {
+	text int // leading columns
+	head []string
+	rows [][]string
+}
+
+func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+
+func (g *grid) String() string {
+	w := new(strings.Builder)
+	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
+	line(g.head)
+	rule := slices.Repeat([]string{"--:"}, len(g.head))
+	for i := range g.text {
+		rule[i] = "---"
+	}
+	line(rule)
+	for _, row := range g.rows {
+		line(row)
+	}
+	return w.String()
+}
+
+// heading are the machines, and what was run on each.
+func (c *collection) heading() string {
+	var order []string
+	commands := make(map[string][]string)
+	for _, d := range c.runs {
+		m := d.Machine.line()
+		if commands[m] == nil {
+			order = append(order, m)
+		}
+		commands[m] = append(commands[m], fmt.Sprintf("%s    # %s, rounds: %d", d.command(), d.Date, d.Rounds))
+	}
+	w := new(strings.Builder)
+	for _, m := range order {
+		fmt.Fprintf(w, "Machine: %s.\n\n```\n%s\n```\n\n", m, strings.Join(commands[m], "\n"))
+	}
+	fmt.Fprintln(w, "Medians of the rounds, in brackets the least and the most. A ratio is ours divided by the peer's.")
+	return w.String()
+}
+
+// line is what figures depend on, in one line.
+func (m machine) line() string {
+	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
+	if kib, err := strconv.ParseFloat(strings.TrimSuffix(m.Memory, " kB"), 64); err == nil {
+		parts = append(parts, fmt.Sprintf("%.0f GB", kib*1024/1e9)) // the kernel's kB are KiB
+	}
+	kernel, _, _ := strings.Cut(m.Kernel, "-") // without the distributor's suffix
+	parts = append(parts, strings.TrimSpace(m.System+" "+kernel), "ours built with "+m.Go)
+	if m.PeerGo != "" {
+		parts = append(parts, "the peer with "+m.PeerGo)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.Environment)) {
+		parts = append(parts, name+"="+m.Environment[name])
+	}
+	return strings.Join(parts, ", ")
+}
+
+// command is how the run was started, without paths.
+func (d *document) command() string {
+	words := []string{"go run ./bench"}
+	for _, name := range slices.Sorted(maps.Keys(d.Flags)) {
+		words = append(words, "-"+name)
+		switch value := d.Flags[name]; {
+		case name == "link" || name == "short": // have no value
+		case value == pathGiven:
+			words = append(words, "FILE")
+		default:
+			words = append(words, shellWord(value))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes what a shell would not take as it is.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("-_./,:=@%+", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// legend says what each of the names is that head the cases' names, or, with
+// whole, what each case is; and under it what there is to remark.
+func legend(results []result, whole bool) string {
+	w := new(strings.Builder)
+	said := make(map[string]bool)
+	for _, r := range results {
+		name := r.Case
+		if !whole {
+			name, _, _ = strings.Cut(name, "/")
+		}
+		if !said[name] {
+			said[name] = true
+			fmt.Fprintf(w, "- %s: %s\n", name, r.About)
+		}
+	}
+	return w.String() + remarks(results)
+}
+
+// remarks are what the columns have to say, each once, with its cases, and every
+// failure by its first line.
+func remarks(results []result) string {
+	w := new(strings.Builder)
+	var order []string
+	cases := make(map[string][]string)
+	for _, r := range results {
+		for _, c := range r.Columns {
+			if c.Note == "" {
+				continue
+			}
+			note := fmt.Sprintf("%s: %s", c.Name, c.Note)
+			if cases[note] == nil {
+				order = append(order, note)
+			}
+			cases[note] = append(cases[note], r.Case)
+		}
+	}
+	for _, note := range order {
+		fmt.Fprintf(w, "- %s (%s)\n", note, strings.Join(cases[note], ", "))
+	}
+	for _, r := range results {
+		for _, c := range r.Columns {
+			for _, f := range c.Failures {
+				first, _, _ := strings.Cut(f, "\n")
+				fmt.Fprintf(w, "- **%s, %s: failed in %s**\n", r.Case, c.Name, first)
+			}
+		}
+	}
+	return w.String()
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// section is a group of cases that share a table.
+type section struct {
+	title     string
+	scenarios *regexp.Regexp
+	table     func([]result) *grid
+}
+
+func sections() []section {
+	return []section{
+		{"Throughput and CPU", regexp.MustCompile(`^((down|up)\d+|clients\d+(down|up))/`), bulkGrid},
+		{"Latency and requests", regexp.MustCompile(`^(echo|echo-busy|requests\d+)/`), figureGrid("client cpu", "server cpu", "echoes")},
+		{"One end of each", regexp.MustCompile(`-mixed/`), mixedGrid},
+		{"Idle sessions and streams", regexp.MustCompile(`^(idle|streams)\d+/`), idleGrid},
+		{"Sessions and streams that came and went", regexp.MustCompile(`^churn/`), figureGrid()},
+	}
+}
+
+// markdown is the whole text.
+func (c *collection) markdown() string {
+	w := new(strings.Builder)
+	w.WriteString(c.heading())
+	rest := slices.Clone(c.loopback)
+	for _, s := range sections() {
+		var mine []result
+		rest = slices.DeleteFunc(rest, func(r result) bool {
+			hit := s.scenarios.MatchString(r.Case)
+			if hit {
+				mine = append(mine, r)
+			}
+			return hit
+		})
+		if len(mine) > 0 {
+			fmt.Fprintf(w, "\n### %s\n\n%s\n%s", s.title, s.table(mine), legend(mine, false))
+		}
+	}
+	for _, r := range rest { // of another version of the bench
+		fmt.Fprintf(w, "\n```%s```\n", r.table())
+	}
+	linkTables(w, c.link)
+	return w.String()
+}
+
+// cell is a metric with its spread, or a dash.
+func (c *column) cell(name string) string {
+	if c == nil || c.metric(name) == nil {
+		return "-"
+	}
+	return c.metric(name).String()
+}
+
+// times is the ratio of a metric, or a dash.
+func (c *column) times(name string) string {
+	if c == nil || c.metric(name) == nil || c.metric(name).Ratio == nil {
+		return "-"
+	}
+	return c.metric(name).Ratio.Median.String()
+}
+
+// pairCell is "ours / peer = ratio" of the medians, as far as they are there.
+func (r *result) pairCell(name string) string {
+	median := func(c *column) string {
+		if c == nil || c.metric(name) == nil {
+			return "-"
+		}
+		return c.metric(name).Median.String()
+	}
+	ours, peer := r.column(oursName), r.column(peerName)
+	text := median(ours) + " / " + median(peer)
+	if text == "- / -" {
+		return "-"
+	}
+	if ratio := ours.times(name); ratio != "-" {
+		text += " = " + ratio
+	}
+	return text
+}
+
+func bulkGrid(results []result) *grid {
+	g := &grid{text: 1, head: []string{"case", "ours, MB/s", "peer, MB/s", "ratio", "ours, CPU s/GB", "peer, CPU s/GB", "ratio",
+		"server CPU, s/GB", "client peak RSS, MB", "server peak RSS, MB"}}
+	const cpu = "cpu of both"
+	for _, r := range results {
+		ours, peer := r.column(oursName), r.column(peerName)
+		g.add(r.Case, ours.cell(throughput), peer.cell(throughput), ours.times(throughput),
+			ours.cell(cpu), peer.cell(cpu), ours.times(cpu), r.pairCell("server cpu"), r.pairCell("client peak rss"), r.pairCell("server peak rss"))
+	}
+	return g
+}
+
+// figureGrid has a line for each figure of each case, but those left out.
+func figureGrid(without ...string) func([]result) *grid {
+	return func(results []result) *grid {
+		g := &grid{text: 2, head: []string{"case", "", oursName, peerName, "ratio"}}
+		for _, r := range results {
+			name := r.Case
+			for _, figure := range r.metricNames() {
+				if slices.Contains(without, figure) {
+					continue
+				}
+				ours, peer := r.column(oursName), r.column(peerName)
+				g.add(name, r.labelled(figure), ours.cell(figure), peer.cell(figure), ours.times(figure))
+				name = ""
+			}
+			if name != "" { // no figure at all
+				g.add(name, "", "-", "-", "-")
+			}
+		}
+		return g
+	}
+}
+
+// labelled is a figure's name with its unit.
+func (r *result) labelled(figure string) string {
+	for i := range r.Columns {
+		m := r.Columns[i].metric(figure)
+		switch {
+		case m == nil:
+		case strings.HasPrefix(m.Unit, "/"): // requests /s
+			return figure + m.Unit
+		case m.Unit != "":
+			return figure + ", " + m.Unit
+		}
+	}
+	return figure
+}
+
+// mixedGrid has a line for each pair; ratios are to the peer's own.
+func mixedGrid(results []result) *grid {
+	g := &grid{text: 2, head: []string{"case", "pair", "MB/s", "to the peer", "client CPU, s/GB", "to the peer", "server CPU, s/GB", "to the peer"}}
+	for _, r := range results {
+		name := r.Case
+		for i := range r.Columns {
+			c := &r.Columns[i]
+			row := []string{name, c.Name}
+			for _, figure := range []string{throughput, "client cpu", "server cpu"} {
+				row = append(row, c.cell(figure), c.times(figure))
+			}
+			g.add(row...)
+			name = ""
+		}
+	}
+	return g
+}
+
+func idleGrid(results []result) *grid {
+	g := &grid{text: 1, head: []string{"case: ours / peer = ratio", "client RSS, MB", "server RSS, MB", "client RSS each, kB", "server RSS each, kB",
+		"client CPU, ms/s", "server CPU, ms/s", "first echo after, p50 ms"}}
+	for _, r := range results {
+		each := " rss per session"
+		if strings.HasPrefix(r.Case, "streams") {
+			each = " rss per stream"
+		}
+		row := []string{r.Case}
+		for _, figure := range []string{"client rss", "server rss", "client" + each, "server" + each, "client cpu", "server cpu", "first echo after it p50"} {
+			row = append(row, r.pairCell(figure))
+		}
+		g.add(row...)
+	}
+	return g
+}
+
+// linkFigures have a table each, with a line for each link.
+var linkFigures = []struct{ title, metric string }{
+	{"Goodput of one stream, MB/s, without its start", goodput},
+	{"Bytes on the wire per byte of payload", "wire/payload steady"},
+	{"Echo beside the stream, p50, ms", "echo p50"},
+	{"Echo beside the stream, p99, ms", "echo p99"},
+}
+
+func linkTables(w *strings.Builder, results []result) {
+	if len(results) == 0 {
+		return
+	}
+	for _, f := range linkFigures {
+		fmt.Fprintf(w, "\n### %s\n\n%s", f.title, linkGrid(results, f.metric))
+	}
+	fmt.Fprintf(w, "\n%s", legend(results, true))
+}
+
+// linkGrid has a column for each contender, and behind one that is compared its
+// ratio.
+func linkGrid(results []result, metric string) *grid {
+	g := &grid{text: 1, head: []string{"link"}}
+	var names []string // of the contenders, "" for the ratio to the next
+	for _, r := range results {
+		for _, c := range r.Columns {
+			if slices.Contains(names, c.Name) {
+				continue
+			}
+			names, g.head = append(names, c.Name), append(g.head, c.Name)
+			if c.Against != "" {
+				names, g.head = append(names, ""), append(g.head, "ratio")
+			}
+		}
+	}
+	for _, r := range results {
+		row := []string{r.Case}
+		for i, name := range names {
+			if name == "" {
+				row = append(row, r.column(names[i-1]).times(metric))
+				continue
+			}
+			row = append(row, r.column(name).cell(metric))
+		}
+		g.add(row...)
+	}
+	return g
+}
