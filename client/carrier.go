@@ -37,17 +37,16 @@ func (c *carrier) finish(grace time.Duration) { c.open.Finish(grace) }
 // carry carries one connection until it ends or ends is closed, to which it adds
 // what it opens.
 func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
-	begun := time.Now()
-	ctx, end := context.WithCancelCause(context.Background())
-	defer end(nil)
-	ends.Add(std.CloserFunc(func() { end(errClientEnds) }))
-	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
-	defer cancel()
-	st, sess, err := c.stream(ctx)
-	if err != nil {
-		conn.Close()
-		c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", time.Since(begun).Round(time.Millisecond), "reason", err)
-		return
+	slot := c.pool.turn()
+	st, sess := ready(slot)
+	if st == nil {
+		begun := time.Now()
+		var err error
+		if st, sess, err = c.await(ends, slot); err != nil {
+			conn.Close()
+			c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", time.Since(begun).Round(time.Millisecond), "reason", err)
+			return
+		}
 	}
 	ends.Add(st)
 	std.CarryStream(std.Carry{
@@ -58,11 +57,34 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 	})
 }
 
-// stream opens a stream on a session of the pool, until ctx ends; one that
-// expires or dies under our hands is not the last.
-func (c *carrier) stream(ctx context.Context) (*std.Stream, *std.Session, error) {
+// ready opens a stream on the session that a slot has; nil where it has none.
+func ready(from *slot) (*std.Stream, *std.Session) {
+	sess := from.ready()
+	if sess == nil {
+		return nil, nil
+	}
+	st, err := sess.OpenCorked()
+	if err != nil {
+		return nil, nil
+	}
+	return st, sess
+}
+
+// await is stream for a bounded time, or until ends is closed.
+func (c *carrier) await(ends *std.Closers, from *slot) (*std.Stream, *std.Session, error) {
+	ctx, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	ends.Add(std.CloserFunc(func() { end(errClientEnds) }))
+	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
+	defer cancel()
+	return c.stream(ctx, from)
+}
+
+// stream opens a stream on the session of a slot, until ctx ends. One that expires
+// or dies under our hands is not the last: then it is the next slot's turn.
+func (c *carrier) stream(ctx context.Context, from *slot) (*std.Stream, *std.Session, error) {
 	for {
-		sess, err := c.pool.session(ctx)
+		sess, err := from.session(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,5 +98,6 @@ func (c *carrier) stream(ctx context.Context) (*std.Stream, *std.Session, error)
 		if !sleep(ctx, 10*time.Millisecond) { // until its slot has noticed
 			return nil, nil, context.Cause(ctx)
 		}
+		from = c.pool.turn()
 	}
 }

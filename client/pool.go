@@ -27,11 +27,10 @@ func newPool(cfg *Config, env std.Env, dial *dialer) *pool {
 	return p
 }
 
-// session returns a live session of the next slot; it waits for one until ctx
-// ends.
-func (p *pool) session(ctx context.Context) (*std.Session, error) {
+// turn is the slot whose turn it is.
+func (p *pool) turn() *slot {
 	i := p.next.Add(1) - 1
-	return p.slots[i%uint64(len(p.slots))].session(ctx)
+	return p.slots[i%uint64(len(p.slots))]
 }
 
 // close closes all sessions, after what was sent has arrived or a bounded time,

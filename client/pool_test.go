@@ -37,7 +37,7 @@ func limited(t *testing.T, d time.Duration) context.Context {
 
 func sessionOf(t *testing.T, p *pool) *std.Session {
 	t.Helper()
-	s, err := p.session(limited(t, patience))
+	s, err := p.turn().session(limited(t, patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestPoolGivesUp(t *testing.T) {
 	noLeak(t)
 	p, book := newTestPool(t, clientConfig("no-such-host.invalid:1"))
 	begun := time.Now()
-	if _, err := p.session(limited(t, 400*time.Millisecond)); !errors.Is(err, errNoSession) {
+	if _, err := p.turn().session(limited(t, 400*time.Millisecond)); !errors.Is(err, errNoSession) {
 		t.Error(err)
 	}
 	if took := time.Since(begun); took > patience {
@@ -167,7 +167,7 @@ func TestPoolEnds(t *testing.T) {
 		asked := make(chan error, 1)
 		ctx := limited(t, patience)
 		go func() {
-			s, err := p.session(ctx)
+			s, err := p.turn().session(ctx)
 			if s == nil && err == nil {
 				err = errors.New("neither session nor error")
 			} else {

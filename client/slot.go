@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kcptun/std"
@@ -28,7 +29,8 @@ type slot struct {
 	env  std.Env
 	dial *dialer
 	want chan request
-	gone chan struct{} // closed when run has ended
+	gone chan struct{}               // closed when run has ended
+	live atomic.Pointer[std.Session] // nil where one is to be asked for
 
 	backoff time.Duration // 0 after a success
 	retry   time.Time     // no dialling before
@@ -42,6 +44,19 @@ type request struct {
 
 func newSlot(cfg *Config, env std.Env, dial *dialer) *slot {
 	return &slot{cfg: cfg, env: env, dial: dial, want: make(chan request), gone: make(chan struct{})}
+}
+
+// ready is the slot's session where there is a living one, else nil.
+func (s *slot) ready() *std.Session {
+	sess := s.live.Load()
+	if sess != nil {
+		select {
+		case <-sess.Done():
+			return nil
+		default:
+		}
+	}
+	return sess
 }
 
 // session asks the slot for its session until ctx ends.
@@ -71,6 +86,7 @@ func (s *slot) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			s.live.Store(nil)
 			if cur != nil {
 				s.end(cur, errClientEnds)
 			}
@@ -79,7 +95,9 @@ func (s *slot) run(ctx context.Context) {
 			s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(), "reason", cur.Err())
 			cur.stop()
 			cur = nil
+			s.live.Store(nil)
 		case <-cur.expired():
+			s.live.Store(nil)
 			s.retire(ctx, cur)
 			cur = nil
 		case req := <-s.want:
@@ -89,6 +107,7 @@ func (s *slot) run(ctx context.Context) {
 			if cur == nil {
 				req.reply <- nil
 			} else {
+				s.live.Store(cur.Session)
 				req.reply <- cur.Session
 			}
 		}

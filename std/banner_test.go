@@ -89,11 +89,11 @@ func TestDidYouMean(t *testing.T) {
 }
 
 // A keepalive timeout shorter than the interval would end each session.
-func TestSmuxPatience(t *testing.T) {
+func TestPatience(t *testing.T) {
 	for keepalive, want := range map[int]float64{1: 30, 10: 30, 11: 33, 60: 180} {
 		c := DefaultConfig(Client)
 		c.KeepAlive = keepalive
-		if got := c.smuxConfig().KeepAliveTimeout.Seconds(); got != want {
+		if got := c.muxConfig().Patience.Seconds(); got != want {
 			t.Errorf("keepalive %d: given up after %v s, want %v", keepalive, got, want)
 		}
 	}

@@ -2,8 +2,6 @@ package std
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -142,52 +140,6 @@ func BenchmarkDecompress(b *testing.B) {
 			}
 			if !bytes.Equal(got, data) {
 				b.Fatal("other data")
-			}
-		})
-	}
-}
-
-// BenchmarkFrameWrite is what a frame of smux passes on its way down.
-func BenchmarkFrameWrite(b *testing.B) {
-	for _, size := range []int{1 << 10, benchFrame, 65535} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			c := newFrameConn(new(benchConn), 1298, 2, &eventLog{}, never)
-			frame := [][]byte{make([]byte, frameHeader), make([]byte, size)}
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := c.WriteBuffers(frame); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-// BenchmarkFrameRead is what a frame passes on its way up, as smux reads it: the
-// header first, then the body.
-func BenchmarkFrameRead(b *testing.B) {
-	for _, size := range []int{64, benchFrame, 65535} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			const push = 2
-			frame := make([]byte, frameHeader+size)
-			frame[0], frame[1] = 2, push
-			binary.LittleEndian.PutUint16(frame[2:], uint16(size))
-			var log eventLog
-			c := newFrameConn(&benchConn{data: frame}, 1298, 2, &log, never)
-			buf := make([]byte, size)
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := io.ReadFull(c, buf[:frameHeader]); err != nil {
-					b.Fatal(err)
-				}
-				if _, err := io.ReadFull(c, buf); err != nil {
-					b.Fatal(err)
-				}
-			}
-			if len(log.events) != 0 {
-				b.Fatalf("%d frames taken for others", len(log.events))
 			}
 		})
 	}

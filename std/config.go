@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/xtaci/smux"
-
 	"kcptun/std/link"
+	"kcptun/std/mux"
 )
 
 // Role is the end of the tunnel that a program is.
@@ -105,21 +104,19 @@ func DefaultConfig(r Role) Config {
 	return c
 }
 
-// minPatience is the least time after which smux's keepalive gives a silent
-// peer up.
+// minPatience is the least time after which a silent peer is given up.
 const minPatience = 30 * time.Second
 
-// smuxConfig is what smux is given. Its keepalive timeout follows the interval:
-// a fixed one would end every session whose interval is longer.
-func (c *Config) smuxConfig() *smux.Config {
+// muxConfig is what the streams of a session need to know. The patience follows the
+// interval: a fixed one would end every session whose interval is longer.
+func (c *Config) muxConfig() mux.Config {
 	interval := time.Duration(c.KeepAlive) * time.Second
-	return &smux.Config{
-		Version:           c.SmuxVer,
-		KeepAliveInterval: interval,
-		KeepAliveTimeout:  max(3*interval, minPatience),
-		MaxFrameSize:      c.FrameSize,
-		MaxReceiveBuffer:  c.SmuxBuf,
-		MaxStreamBuffer:   c.StreamBuf,
+	return mux.Config{
+		KeepAlive:     interval,
+		Patience:      max(3*interval, minPatience),
+		FrameSize:     c.FrameSize,
+		ReceiveBuffer: c.SmuxBuf,
+		StreamBuffer:  c.StreamBuf,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+
+	"kcptun/std/mux"
 )
 
 // dialect is how a client speaks above KCP. Nothing on the wire announces it,
@@ -63,4 +65,6 @@ func (r *replayed) Read(p []byte) (int, error) {
 }
 
 // WriteBuffers writes to the connection as it can best.
-func (r *replayed) WriteBuffers(v [][]byte) (int, error) { return asBuffersWriter(r.Conn).WriteBuffers(v) }
+func (r *replayed) WriteBuffers(v [][]byte) (int, error) {
+	return mux.AsBuffersWriter(r.Conn).WriteBuffers(v)
+}

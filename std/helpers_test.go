@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -159,6 +160,13 @@ func deadline[C net.Conn](t testing.TB, conn C) C {
 	}
 	return conn
 }
+
+// buffered is memory that can be closed.
+type buffered struct{ bytes.Buffer }
+
+func (*buffered) Close() error { return nil }
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
 // all is what a reader had to say, as a hash.
 type all struct {

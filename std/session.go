@@ -11,9 +11,9 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/xtaci/kcp-go/v5"
-	"github.com/xtaci/smux"
 
 	"kcptun/std/link"
+	"kcptun/std/mux"
 )
 
 // ErrRetired is returned by Open of a session that takes no new streams.
@@ -22,19 +22,18 @@ var ErrRetired = errors.New("session takes no new streams")
 // Session is KCP, snappy and smux in one value with one owner, who closes it.
 type Session struct {
 	kcp  *kcp.UDPSession
-	mux  *smux.Session
-	conn *frameConn
+	mux  *mux.Session
 	doze *dozer
 	link *link.Conn
 	peer *link.Peer
-	own  bool // the link is this session's alone
-	cfg  *Config
+	own  bool                                        // the link is this session's alone
+	smux int                                         // version
 	wrap func(io.ReadWriteCloser) io.ReadWriteCloser // QPP, or nil
 
+	interval time.Duration // of kcp-go's clock
+
 	mu      sync.Mutex
-	streams map[uint32]*Stream
-	early   map[uint32]bool // streams we do not hold yet, and whether the peer has finished them
-	opening int             // calls of Open under way
+	open    int // streams, with those that are being opened
 	retired bool
 	idle    chan struct{} // closed when retired and without streams
 	err     error         // why it ended
@@ -64,7 +63,7 @@ func (f *Sessions) Client(l *link.Conn, conv uint32) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.start(k, l, l.Peer(), true, dialect{compressed: !f.cfg.NoComp, version: f.cfg.SmuxVer}, k)
+	return f.start(k, l, l.Peer(), true, dialect{compressed: !f.cfg.NoComp, version: f.cfg.SmuxVer}, k), nil
 }
 
 // Server starts a session that kcp-go has accepted from a link. It first waits
@@ -92,13 +91,10 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	if theirs.version != f.cfg.SmuxVer {
 		note("smuxver", f.cfg.SmuxVer, theirs.version)
 	}
-	s, err := f.start(k, l, peer, false, theirs, conn)
-	if err != nil {
-		return nil, err
-	}
+	s := f.start(k, l, peer, false, theirs, conn)
 	// Until tune, kcp-go had a window of 32 packets. A client that filled it was
 	// told so, and would wait for its probe to learn of the larger one.
-	if err := s.conn.writeNOP(); err != nil {
+	if err := s.mux.Nop(); err != nil {
 		s.Close(err)
 		return nil, err
 	}
@@ -129,10 +125,11 @@ func (f *Sessions) segment(l *link.Conn) int {
 // fecOverhead is the FEC header's bytes: sequence, type and size.
 const fecOverhead = 8
 
-func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) (*Session, error) {
+func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
 	s := &Session{
-		kcp: k, link: l, peer: peer, own: own, cfg: f.cfg, wrap: f.wrap,
-		streams: make(map[uint32]*Stream), early: make(map[uint32]bool), idle: make(chan struct{}), done: make(chan struct{}),
+		kcp: k, link: l, peer: peer, own: own, smux: sp.version, wrap: f.wrap,
+		interval: time.Duration(f.cfg.Interval) * time.Millisecond,
+		idle:     make(chan struct{}), done: make(chan struct{}),
 	}
 	if own {
 		f.tune(k, l)
@@ -140,22 +137,12 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 			conn = NewCompStream(k)
 		}
 	}
-	s.conn = newFrameConn(conn, f.segment(l), byte(sp.version), s, peer.Rouse)
-	mc := f.cfg.smuxConfig()
-	mc.Version = sp.version
-	var err error
-	if own {
-		s.mux, err = smux.Client(s.conn, mc)
-	} else {
-		s.mux, err = smux.Server(s.conn, mc)
-	}
-	if err != nil {
-		s.conn.Close()
-		s.closeUnder()
-		return nil, err
-	}
+	mc := f.cfg.muxConfig()
+	mc.Client, mc.Version, mc.Segment = own, sp.version, f.segment(l)
+	mc.Before, mc.Released = peer.Rouse, s.released
+	s.mux = mux.New(conn, mc)
 	s.doze = newDozer(k, peer, f.cfg)
-	return s, nil
+	return s
 }
 
 // Open opens a stream. It fails with ErrRetired after Retire.
@@ -179,104 +166,39 @@ func (s *Session) OpenCorked() (*Stream, error) {
 		s.mu.Unlock()
 		return nil, ErrRetired
 	}
-	s.opening++
+	s.open++
 	s.mu.Unlock()
-	m, err := s.mux.OpenStream()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	defer s.opened()
+	m, err := s.mux.Open()
 	if err != nil {
+		s.released()
 		return nil, s.explain(err)
 	}
-	return s.adopt(m), nil
-}
-
-// opened ends a call of Open; s.mu is held.
-func (s *Session) opened() {
-	s.opening--
-	if s.opening == 0 && s.own {
-		clear(s.early)
-	}
-	s.signalIdle()
+	return &Stream{Stream: m, session: s}, nil
 }
 
 // Accept waits for the peer to open a stream. Its error says why the session is
 // at its end.
 func (s *Session) Accept() (*Stream, error) {
-	m, err := s.mux.AcceptStream()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	m, err := s.mux.Accept()
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return s.adopt(m), nil
+	s.mu.Lock()
+	s.open++
+	s.mu.Unlock()
+	return &Stream{Stream: m, session: s}, nil
 }
 
-// adopt takes a stream of smux's in; s.mu is held.
-func (s *Session) adopt(m *smux.Stream) *Stream {
-	st := &Stream{mux: m, session: s, credit: newCredit(s.conn.version), closed: make(chan struct{})}
-	st.peerDone.Store(s.early[m.ID()])
-	delete(s.early, m.ID())
-	s.streams[m.ID()] = st
-	return st
-}
-
-// maxEarly bounds what is kept of streams that smux has not given us yet; its
-// own queue of them holds 1024.
-const maxEarly = 4096
-
-// sawSYN, sawFIN and sawUPD are told of frames of the peer before smux sees them.
-func (s *Session) sawSYN(id uint32) { s.saw(id, false) }
-func (s *Session) sawFIN(id uint32) { s.saw(id, true) }
-
-func (s *Session) sawUPD(id, consumed, window uint32) {
-	if st := s.stream(id); st != nil {
-		st.credit.grant(consumed, window)
-	}
-}
-
-func (s *Session) sentFIN(id uint32) bool {
-	st := s.stream(id)
-	return st != nil && st.wrote.Load()
-}
-
-func (s *Session) firstUPD(id uint32) bool {
-	st := s.stream(id)
-	return st != nil && !st.updated.Swap(true)
-}
-
-// stream is the open stream with an id, or nil.
-func (s *Session) stream(id uint32) *Stream {
+// released is called when a stream was closed, or could not be opened.
+func (s *Session) released() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.streams[id]
-}
-
-func (s *Session) saw(id uint32, finished bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if st := s.streams[id]; st != nil {
-		if finished {
-			st.peerDone.Store(true)
-		}
-		return
-	}
-	_, known := s.early[id]
-	if (known || !finished || s.opening > 0) && len(s.early) < maxEarly {
-		s.early[id] = finished
-	}
-}
-
-// release is called when a stream is closed.
-func (s *Session) release(st *Stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.streams, st.mux.ID())
+	s.open--
 	s.signalIdle()
 }
 
 func (s *Session) signalIdle() {
-	if s.retired && s.opening == 0 && len(s.streams) == 0 {
+	if s.retired && s.open == 0 {
 		select {
 		case <-s.idle:
 		default:
@@ -301,13 +223,13 @@ func (s *Session) Idle() <-chan struct{} { return s.idle }
 func (s *Session) NumStreams() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.streams)
+	return s.open
 }
 
 // Drain waits until the peer has acknowledged all that was sent, or ctx ends.
 func (s *Session) Drain(ctx context.Context) error {
 	// Three intervals: within one, kcp-go moves what the window let wait.
-	return s.peer.Drain(ctx, 3*time.Duration(s.cfg.Interval)*time.Millisecond)
+	return s.peer.Drain(ctx, 3*s.interval)
 }
 
 // Close closes the session and all its streams. The first reason given is kept.
@@ -319,7 +241,7 @@ func (s *Session) Close(reason error) {
 		s.mu.Unlock()
 		close(s.done)
 		s.doze.close()
-		s.mux.Close()
+		s.mux.Close(reason)
 		s.closeUnder()
 	})
 }
@@ -352,19 +274,19 @@ func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
 // Conv is the KCP conversation id.
 func (s *Session) Conv() uint32 { return s.kcp.GetConv() }
 
-// explain puts an error of a dead session into words that help; s.mu is held.
+// explain puts an error of a dead session into words that help.
 func (s *Session) explain(err error) error {
-	if s.err != nil {
-		return s.err
+	if reason := s.Err(); reason != nil {
+		return reason
 	}
 	switch {
-	case errors.Is(err, smux.ErrInvalidProtocol):
-		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.conn.version)
+	case errors.Is(err, mux.ErrProtocol):
+		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.smux)
 	case errors.Is(err, snappy.ErrCorrupt):
 		return errors.New("the peer's bytes are not compressed by snappy: is nocomp different at the other end?")
 	case errors.Is(err, net.ErrClosed):
 		return errors.New("the link was closed")
-	case errors.Is(err, io.ErrClosedPipe):
+	case errors.Is(err, mux.ErrSilent):
 		return s.silence()
 	}
 	return err

@@ -1,7 +1,6 @@
 package std
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/xtaci/kcp-go/v5"
-	"github.com/xtaci/smux"
 
 	"kcptun/std/link"
+	"kcptun/std/mux"
 )
 
 // The server speaks as the client does, whatever its own settings are, and names
@@ -211,11 +210,11 @@ func TestExplain(t *testing.T) {
 	}
 	other := errors.New("other")
 	for err, want := range map[error]string{
-		smux.ErrInvalidProtocol: "smux 2",
-		snappy.ErrCorrupt:       "nocomp",
-		net.ErrClosed:           "the link was closed",
-		io.ErrClosedPipe:        "nothing heard from the peer for 0s",
-		other:                   "other",
+		mux.ErrProtocol:   "smux 2",
+		snappy.ErrCorrupt: "nocomp",
+		net.ErrClosed:     "the link was closed",
+		mux.ErrSilent:     "nothing heard from the peer for 0s",
+		other:             "other",
 	} {
 		contains(t, u.client.explain(fmt.Errorf("wrapped: %w", err)).Error(), want)
 	}
@@ -244,22 +243,4 @@ func TestExplainNeverAnswered(t *testing.T) {
 	}
 	defer s.Close(errTestEnds)
 	contains(t, s.silence().Error(), "never answered", "port", "key", "firewall")
-}
-
-// What smux would not take does not leave the link open.
-func TestClientRefusesBadSettings(t *testing.T) {
-	noLeak(t)
-	c := testConfig(Client)
-	c.StreamBuf = 0
-	l, err := link.Dial(context.Background(), linkOptions(t, c), "127.0.0.1:9")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, err := NewSessions(c).Client(l, 1); err == nil {
-		s.Close(errTestEnds)
-		t.Fatal("taken")
-	}
-	if _, err := l.WriteTo(bytes.Repeat([]byte{0}, 50), l.Peer()); !errors.Is(err, net.ErrClosed) {
-		t.Error("the link is open:", err)
-	}
 }

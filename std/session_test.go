@@ -78,7 +78,7 @@ func TestHalfCloseWithSlowReader(t *testing.T) {
 		if err := within(t, "the writer", wrote); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the FIN has arrived", u.near.peerDone.Load)
+		eventually(t, "the FIN has arrived", u.near.Finished)
 		if got := within(t, "all", gather(near)); got != sumOf(data) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
 		}
@@ -127,7 +127,7 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 		overEnds := map[string]func(u *tunnel) error{
 			"session closed":   func(u *tunnel) error { u.client.Close(why); return why },
 			"link closed":      func(u *tunnel) error { u.clientLink.Close(); return nil },
-			"smux closed":      func(u *tunnel) error { u.client.mux.Close(); return nil },
+			"streams closed":   func(u *tunnel) error { u.client.mux.Close(why); return why },
 			"stream closed":    func(u *tunnel) error { u.near.Close(); return nil },
 			"protocol error":   func(u *tunnel) error { _, _ = u.server.kcp.Write([]byte("not snappy at all")); return nil },
 			"closed after all": func(u *tunnel) error { _, _ = u.near.Read(make([]byte, 5)); u.client.Close(why); return why },
@@ -172,7 +172,7 @@ func TestReadAfterClose(t *testing.T) {
 		if err := u.far.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the FIN has arrived", u.near.peerDone.Load)
+		eventually(t, "the FIN has arrived", u.near.Finished)
 		u.near.Close()
 		if n, err := u.near.Read(make([]byte, 9)); n != 0 || err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("Read: %d, %v", n, err)

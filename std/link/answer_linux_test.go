@@ -118,6 +118,7 @@ func burst(t *testing.T, server *Conn, way *gate, clients []*Conn, peers []*Peer
 	t.Helper()
 	text := strings.Repeat("x", 900)
 	within(t, "a burst", func() {
+		alwaysBurst(server)
 		way.shut()
 		for i := range burstSize {
 			for _, p := range peers {

@@ -11,10 +11,18 @@ import (
 // That is kcp-go's sending goroutine of a session, which holds no lock then.
 const maxQueued = 1 << 20
 
+// A datagram that follows another within burstGap is taken for one of a burst, and
+// for burstLasts after it none is sent by its writer.
+const (
+	burstGap   = 20 * time.Microsecond // more than it takes to send one
+	burstLasts = 5 * time.Millisecond
+)
+
 // outbox gathers datagrams for the socket. Whoever writes appends to the open
 // batch of the peer and wakes the flusher; what comes while the flusher is in the
 // kernel makes the next batch. So load makes batches, idleness makes none, and a
-// lone datagram leaves at once.
+// lone datagram leaves at once: its writer sends it himself, which saves waking the
+// flusher.
 type outbox struct {
 	sock    carrier
 	seal    Sealer
@@ -24,7 +32,12 @@ type outbox struct {
 	mu     sync.Mutex
 	queue  []*batch // in the order of their first datagrams
 	closed bool
+	busy   bool      // somebody is in the socket
 	room   sync.Cond // queued has shrunk, or closed
+
+	fresh, burst time.Time // when a batch was last begun; until when bursts are expected
+
+	taken []*batch // being sent by whoever is in the socket
 
 	queued atomic.Int64 // bytes in queue
 	wake   chan struct{}
@@ -102,9 +115,34 @@ func (o *outbox) enqueue(b *batch) error {
 		return net.ErrClosed
 	}
 	o.queue = append(o.queue, b)
+	alone := !o.busy && len(o.queue) == 1 && o.calm()
+	o.busy = o.busy || alone
 	o.mu.Unlock()
-	o.rouse()
+	if !alone {
+		o.rouse()
+		return nil
+	}
+	o.take()
+	o.send()
+	o.mu.Lock()
+	o.busy = false
+	more := len(o.queue) > 0 || o.closed
+	o.mu.Unlock()
+	if more {
+		o.rouse()
+	}
 	return nil
+}
+
+// calm tells whether the batch that is begun now may well stay with one datagram;
+// o.mu is held.
+func (o *outbox) calm() bool {
+	now := time.Now()
+	if until := now.Add(burstLasts); now.Sub(o.fresh) < burstGap && until.After(o.burst) {
+		o.burst = until
+	}
+	o.fresh = now
+	return now.After(o.burst)
 }
 
 func (o *outbox) rouse() {
@@ -129,52 +167,74 @@ func (o *outbox) waitForRoom() error {
 // run is the flusher.
 func (o *outbox) run() {
 	defer close(o.done)
-	var batches []*batch
 	for range o.wake {
-		for {
-			var closed bool
-			batches, closed = o.take(batches[:0])
-			if len(batches) == 0 {
+		for o.begin() {
+			closed := o.take()
+			empty := len(o.taken) == 0
+			o.send()
+			o.mu.Lock()
+			o.busy = false
+			o.mu.Unlock()
+			if empty {
 				if closed {
 					return
 				}
 				break
 			}
-			if o.late != nil {
-				for _, b := range batches {
-					o.late.SealAll(b.buf, b.size)
-				}
-			}
-			if refused, err := o.sock.send(batches); err != nil {
-				o.trouble(refused, err)
-			}
-			for i, b := range batches {
-				o.recycle(b)
-				batches[i] = nil
-			}
-			o.mu.Lock() // or a writer between its look at queued and its wait misses it
-			o.room.Broadcast()
-			o.mu.Unlock()
 		}
 	}
 }
 
-// take takes all batches of the queue from their writers.
-func (o *outbox) take(into []*batch) ([]*batch, bool) {
+// begin takes the socket for the flusher. It is false where a writer has it, who
+// wakes the flusher when he finds more to send.
+func (o *outbox) begin() bool {
 	o.mu.Lock()
-	into = append(into, o.queue...)
+	defer o.mu.Unlock()
+	free := !o.busy
+	o.busy = true
+	return free
+}
+
+// send sends the batches that were taken, and frees them.
+func (o *outbox) send() {
+	if len(o.taken) == 0 {
+		return
+	}
+	if o.late != nil {
+		for _, b := range o.taken {
+			o.late.SealAll(b.buf, b.size)
+		}
+	}
+	if refused, err := o.sock.send(o.taken); err != nil {
+		o.trouble(refused, err)
+	}
+	for i, b := range o.taken {
+		o.recycle(b)
+		o.taken[i] = nil
+	}
+	o.taken = o.taken[:0]
+	o.mu.Lock() // or a writer between its look at queued and its wait misses it
+	o.room.Broadcast()
+	o.mu.Unlock()
+}
+
+// take takes all batches of the queue from their writers, and tells whether the
+// outbox is closed.
+func (o *outbox) take() bool {
+	o.mu.Lock()
+	o.taken = append(o.taken, o.queue...)
 	clear(o.queue)
 	o.queue = o.queue[:0]
 	closed := o.closed
 	o.mu.Unlock()
-	for _, b := range into {
+	for _, b := range o.taken {
 		b.peer.out.Lock()
 		if b.peer.open == b {
 			b.peer.open = nil
 		}
 		b.peer.out.Unlock()
 	}
-	return into, closed
+	return closed
 }
 
 // closeGrace is how long the last datagrams may take to get into the kernel.

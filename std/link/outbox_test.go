@@ -10,6 +10,59 @@ import (
 	"time"
 )
 
+// alwaysBurst lets no writer of a link send himself.
+func alwaysBurst(c *Conn) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.out.burst = time.Now().Add(time.Hour)
+}
+
+// A datagram alone leaves with its writer, one of a burst with the flusher, and none
+// is lost between the two.
+func TestLoneAndBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		near, far := fakePair()
+		gate := make(chan struct{})
+		sent := 0
+		near.sendFault = func(int64) error { sent++; <-gate; return nil }
+		client, _ := fakeConns(t, near, far, opt)
+		write := func() <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := client.WriteTo(seg(1, 81, 0, 0, "x"), client.Peer())
+				done <- err
+			}()
+			synctest.Wait()
+			return done
+		}
+		time.Sleep(time.Second) // nothing before it
+		lone := write()
+		if len(lone) > 0 || sent != 1 {
+			t.Errorf("the writer does not send himself: %d sent", sent)
+		}
+		follows := write()
+		if len(follows) != 1 || sent != 1 {
+			t.Errorf("the writer of the next waits for the socket: %d sent", sent)
+		}
+		gate <- struct{}{}
+		synctest.Wait()
+		if len(lone) != 1 || sent != 2 {
+			t.Errorf("what came meanwhile is not sent: %d sent", sent)
+		}
+		gate <- struct{}{}
+		synctest.Wait()
+		if inBurst := write(); len(inBurst) != 1 || sent != 3 {
+			t.Errorf("in a burst the writer waits for the socket: %d sent", sent)
+		}
+		close(gate)
+		time.Sleep(burstLasts + time.Millisecond)
+		if <-write(); sent != 4 {
+			t.Errorf("%d sent in the end", sent)
+		}
+	})
+}
+
 // A writer that outruns the socket waits for room, and is woken each time. The
 // socket takes nothing until the writer waits.
 func TestWriterWaitsForRoom(t *testing.T) {
@@ -19,6 +72,7 @@ func TestWriterWaitsForRoom(t *testing.T) {
 		gate := make(chan struct{})
 		near.sendFault = func(int64) error { <-gate; return nil }
 		client, _ := fakeConns(t, near, far, opt)
+		alwaysBurst(client)
 		packet := seg(1, 81, 0, 0, string(make([]byte, 1400)))
 		written := 0
 		done := make(chan error)
@@ -51,6 +105,7 @@ func TestCloseFreesWaitingWriter(t *testing.T) {
 		near, far := fakePair()
 		near.sendFault = func(int64) error { <-near.closed; return net.ErrClosed } // stuck
 		client, _ := fakeConns(t, near, far, opt)
+		alwaysBurst(client)
 		packet := seg(1, 81, 0, 0, string(make([]byte, 1400)))
 		start := time.Now()
 		done := make(chan time.Duration)

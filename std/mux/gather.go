@@ -1,4 +1,4 @@
-package std
+package mux
 
 import (
 	"io"
@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // gatherBytes is the most that waits to be written. It is what KCP is given at
@@ -32,7 +33,7 @@ var gatherBuffers = sync.Pool{New: func() any { return new(gatherBuffer) }}
 // the gatherer's own goroutine. An error of the connection is told to the writes
 // that follow.
 type gatherer struct {
-	conn    buffersWriter
+	conn    BuffersWriter
 	segment int    // bytes: under load only multiples are written, so that segments are full
 	before  func() // is called before each write
 
@@ -44,32 +45,34 @@ type gatherer struct {
 	err     error
 	begun   int // bytes taken in, up to gentleBytes
 
-	vec  [][]byte // for whoever is in conn
+	last atomic.Int64 // when the last write began, see now
+	vec  [][]byte     // for whoever is in conn
 	wake chan struct{}
 	done chan struct{}
 }
 
-// buffersWriter writes several buffers as one. It does not keep them.
-type buffersWriter interface {
+// BuffersWriter writes several buffers as one. It does not keep them.
+type BuffersWriter interface {
 	WriteBuffers(v [][]byte) (int, error)
 }
 
 func newGatherer(conn net.Conn, segment int, before func()) *gatherer {
-	g := &gatherer{conn: asBuffersWriter(conn), segment: segment, before: before, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	g := &gatherer{conn: AsBuffersWriter(conn), segment: segment, before: before, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	g.last.Store(now())
 	g.room.L = &g.mu
 	go g.run()
 	return g
 }
 
-// asBuffersWriter is conn itself, where it is one: KCP and compression are.
-func asBuffersWriter(conn net.Conn) buffersWriter {
-	if w, ok := conn.(buffersWriter); ok {
+// AsBuffersWriter is conn itself, where it is one: KCP and compression are.
+func AsBuffersWriter(conn net.Conn) BuffersWriter {
+	if w, ok := conn.(BuffersWriter); ok {
 		return w
 	}
 	return joiner{conn}
 }
 
-// joiner is a buffersWriter for any writer.
+// joiner is a BuffersWriter for any writer.
 type joiner struct{ io.Writer }
 
 func (j joiner) WriteBuffers(v [][]byte) (int, error) {
@@ -101,12 +104,8 @@ func (g *gatherer) write(v [][]byte, hold bool) error {
 		g.writeNow(v, 0)
 		return g.err
 	}
-	if g.buf == nil {
-		g.buf = gatherBuffers.Get().(*gatherBuffer)
-		g.pending = g.buf[:0]
-	}
 	for _, b := range v {
-		g.pending = append(g.pending, b...)
+		g.append(b)
 	}
 	return nil
 }
@@ -126,6 +125,27 @@ func (g *gatherer) flush() error {
 		g.writeNow(nil, 0)
 	}
 	return g.err
+}
+
+// add has a frame written without waiting for it; one that may be dropped only
+// where nothing is about to be written anyway.
+func (g *gatherer) add(frame []byte, mayDrop bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err != nil || mayDrop && (g.busy || len(g.pending) > 0) {
+		return
+	}
+	g.append(frame)
+	g.rouse()
+}
+
+// append appends to what waits; g.mu is held.
+func (g *gatherer) append(b []byte) {
+	if g.buf == nil {
+		g.buf = gatherBuffers.Get().(*gatherBuffer)
+		g.pending = g.buf[:0]
+	}
+	g.pending = append(g.pending, b...)
 }
 
 // rouse has what was held back written without waiting for it.
@@ -152,6 +172,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	g.vec = append(g.vec, v...)
 	g.busy = true
 	g.mu.Unlock()
+	g.last.Store(now())
 	g.before()
 	_, err := g.conn.WriteBuffers(g.vec)
 	clear(g.vec)

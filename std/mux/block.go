@@ -1,0 +1,95 @@
+package mux
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// block holds received bytes of a stream, from off on. Blocks of a stream form a
+// queue.
+type block struct {
+	bytes []byte // its capacity is the block's size
+	off   int
+	next  *block
+}
+
+// smallBlock and largeBlock are the sizes in bytes between which blocks are powers
+// of two; a frame's data fits the largest.
+const (
+	smallBlock = 512
+	largeBlock = 64 << 10
+)
+
+var blockPools [8]sync.Pool // of *block, by size
+
+// blockPool is the index of the pool whose blocks have at least size bytes.
+func blockPool(size int) int {
+	return bits.Len(uint(max(size, smallBlock)-1)) - bits.Len(uint(smallBlock-1))
+}
+
+func newBlock(size int) *block {
+	i := blockPool(size)
+	if b, ok := blockPools[i].Get().(*block); ok {
+		return b
+	}
+	return &block{bytes: make([]byte, 0, smallBlock<<i)}
+}
+
+// free gives a block back to its pool.
+func (b *block) free() {
+	b.bytes, b.off, b.next = b.bytes[:0], 0, nil
+	blockPools[blockPool(cap(b.bytes))].Put(b)
+}
+
+// blocks is a queue of received bytes.
+type blocks struct{ first, last *block }
+
+func (q *blocks) push(b *block) {
+	if q.last == nil {
+		q.first = b
+	} else {
+		q.last.next = b
+	}
+	q.last = b
+}
+
+// append copies data to the end, into the last block where it has room: a peer
+// that sends bytes one by one shall not cost a block for each.
+func (q *blocks) append(data []byte) {
+	if q.last == nil || cap(q.last.bytes)-len(q.last.bytes) < len(data) {
+		q.push(newBlock(len(data)))
+	}
+	q.last.bytes = append(q.last.bytes, data...)
+}
+
+// pop takes the first block off; nil where there is none.
+func (q *blocks) pop() *block {
+	b := q.first
+	if b == nil {
+		return nil
+	}
+	q.first, b.next = b.next, nil
+	if q.first == nil {
+		q.last = nil
+	}
+	return b
+}
+
+// read copies from the first block into p.
+func (q *blocks) read(p []byte) int {
+	b := q.first
+	n := copy(p, b.bytes[b.off:])
+	if b.off += n; b.off == len(b.bytes) {
+		q.pop().free()
+	}
+	return n
+}
+
+// clear drops everything and returns how many bytes that was.
+func (q *blocks) clear() (n int) {
+	for b := q.pop(); b != nil; b = q.pop() {
+		n += len(b.bytes) - b.off
+		b.free()
+	}
+	return n
+}

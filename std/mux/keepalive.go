@@ -1,0 +1,56 @@
+package mux
+
+import "time"
+
+// begin is the origin of the times that a session keeps.
+var begin = time.Now()
+
+// now is nanoseconds since begin, of the clock that nobody sets.
+func now() int64 { return int64(time.Since(begin)) }
+
+// keepAlive is the longest time between frames to the peer. The client's frames are
+// answered at once, in the packet that acknowledges them; so the server waits a
+// little longer for them before it sends its own.
+func (s *Session) keepAlive() time.Duration {
+	longer := s.cfg.KeepAlive * 5 / 4
+	if s.cfg.Client || longer > s.cfg.Patience*4/5 {
+		return s.cfg.KeepAlive
+	}
+	return longer
+}
+
+// tick runs when something may be due.
+func (s *Session) tick() {
+	silent := time.Duration(now() - s.heard.Load())
+	if s.paused.Load() {
+		silent = 0 // it is we who do not listen
+	}
+	if silent >= s.cfg.Patience {
+		s.end(ErrSilent)
+		return
+	}
+	still := time.Duration(now() - s.out.last.Load())
+	if still >= s.keepAlive() {
+		s.nudge()
+		still = 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.timer.Reset(max(min(s.keepAlive()-still, s.cfg.Patience-silent), time.Millisecond))
+	}
+}
+
+// answer answers a frame that says nothing, so that the peer hears us as often.
+func (s *Session) answer() {
+	if !s.cfg.Client && time.Duration(now()-s.out.last.Load()) >= s.cfg.KeepAlive/2 {
+		s.nudge()
+	}
+}
+
+// nudge sends a frame that says nothing, without waiting, unless another is on its
+// way.
+func (s *Session) nudge() {
+	h := newHeader(byte(s.cfg.Version), cmdNOP, 0, 0)
+	s.out.add(h[:], true)
+}

@@ -1,0 +1,340 @@
+package mux
+
+import (
+	"encoding/binary"
+	"io"
+	"math"
+	"net"
+	"sync"
+)
+
+const (
+	// firstWindow is what an end of smux 2 may send before the other has told its
+	// window, in bytes.
+	firstWindow = 256 << 10
+	// firstUpdate is how many bytes are read before the first window is told: most
+	// streams end without needing it, and firstWindow is far.
+	firstUpdate = firstWindow / 16
+	// maxFrames is how many frames of data are written at once, and MaxWrite the most
+	// data in them, in bytes.
+	maxFrames = 16
+	MaxWrite  = 64 << 10
+	// maxWrite is MaxWrite with its frames' headers.
+	maxWrite = MaxWrite + maxFrames*headerBytes
+)
+
+// Stream is one stream of a session. One goroutine may read, another write, any
+// close.
+type Stream struct {
+	session *Session
+	id      uint32
+
+	mu       sync.Mutex
+	changed  sync.Cond
+	unread   blocks
+	finished bool // the peer's FIN has arrived
+	closed   bool
+	wrote    bool // our FIN was sent, or is to be
+
+	// What was read, modulo 2^32 as on the wire, and how much of it the peer has not
+	// been told.
+	consumed, untold uint32
+	told             bool // the window
+
+	// What was sent, what of it the peer's application has consumed, and how far the
+	// one may be ahead of the other, in smux 2.
+	sent, theirs, window uint32
+}
+
+func newStream(s *Session, id uint32) *Stream {
+	st := &Stream{session: s, id: id, window: firstWindow}
+	st.changed.L = &st.mu
+	return st
+}
+
+// ID is the stream's id.
+func (st *Stream) ID() uint32 { return st.id }
+
+// wake lets whoever waits look again.
+func (st *Stream) wake() {
+	st.mu.Lock()
+	st.changed.Broadcast()
+	st.mu.Unlock()
+}
+
+// take takes received data in: a copy of small, or b.
+func (st *Stream) take(small []byte, b *block) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	size := len(small)
+	if b != nil {
+		size = len(b.bytes)
+	}
+	switch {
+	case st.closed && b != nil:
+		b.free()
+		return
+	case st.closed || size == 0:
+		return
+	case b != nil:
+		st.unread.push(b)
+	default:
+		st.unread.append(small)
+	}
+	st.session.unread.Add(int64(size))
+	st.changed.Broadcast()
+}
+
+func (st *Stream) finish() {
+	st.mu.Lock()
+	st.finished = true
+	st.changed.Broadcast()
+	st.mu.Unlock()
+}
+
+// Finished tells whether the peer has finished its direction; what it sent may be
+// unread.
+func (st *Stream) Finished() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.finished
+}
+
+// readable waits until there is something to read; st.mu is held. Its error is why
+// nothing more will be. EOF is the peer's FIN and nothing else.
+func (st *Stream) readable() error {
+	for {
+		switch {
+		case st.closed:
+			return net.ErrClosed
+		case st.unread.first != nil:
+			return nil
+		case st.finished:
+			return io.EOF
+		}
+		if err := st.session.cut(); err != nil {
+			return err
+		}
+		st.changed.Wait()
+	}
+}
+
+// Read reads what the peer sent.
+func (st *Stream) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	st.mu.Lock()
+	if err := st.readable(); err != nil {
+		st.mu.Unlock()
+		return 0, err
+	}
+	n := st.unread.read(p)
+	st.mu.Unlock()
+	st.took(n)
+	return n, nil
+}
+
+// WriteTo writes all that the peer sends to w, without a copy in between. EOF is no
+// error.
+func (st *Stream) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		st.mu.Lock()
+		err := st.readable()
+		b := st.unread.first
+		if err == nil {
+			st.unread.pop()
+		}
+		st.mu.Unlock()
+		switch {
+		case err == io.EOF:
+			return total, nil
+		case err != nil:
+			return total, err
+		}
+		size := len(b.bytes) - b.off
+		n, err := w.Write(b.bytes[b.off:])
+		b.free()
+		total += int64(n)
+		st.took(size)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// took takes note of bytes that were read, and tells the peer now and then. An
+// error in telling is the session's, and shows where there is nothing more to read.
+func (st *Stream) took(n int) {
+	s := st.session
+	s.taken(n)
+	if s.cfg.Version != 2 {
+		return
+	}
+	st.mu.Lock()
+	st.consumed += uint32(n)
+	st.untold += uint32(n)
+	half := uint32(s.cfg.StreamBuffer / 2)
+	if st.finished || st.untold < half && (st.told || st.untold < firstUpdate) {
+		st.mu.Unlock()
+		return
+	}
+	st.told, st.untold = true, 0
+	var frame [headerBytes + updateBytes]byte
+	h := newHeader(2, cmdUPD, updateBytes, st.id)
+	copy(frame[:], h[:])
+	binary.LittleEndian.PutUint32(frame[headerBytes:], st.consumed)
+	binary.LittleEndian.PutUint32(frame[headerBytes+4:], uint32(s.cfg.StreamBuffer))
+	st.mu.Unlock()
+	_ = s.out.write([][]byte{frame[:]}, false)
+}
+
+// grant takes note of what an update of the peer says.
+func (st *Stream) grant(consumed, window uint32) {
+	st.mu.Lock()
+	st.theirs, st.window = consumed, window
+	st.changed.Broadcast()
+	st.mu.Unlock()
+}
+
+// Write sends p. It blocks while the session's or the stream's window is full.
+func (st *Stream) Write(p []byte) (int, error) { return st.send(p, false) }
+
+// WriteCorked takes p to be sent with the next Write, Flush or CloseWrite. The
+// caller sees to it that one comes.
+func (st *Stream) WriteCorked(p []byte) (int, error) { return st.send(p, true) }
+
+// Flush sends what is held back: the opening of the stream, and what was given to
+// WriteCorked.
+func (st *Stream) Flush() error { return st.explain(st.session.out.flush()) }
+
+func (st *Stream) send(p []byte, hold bool) (int, error) {
+	written := 0
+	for written < len(p) {
+		size, most := st.session.cfg.FrameSize, MaxWrite
+		if limit := st.session.out.frameLimit(); limit < size {
+			size, most = limit, limit
+		}
+		n, err := st.credit(min(len(p)-written, most, maxFrames*size))
+		if err == nil {
+			err = st.explain(st.session.writeData(st.id, p[written:written+n], size, hold))
+		}
+		if err != nil {
+			return written, err
+		}
+		written += n
+	}
+	return written, nil
+}
+
+// explain puts the reason of the session's end in the place of an error.
+func (st *Stream) explain(err error) error {
+	if err != nil {
+		if cut := st.session.cut(); cut != nil {
+			return cut
+		}
+	}
+	return err
+}
+
+// credit takes up to n bytes of what the peer has room for, and waits for it.
+func (st *Stream) credit(n int) (int, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for flushed := false; ; {
+		if st.closed || st.wrote {
+			return 0, io.ErrClosedPipe
+		}
+		if err := st.session.cut(); err != nil {
+			return 0, err
+		}
+		if st.session.cfg.Version != 2 {
+			return n, nil
+		}
+		// A peer that says it consumed more than was sent gives no credit at all.
+		inFlight := st.sent - st.theirs
+		if inFlight <= math.MaxInt32 && inFlight < st.window {
+			n = int(min(uint32(n), st.window-inFlight))
+			st.sent += uint32(n)
+			return n, nil
+		}
+		if flushed {
+			st.changed.Wait()
+			continue
+		}
+		// What is held back may be what the peer waits for.
+		st.mu.Unlock()
+		err := st.Flush()
+		st.mu.Lock()
+		if err != nil {
+			return 0, err
+		}
+		flushed = true
+	}
+}
+
+// vector is room for the frames of one write.
+type vector struct {
+	headers [maxFrames]header
+	v       [2 * maxFrames][]byte
+}
+
+var vectors = sync.Pool{New: func() any { return new(vector) }}
+
+// writeData writes at most maxFrames frames of at most size bytes each.
+func (s *Session) writeData(stream uint32, data []byte, size int, hold bool) error {
+	f := vectors.Get().(*vector)
+	v := f.v[:0]
+	for i := 0; len(data) > 0; i++ {
+		part := data[:min(size, len(data))]
+		data = data[len(part):]
+		f.headers[i] = newHeader(byte(s.cfg.Version), cmdPSH, len(part), stream)
+		v = append(v, f.headers[i][:], part)
+	}
+	err := s.out.write(v, hold)
+	clear(v)
+	vectors.Put(f)
+	return err
+}
+
+// CloseWrite ends the outgoing direction, after what was written; the other goes on.
+func (st *Stream) CloseWrite() error {
+	if st.finishing() {
+		return nil
+	}
+	return st.explain(st.session.control(cmdFIN, st.id, false))
+}
+
+// finishing tells whether our FIN was on its way already; it is from now on.
+func (st *Stream) finishing() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	before := st.wrote
+	st.wrote = true
+	return before
+}
+
+// Close ends both directions and drops what is unread. It does not wait for the
+// connection.
+func (st *Stream) Close() error {
+	st.mu.Lock()
+	if st.closed {
+		st.mu.Unlock()
+		return nil
+	}
+	st.closed = true
+	dropped := st.unread.clear()
+	st.changed.Broadcast()
+	st.mu.Unlock()
+	if dropped > 0 {
+		st.session.taken(dropped)
+	}
+	if !st.finishing() {
+		h := newHeader(byte(st.session.cfg.Version), cmdFIN, 0, st.id)
+		st.session.out.add(h[:], false)
+	}
+	st.session.forget(st)
+	st.session.cfg.Released()
+	return nil
+}
