@@ -53,7 +53,7 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
 		From: std.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
 		FromName: "application", ToName: "server",
-		Stream: st, A: conn, B: st.Wrapped(), CloseWait: c.cfg.CloseWait,
+		Stream: st, A: conn, B: st.Wrapped(), CloseWait: c.cfg.CloseWait, Spawn: c.open.Spawn,
 	})
 }
 

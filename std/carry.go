@@ -16,23 +16,33 @@ type Carry struct {
 	Stream           *Stream
 	A, B             io.ReadWriteCloser // the ends towards From and To; one is the stream
 	CloseWait        int                // seconds, see Relay
+	Spawn            func(func())       // runs a function in a goroutine; nil: a new one
 }
 
 // CarryStream relays a stream until it has ended and closes both ends. Unless
 // quiet, the log says when it began, and when and why it ended.
 func CarryStream(c Carry) {
-	quiet := time.Duration(c.CloseWait) * time.Second
 	if c.Quiet {
-		Relay(c.A, c.B, quiet)
+		c.relay()
 		return
 	}
 	begun := time.Now()
 	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream.ID())
 	log.Info("stream opened")
-	r := Relay(c.A, c.B, quiet)
+	r := c.relay()
 	log.Info("stream closed", "up", r.FromA, "down", r.FromB,
 		"duration", time.Since(begun).Round(time.Millisecond), "reason", c.reason(r))
 }
+
+func (c Carry) relay() Result {
+	spawn := c.Spawn
+	if spawn == nil {
+		spawn = newGoroutine
+	}
+	return relay(c.A, c.B, limits{time.Duration(c.CloseWait) * time.Second, abandoned}, spawn)
+}
+
+func newGoroutine(f func()) { go f() }
 
 // reason says which end ended the stream, and how.
 func (c Carry) reason(r Result) string {

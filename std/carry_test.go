@@ -88,7 +88,7 @@ func TestRelayToAbandonedStream(t *testing.T) {
 		if version == 1 {
 			limit = patience // it has no such window and gets rid of all
 		}
-		go func() { near <- relay(a, u.near.Wrapped(), limits{write: limit}) }()
+		go func() { near <- relay(a, u.near.Wrapped(), limits{write: limit}, newGoroutine) }()
 		go func() { _, _ = app.Write(randomBytes(1, 8<<20)); app.Close() }()
 		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
 	app, a := tcpPair(t)
 	near := make(chan Result, 1)
-	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}) }()
+	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine) }()
 	if err := u.far.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 
 	x, xa := tcpPair(t)
 	yb, y := tcpPair(t)
-	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}) }()
+	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}, newGoroutine) }()
 	closeWrite(t, y)
 	data := randomBytes(1, 20<<20) // more than the sockets hold
 	go func() { _, _ = x.Write(data); x.Close() }()

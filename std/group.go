@@ -10,6 +10,7 @@ import (
 // and in the end be closed.
 type Group struct {
 	wg     sync.WaitGroup
+	work   workers
 	mu     sync.Mutex
 	open   map[io.Closer]struct{}
 	closed bool
@@ -27,7 +28,7 @@ func (g *Group) Go(c io.Closer, f func()) bool {
 		g.open = make(map[io.Closer]struct{})
 	}
 	g.open[c] = struct{}{}
-	g.wg.Go(func() {
+	g.Spawn(func() {
 		defer func() {
 			g.mu.Lock()
 			delete(g.open, c)
@@ -38,9 +39,19 @@ func (g *Group) Go(c io.Closer, f func()) bool {
 	return true
 }
 
+// Spawn runs f in a goroutine that is waited for, for who was started by Go.
+func (g *Group) Spawn(f func()) {
+	g.wg.Add(1)
+	g.work.Go(func() {
+		defer g.wg.Done()
+		f()
+	})
+}
+
 // Finish lets nothing new start, waits up to grace for all to end, closes what
 // is left and waits for that.
 func (g *Group) Finish(grace time.Duration) {
+	defer g.work.close()
 	g.mu.Lock()
 	g.closed = true
 	g.mu.Unlock()

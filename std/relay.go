@@ -40,18 +40,18 @@ type Result struct {
 // nobody may read any more. An end that cannot half-close is closed when quiet
 // has passed, at once where it is 0.
 func Relay(a, b io.ReadWriteCloser, quiet time.Duration) Result {
-	return relay(a, b, limits{quiet, abandoned})
+	return relay(a, b, limits{quiet, abandoned}, newGoroutine)
 }
 
 // limits bound how long a direction may be silent and, where that is not bounded,
 // be in one Write to what is not a socket.
 type limits struct{ quiet, write time.Duration }
 
-func relay(a, b io.ReadWriteCloser, lim limits) Result {
+func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
 	fromA, fromB := &direction{src: a, dst: b}, &direction{src: b, dst: a}
 	done := make(chan *direction, 2)
-	go fromA.run(done)
-	go fromB.run(done)
+	spawn(func() { fromA.run(done) })
+	spawn(func() { fromB.run(done) })
 
 	first, second := <-done, fromB
 	if first == fromB {
