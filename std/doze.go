@@ -17,6 +17,10 @@ const dozeInterval = 5000
 // dozeCheck is how often a session that is awake is looked at.
 const dozeCheck = 250 * time.Millisecond
 
+// briefTalk is how many packets, both ways, a session may have woken up for to go
+// back to sleep at its first chance: a keepalive and its answer are four.
+const briefTalk = 8
+
 // dozer slows the clock of a session down while nothing happens. kcp-go does not
 // arm its next tick anew when its interval changes, so after waking up the dozer
 // ticks in its place, until the tick that was pending must have come.
@@ -30,6 +34,7 @@ type dozer struct {
 	timer  *time.Timer
 	seen   uint64    // the peer's activity at the last look
 	woken  time.Time // zero: kcp-go's own clock runs
+	before uint64    // the peer's activity when woken
 	closed bool
 }
 
@@ -46,6 +51,7 @@ func (d *dozer) look() {
 	d.mu.Lock()
 	ticking := !d.woken.IsZero()
 	d.mu.Unlock()
+	settled := time.Since(d.peer.Heard()) >= d.fast/2 // kcp-go has what came
 	if ticking {
 		// Flushes, as kcp-go's tick would. It blocks while the window is full, but
 		// then every acknowledgement flushes.
@@ -59,7 +65,11 @@ func (d *dozer) look() {
 		return
 	}
 	activity := d.peer.Activity()
-	idle := activity == d.seen && !d.peer.Busy()
+	idle := activity == d.seen
+	if ticking && settled && activity-d.before <= briefTalk {
+		idle = true // all that was to be acknowledged is, by the flush above
+	}
+	idle = idle && !d.peer.Busy()
 	d.seen = activity
 	switch {
 	case idle:
@@ -91,7 +101,7 @@ func (d *dozer) wake() {
 		return
 	}
 	d.kcp.SetNoDelay(d.cfg.NoDelay, d.cfg.Interval, d.cfg.Resend, d.cfg.NoCongestion)
-	d.woken = time.Now()
+	d.woken, d.before = time.Now(), d.seen
 	d.timer.Reset(d.fast)
 }
 
