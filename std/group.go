@@ -73,7 +73,7 @@ func (g *Group) Finish(grace time.Duration) {
 		left = append(left, c)
 	}
 	g.mu.Unlock()
-	// All at once: closing a stream may take 30 s where its peer is gone.
+	// All at once: one that takes its time shall not keep the others open.
 	var closing sync.WaitGroup
 	for _, c := range left {
 		closing.Go(func() { c.Close() })

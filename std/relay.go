@@ -3,6 +3,7 @@ package std
 import (
 	"errors"
 	"io"
+	"net"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -152,6 +153,15 @@ func (d *direction) WriteCorked(p []byte) (int, error) {
 		return d.pass(p, c.WriteCorked)
 	}
 	return d.Write(p)
+}
+
+// WriteBuffers writes several buffers, to a socket in one system call.
+func (d *direction) WriteBuffers(v [][]byte) (int, error) {
+	return d.pass(nil, func([]byte) (int, error) {
+		bufs := net.Buffers(v)
+		n, err := bufs.WriteTo(d.dst)
+		return int(n), err
+	})
 }
 
 // Flush has the destination send what it holds back.

@@ -62,17 +62,34 @@ func (q *blocks) append(data []byte) {
 	q.last.bytes = append(q.last.bytes, data...)
 }
 
-// pop takes the first block off; nil where there is none.
-func (q *blocks) pop() *block {
-	b := q.first
-	if b == nil {
-		return nil
+// take takes the first block off, or a chain of as many as may be written at once.
+func (q *blocks) take(many bool) *block {
+	first, last := q.first, q.first
+	for n := 1; many && n < maxBlocks && last.next != nil; n++ {
+		last = last.next
 	}
-	q.first, b.next = b.next, nil
+	q.first, last.next = last.next, nil
 	if q.first == nil {
 		q.last = nil
 	}
-	return b
+	return first
+}
+
+// size is the number of bytes in a chain of blocks.
+func (b *block) size() (n int) {
+	for ; b != nil; b = b.next {
+		n += len(b.bytes) - b.off
+	}
+	return n
+}
+
+// freeAll frees a chain of blocks.
+func (b *block) freeAll() {
+	for b != nil {
+		next := b.next
+		b.free()
+		b = next
+	}
 }
 
 // read copies from the first block into p.
@@ -80,16 +97,15 @@ func (q *blocks) read(p []byte) int {
 	b := q.first
 	n := copy(p, b.bytes[b.off:])
 	if b.off += n; b.off == len(b.bytes) {
-		q.pop().free()
+		q.take(false).free()
 	}
 	return n
 }
 
 // clear drops everything and returns how many bytes that was.
-func (q *blocks) clear() (n int) {
-	for b := q.pop(); b != nil; b = q.pop() {
-		n += len(b.bytes) - b.off
-		b.free()
-	}
+func (q *blocks) clear() int {
+	n := q.first.size()
+	q.first.freeAll()
+	*q = blocks{}
 	return n
 }

@@ -39,9 +39,12 @@ type gatherer struct {
 
 	mu      sync.Mutex
 	room    sync.Cond
-	buf     *gatherBuffer // holds pending; nil when there is none
+	buf     *gatherBuffer // holds pending; nil when few does
+	few     [256]byte
+	inConn  bool // few is being written
 	pending []byte
 	busy    bool // somebody is in conn
+	loaded  bool // somebody had to wait: until all is written only run writes
 	err     error
 	begun   int // bytes taken in, up to gentleBytes
 
@@ -90,22 +93,23 @@ func (g *gatherer) write(v [][]byte, hold bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for g.err == nil && len(g.pending) >= g.limit() {
-		if g.busy {
-			g.room.Wait()
-		} else {
-			g.writeNow(nil, 0)
-		}
+		g.loaded = true
+		g.rouse()
+		g.room.Wait()
 	}
 	if g.err != nil {
 		return g.err
 	}
 	g.begun = min(g.begun+sizeOf(v), gentleBytes)
-	if !g.busy && !hold {
+	if !g.busy && !g.loaded && !hold {
 		g.writeNow(v, 0)
 		return g.err
 	}
 	for _, b := range v {
 		g.append(b)
+	}
+	if g.loaded {
+		g.rouse()
 	}
 	return nil
 }
@@ -121,29 +125,39 @@ func sizeOf(v [][]byte) (size int) {
 func (g *gatherer) flush() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.err == nil && !g.busy && len(g.pending) > 0 {
+	switch {
+	case g.err != nil || g.busy || len(g.pending) == 0:
+	case g.loaded:
+		g.rouse()
+	default:
 		g.writeNow(nil, 0)
 	}
 	return g.err
 }
 
-// add has a frame written without waiting for it; one that may be dropped only
-// where nothing is about to be written anyway.
+// add has a frame written without waiting for it. One that may be dropped is where
+// something else goes out in its place: what is in the connection, or waits.
 func (g *gatherer) add(frame []byte, mayDrop bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.err != nil || mayDrop && (g.busy || len(g.pending) > 0) {
+	if g.err != nil || mayDrop && g.busy {
 		return
 	}
-	g.append(frame)
+	if !mayDrop || len(g.pending) == 0 {
+		g.append(frame)
+	}
 	g.rouse()
 }
 
-// append appends to what waits; g.mu is held.
+// append appends to what waits; g.mu is held. A few bytes, as of a keepalive, take no
+// buffer of the pool.
 func (g *gatherer) append(b []byte) {
-	if g.buf == nil {
+	if g.pending == nil && !g.inConn {
+		g.pending = g.few[:0]
+	}
+	if len(g.pending)+len(b) > cap(g.pending) && g.buf == nil {
 		g.buf = gatherBuffers.Get().(*gatherBuffer)
-		g.pending = g.buf[:0]
+		g.pending = append(g.buf[:0], g.pending...)
 	}
 	g.pending = append(g.pending, b...)
 }
@@ -160,6 +174,7 @@ func (g *gatherer) rouse() {
 // the connection, which must be free. g.mu is held, but for the time in there.
 func (g *gatherer) writeNow(v [][]byte, leave int) {
 	buf := g.buf
+	g.inConn = buf == nil && len(g.pending) > 0
 	ready, rest := g.pending[:len(g.pending)-leave], g.pending[len(g.pending)-leave:]
 	g.buf, g.pending = nil, nil
 	if leave > 0 {
@@ -171,6 +186,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 	g.vec = append(g.vec, v...)
 	g.busy = true
+	g.room.Broadcast() // they fill up while this is in conn
 	g.mu.Unlock()
 	g.last.Store(now())
 	g.before()
@@ -181,14 +197,13 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 		gatherBuffers.Put(buf)
 	}
 	g.mu.Lock()
-	g.busy = false
+	g.busy, g.inConn = false, false
 	if err != nil {
 		g.failed(err)
 	}
 	if len(g.pending) > 0 {
 		g.rouse()
 	}
-	g.room.Broadcast()
 }
 
 // limit is how many bytes may wait for more to be still taken in.
@@ -218,12 +233,12 @@ func (g *gatherer) run() {
 		// time.
 		runtime.Gosched()
 		g.mu.Lock()
-		for g.err == nil && !g.busy && len(g.pending) > 0 {
+		if g.err == nil && !g.busy && len(g.pending) > 0 {
 			leave := 0
-			if len(g.pending) >= gatherBytes { // more is sure to come
+			if g.loaded = len(g.pending) >= gatherBytes; g.loaded { // more is sure to come
 				leave = len(g.pending) % g.segment
 			}
-			g.writeNow(nil, leave)
+			g.writeNow(nil, leave) // rouses where something is left
 		}
 		ended := g.err != nil
 		g.mu.Unlock()
@@ -240,8 +255,8 @@ func (g *gatherer) failed(err error) {
 	}
 	if g.buf != nil {
 		gatherBuffers.Put(g.buf)
-		g.buf, g.pending = nil, nil
 	}
+	g.buf, g.pending = nil, nil
 	g.room.Broadcast()
 	g.rouse()
 }

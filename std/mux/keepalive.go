@@ -21,8 +21,9 @@ func (s *Session) keepAlive() time.Duration {
 
 // tick runs when something may be due.
 func (s *Session) tick() {
+	paused := s.paused.Load() // before heard, which is set before it ends
 	silent := time.Duration(now() - s.heard.Load())
-	if s.paused.Load() {
+	if paused {
 		silent = 0 // it is we who do not listen
 	}
 	if silent >= s.cfg.Patience {
@@ -30,15 +31,37 @@ func (s *Session) tick() {
 		return
 	}
 	still := time.Duration(now() - s.out.last.Load())
-	if still >= s.keepAlive() {
+	if still > s.keepAlive()-ahead(s.keepAlive()) {
 		s.nudge()
 		still = 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.timer.Reset(max(min(s.keepAlive()-still, s.cfg.Patience-silent), time.Millisecond))
+		s.timer.Reset(max(together(min(s.keepAlive()-still, s.cfg.Patience-silent)), time.Millisecond))
 	}
+}
+
+// grid is the distance of the times at which sessions are looked at: what many send
+// at the same time costs less than what each sends at a time of its own.
+const grid = int64(time.Second)
+
+// ahead is how much sooner than after wait something may be done, to be done on the
+// grid: nothing where wait is short.
+func ahead(wait time.Duration) time.Duration {
+	if wait < 4*time.Duration(grid) {
+		return 1
+	}
+	return time.Duration(grid)
+}
+
+// together shortens wait, where it is long, to end on the grid.
+func together(wait time.Duration) time.Duration {
+	past := (now() + int64(wait)) % grid
+	if past < 0 { // now is, where time is made up
+		past += grid
+	}
+	return wait - time.Duration(past)%ahead(wait)
 }
 
 // answer answers a frame that says nothing, so that the peer hears us as often.

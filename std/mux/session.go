@@ -101,6 +101,9 @@ func (s *Session) Open() (*Stream, error) {
 		defer s.mu.Unlock()
 		return nil, s.err
 	}
+	for s.streams[s.next] != nil && s.next <= math.MaxUint32-2 {
+		s.next += 2 // the peer has opened it, though it is ours
+	}
 	if s.next > math.MaxUint32-2 {
 		defer s.mu.Unlock()
 		return nil, ErrExhausted
@@ -167,9 +170,12 @@ func (s *Session) control(command byte, stream uint32, hold bool) error {
 }
 
 // Close ends the session and its streams, for which reason is the error, and closes
-// the connection. It is idempotent; the first reason is kept.
+// the connection. It is idempotent; the first reason is kept; nil is net.ErrClosed.
 func (s *Session) Close(reason error) {
 	s.once.Do(func() {
+		if reason == nil {
+			reason = net.ErrClosed
+		}
 		s.reason.Store(&reason)
 		s.end(reason)
 		s.conn.Close()
@@ -286,8 +292,8 @@ func (s *Session) pause(full func() bool) {
 	for s.err == nil && full() {
 		s.resume.Wait()
 	}
+	s.heard.Store(now()) // before tick sees that we listen again
 	s.paused.Store(false)
-	s.heard.Store(now())
 }
 
 // wakeReceiver is called when there is more room; s.mu is held.

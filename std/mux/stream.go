@@ -135,16 +135,17 @@ func (st *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes all that the peer sends to w, without a copy in between. EOF is no
-// error.
+// WriteTo writes all that the peer sends to w, without a copy in between, and what
+// is there at once where w is a BuffersWriter. EOF is no error.
 func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 	var total int64
+	many, _ := w.(BuffersWriter)
 	for {
 		st.mu.Lock()
 		err := st.readable()
-		b := st.unread.first
+		var b *block
 		if err == nil {
-			st.unread.pop()
+			b = st.unread.take(many != nil)
 		}
 		st.mu.Unlock()
 		switch {
@@ -153,10 +154,10 @@ func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 		case err != nil:
 			return total, err
 		}
-		size := len(b.bytes) - b.off
-		n, err := w.Write(b.bytes[b.off:])
-		b.free()
+		size := b.size()
+		n, err := writeBlocks(w, many, b)
 		total += int64(n)
+		b.freeAll()
 		st.took(size)
 		if err != nil {
 			return total, err
@@ -164,8 +165,29 @@ func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// took takes note of bytes that were read, and tells the peer now and then. An
-// error in telling is the session's, and shows where there is nothing more to read.
+// maxBlocks is how many blocks are written at once.
+const maxBlocks = 16
+
+var blockVectors = sync.Pool{New: func() any { return new([maxBlocks][]byte) }}
+
+// writeBlocks writes a chain of blocks; more than one only where many is there.
+func writeBlocks(w io.Writer, many BuffersWriter, b *block) (int, error) {
+	if b.next == nil {
+		return w.Write(b.bytes[b.off:])
+	}
+	vec := blockVectors.Get().(*[maxBlocks][]byte)
+	defer blockVectors.Put(vec)
+	v := vec[:0]
+	for ; b != nil; b = b.next {
+		v = append(v, b.bytes[b.off:])
+	}
+	defer clear(v)
+	return many.WriteBuffers(v)
+}
+
+// took takes note of bytes that were read, and tells the peer now and then. It does
+// not wait for the connection: where the readers of both ends did, while both
+// receivers wait for the readers, nothing would move again.
 func (st *Stream) took(n int) {
 	s := st.session
 	s.taken(n)
@@ -187,7 +209,7 @@ func (st *Stream) took(n int) {
 	binary.LittleEndian.PutUint32(frame[headerBytes:], st.consumed)
 	binary.LittleEndian.PutUint32(frame[headerBytes+4:], uint32(s.cfg.StreamBuffer))
 	st.mu.Unlock()
-	_ = s.out.write([][]byte{frame[:]}, false)
+	s.out.add(frame[:], false)
 }
 
 // grant takes note of what an update of the peer says.

@@ -1,0 +1,138 @@
+package mux
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// What is held back goes out in one write with what it waited for.
+func TestHeldBack(t *testing.T) {
+	corked := func(t *testing.T, st *Stream) {
+		for _, p := range []string{"one", "three"} {
+			_, err := st.WriteCorked([]byte(p))
+			must(t, err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, st *Stream)
+		want string // frames of the only write
+	}{
+		{"open", func(*testing.T, *Stream) {}, ""},
+		{"corked", corked, ""},
+		{"write", func(t *testing.T, st *Stream) { _, err := st.Write([]byte("hello")); must(t, err) }, "SYN 3, PSH 3 5"},
+		{"flush", func(t *testing.T, st *Stream) { must(t, st.Flush()) }, "SYN 3"},
+		{"closewrite", func(t *testing.T, st *Stream) { must(t, st.CloseWrite()) }, "SYN 3, FIN 3"},
+		{"close", func(t *testing.T, st *Stream) { must(t, st.Close()) }, "SYN 3, FIN 3"},
+		{"corked, write", func(t *testing.T, st *Stream) { corked(t, st); _, err := st.Write([]byte("x")); must(t, err) }, "SYN 3, PSH 3 3, PSH 3 5, PSH 3 1"},
+		{"corked, flush", func(t *testing.T, st *Stream) { corked(t, st); must(t, st.Flush()) }, "SYN 3, PSH 3 3, PSH 3 5"},
+		{"corked, closewrite", func(t *testing.T, st *Stream) { corked(t, st); must(t, st.CloseWrite()) }, "SYN 3, PSH 3 3, PSH 3 5, FIN 3"},
+		{"corked, close", func(t *testing.T, st *Stream) { corked(t, st); must(t, st.Close()) }, "SYN 3, PSH 3 3, PSH 3 5, FIN 3"},
+		{"finished twice", func(t *testing.T, st *Stream) {
+			must(t, st.CloseWrite())
+			must(t, st.CloseWrite())
+			must(t, st.Close())
+		}, "SYN 3, FIN 3"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn := newSink()
+				st, err := start(t, conn, testConfig(2, true)).Open()
+				must(t, err)
+				c.do(t, st)
+				synctest.Wait()
+				writes := conn.take()
+				if c.want == "" && len(writes) == 0 {
+					return
+				}
+				if len(writes) != 1 || framesOf(t, writes[0]) != c.want {
+					t.Errorf("%d writes: %s; want one: %s", len(writes), framesOf(t, bytes.Join(writes, nil)), c.want)
+				}
+			})
+		})
+	}
+}
+
+// A connection that is free is written to by the writer: what it wrote is there
+// when Write returns.
+func TestFreeConnection(t *testing.T) {
+	conn := newSink()
+	st, err := start(t, conn, testConfig(1, true)).Open()
+	must(t, err)
+	must(t, st.Flush())
+	for range 3 {
+		_, err := st.Write([]byte("now"))
+		must(t, err)
+		if got := framesOf(t, bytes.Join(conn.take(), nil)); got != "SYN 3, PSH 3 3" && got != "PSH 3 3" {
+			t.Errorf("written: %q", got)
+		}
+	}
+}
+
+// load has writers that never rest write to a session over conn, whose gate is
+// opened n times, and returns the writes.
+func load(t *testing.T, conn *sink, cfg Config, writers, n int) [][]byte {
+	conn.gate = make(chan struct{})
+	s := start(t, conn, cfg)
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			st, err := s.Open()
+			for err == nil {
+				_, err = st.Write(make([]byte, 20000))
+			}
+		})
+	}
+	for range n {
+		synctest.Wait() // everybody has done what can be done
+		conn.gate <- struct{}{}
+	}
+	synctest.Wait()
+	s.Close(errEnough)
+	all.Wait()
+	return conn.take()
+}
+
+// The beginning of a session goes out in small writes.
+func TestGentleBeginning(t *testing.T) {
+	for _, writers := range []int{1, 2, 9} {
+		synctest.Test(t, func(t *testing.T) {
+			const most = 2*gentleFrame + maxFrames*headerBytes
+			begun, largest := 0, 0
+			for _, w := range load(t, newSink(), testConfig(1, true), writers, 60) {
+				// What was taken in at the end of the beginning may go out after it.
+				if begun < gentleBytes-most && len(w) > most {
+					t.Errorf("%d writers: a write of %d bytes after %d", writers, len(w), begun)
+				}
+				begun += len(w)
+				largest = max(largest, len(w))
+			}
+			if writers > 1 && largest < gatherBytes/2 {
+				t.Errorf("%d writers: writes of at most %d bytes under load", writers, largest)
+			}
+		})
+	}
+}
+
+// Under load all but the writes of the beginning are multiples of a segment.
+func TestSegments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, odd, whole := 0, 0, 0
+		for _, w := range load(t, newSink(), testConfig(1, true), 9, 100) {
+			begun += len(w)
+			if begun < 3*gatherBytes {
+				continue
+			}
+			if len(w)%1400 == 0 {
+				whole++
+			} else {
+				odd++
+			}
+		}
+		if odd > 0 || whole < 10 {
+			t.Errorf("%d writes are multiples of a segment, %d are not", whole, odd)
+		}
+	})
+}

@@ -1,0 +1,262 @@
+package mux
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// heard is a frame and when it arrived, since the start.
+type heard struct {
+	frame
+	at time.Duration
+}
+
+// listen notes what arrives at the peer, until the connection ends.
+func listen(peer *rawPeer) *[]heard {
+	var all []heard
+	began := time.Now()
+	go func() {
+		for f, err := readFrame(peer); err == nil; f, err = readFrame(peer) {
+			all = append(all, heard{f, time.Since(began)})
+		}
+	}()
+	return &all
+}
+
+// toGrid waits until sessions are looked at: what begins then has round times.
+func toGrid() { time.Sleep(time.Duration((grid - now()%grid) % grid)) }
+
+// every sends a frame every so often, n times.
+func every(peer *rawPeer, interval time.Duration, n int, command byte) {
+	for range n {
+		time.Sleep(interval)
+		peer.send(command, 0, nil)
+	}
+}
+
+// A session ends when its peer was silent for so long, however much is sent to it.
+func TestSilence(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		client bool
+		talk   func(peer *rawPeer)
+		want   time.Duration
+	}{
+		{"client", true, func(*rawPeer) {}, 30 * time.Second},
+		{"server", false, func(*rawPeer) {}, 30 * time.Second},
+		{"a NOP", true, func(peer *rawPeer) { every(peer, 29*time.Second, 1, cmdNOP) }, 59 * time.Second},
+		{"empty data", false, func(peer *rawPeer) { every(peer, 7*time.Second, 10, cmdPSH) }, 100 * time.Second},
+		{"too late", true, func(peer *rawPeer) { time.Sleep(31 * time.Second) }, 30 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				toGrid()
+				s, peer := withPeer(t, testConfig(2, c.client))
+				began := time.Now()
+				go peer.drop()
+				go c.talk(peer)
+				_, err := s.Accept()
+				if at := time.Since(began); err != ErrSilent || at != c.want {
+					t.Errorf("Accept: %v after %v, want %v", err, at, c.want)
+				}
+				s.Close(errEnough)
+				time.Sleep(time.Minute) // for talk
+			})
+		})
+	}
+}
+
+// A frame that never ends is silence, too.
+func TestSilentAmidFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, peer := withPeer(t, testConfig(1, false))
+		go peer.drop()
+		p := frame{cmdPSH, 3, make([]byte, 1000)}.bytes(1)
+		_, err := peer.Write(p[:500])
+		must(t, err)
+		if _, err := s.Accept(); err != ErrSilent {
+			t.Errorf("Accept: %v", err)
+		}
+	})
+}
+
+// Frames to the peer are so far apart at most, and no NOP is sent where others are.
+func TestKeepAliveGaps(t *testing.T) {
+	const second = time.Second
+	for _, c := range []struct {
+		name               string
+		client             bool
+		interval, patience time.Duration
+		talk               func(s *Session, peer *rawPeer)
+		nops               []time.Duration // in the first 60 s
+	}{
+		{"client", true, 10 * second, 30 * second,
+			func(_ *Session, peer *rawPeer) { every(peer, 7*second, 8, cmdPSH) },
+			[]time.Duration{10 * second, 20 * second, 30 * second, 40 * second, 50 * second, 60 * second}},
+		{"client does not answer", true, 20 * second, 60 * second,
+			func(_ *Session, peer *rawPeer) { every(peer, 3*second, 20, cmdNOP) },
+			[]time.Duration{20 * second, 40 * second, 60 * second}},
+		{"server waits a little longer", false, 10 * second, 30 * second,
+			func(_ *Session, peer *rawPeer) { every(peer, 7*second, 8, cmdPSH) },
+			[]time.Duration{12500 * time.Millisecond, 25 * second, 37 * second, 49 * second}},
+		{"but not too long", false, 25 * second, 30 * second,
+			func(_ *Session, peer *rawPeer) { every(peer, 7*second, 8, cmdPSH) },
+			[]time.Duration{25 * second, 50 * second}},
+		{"server answers", false, 10 * second, 30 * second,
+			func(_ *Session, peer *rawPeer) { every(peer, 10*second, 6, cmdNOP) },
+			[]time.Duration{10 * second, 20 * second, 30 * second, 40 * second, 50 * second, 60 * second}},
+		{"not every one of many", false, 10 * second, 30 * second,
+			func(_ *Session, peer *rawPeer) { every(peer, 2*second, 30, cmdNOP) },
+			[]time.Duration{6 * second, 12 * second, 18 * second, 24 * second, 30 * second, 36 * second, 42 * second, 48 * second, 54 * second, 60 * second}},
+		{"not beside data", true, 10 * second, 100 * second,
+			func(s *Session, _ *rawPeer) {
+				st, _ := s.Open()
+				for range 20 {
+					time.Sleep(3 * second)
+					st.Write([]byte("x"))
+				}
+			}, nil},
+		{"nor where something was held back", true, 10 * second, 100 * second,
+			func(s *Session, _ *rawPeer) { s.Open() },
+			[]time.Duration{20 * second, 30 * second, 40 * second, 50 * second, 60 * second}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig(2, c.client)
+				cfg.KeepAlive, cfg.Patience = c.interval, c.patience
+				toGrid()
+				s, peer := withPeer(t, cfg)
+				frames := listen(peer)
+				go c.talk(s, peer)
+				time.Sleep(60*second + time.Millisecond)
+				s.Close(errEnough)
+				synctest.Wait()
+				var nops []time.Duration
+				last := time.Duration(0)
+				for _, f := range *frames {
+					if f.command == cmdNOP {
+						nops = append(nops, f.at)
+					}
+					if gap := f.at - last; gap > s.keepAlive() {
+						t.Errorf("%v after %v: a gap of %v", f.frame, last, gap)
+					}
+					last = f.at
+				}
+				if len(nops) != len(c.nops) {
+					t.Fatalf("NOPs at %v, want %v", nops, c.nops)
+				}
+				for i := range nops {
+					if nops[i] != c.nops[i] {
+						t.Fatalf("NOPs at %v, want %v", nops, c.nops)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Sessions that began at different times send their NOPs at the same times, and
+// not later than they have to. A short interval is kept as it is.
+func TestTogether(t *testing.T) {
+	for _, interval := range []time.Duration{10 * time.Second, 4 * time.Second, 2500 * time.Millisecond} {
+		for _, off := range []time.Duration{1, 300 * time.Millisecond, 999 * time.Millisecond} {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig(1, true)
+				cfg.KeepAlive, cfg.Patience = interval, time.Hour
+				toGrid()
+				time.Sleep(off)
+				s, peer := withPeer(t, cfg)
+				frames := listen(peer)
+				time.Sleep(time.Minute + time.Millisecond)
+				s.Close(errEnough)
+				synctest.Wait()
+				if n := len(*frames); n < int(time.Minute/interval) {
+					t.Errorf("%v, %v: %d NOPs", interval, off, n)
+				}
+				for i, f := range (*frames)[1:] {
+					gap := f.at - (*frames)[i].at
+					if ahead := gap < interval; gap > interval || gap <= interval-time.Second || ahead && interval < 4*time.Second {
+						t.Errorf("%v, %v: a gap of %v", interval, off, gap)
+					}
+					if interval >= 4*time.Second && (f.at+off)%time.Second != 0 {
+						t.Errorf("%v, %v: a NOP at %v", interval, off, f.at+off)
+					}
+				}
+			})
+		}
+	}
+}
+
+// While it is we who do not listen the peer is not silent; afterwards it has all the
+// time again.
+func TestNotSilentWhilePaused(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		fill, resume func(s *Session, peer *rawPeer)
+	}{
+		{"unread", func(_ *Session, peer *rawPeer) {
+			peer.send(cmdSYN, 3, nil)
+			peer.send(cmdPSH, 3, make([]byte, 1000))
+		}, func(s *Session, _ *rawPeer) {
+			st, _ := s.Accept()
+			st.Read(make([]byte, 1000))
+		}},
+		{"unread, closed", func(_ *Session, peer *rawPeer) {
+			peer.send(cmdSYN, 3, nil)
+			peer.send(cmdPSH, 3, make([]byte, 1000))
+		}, func(s *Session, _ *rawPeer) {
+			st, _ := s.Accept()
+			st.Close()
+		}},
+		{"backlog", func(_ *Session, peer *rawPeer) {
+			for i := range uint32(backlog + 1) {
+				peer.send(cmdSYN, 3+2*i, nil)
+			}
+		}, func(s *Session, _ *rawPeer) { s.Accept() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := testConfig(1, false)
+				cfg.ReceiveBuffer = 1000
+				s, peer := withPeer(t, cfg)
+				frames := listen(peer)
+				c.fill(s, peer)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				if err := s.cut(); err != nil {
+					t.Fatalf("ended while paused: %v", err)
+				}
+				if n := len(*frames); n < 3600*2/25-2 {
+					t.Errorf("%d NOPs in an hour", n)
+				}
+				c.resume(s, peer)
+				time.Sleep(29 * time.Second)
+				if err := s.cut(); err != nil {
+					t.Errorf("ended soon after it: %v", err)
+				}
+				time.Sleep(2 * time.Second)
+				synctest.Wait()
+				if s.err != ErrSilent {
+					t.Errorf("ended with %v", s.err)
+				}
+			})
+		})
+	}
+}
+
+// NOPs do not pile up while the connection takes nothing.
+func TestNoNOPsWhileStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig(1, true)
+		cfg.Patience = 10 * time.Hour
+		conn := newSink()
+		conn.gate = make(chan struct{})
+		s := start(t, conn, cfg)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(s.out.pending); !s.out.busy || n != 0 {
+			t.Errorf("%d bytes wait", n)
+		}
+	})
+}

@@ -1,0 +1,320 @@
+package mux
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/xtaci/smux"
+)
+
+// peers are a session of ours and the library's at its other end.
+type peers struct {
+	ours   *Session
+	theirs *smux.Session
+}
+
+// settings of both ends of a test.
+type settings struct {
+	frame, receive, stream int           // as in Config, in bytes
+	keepAlive              time.Duration // between NOPs
+}
+
+var usual = settings{8192, 4 << 20, 2 << 20, 10 * time.Second}
+
+// withSmux runs test over each substrate, in each version, with us as the client and
+// as the server.
+func withSmux(t *testing.T, with settings, test func(t *testing.T, p peers)) {
+	for _, sub := range substrates {
+		for version := 1; version <= 2; version++ {
+			for _, client := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/v%d/client=%t", sub.name, version, client), func(t *testing.T) {
+					noLeak(t)
+					here, there := sub.dial(t)
+					test(t, peer(t, here, there, version, client, with))
+				})
+			}
+		}
+	}
+}
+
+func peer(t testing.TB, here, there net.Conn, version int, client bool, with settings) peers {
+	theirs := smux.DefaultConfig()
+	theirs.Version, theirs.MaxFrameSize = version, with.frame
+	theirs.MaxReceiveBuffer, theirs.MaxStreamBuffer = with.receive, with.stream
+	theirs.KeepAliveInterval, theirs.KeepAliveTimeout = with.keepAlive, 2*time.Minute
+	role := smux.Client
+	if client {
+		role = smux.Server
+	}
+	lib, err := role(there, theirs)
+	must(t, err)
+	t.Cleanup(func() { lib.Close() })
+	cfg := testConfig(version, client)
+	cfg.FrameSize, cfg.ReceiveBuffer, cfg.StreamBuffer = with.frame, with.receive, with.stream
+	cfg.KeepAlive, cfg.Patience = with.keepAlive, 2*time.Minute
+	return peers{start(t, here, cfg), lib}
+}
+
+// stream opens a stream, by us or by the library.
+func (p peers) stream(t testing.TB, byUs bool) (ours *Stream, theirs *smux.Stream) {
+	t.Helper()
+	// The library closes a stream whose wrapper the garbage collector has found, even
+	// amid a call of its methods.
+	t.Cleanup(func() { runtime.KeepAlive(theirs) })
+	var err error
+	if byUs {
+		ours, err = p.ours.Open()
+		must(t, err)
+		must(t, ours.Flush())
+		theirs = within(t, "a stream of ours", async(func() *smux.Stream {
+			st, _ := p.theirs.AcceptStream()
+			return st
+		}))
+		return ours, theirs
+	}
+	accepted := async(func() *Stream {
+		st, _ := p.ours.Accept()
+		return st
+	})
+	theirs, err = p.theirs.OpenStream()
+	must(t, err)
+	return within(t, "a stream of the library's", accepted), theirs
+}
+
+// transfer writes data to w and fails the test where r gets anything else. It leaves
+// both open.
+func transfer(t testing.TB, what string, w io.Writer, r io.Reader, data []byte) {
+	t.Helper()
+	wrote := async(func() error {
+		_, err := w.Write(data)
+		return err
+	})
+	got := make([]byte, len(data))
+	read := async(func() error {
+		_, err := io.ReadFull(r, got)
+		return err
+	})
+	if err := within(t, what+": reading", read); err != nil {
+		t.Errorf("%s: read: %v", what, err)
+	}
+	if err := within(t, what+": writing", wrote); err != nil {
+		t.Errorf("%s: write: %v", what, err)
+	}
+	if !bytes.Equal(got, data) {
+		t.Errorf("%s: other bytes arrived", what)
+	}
+}
+
+// Streams are opened by either end and carry data both ways.
+func TestSmuxBothWays(t *testing.T) {
+	withSmux(t, usual, func(t *testing.T, p peers) {
+		for i, byUs := range []bool{true, false, true} {
+			ours, theirs := p.stream(t, byUs)
+			if ours.ID() != theirs.ID() {
+				t.Errorf("ids %d and %d", ours.ID(), theirs.ID())
+			}
+			data := randomBytes(1 + i*50000)
+			transfer(t, "to the library", ours, theirs, data)
+			transfer(t, "from the library", theirs, ours, data)
+			must(t, ours.Close())
+			must(t, theirs.Close())
+		}
+		eventually(t, "no stream is left", func() bool { return p.ours.NumStreams()+p.theirs.NumStreams() == 0 })
+	})
+}
+
+// Many streams carry data at the same time.
+func TestSmuxManyStreams(t *testing.T) {
+	withSmux(t, usual, func(t *testing.T, p peers) {
+		data := randomBytes(20000)
+		var all sync.WaitGroup
+		for i := range 60 {
+			ours, theirs := p.stream(t, i%2 == 0)
+			all.Go(func() { transfer(t, "to the library", ours, theirs, data[i:]) })
+			all.Go(func() { transfer(t, "from the library", theirs, ours, data[60-i:]) })
+		}
+		all.Wait()
+	})
+}
+
+// Much data goes through small buffers, both ways and over two streams at once:
+// beyond what is first granted, beyond the windows, beyond the receive buffer.
+func TestSmuxLarge(t *testing.T) {
+	withSmux(t, settings{8192, 64 << 10, 32 << 10, 10 * time.Second}, func(t *testing.T, p peers) {
+		data := randomBytes(1 << 20)
+		var all sync.WaitGroup
+		for _, byUs := range []bool{true, false} {
+			ours, theirs := p.stream(t, byUs)
+			all.Go(func() { transfer(t, "to the library", ours, theirs, data) })
+			all.Go(func() { transfer(t, "from the library", theirs, ours, data) })
+		}
+		all.Wait()
+	})
+}
+
+// No size of buffers and frames stalls a transfer.
+func TestSmuxSizes(t *testing.T) {
+	for _, c := range []struct {
+		with settings
+		size int
+	}{
+		{settings{8192, 4 << 20, 1, time.Minute}, firstWindow + 200},
+		{settings{8192, 4 << 20, 2, time.Minute}, firstWindow + 200},
+		{settings{8192, 4 << 20, 4096, time.Minute}, 2 * firstWindow},
+		{settings{8192, 4 << 20, 65536, time.Minute}, 3 * firstWindow},
+		{settings{8192, 4096, 4096, time.Minute}, 2 * firstWindow},
+		{settings{8192, 1, 1, time.Minute}, firstWindow + 200},
+		{settings{1, 4 << 20, 2 << 20, time.Minute}, 2000},
+		{settings{1, 4096, 1, time.Minute}, 2000},
+		{settings{65535, 4 << 20, 2 << 20, time.Minute}, 3 * firstWindow},
+		{settings{65535, 4096, 4096, time.Minute}, 2 * firstWindow},
+		{settings{65535, 4 << 20, 4 << 20, time.Minute}, 5 << 20},
+	} {
+		t.Run(fmt.Sprintf("frame=%d/receive=%d/stream=%d", c.with.frame, c.with.receive, c.with.stream), func(t *testing.T) {
+			withSmux(t, c.with, func(t *testing.T, p peers) {
+				ours, theirs := p.stream(t, true)
+				data := randomBytes(c.size)
+				transfer(t, "to the library", ours, theirs, data)
+				transfer(t, "from the library", theirs, ours, data)
+			})
+		})
+	}
+}
+
+// WriteTo reads all up to the library's FIN.
+func TestSmuxWriteTo(t *testing.T) {
+	withSmux(t, settings{8192, 64 << 10, 32 << 10, time.Minute}, func(t *testing.T, p peers) {
+		ours, theirs := p.stream(t, false)
+		data := randomBytes(700000)
+		var got bytes.Buffer
+		read := async(func() error {
+			_, err := ours.WriteTo(&got)
+			return err
+		})
+		_, err := theirs.Write(data)
+		must(t, err)
+		must(t, theirs.Close())
+		must(t, within(t, "the end", read))
+		if !bytes.Equal(got.Bytes(), data) {
+			t.Errorf("other bytes arrived: %d of %d", got.Len(), len(data))
+		}
+	})
+}
+
+// The library's FIN leaves what was sent before it readable, and is the only EOF.
+func TestSmuxTheirFIN(t *testing.T) {
+	withSmux(t, usual, func(t *testing.T, p peers) {
+		ours, theirs := p.stream(t, true)
+		data := randomBytes(200000)
+		_, err := theirs.Write(data)
+		must(t, err)
+		if ours.Finished() {
+			t.Error("finished before the FIN")
+		}
+		must(t, theirs.Close())
+		eventually(t, "the FIN is here", ours.Finished)
+		got, err := io.ReadAll(ours)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%d of %d bytes: %v", len(got), len(data), err)
+		}
+	})
+}
+
+// Our FIN ends what the library reads, and nothing else.
+func TestSmuxOurFIN(t *testing.T) {
+	withSmux(t, usual, func(t *testing.T, p peers) {
+		ours, theirs := p.stream(t, false)
+		data := randomBytes(100000)
+		_, err := ours.Write(data)
+		must(t, err)
+		must(t, ours.CloseWrite())
+		if _, err := ours.Write([]byte("more")); err != io.ErrClosedPipe {
+			t.Errorf("Write after CloseWrite: %v", err)
+		}
+		got, err := io.ReadAll(theirs)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("to the library: %d of %d bytes: %v", len(got), len(data), err)
+		}
+		transfer(t, "from the library", theirs, ours, data)
+	})
+}
+
+// The end of the session is not the end of a stream.
+func TestSmuxCut(t *testing.T) {
+	withSmux(t, usual, func(t *testing.T, p peers) {
+		ours, theirs := p.stream(t, true)
+		_, err := theirs.Write([]byte("half"))
+		must(t, err)
+		eventually(t, "the data is here", func() bool { return p.ours.unread.Load() == 4 })
+		must(t, p.theirs.Close())
+		got, err := io.ReadAll(ours)
+		if string(got) != "half" || err != ErrCut {
+			t.Errorf("read %q, %v", got, err)
+		}
+		if _, err := p.ours.Accept(); err == nil {
+			t.Error("Accept of a dead session succeeds")
+		}
+		if _, err := ours.Write([]byte("x")); err != ErrCut {
+			t.Errorf("Write: %v", err)
+		}
+	})
+}
+
+// What Close drops does not keep the other streams waiting.
+func TestSmuxCloseGivesBack(t *testing.T) {
+	withSmux(t, settings{8192, 16 << 10, 16 << 10, time.Minute}, func(t *testing.T, p peers) {
+		for range 3 {
+			dropped, theirs := p.stream(t, true)
+			ours, kept := p.stream(t, false)
+			stuck := async(func() error {
+				_, err := theirs.Write(make([]byte, 100000))
+				return err
+			})
+			eventually(t, "the buffer is full", p.ours.paused.Load)
+			must(t, dropped.Close())
+			must(t, within(t, "the write to a closed stream", stuck))
+			transfer(t, "beside it", kept, ours, randomBytes(50000))
+			if n := p.ours.unread.Load(); n != 0 {
+				t.Errorf("%d bytes are unread", n)
+			}
+		}
+	})
+}
+
+// counter is a connection that counts the NOPs that are written to it.
+type counter struct {
+	net.Conn
+	nops atomic.Int32
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	if len(p) == headerBytes && p[1] == cmdNOP && binary.LittleEndian.Uint32(p[4:]) == 0 {
+		c.nops.Add(1)
+	}
+	return c.Conn.Write(p)
+}
+
+// Both ends understand the other's keepalive.
+func TestSmuxKeepAlive(t *testing.T) {
+	for version := 1; version <= 2; version++ {
+		for _, client := range []bool{true, false} {
+			here, there := net.Pipe()
+			ours, theirs := &counter{Conn: here}, &counter{Conn: there}
+			with := usual
+			with.keepAlive = 5 * time.Millisecond
+			p := peer(t, ours, theirs, version, client, with)
+			eventually(t, "both ends send NOPs", func() bool { return ours.nops.Load() > 3 && theirs.nops.Load() > 3 })
+			a, b := p.stream(t, true)
+			transfer(t, "to the library", a, b, randomBytes(1000))
+			transfer(t, "from the library", b, a, randomBytes(1000))
+		}
+	}
+}
