@@ -210,11 +210,13 @@ func TestCloseWhilePaused(t *testing.T) {
 func TestStuckWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer, st := accepted(t, testConfig(2, false))
-		var opened []*Stream
-		for range 5 {
-			o, err := s.Open()
+		opened := make([]*Stream, 5)
+		for i := range opened {
+			var err error
+			opened[i], err = s.Open()
 			must(t, err)
-			opened = append(opened, o)
+		}
+		for _, o := range opened {
 			go o.Write(make([]byte, 100000))
 		}
 		synctest.Wait()
@@ -327,7 +329,16 @@ func TestAcceptByMany(t *testing.T) {
 				}
 			}()
 		}
-		for id := range uint32(5) {
+		synctest.Wait()
+		s.mu.Lock() // two at once, told as one
+		s.waiting = append(s.waiting, newStream(s, 101), newStream(s, 103))
+		s.announce()
+		s.mu.Unlock()
+		synctest.Wait()
+		if len(got) != 2 {
+			t.Errorf("%d of 2 streams were accepted", len(got))
+		}
+		for id := range uint32(3) {
 			peer.send(cmdSYN, 3+2*id, nil)
 		}
 		synctest.Wait()

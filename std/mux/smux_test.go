@@ -166,12 +166,12 @@ func TestSmuxSizes(t *testing.T) {
 		with settings
 		size int
 	}{
-		{settings{8192, 4 << 20, 1, time.Minute}, firstWindow + 200},
-		{settings{8192, 4 << 20, 2, time.Minute}, firstWindow + 200},
+		{settings{8192, 4 << 20, 1, time.Minute}, 20000},
+		{settings{8192, 4 << 20, 2, time.Minute}, 20000},
 		{settings{8192, 4 << 20, 4096, time.Minute}, 2 * firstWindow},
 		{settings{8192, 4 << 20, 65536, time.Minute}, 3 * firstWindow},
 		{settings{8192, 4096, 4096, time.Minute}, 2 * firstWindow},
-		{settings{8192, 1, 1, time.Minute}, firstWindow + 200},
+		{settings{8192, 1, 1, time.Minute}, 20000},
 		{settings{1, 4 << 20, 2 << 20, time.Minute}, 2000},
 		{settings{1, 4096, 1, time.Minute}, 2000},
 		{settings{65535, 4 << 20, 2 << 20, time.Minute}, 3 * firstWindow},

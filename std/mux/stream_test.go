@@ -344,6 +344,8 @@ func TestCloseGivesBack(t *testing.T) {
 		if !s.paused.Load() {
 			t.Error("more is received than the ReceiveBuffer")
 		}
+		_, err = st.Read(make([]byte, 100)) // of the first 400
+		must(t, err)
 		must(t, st.Close())
 		got := make([]byte, 6)
 		_, err = io.ReadFull(other, got)
@@ -365,6 +367,68 @@ func TestWriteToFails(t *testing.T) {
 			t.Errorf("%d bytes, %v; %d unread", n, err, s.unread.Load())
 		}
 	})
+}
+
+// many is a writer that takes several buffers as one; at a time it takes as many bytes
+// as it may.
+type many struct {
+	bytes.Buffer
+	may   int
+	calls []int // how many buffers each write had
+}
+
+func (m *many) WriteBuffers(v [][]byte) (int, error) {
+	m.calls = append(m.calls, len(v))
+	all := bytes.Join(v, nil)
+	n, _ := m.Write(all[:min(len(all), m.may)])
+	m.may -= n
+	if n < len(all) {
+		return n, io.ErrShortWrite
+	}
+	return n, nil
+}
+
+// WriteTo hands what is there to a writer that can take several buffers as one.
+func TestWriteToMany(t *testing.T) {
+	for _, c := range []struct {
+		frames, may int
+		want        error
+	}{
+		{1, 1 << 20, nil},
+		{3, 1 << 20, nil},
+		{100, 1 << 20, nil},
+		{100, 2500, io.ErrShortWrite},
+		{3, 0, io.ErrShortWrite},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, peer, st := accepted(t, testConfig(1, false))
+			data := randomBytes(1000 * c.frames)
+			for i := range c.frames {
+				peer.send(cmdPSH, 3, data[1000*i:1000*(i+1)])
+			}
+			peer.send(cmdFIN, 3, nil)
+			synctest.Wait()
+			_, err := st.Read(make([]byte, 10)) // begins amid a block
+			must(t, err)
+			w := &many{may: c.may}
+			n, err := st.WriteTo(w)
+			if want := data[10:min(len(data), 10+c.may)]; err != c.want || int(n) != len(want) || !bytes.Equal(w.Bytes(), want) {
+				t.Errorf("%d frames, %d bytes: %d, %v", c.frames, c.may, n, err)
+			}
+			for _, buffers := range w.calls {
+				if buffers > maxBlocks {
+					t.Errorf("%d buffers in a write", buffers)
+				}
+			}
+			if len(w.calls) > 1+c.frames/maxBlocks {
+				t.Errorf("%d frames: %d writes", c.frames, len(w.calls))
+			}
+			must(t, st.Close())
+			if n := s.unread.Load(); n != 0 {
+				t.Errorf("%d frames, %d bytes: %d are unread", c.frames, c.may, n)
+			}
+		})
+	}
 }
 
 type writerFunc func(p []byte) (int, error)
