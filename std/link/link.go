@@ -167,6 +167,9 @@ func (c *Conn) sendFailed(refused int, err error) {
 		return
 	}
 	c.opt.Stats.SendErrors.Add(uint64(refused))
+	if c.peers.only != nil {
+		c.peers.only.local.Store(nil) // the address we were heard at may be ours no more
+	}
 	if times, due := c.sendTrouble.due(); due {
 		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
 	}

@@ -31,37 +31,16 @@ func (s *Session) tick() {
 		return
 	}
 	still := time.Duration(now() - s.out.last.Load())
-	if still > s.keepAlive()-ahead(s.keepAlive()) {
+	// A little sooner than must be: the last one went out just after its tick.
+	if still >= s.keepAlive()-s.keepAlive()/64 {
 		s.nudge()
 		still = 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.timer.Reset(max(together(min(s.keepAlive()-still, s.cfg.Patience-silent)), time.Millisecond))
+		s.timer.Reset(max(min(s.keepAlive()-still, s.cfg.Patience-silent), time.Millisecond))
 	}
-}
-
-// grid is the distance of the times at which sessions are looked at: what many send
-// at the same time costs less than what each sends at a time of its own.
-const grid = int64(time.Second)
-
-// ahead is how much sooner than after wait something may be done, to be done on the
-// grid: nothing where wait is short.
-func ahead(wait time.Duration) time.Duration {
-	if wait < 4*time.Duration(grid) {
-		return 1
-	}
-	return time.Duration(grid)
-}
-
-// together shortens wait, where it is long, to end on the grid.
-func together(wait time.Duration) time.Duration {
-	past := (now() + int64(wait)) % grid
-	if past < 0 { // now is, where time is made up
-		past += grid
-	}
-	return wait - time.Duration(past)%ahead(wait)
 }
 
 // answer answers a frame that says nothing, so that the peer hears us as often.

@@ -24,9 +24,6 @@ func listen(peer *rawPeer) *[]heard {
 	return &all
 }
 
-// toGrid waits until sessions are looked at: what begins then has round times.
-func toGrid() { time.Sleep(time.Duration((grid - now()%grid) % grid)) }
-
 // every sends a frame every so often, n times.
 func every(peer *rawPeer, interval time.Duration, n int, command byte) {
 	for range n {
@@ -51,7 +48,6 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				toGrid()
 				s, peer := withPeer(t, testConfig(2, c.client))
 				began := time.Now()
 				go peer.drop()
@@ -99,7 +95,7 @@ func TestKeepAliveGaps(t *testing.T) {
 			[]time.Duration{20 * second, 40 * second, 60 * second}},
 		{"server waits a little longer", false, 10 * second, 30 * second,
 			func(_ *Session, peer *rawPeer) { every(peer, 7*second, 8, cmdPSH) },
-			[]time.Duration{12500 * time.Millisecond, 25 * second, 37 * second, 49 * second}},
+			[]time.Duration{12500 * time.Millisecond, 25 * second, 37500 * time.Millisecond, 50 * second}},
 		{"but not too long", false, 25 * second, 30 * second,
 			func(_ *Session, peer *rawPeer) { every(peer, 7*second, 8, cmdPSH) },
 			[]time.Duration{25 * second, 50 * second}},
@@ -125,7 +121,6 @@ func TestKeepAliveGaps(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := testConfig(2, c.client)
 				cfg.KeepAlive, cfg.Patience = c.interval, c.patience
-				toGrid()
 				s, peer := withPeer(t, cfg)
 				frames := listen(peer)
 				go c.talk(s, peer)
@@ -153,38 +148,6 @@ func TestKeepAliveGaps(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// Sessions that began at different times send their NOPs at the same times, and
-// not later than they have to. A short interval is kept as it is.
-func TestTogether(t *testing.T) {
-	for _, interval := range []time.Duration{10 * time.Second, 4 * time.Second, 2500 * time.Millisecond} {
-		for _, off := range []time.Duration{1, 300 * time.Millisecond, 999 * time.Millisecond} {
-			synctest.Test(t, func(t *testing.T) {
-				cfg := testConfig(1, true)
-				cfg.KeepAlive, cfg.Patience = interval, time.Hour
-				toGrid()
-				time.Sleep(off)
-				s, peer := withPeer(t, cfg)
-				frames := listen(peer)
-				time.Sleep(time.Minute + time.Millisecond)
-				s.Close(errEnough)
-				synctest.Wait()
-				if n := len(*frames); n < int(time.Minute/interval) {
-					t.Errorf("%v, %v: %d NOPs", interval, off, n)
-				}
-				for i, f := range (*frames)[1:] {
-					gap := f.at - (*frames)[i].at
-					if ahead := gap < interval; gap > interval || gap <= interval-time.Second || ahead && interval < 4*time.Second {
-						t.Errorf("%v, %v: a gap of %v", interval, off, gap)
-					}
-					if interval >= 4*time.Second && (f.at+off)%time.Second != 0 {
-						t.Errorf("%v, %v: a NOP at %v", interval, off, f.at+off)
-					}
-				}
-			})
-		}
 	}
 }
 
