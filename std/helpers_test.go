@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -165,8 +164,6 @@ func deadline[C net.Conn](t testing.TB, conn C) C {
 type buffered struct{ bytes.Buffer }
 
 func (*buffered) Close() error { return nil }
-
-func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
 // all is what a reader had to say, as a hash.
 type all struct {

@@ -4,6 +4,7 @@ package std
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -140,3 +141,5 @@ func TestValidateQPPParams(t *testing.T) {
 		t.Error("want one error:", err)
 	}
 }
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }

@@ -15,12 +15,12 @@ const (
 	// firstUpdate is how many bytes are read before the first window is told: most
 	// streams end without needing it, and firstWindow is far.
 	firstUpdate = firstWindow / 16
-	// maxFrames is how many frames of data are written at once, and MaxWrite the most
+	// maxFrames is how many frames of data are written at once, and maxData the most
 	// data in them, in bytes.
 	maxFrames = 16
-	MaxWrite  = 64 << 10
-	// maxWrite is MaxWrite with its frames' headers.
-	maxWrite = MaxWrite + maxFrames*headerBytes
+	maxData   = 64 << 10
+	// maxWrite is maxData with its frames' headers.
+	maxWrite = maxData + maxFrames*headerBytes
 )
 
 // Stream is one stream of a session. One goroutine may read, another write, any
@@ -234,7 +234,7 @@ func (st *Stream) Flush() error { return st.explain(st.session.out.flush()) }
 func (st *Stream) send(p []byte, hold bool) (int, error) {
 	written := 0
 	for written < len(p) {
-		size, most := st.session.cfg.FrameSize, MaxWrite
+		size, most := st.session.cfg.FrameSize, maxData
 		if limit := st.session.out.frameLimit(); limit < size {
 			size, most = limit, limit
 		}
