@@ -98,7 +98,8 @@ var notOurs = []string{
 	"-base64", // openssl
 	"-o",      // go build
 	"-tags",
-	"-run", // go test
+	"-run", // go test and go run ./bench
+	"-rounds",
 	"-update",
 	"-USR1", // kill
 	"-p",    // ssh
