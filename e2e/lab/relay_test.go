@@ -80,9 +80,16 @@ func TestRelayForwards(t *testing.T) {
 			if again := ask(t, a); again != fromA {
 				t.Errorf("the source of a client changed from %s to %s", fromA, again)
 			}
-			up, down := r.Counters(Up), r.Counters(Down)
-			if up.PacketsIn < 3 || up.BytesOut != 4*up.PacketsOut || down.PacketsOut < 3 {
-				t.Errorf("counters %+v %+v", up, down)
+			// A datagram is counted just after it was sent.
+			var up, down Counters
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+				up, down = r.Counters(Up), r.Counters(Down)
+				if up.PacketsIn >= 3 && up.BytesOut == 4*up.PacketsOut && down.PacketsOut >= 3 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("counters %+v %+v", up, down)
+				}
 			}
 		})
 	}
