@@ -241,18 +241,13 @@ func (s *Session) Close(reason error) {
 		s.mu.Unlock()
 		close(s.done)
 		s.doze.close()
-		s.mux.Close(reason)
-		s.closeUnder()
+		s.mux.Close(reason) // and KCP, through the layers between
+		if s.own {
+			s.link.Close()
+		} else {
+			s.link.Forget(s.peer)
+		}
 	})
-}
-
-func (s *Session) closeUnder() {
-	s.kcp.Close()
-	if s.own {
-		s.link.Close()
-	} else {
-		s.link.Forget(s.peer)
-	}
 }
 
 // Done is closed when the session was closed.

@@ -52,7 +52,4 @@ func (s *Session) answer() {
 
 // nudge sends a frame that says nothing, without waiting, unless another is on its
 // way.
-func (s *Session) nudge() {
-	h := newHeader(byte(s.cfg.Version), cmdNOP, 0, 0)
-	s.out.add(h[:], true)
-}
+func (s *Session) nudge() { s.post(cmdNOP, 0, true) }

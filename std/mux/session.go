@@ -169,6 +169,12 @@ func (s *Session) control(command byte, stream uint32, hold bool) error {
 	return s.out.write([][]byte{h[:]}, hold)
 }
 
+// post sends a frame without data and without waiting; see gatherer.add.
+func (s *Session) post(command byte, stream uint32, mayDrop bool) {
+	h := newHeader(byte(s.cfg.Version), command, 0, stream)
+	s.out.add(h[:], mayDrop)
+}
+
 // Close ends the session and its streams, for which reason is the error, and closes
 // the connection. It is idempotent; the first reason is kept; nil is net.ErrClosed.
 func (s *Session) Close(reason error) {
@@ -275,7 +281,7 @@ func (s *Session) step(in *receiver) error {
 	return nil
 }
 
-// mayReceive waits while much is unread or many streams wait for Accept.
+// mayReceive waits while much is unread.
 func (s *Session) mayReceive() error {
 	if s.unread.Load() < int64(s.cfg.ReceiveBuffer) {
 		return nil

@@ -353,8 +353,7 @@ func (st *Stream) Close() error {
 		st.session.taken(dropped)
 	}
 	if !st.finishing() {
-		h := newHeader(byte(st.session.cfg.Version), cmdFIN, 0, st.id)
-		st.session.out.add(h[:], false)
+		st.session.post(cmdFIN, st.id, false)
 	}
 	st.session.forget(st)
 	st.session.cfg.Released()
