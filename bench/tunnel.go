@@ -23,21 +23,16 @@ const (
 
 // place is where a program runs: this machine, or one end of an emulated link.
 type place struct {
-	host string                            // by which the other end reaches it
-	do   func(func() error) error          // runs f there
-	port func(network string) (int, error) // a free one
+	host string                   // by which the other end reaches it
+	do   func(func() error) error // runs f there
+	port func() (int, error)      // one that is free, UDP and TCP
 }
 
 func loopback() place {
 	return place{
 		host: "127.0.0.1",
 		do:   func(f func() error) error { return f() },
-		port: func(network string) (int, error) {
-			if network == "udp" {
-				return lab.FreeUDPPort()
-			}
-			return lab.FreeTCPPort()
-		},
+		port: func() (int, error) { return lab.FreePorts(1) },
 	}
 }
 
@@ -107,7 +102,7 @@ func (t *tunnel) startTarget(ctx context.Context, far place, apart bool) error {
 }
 
 func (t *tunnel) startEnds(ctx context.Context, far place) error {
-	udp, err := far.port("udp")
+	udp, err := far.port()
 	if err != nil {
 		return err
 	}
@@ -138,7 +133,7 @@ func (t *tunnel) startEnds(ctx context.Context, far place) error {
 // startClient starts one more client of the same server; the load goes through
 // it alone.
 func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, load, error) {
-	tcp, err := t.near.port("tcp")
+	tcp, err := t.near.port()
 	if err != nil {
 		return nil, load{}, err
 	}

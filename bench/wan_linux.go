@@ -18,11 +18,8 @@ const (
 	farHost  = "192.0.2.2"
 )
 
-// Ports in namespaces are all free.
-const (
-	linkUDP = 29900
-	linkTCP = 12948
-)
+// linkPort is the port of both ends: in namespaces all are free.
+const linkPort = 29900
 
 // wan is an emulated link between two namespaces. It carries IP packets, so
 // everything that the kernel sends: UDP and its segmentation offload, TCP.
@@ -76,12 +73,7 @@ func (w *wan) close() {
 }
 
 func (n *namespace) place(host string) place {
-	return place{host: host, do: n.do, port: func(network string) (int, error) {
-		if network == "udp" {
-			return linkUDP, nil
-		}
-		return linkTCP, nil
-	}}
+	return place{host: host, do: n.do, port: func() (int, error) { return linkPort, nil }}
 }
 
 // tcpVariants are the congestion controls to compare with.

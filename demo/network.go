@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -42,11 +41,10 @@ func (n *network) start(ctx context.Context, opts options, load payload) (err er
 		return err
 	}
 	n.target.ServeFile(load.path)
-	port, err := lab.FreeUDPPort()
+	listen, err := lab.FreeAddr()
 	if err != nil {
 		return err
 	}
-	listen := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	n.relay, err = lab.NewRelay(lab.RelayConfig{Server: listen, Up: opts.fault(), Down: opts.fault(), Seed: relaySeed})
 	if err != nil {
 		return err

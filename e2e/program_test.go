@@ -3,13 +3,10 @@ package e2e_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"kcptun/e2e/lab"
@@ -135,44 +132,15 @@ func fields(t *testing.T, lines []string, name string) []string {
 	return slices.Compact(values)
 }
 
-// nextPort goes through ports that systems do not give to outgoing sockets
-// (those begin at 32768 or above), from a random one on, so that tests that run
-// at the same time, here and in other packages, hardly ever meet.
-var nextPort = func() *atomic.Int64 {
-	var n atomic.Int64
-	n.Store(rand.Int64N(10000))
-	return &n
-}()
-
 // freePorts returns the first of count consecutive ports that are free on
 // 127.0.0.1, UDP and TCP.
 func freePorts(t *testing.T, count int) int {
 	t.Helper()
-	for range 1000 {
-		first := 10000 + int((nextPort.Add(int64(count))-int64(count))%10000)
-		if areFree(first, count) {
-			return first
-		}
+	first, err := lab.FreePorts(count)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free ports")
-	return 0
-}
-
-func areFree(first, count int) bool {
-	for port := first; port < first+count; port++ {
-		addr := fmt.Sprintf("127.0.0.1:%d", port)
-		conn, err := net.ListenPacket("udp", addr)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		lis, err := net.Listen("tcp", addr)
-		if err != nil {
-			return false
-		}
-		lis.Close()
-	}
-	return true
+	return first
 }
 
 // freeAddr is an address on 127.0.0.1 that is free, UDP and TCP.

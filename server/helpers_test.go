@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/e2e/lab"
 	"kcptun/std"
 	"kcptun/std/link"
 )
@@ -91,26 +92,11 @@ func newEnv() (std.Env, *logbook) {
 // freePorts are n UDP ports in a row that nobody uses now.
 func freePorts(t *testing.T, n int) int {
 	t.Helper()
-	for range 100 {
-		first, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := first.LocalAddr().(*net.UDPAddr).Port
-		first.Close()
-		free := port+n <= 65536
-		for i := 1; i < n && free; i++ {
-			c, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port+i))
-			if free = err == nil; free {
-				c.Close()
-			}
-		}
-		if free {
-			return port
-		}
+	first, err := lab.FreePorts(n)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free ports")
-	return 0
+	return first
 }
 
 func config(role std.Role) *Config {

@@ -1,6 +1,7 @@
 package std
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,34 +24,40 @@ func TestWorkers(t *testing.T) {
 			wg.Wait()
 			synctest.Wait()
 		}
+		idle := func() []chan func() { // the lock orders it with the timer's goroutine
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return slices.Clone(w.idle)
+		}
 		burst(2 * idleWorkers)
-		if len(w.idle) != idleWorkers {
-			t.Errorf("%d stay idle, want %d", len(w.idle), idleWorkers)
+		before := idle()
+		if len(before) != idleWorkers {
+			t.Fatalf("%d stay idle, want %d", len(before), idleWorkers)
 		}
-		first := w.idle[0]
 		burst(idleWorkers)
-		if len(w.idle) != idleWorkers {
-			t.Errorf("%d idle after using them again", len(w.idle))
+		if n := len(idle()); n != idleWorkers {
+			t.Errorf("%d idle after using them again", n)
 		}
-		again := false
-		for _, more := range w.idle {
-			again = again || more == first
-		}
-		if !again {
+		if !slices.Contains(idle(), before[0]) {
 			t.Error("others were started")
 		}
 		for range 5 { // two are needed now and then
 			time.Sleep(idleWork / 2)
 			burst(2)
 		}
-		if len(w.idle) != 2 {
-			t.Errorf("%d idle where two are needed", len(w.idle))
+		if n := len(idle()); n != 2 {
+			t.Errorf("%d idle where two are needed", n)
 		}
 		time.Sleep(2*idleWork + time.Second)
 		synctest.Wait()
-		if len(w.idle) != 0 || w.timer != nil {
-			t.Errorf("%d idle in the end", len(w.idle))
+		if n := len(idle()); n != 0 {
+			t.Errorf("%d idle in the end", n)
 		}
+		w.mu.Lock()
+		if w.timer != nil {
+			t.Error("a timer runs though none is idle")
+		}
+		w.mu.Unlock()
 		burst(3)
 		w.close()
 		burst(1) // leaves nothing behind, or the bubble would not end

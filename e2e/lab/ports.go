@@ -1,27 +1,63 @@
 package lab
 
 import (
-	"fmt"
+	"errors"
+	"math/rand/v2"
 	"net"
+	"strconv"
+	"sync/atomic"
 )
 
-// FreeUDPPort returns a UDP port of 127.0.0.1 that was free a moment ago. It is
-// for programs that cannot be told to choose one themselves.
-func FreeUDPPort() (int, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return 0, fmt.Errorf("free udp port: %w", err)
+// The ports that are handed out: below those that systems give to outgoing
+// sockets (these begin at 32768 or above), so that nobody takes one by chance
+// between the moment it was seen free and the moment a program opens it.
+const (
+	firstPort = 10000
+	numPorts  = 20000
+)
+
+// nextPort begins anywhere, so that processes that test at the same time hardly
+// ever meet, and goes on, so that no port is handed out again while a program
+// still starts on it.
+var nextPort = func() *atomic.Uint32 {
+	var n atomic.Uint32
+	n.Store(rand.Uint32N(numPorts))
+	return &n
+}()
+
+// FreePorts returns the first of count ports in a row that nobody uses on
+// 127.0.0.1, UDP and TCP. They are for programs that cannot be told to choose
+// one themselves, or whose port must be known before they start.
+func FreePorts(count int) (first int, err error) {
+	for range 1000 {
+		begin := int(nextPort.Add(uint32(count))-uint32(count)) % numPorts
+		if first = firstPort + begin; begin+count <= numPorts && areFree(first, count) {
+			return first, nil
+		}
 	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port, nil
+	return 0, errors.New("no free ports on 127.0.0.1")
 }
 
-// FreeTCPPort returns a TCP port of 127.0.0.1 that was free a moment ago.
-func FreeTCPPort() (int, error) {
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return 0, fmt.Errorf("free tcp port: %w", err)
+func areFree(first, count int) bool {
+	for port := first; port < first+count; port++ {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		conn, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		lis, err := net.Listen("tcp", addr)
+		if err != nil {
+			return false
+		}
+		lis.Close()
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
+	return true
+}
+
+// FreeAddr returns an address of 127.0.0.1 whose port nobody uses, as
+// [FreePorts] does.
+func FreeAddr() (string, error) {
+	port, err := FreePorts(1)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
 }

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
 )
 
@@ -58,9 +57,8 @@ func TestOldPair(t *testing.T) {
 	}
 	ctx := deadline(t)
 	target := testTarget(t, "127.0.0.1:0")
-	port, err := FreeUDPPort()
+	addr, err := FreeAddr()
 	must(t, err)
-	addr := "127.0.0.1:" + strconv.Itoa(port)
 	s, err := Start(ctx, server, nil, "-l", addr, "-t", target.Addr(), "-mode", "fast3")
 	must(t, err)
 	defer s.Kill()

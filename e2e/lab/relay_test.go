@@ -167,9 +167,8 @@ func TestRelayTableIsBounded(t *testing.T) {
 // not end a flow.
 func TestRelaySurvivesServerDown(t *testing.T) {
 	noLeaks(t)
-	port, err := FreeUDPPort()
+	server, err := FreeAddr()
 	must(t, err)
-	server := (&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}).String()
 	r := testRelay(t, RelayConfig{Server: server})
 	conn := dialUDP(t, r.Addr())
 	for range 10 {
