@@ -63,6 +63,17 @@ func TestPortRange(t *testing.T) {
 	}
 }
 
+// With many cores the datagrams of one port are spread over several goroutines.
+func TestSessionsOnManyCores(t *testing.T) {
+	t.Parallel()
+	bad := lab.Fault{Loss: 0.02, Duplicate: 0.01, Corrupt: 0.01, Reorder: 0.02}
+	tn := start(t, plan{env: []string{"GOMAXPROCS=8"}, relay: &bad, client: []string{"--conn", "8"}})
+	tn.pulls(t, 16, 256*kib)
+	if convs := fields(t, tn.server.lines("session opened"), "conv"); len(convs) != 8 {
+		t.Errorf("the server has the conversations %v, want 8", convs)
+	}
+}
+
 // An expired session takes no new streams, and ends with its last one.
 func TestAutoExpire(t *testing.T) {
 	t.Parallel()

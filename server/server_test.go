@@ -229,3 +229,14 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+func TestLanesOfAPort(t *testing.T) {
+	for _, c := range []struct{ cores, ports, want int }{
+		{1, 1, 1}, {2, 1, 1}, {3, 1, 1}, {4, 1, 2}, {8, 1, 4}, {64, 1, 8},
+		{8, 2, 2}, {8, 4, 1}, {8, 1000, 1},
+	} {
+		if got := lanes(c.cores, c.ports); got != c.want {
+			t.Errorf("%d cores, %d ports: %d lanes, want %d", c.cores, c.ports, got, c.want)
+		}
+	}
+}

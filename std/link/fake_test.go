@@ -129,8 +129,8 @@ func admit(c *Conn, datagram []byte, from netip.AddrPort) func() bool {
 	in := &inbound{data: bytes.Clone(datagram), size: len(datagram), from: from}
 	return func() bool {
 		copy(in.data, datagram)
-		c.now = time.Now().UnixNano()
-		_, peer := c.admit(in.data, in)
+		c.in.now = time.Now().UnixNano()
+		_, peer := c.in.admit(in.data, in)
 		return peer != nil
 	}
 }

@@ -38,18 +38,16 @@ type Options struct {
 // does not embed, a *net.UDPConn: kcp-go would find the socket behind it and
 // send past the seal.
 type Conn struct {
-	sock   carrier
-	opt    Options
-	peers  *peers
-	out    *outbox
-	closed chan struct{}
-	once   sync.Once
-	err    error // of closing the socket
-
-	// Only ReadFrom uses these, and kcp-go reads from one goroutine.
-	inbox []inbound
-	now   int64 // unix nanoseconds when inbox arrived
-	last  *Peer // the source of the datagram before
+	sock    carrier
+	opt     Options
+	peers   *peers
+	in      intake  // of ReadFrom
+	lanes   []*lane // none where ReadFrom is used
+	handing sync.WaitGroup
+	out     *outbox
+	closed  chan struct{}
+	once    sync.Once
+	err     error // of closing the socket
 
 	recvTrouble, sendTrouble, sealTrouble occasion
 }
@@ -59,25 +57,41 @@ var _ net.PacketConn = (*Conn)(nil)
 func newConn(sock carrier, opt Options, only netip.AddrPort) *Conn {
 	c := &Conn{sock: sock, opt: opt, closed: make(chan struct{})}
 	c.peers = newPeers(only, opt.RateLimit, c.closed)
+	c.in = intake{Conn: c, refill: c.receive}
 	c.out = newOutbox(sock, opt.Sealer, c.sendFailed)
 	return c
 }
 
 // ReadFrom copies the next packet that passes every check into p and returns
 // its length and its *Peer. It returns an error only when the link is closed.
-func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) {
+// It is for one goroutine, as kcp-go has it; see Lanes for more.
+func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
+
+// intake checks what has arrived, for one goroutine.
+type intake struct {
+	*Conn
+	refill func() (inbox []inbound, now int64, err error) // valid until the next call
+
+	inbox []inbound
+	now   int64 // unix nanoseconds when inbox arrived
+	last  *Peer // the source of the datagram before
+}
+
+// next is ReadFrom.
+func (t *intake) next(p []byte) (int, net.Addr, error) {
 	for {
-		for len(c.inbox) > 0 {
-			in := &c.inbox[0]
+		for len(t.inbox) > 0 {
+			in := &t.inbox[0]
 			if len(in.data) == 0 {
-				c.inbox = c.inbox[1:]
+				t.inbox = t.inbox[1:]
 				continue
 			}
-			if packet, peer := c.admit(in.next(), in); peer != nil {
+			if packet, peer := t.admit(in.next(), in); peer != nil {
 				return copy(p, packet), peer, nil
 			}
 		}
-		if err := c.receive(); err != nil {
+		var err error
+		if t.inbox, t.now, err = t.refill(); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -85,15 +99,14 @@ func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) {
 
 // receive waits for the next datagrams. Errors of the socket that pass are
 // counted and survived.
-func (c *Conn) receive() error {
+func (c *Conn) receive() (inbox []inbound, now int64, err error) {
 	for failures := 0; ; failures++ {
 		inbox, err := c.sock.recv()
 		if c.isClosed() || errors.Is(err, net.ErrClosed) {
-			return net.ErrClosed
+			return nil, 0, net.ErrClosed
 		}
 		if err == nil {
-			c.inbox, c.now = inbox, time.Now().UnixNano()
-			return nil
+			return inbox, time.Now().UnixNano(), nil
 		}
 		c.opt.Stats.RecvErrors.Add(1)
 		if times, due := c.recvTrouble.due(); due {
@@ -105,9 +118,9 @@ func (c *Conn) receive() error {
 
 // admit runs the checks on a datagram and returns the packet in it and its
 // peer, or nil. Nothing is allocated for a datagram that fails one of them.
-func (c *Conn) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
-	st := c.opt.Stats
-	if len(datagram) < c.opt.Sealer.Overhead()+minPacket {
+func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
+	st := t.opt.Stats
+	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
 		st.Short.Add(1)
 		return nil, nil
 	}
@@ -115,16 +128,16 @@ func (c *Conn) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		st.BadShape.Add(1) // kcp-go would be given the head of it
 		return nil, nil
 	}
-	if !c.peers.admits(in.from) {
+	if !t.peers.admits(in.from) {
 		st.Foreign.Add(1)
 		return nil, nil
 	}
-	packet, ok := c.opt.Sealer.Open(datagram)
+	packet, ok := t.opt.Sealer.Open(datagram)
 	if !ok {
 		addSnmp(&kcp.DefaultSnmp.InCsumErrors)
 		st.SealFailures.Add(1)
-		if times, due := c.sealTrouble.due(); due {
-			c.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.from, "times", times)
+		if times, due := t.sealTrouble.due(); due {
+			t.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.from, "times", times)
 		}
 		return nil, nil
 	}
@@ -133,11 +146,11 @@ func (c *Conn) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		st.BadShape.Add(1)
 		return nil, nil
 	}
-	if c.last == nil || c.last.addr != in.from || c.last.gone.Load() {
-		c.last = c.peers.get(in.from)
+	if t.last == nil || t.last.addr != in.from || t.last.gone.Load() {
+		t.last = t.peers.get(in.from)
 	}
-	c.last.received(h, c.now, in.at)
-	return packet, c.last
+	t.last.received(h, t.now, in.at)
+	return packet, t.last
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this
@@ -196,6 +209,7 @@ func (c *Conn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
 		c.err = c.out.close(c.sock.close)
+		c.closeLanes()
 	})
 	return c.err
 }

@@ -1,0 +1,216 @@
+package link
+
+import (
+	"context"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// Each session of many lives in one lane, several lanes are used, and all carry
+// their bytes both ways at the same time.
+func TestLanesCarryKCP(t *testing.T) {
+	opt, _ := options(newAES())
+	opt.Buffer = 1 << 20
+	server, err := Listen(context.Background(), opt, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	type accepted struct {
+		*kcp.UDPSession
+		lane int
+	}
+	sessions := make(chan accepted)
+	for i, conn := range server.Lanes(3) {
+		listener, err := kcp.ServeConn(nil, 10, 3, conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { listener.Close() })
+		go func() {
+			for {
+				s, err := listener.AcceptKCP()
+				if err != nil {
+					return
+				}
+				sessions <- accepted{s, i}
+			}
+		}()
+	}
+	used := map[int]int{}
+	t.Run("sessions", func(t *testing.T) {
+		for range 12 {
+			client, err := Dial(context.Background(), opt, server.LocalAddr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { client.Close() })
+			c, err := kcp.NewConn4(7, client.Peer(), nil, 10, 3, false, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tune(c, client)
+			if _, err := c.Write([]byte{'!'}); err != nil {
+				t.Fatal(err)
+			}
+			s := <-sessions
+			tune(s.UDPSession, server)
+			used[s.lane]++
+			t.Cleanup(func() { c.Close(); s.Close() })
+			if _, err := io.ReadFull(s, make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				exchange(t, c, s, 200_000)
+			})
+		}
+	})
+	if len(used) < 2 {
+		t.Errorf("12 sessions in lanes %v", used)
+	}
+}
+
+// What comes from an address goes through one lane, in order, and all of it,
+// however slow the readers of the lanes are.
+func TestLanesKeepOrder(t *testing.T) {
+	const sources, each = 20, 200
+	opt, _ := options(newGCM(randomBytes(3, 32)))
+	near, far := fakePair()
+	_, server := fakeConns(t, near, far, opt)
+	type packet struct {
+		from string
+		sn   uint32
+		lane int
+	}
+	got := make(chan packet)
+	for i, conn := range server.Lanes(4) {
+		go func() {
+			buf := make([]byte, MaxDatagram)
+			for {
+				n, from, err := conn.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				h, _ := ParsePacket(buf[:n])
+				got <- packet{from.String(), h.Next - 1, i}
+			}
+		}()
+	}
+	go func() {
+		for sn := range uint32(each) {
+			for from := range sources {
+				sealed := opt.Sealer.Seal(nil, seg(1, 81, sn, 0, "some bytes"))
+				far.inbox <- inbound{data: sealed, size: len(sealed), from: addrNumber(from)}
+			}
+		}
+	}()
+	next, lane := map[string]uint32{}, map[string]int{}
+	for range sources * each {
+		p := <-got
+		if p.sn != next[p.from] {
+			t.Fatalf("%s: packet %d, want %d", p.from, p.sn, next[p.from])
+		}
+		if at, known := lane[p.from]; known && at != p.lane {
+			t.Fatalf("%s: in lanes %d and %d", p.from, at, p.lane)
+		}
+		next[p.from], lane[p.from] = p.sn+1, p.lane
+	}
+}
+
+// A lane whose reader does not come lets no more wait than it may. What waits is
+// read afterwards, and closing ends everything.
+func TestLaneIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		near, far := fakePair()
+		_, server := fakeConns(t, near, far, opt)
+		conns := server.Lanes(2)
+		const count = 3000
+		packet := seg(1, 81, 0, 0, string(make([]byte, 1000)))
+		for range count {
+			far.deliver(packet, addrNumber(1))
+		}
+		synctest.Wait()
+		l := server.laneOf(addrNumber(1))
+		if waits := len(l.waiting.buf); waits > laneBytes || waits < laneBytes-len(packet) {
+			t.Errorf("%d bytes wait, the bound is %d", waits, laneBytes)
+		}
+		if len(far.inbox) == 0 {
+			t.Error("the receiver has not waited")
+		}
+		buf := make([]byte, MaxDatagram)
+		for range count - 100 {
+			if n, _, err := l.ReadFrom(buf); err != nil || n != len(packet) {
+				t.Fatalf("%d bytes, %v", n, err)
+			}
+		}
+		for range 1000 { // more than may wait
+			far.deliver(packet, addrNumber(1))
+		}
+		synctest.Wait()
+		ended := make(chan error, len(conns))
+		for _, conn := range conns {
+			if conn != l {
+				go func() {
+					_, _, err := conn.ReadFrom(make([]byte, MaxDatagram))
+					ended <- err
+				}()
+			}
+		}
+		synctest.Wait()
+		server.Close()
+		if err := <-ended; err != net.ErrClosed {
+			t.Errorf("a lane without packets: %v", err)
+		}
+		for {
+			if _, _, err := l.ReadFrom(buf); err != nil {
+				break
+			}
+		}
+	})
+}
+
+// After a burst a lane gives its memory back, and under load it allocates none.
+func TestLaneMemory(t *testing.T) {
+	opt, _ := options(Plain{})
+	near, far := fakePair()
+	_, server := fakeConns(t, near, far, opt)
+	l := server.Lanes(2)[0].(*lane)
+	packet := seg(1, 81, 0, 0, string(make([]byte, 1000)))
+	in := &inbound{data: packet, size: len(packet), from: addrNumber(1)}
+	pass := func(n int) {
+		for range n {
+			l.put(in, time.Now().UnixNano())
+		}
+		if list, _, err := l.swap(); err != nil || len(list) != n {
+			t.Fatalf("%d of %d, %v", len(list), n, err)
+		}
+	}
+	pass(200)
+	pass(200)
+	if n := allocations(func() { pass(200); server.laneOf(in.from) }); n != 0 {
+		t.Errorf("%v allocations for datagrams of a burst", n)
+	}
+	for range 4 {
+		pass(1)
+	}
+	if size := cap(l.waiting.buf) + cap(l.taken.buf); size > 2*keepBytes {
+		t.Errorf("%d bytes are kept after a burst", size)
+	}
+}
+
+// One lane is the link itself.
+func TestOneLane(t *testing.T) {
+	server := listening(t)
+	for _, n := range []int{-1, 0, 1} {
+		if conns := server.Lanes(n); len(conns) != 1 || conns[0] != net.PacketConn(server) {
+			t.Errorf("%d lanes: %v", n, conns)
+		}
+	}
+}
