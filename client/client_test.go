@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"kcptun/std"
+	"kcptun/std/testkit"
 )
 
 var _ func(*Config, string) error = parseJSONConfig
@@ -65,12 +66,12 @@ func TestRun(t *testing.T) {
 		"three sessions": func(c *Config) { c.Conn = 3 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			noLeak(t)
+			testkit.NoLeak(t)
 			server := newEchoServer(t)
 			cfg := clientConfig(server.addr)
 			change(cfg)
 			s := start(t, cfg)
-			if s.log.count("session opened") != 0 {
+			if s.log.Count("session opened") != 0 {
 				t.Error("a session before anybody asked for one")
 			}
 			for range 4 {
@@ -83,14 +84,14 @@ func TestRun(t *testing.T) {
 					t.Error(rest, err)
 				}
 			}
-			eventually(t, "all are closed", func() bool { return s.log.count("stream closed") == 4 })
-			if n := s.log.count("session opened"); n != cfg.Conn {
+			testkit.Eventually(t, "all are closed", func() bool { return s.log.Count("stream closed") == 4 })
+			if n := s.log.Count("session opened"); n != cfg.Conn {
 				t.Errorf("%d sessions", n)
 			}
 			if err := s.end(t); err != nil {
 				t.Error(err)
 			}
-			contains(t, s.log.String(), `reason="application finished, then server"`, "up=5 down=5", `msg="session closed"`, `reason="client ends"`)
+			testkit.Contains(t, s.log.String(), `reason="application finished, then server"`, "up=5 down=5", `msg="session closed"`, `reason="client ends"`)
 			if conn, err := net.Dial(s.network, s.addr); err == nil {
 				conn.Close()
 				t.Error("it still listens")
@@ -110,7 +111,7 @@ func TestRunFailsEarly(t *testing.T) {
 		"unknown cipher": func(c *Config) { c.Crypt = "x" },
 		"bad address":    func(c *Config) { c.RemoteAddr = "x" },
 	} {
-		noLeak(t)
+		testkit.NoLeak(t)
 		cfg := clientConfig("127.0.0.1:9")
 		change(cfg)
 		env, _ := newEnv()

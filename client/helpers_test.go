@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"log/slog"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -16,76 +13,12 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/link"
+	"kcptun/std/testkit"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
-
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not so after %v: %s", patience, what)
-		}
-	}
-}
-
-func within[T any](t *testing.T, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("nothing within %v: %s", patience, what)
-		panic("unreachable")
-	}
-}
-
-// noLeak fails the test where goroutines stay behind it.
-func noLeak(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before && !t.Failed(); time.Sleep(2 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<20)
-				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-			}
-		}
-	})
-}
-
-// logbook is a log that a test can read while others write.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) count(text string) int { return strings.Count(l.String(), text) }
-
-func contains(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if !strings.Contains(text, p) {
-			t.Errorf("%q is missing in:\n%s", p, text)
-		}
-	}
-}
-
-func newEnv() (std.Env, *logbook) {
-	book := new(logbook)
-	return std.Env{Log: slog.New(slog.NewTextHandler(book, nil)), Stats: new(link.Stats)}, book
+func newEnv() (std.Env, *testkit.Logbook) {
+	log, book := testkit.NewLog()
+	return std.Env{Log: log, Stats: new(link.Stats)}, book
 }
 
 func clientConfig(server string) *Config {
@@ -169,7 +102,7 @@ func (e *echoServer) serve(ctx context.Context, sessions *std.Sessions, k *kcp.U
 // started is a client that runs.
 type started struct {
 	network, addr string
-	log           *logbook
+	log           *testkit.Logbook
 	cancel        func()
 	ended         chan error
 }
@@ -185,7 +118,7 @@ func start(t *testing.T, cfg *Config) *started {
 	s := &started{network: "tcp", log: book, cancel: cancel, ended: make(chan error, 1)}
 	go func() { s.ended <- run(ctx, cfg, env) }()
 	t.Cleanup(cancel)
-	eventually(t, "it listens", func() bool { return book.count("msg=listening") == 1 })
+	testkit.Eventually(t, "it listens", func() bool { return book.Count("msg=listening") == 1 })
 	_, s.addr, _ = strings.Cut(book.String(), "msg=listening addr=")
 	s.addr, _, _ = strings.Cut(s.addr, "\n")
 	if std.IsUnixPath(s.addr) {
@@ -198,7 +131,7 @@ func start(t *testing.T, cfg *Config) *started {
 func (s *started) end(t *testing.T) error {
 	t.Helper()
 	s.cancel()
-	return within(t, "the client ends", s.ended)
+	return testkit.Within(t, "the client ends", s.ended)
 }
 
 func (s *started) dial(t *testing.T) net.Conn {
@@ -208,7 +141,7 @@ func (s *started) dial(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testkit.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	return conn

@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/testkit"
 )
 
 // newTestPool is a pool of sessions to server.
-func newTestPool(t *testing.T, cfg *Config) (*pool, *logbook) {
+func newTestPool(t *testing.T, cfg *Config) (*pool, *testkit.Logbook) {
 	t.Helper()
 	if err := cfg.Check(std.Client); err != nil {
 		t.Fatal(err)
@@ -37,7 +38,7 @@ func limited(t *testing.T, d time.Duration) context.Context {
 
 func sessionOf(t *testing.T, p *pool) *std.Session {
 	t.Helper()
-	s, err := p.turn().session(limited(t, patience))
+	s, err := p.turn().session(limited(t, testkit.Patience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,25 +58,25 @@ func echoStream(t *testing.T, st *std.Stream) {
 
 // The next stream gets a new session when the old one has died.
 func TestPoolReplacesTheDead(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
 	first := sessionOf(t, p)
 	if again := sessionOf(t, p); again != first {
 		t.Error("a session each time")
 	}
 	first.Close(errors.New("cut by the test"))
-	eventually(t, "the slot has noticed", func() bool { return book.count("session lost") == 1 })
-	contains(t, book.String(), `reason="cut by the test"`)
+	testkit.Eventually(t, "the slot has noticed", func() bool { return book.Count("session lost") == 1 })
+	testkit.Contains(t, book.String(), `reason="cut by the test"`)
 	if sessionOf(t, p) == first {
 		t.Error("the dead session again")
 	}
-	if n := book.count("session opened"); n != 2 {
+	if n := book.Count("session opened"); n != 2 {
 		t.Errorf("%d sessions", n)
 	}
 }
 
 func TestPoolTakesTurns(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)
 	cfg.Conn = 3
 	p, _ := newTestPool(t, cfg)
@@ -96,7 +97,7 @@ func TestPoolTakesTurns(t *testing.T) {
 // An expired session is replaced before it goes: its streams go on, and it is
 // closed when the last has ended.
 func TestPoolExpiry(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)
 	cfg.AutoExpire, cfg.ScavengeTTL = 1, 60
 	p, book := newTestPool(t, cfg)
@@ -106,7 +107,7 @@ func TestPoolExpiry(t *testing.T) {
 		t.Fatal(err)
 	}
 	echoStream(t, st)
-	eventually(t, "it expires", func() bool { return book.count("session expired") == 1 })
+	testkit.Eventually(t, "it expires", func() bool { return book.Count("session expired") == 1 })
 	if sessionOf(t, p) == old {
 		t.Error("the expired session again")
 	}
@@ -118,13 +119,13 @@ func TestPoolExpiry(t *testing.T) {
 		t.Error("closed with a stream:", old.Err())
 	}
 	st.Close()
-	within(t, "closed when idle", old.Done())
-	eventually(t, "the reason is logged", func() bool { return book.count("expired and idle") == 1 })
+	testkit.Within(t, "closed when idle", old.Done())
+	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
 }
 
 // scavengettl bounds how long an expired session keeps its streams.
 func TestPoolScavenge(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)
 	cfg.AutoExpire, cfg.ScavengeTTL = 1, 0
 	p, book := newTestPool(t, cfg)
@@ -134,38 +135,38 @@ func TestPoolScavenge(t *testing.T) {
 		t.Fatal(err)
 	}
 	echoStream(t, st)
-	within(t, "closed with its stream", old.Done())
+	testkit.Within(t, "closed with its stream", old.Done())
 	if _, err := st.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Error("the stream's end is no good one:", err)
 	}
 	st.Close()
-	eventually(t, "the reason is logged", func() bool { return book.count("scavengettl is over with 1 streams open") > 0 })
+	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("scavengettl is over with 1 streams open") > 0 })
 }
 
 // A server whose name does not resolve is tried again, until who asked gives up.
 func TestPoolGivesUp(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	p, book := newTestPool(t, clientConfig("no-such-host.invalid:1"))
 	begun := time.Now()
 	if _, err := p.turn().session(limited(t, 400*time.Millisecond)); !errors.Is(err, errNoSession) {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > patience {
+	if took := time.Since(begun); took > testkit.Patience {
 		t.Errorf("after %v", took)
 	}
-	contains(t, book.String(), "no session, trying again", "no-such-host.invalid")
-	if n := book.count("trying again"); n > 4 { // at 0, 100, 300 ms
+	testkit.Contains(t, book.String(), "no session, trying again", "no-such-host.invalid")
+	if n := book.Count("trying again"); n > 4 { // at 0, 100, 300 ms
 		t.Errorf("tried %d times", n)
 	}
 }
 
 // Who asks a pool that has ended gets an error, never nothing at all.
 func TestPoolEnds(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	for range 20 {
 		p, _ := newTestPool(t, clientConfig("no-such-host.invalid:1"))
 		asked := make(chan error, 1)
-		ctx := limited(t, patience)
+		ctx := limited(t, testkit.Patience)
 		go func() {
 			s, err := p.turn().session(ctx)
 			if s == nil && err == nil {
@@ -177,7 +178,7 @@ func TestPoolEnds(t *testing.T) {
 		}()
 		time.Sleep(time.Millisecond)
 		p.close()
-		if err := within(t, "session returns when the pool has ended", asked); err != nil {
+		if err := testkit.Within(t, "session returns when the pool has ended", asked); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -200,7 +201,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes the grace of five seconds")
 	}
-	noLeak(t)
+	testkit.NoLeak(t)
 	server := newEchoServer(t)
 	s := start(t, clientConfig(server.addr))
 	var conns []net.Conn
@@ -223,7 +224,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 		})
 	}
 	last := int64(-1)
-	eventually(t, "all are stuck", func() bool {
+	testkit.Eventually(t, "all are stuck", func() bool {
 		time.Sleep(200 * time.Millisecond)
 		before := last
 		last = written.Load()

@@ -1,92 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"kcptun/e2e/lab"
 	"kcptun/std"
 	"kcptun/std/link"
+	"kcptun/std/testkit"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
-
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not so after %v: %s", patience, what)
-		}
-	}
-}
-
-func within[T any](t *testing.T, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("nothing within %v: %s", patience, what)
-		panic("unreachable")
-	}
-}
-
-// noLeak fails the test where goroutines stay behind it.
-func noLeak(t *testing.T) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		for deadline := time.Now().Add(patience); runtime.NumGoroutine() > before && !t.Failed(); time.Sleep(2 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<20)
-				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-			}
-		}
-	})
-}
-
-// logbook is a log that a test can read while others write.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logbook) count(text string) int { return strings.Count(l.String(), text) }
-
-func contains(t *testing.T, text string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if !strings.Contains(text, p) {
-			t.Errorf("%q is missing in:\n%s", p, text)
-		}
-	}
-}
-
-func newEnv() (std.Env, *logbook) {
-	book := new(logbook)
-	return std.Env{Log: slog.New(slog.NewTextHandler(book, nil)), Stats: new(link.Stats)}, book
+func newEnv() (std.Env, *testkit.Logbook) {
+	log, book := testkit.NewLog()
+	return std.Env{Log: log, Stats: new(link.Stats)}, book
 }
 
 // freePorts are n UDP ports in a row that nobody uses now.
@@ -108,7 +39,7 @@ func config(role std.Role) *Config {
 // started is a server that runs.
 type started struct {
 	port   int
-	log    *logbook
+	log    *testkit.Logbook
 	cancel func()
 	ended  chan error
 }
@@ -126,7 +57,7 @@ func start(t *testing.T, cfg *Config, n int) *started {
 	s.log, s.cancel = book, cancel
 	go func() { s.ended <- run(ctx, cfg, env) }()
 	t.Cleanup(cancel)
-	eventually(t, "it listens", func() bool { return book.count("msg=listening") == n })
+	testkit.Eventually(t, "it listens", func() bool { return book.Count("msg=listening") == n })
 	return s
 }
 
@@ -134,7 +65,7 @@ func start(t *testing.T, cfg *Config, n int) *started {
 func (s *started) end(t *testing.T) error {
 	t.Helper()
 	s.cancel()
-	return within(t, "the server ends", s.ended)
+	return testkit.Within(t, "the server ends", s.ended)
 }
 
 // session is a client's session to the server's port number i.
@@ -187,7 +118,7 @@ func echo(t *testing.T, st io.ReadWriter, text string) {
 		}
 		done <- err
 	}()
-	if err := within(t, "the echo", done); err != nil {
+	if err := testkit.Within(t, "the echo", done); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/testkit"
 )
 
 var _ func(*Config, string) error = parseJSONConfig
@@ -60,7 +61,7 @@ func TestExample(t *testing.T) {
 func TestRun(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
-			noLeak(t)
+			testkit.NoLeak(t)
 			addr := "127.0.0.1:0"
 			if network == "unix" {
 				addr = filepath.Join(t.TempDir(), "s")
@@ -80,13 +81,13 @@ func TestRun(t *testing.T) {
 				}
 				st.Close()
 			}
-			eventually(t, "all streams are closed", func() bool { return s.log.count("stream closed") == 3 })
+			testkit.Eventually(t, "all streams are closed", func() bool { return s.log.Count("stream closed") == 3 })
 			begun := time.Now()
 			if err := s.end(t); err != nil || time.Since(begun) > grace {
 				t.Errorf("with nothing left to do it ended after %v, %v", time.Since(begun), err)
 			}
-			contains(t, s.log.String(), `reason="client finished, then target"`, "up=5 down=5", `msg="session closed"`, `reason="server ends"`)
-			if n := s.log.count("session opened"); n != 3 {
+			testkit.Contains(t, s.log.String(), `reason="client finished, then target"`, "up=5 down=5", `msg="session closed"`, `reason="server ends"`)
+			if n := s.log.Count("session opened"); n != 3 {
 				t.Errorf("%d sessions", n)
 			}
 		})
@@ -95,7 +96,7 @@ func TestRun(t *testing.T) {
 
 // The server speaks as the client does and says so.
 func TestRunAdapts(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := config(std.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, cfg, 1)
@@ -105,7 +106,7 @@ func TestRunAdapts(t *testing.T) {
 	st := open(t, sess)
 	echo(t, st, "hello")
 	st.Close()
-	contains(t, s.log.String(), `msg="client differs in nocomp, speaking as it does"`, "ours=false theirs=true", `msg="client differs in smuxver`, "ours=2 theirs=1")
+	testkit.Contains(t, s.log.String(), `msg="client differs in nocomp, speaking as it does"`, "ours=false theirs=true", `msg="client differs in smuxver`, "ours=2 theirs=1")
 	if err := s.end(t); err != nil {
 		t.Error(err)
 	}
@@ -113,7 +114,7 @@ func TestRunAdapts(t *testing.T) {
 
 // A target that cannot be reached ends the stream, and the log names it.
 func TestRunTargetRefuses(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := config(std.Server)
 	cfg.Target = filepath.Join(t.TempDir(), "nobody")
 	s := start(t, cfg, 1)
@@ -122,14 +123,14 @@ func TestRunTargetRefuses(t *testing.T) {
 	if rest, err := io.ReadAll(st); len(rest) != 0 || err != nil {
 		t.Error(rest, err)
 	}
-	contains(t, s.log.String(), `msg="stream refused"`, "to="+cfg.Target, "no such file")
+	testkit.Contains(t, s.log.String(), `msg="stream refused"`, "to="+cfg.Target, "no such file")
 	if err := s.end(t); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestOpenLinks(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := config(std.Server)
 	env, book := newEnv()
 	opt, err := cfg.LinkOptions(env.Log, env.Stats)
@@ -151,7 +152,7 @@ func TestOpenLinks(t *testing.T) {
 		t.Fatal(len(links), err)
 	}
 	closeAll(links)
-	contains(t, book.String(), fmt.Sprintf("addr=127.0.0.1:%d over=udp", port+1))
+	testkit.Contains(t, book.String(), fmt.Sprintf("addr=127.0.0.1:%d over=udp", port+1))
 	cfg.Listen = "x"
 	if _, err := openLinks(context.Background(), cfg, env, opt); err == nil {
 		t.Error("no port, no error")
@@ -164,7 +165,7 @@ func TestOpenLinks(t *testing.T) {
 
 // Streams that are open when the server is told to end get to their end.
 func TestRunLetsStreamsFinish(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	ending := make(chan struct{})
 	cfg := config(std.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
@@ -178,7 +179,7 @@ func TestRunLetsStreamsFinish(t *testing.T) {
 	if _, err := io.WriteString(st, "query"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the stream is open", func() bool { return s.log.count("stream opened") == 1 })
+	testkit.Eventually(t, "the stream is open", func() bool { return s.log.Count("stream opened") == 1 })
 	s.cancel()
 	close(ending)
 	got := make(chan string, 1)
@@ -186,12 +187,12 @@ func TestRunLetsStreamsFinish(t *testing.T) {
 		b, err := io.ReadAll(st)
 		got <- fmt.Sprint(string(b), err)
 	}()
-	if text := within(t, "the answer", got); text != "answer<nil>" {
+	if text := testkit.Within(t, "the answer", got); text != "answer<nil>" {
 		t.Error(text)
 	}
 	st.Close() // at which the server need not wait for the rest of its grace
 	begun := time.Now()
-	if err := within(t, "the server ends", s.ended); err != nil || time.Since(begun) > grace {
+	if err := testkit.Within(t, "the server ends", s.ended); err != nil || time.Since(begun) > grace {
 		t.Error(err, time.Since(begun))
 	}
 }
@@ -202,7 +203,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes the grace of five seconds")
 	}
-	noLeak(t)
+	testkit.NoLeak(t)
 	cfg := config(std.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		for {
@@ -218,7 +219,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	for range 8 {
 		open(t, sess) // and reads nothing of what the target has to say
 	}
-	eventually(t, "all streams are open", func() bool { return s.log.count("stream opened") == 8 })
+	testkit.Eventually(t, "all streams are open", func() bool { return s.log.Count("stream opened") == 8 })
 	l.Close()                          // no word of it reaches the server
 	time.Sleep(500 * time.Millisecond) // while its windows fill
 	begun := time.Now()

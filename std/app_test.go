@@ -8,14 +8,16 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // runApp runs a program whose job is run, and returns its exit code and what it
 // wrote.
 func runApp(t *testing.T, role Role, run func(context.Context, *Config, Env) error, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	noLeak(t)
-	var out, errs logbook
+	testkit.NoLeak(t)
+	var out, errs testkit.Logbook
 	app := App{
 		Role: role, Version: "1.2.3",
 		Load: func(c *Config, path string) error { return c.ReadJSON(role, path) },
@@ -40,7 +42,7 @@ func TestMainRunsTheJob(t *testing.T) {
 	if code != 0 || stdout != "" {
 		t.Error(code, stdout)
 	}
-	contains(t, stderr, `msg="kcptun server" version=1.2.3`, "fingerprint=", "mtu=1300", `msg="the job"`, "msg=ended", "default key is in use")
+	testkit.Contains(t, stderr, `msg="kcptun server" version=1.2.3`, "fingerprint=", "mtu=1300", `msg="the job"`, "msg=ended", "default key is in use")
 }
 
 func TestMainExitCodes(t *testing.T) {
@@ -71,9 +73,9 @@ func TestMainExitCodes(t *testing.T) {
 			if code != tt.code || stdout != "" {
 				t.Errorf("exit code %d, want %d; stdout %q", code, tt.code, stdout)
 			}
-			contains(t, stderr, tt.want)
+			testkit.Contains(t, stderr, tt.want)
 			if strings.Contains(stderr, "msg=ended") {
-				lacks(t, stderr, "kcptun client:") // the log has said it
+				testkit.Lacks(t, stderr, "kcptun client:") // the log has said it
 			}
 			for line := range strings.Lines(stderr) {
 				if !strings.HasPrefix(line, "kcptun client: ") && !strings.HasPrefix(line, "time=") {
@@ -94,11 +96,11 @@ func TestMainHelpAndVersion(t *testing.T) {
 		}
 		for _, r := range flagRows() {
 			if _, has := r.defaults[Client]; has && !containsFold(hiddenFlags, r.name) {
-				contains(t, stdout, "--"+r.name)
+				testkit.Contains(t, stdout, "--"+r.name)
 			}
 		}
-		contains(t, stdout, "--localaddr value, -l value", "--datashard value, --ds value", "-c value", "$KCPTUN_KEY", "1.2.3", "aes-128-gcm", DefaultKey)
-		lacks(t, stdout, "s3cret", "--target", "--interval value")
+		testkit.Contains(t, stdout, "--localaddr value, -l value", "--datashard value, --ds value", "-c value", "$KCPTUN_KEY", "1.2.3", "aes-128-gcm", DefaultKey)
+		testkit.Lacks(t, stdout, "s3cret", "--target", "--interval value")
 	}
 	for _, arg := range []string{"--version", "-v", "-version"} {
 		code, stdout, stderr := runApp(t, Server, never, "--key", "s3cret", arg)
@@ -129,14 +131,14 @@ func TestMainLogFile(t *testing.T) {
 // The first signal ends the job in good order, the second ends the program.
 func TestMainSignals(t *testing.T) {
 	unsetKey(t)
-	noLeak(t)
+	testkit.NoLeak(t)
 	exits := make(chan int, 1)
-	var errs logbook
+	var errs testkit.Logbook
 	app := App{Role: Client, Exit: func(code int) { exits <- code }, Run: func(ctx context.Context, _ *Config, _ Env) error {
 		signalMyself(t, syscall.SIGTERM)
 		<-ctx.Done()
 		signalMyself(t, os.Interrupt)
-		if code := within(t, "a second signal ends at once", exits); code != 1 {
+		if code := testkit.Within(t, "a second signal ends at once", exits); code != 1 {
 			t.Error(code)
 		}
 		return ctx.Err()
@@ -144,7 +146,7 @@ func TestMainSignals(t *testing.T) {
 	if code := app.Main([]string{"prog"}, &errs, &errs); code != 0 {
 		t.Error(code)
 	}
-	contains(t, errs.String(), "a second signal ends at once", "signal=terminated", "ended at once")
+	testkit.Contains(t, errs.String(), "a second signal ends at once", "signal=terminated", "ended at once")
 }
 
 func signalMyself(t *testing.T, s os.Signal) {
@@ -168,12 +170,12 @@ func TestKeyIsNeverShown(t *testing.T) {
 			if len(stdout+stderr) == 0 {
 				t.Error(code, args)
 			}
-			lacks(t, stdout+stderr, key)
+			testkit.Lacks(t, stdout+stderr, key)
 		}
 		t.Setenv(KeyEnv, key)
 		_, stdout, stderr := runApp(t, role, nothing)
-		contains(t, stderr, "msg=settings")
-		lacks(t, stdout+stderr, key, "key=")
+		testkit.Contains(t, stderr, "msg=settings")
+		testkit.Lacks(t, stdout+stderr, key, "key=")
 		unsetKey(t)
 	}
 }

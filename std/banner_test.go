@@ -3,6 +3,8 @@ package std
 import (
 	"strings"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 func TestFingerprint(t *testing.T) {
@@ -42,10 +44,10 @@ func TestBanner(t *testing.T) {
 	c := DefaultConfig(Server)
 	c.Key, c.Crypt, c.SnmpLog = "s3cret", "null", "/tmp/x.log"
 	c.Warnings = []string{"beware"}
-	log, book := newLog()
+	log, book := testkit.NewLog()
 	c.banner(Server, "1.2.3", log)
-	contains(t, book.String(), `msg="kcptun server"`, "version=1.2.3", "fingerprint="+c.Fingerprint(), "listen=:29900", "crypt=null", "mtu=1350", "nocomp=false", "snmplog=/tmp/x.log", "level=WARN msg=beware")
-	lacks(t, book.String(), "s3cret", "key=", "localaddr", " log=")
+	testkit.Contains(t, book.String(), `msg="kcptun server"`, "version=1.2.3", "fingerprint="+c.Fingerprint(), "listen=:29900", "crypt=null", "mtu=1350", "nocomp=false", "snmplog=/tmp/x.log", "level=WARN msg=beware")
+	testkit.Lacks(t, book.String(), "s3cret", "key=", "localaddr", " log=")
 	if lines := strings.Count(book.String(), "\n"); lines != 3 {
 		t.Errorf("%d lines", lines)
 	}

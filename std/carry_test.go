@@ -6,17 +6,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // An application at one end of a tunnel, a target at the other, and what each log
 // says of it.
 func TestCarryStream(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
-		noLeak(t)
+		testkit.NoLeak(t)
 		u := newTunnel(t, testConfig(Client), testConfig(Server))
 		app, a := tcpPair(t)
 		b, target := tcpPair(t)
-		log, book := newLog()
+		log, book := testkit.NewLog()
 		done := make(chan struct{}, 2)
 		go func() {
 			CarryStream(Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.near, A: a, B: u.near.Wrapped()})
@@ -26,23 +28,23 @@ func TestCarryStream(t *testing.T) {
 			CarryStream(Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far, A: u.far.Wrapped(), B: b, CloseWait: 30})
 			done <- struct{}{}
 		}()
-		up, down := randomBytes(1, 300_000), randomBytes(2, 400_000)
+		up, down := testkit.RandomBytes(1, 300_000), testkit.RandomBytes(2, 400_000)
 		go func() { _, _ = app.Write(up); _ = app.CloseWrite() }()
-		if got := within(t, "the request", gather(deadline(t, target))); got != sumOf(up) {
+		if got := testkit.Within(t, "the request", gather(deadline(t, target))); got != sumOf(up) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(up), got.err)
 		}
 		go func() { _, _ = target.Write(down); target.Close() }()
-		if got := within(t, "the answer", gather(deadline(t, app))); got != sumOf(down) {
+		if got := testkit.Within(t, "the answer", gather(deadline(t, app))); got != sumOf(down) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(down), got.err)
 		}
-		within(t, "one end", done)
-		within(t, "the other end", done)
+		testkit.Within(t, "one end", done)
+		testkit.Within(t, "the other end", done)
 		if quiet {
 			if book.String() != "" {
 				t.Error(book)
 			}
 		} else {
-			contains(t, book.String(), `msg="stream opened" from=app:1 to=server:2 stream=`, `msg="stream opened" from=client:3 to=target:4`,
+			testkit.Contains(t, book.String(), `msg="stream opened" from=app:1 to=server:2 stream=`, `msg="stream opened" from=client:3 to=target:4`,
 				"up=300000 down=400000", `reason="application finished, then server"`, `reason="client finished, then target"`)
 			if n := strings.Count(book.String(), "\n"); n != 4 {
 				t.Errorf("%d lines", n)
@@ -78,7 +80,7 @@ func TestCarryReasons(t *testing.T) {
 // and would not notice that the application is gone.
 func TestRelayToAbandonedStream(t *testing.T) {
 	for _, version := range []int{1, 2} {
-		noLeak(t)
+		testkit.NoLeak(t)
 		cc, sc := testConfig(Client), testConfig(Server)
 		cc.SmuxVer, sc.SmuxVer = version, version
 		u := newTunnel(t, cc, sc)
@@ -86,15 +88,15 @@ func TestRelayToAbandonedStream(t *testing.T) {
 		near := make(chan Result, 1)
 		limit := 200 * time.Millisecond
 		if version == 1 {
-			limit = patience // it has no such window and gets rid of all
+			limit = testkit.Patience // it has no such window and gets rid of all
 		}
 		go func() { near <- relay(a, u.near.Wrapped(), limits{write: limit}, newGoroutine) }()
-		go func() { _, _ = app.Write(randomBytes(1, 8<<20)); app.Close() }()
+		go func() { _, _ = app.Write(testkit.RandomBytes(1, 8<<20)); app.Close() }()
 		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
 		u.far.Close()
-		got := within(t, "the client's end", near)
+		got := testkit.Within(t, "the client's end", near)
 		if version == 2 && !errors.Is(got.ErrA, errAbandoned) || version == 1 && got.ErrA != nil {
 			t.Errorf("smux %d: %+v", version, got)
 		}
@@ -104,7 +106,7 @@ func TestRelayToAbandonedStream(t *testing.T) {
 
 // A stream on which nobody writes is not abandoned, and a socket never is.
 func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
 	app, a := tcpPair(t)
 	near := make(chan Result, 1)
@@ -112,7 +114,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	if err := u.far.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got := within(t, "EOF", gather(deadline(t, app))); got != sumOf(nil) {
+	if got := testkit.Within(t, "EOF", gather(deadline(t, app))); got != sumOf(nil) {
 		t.Errorf("%+v", got)
 	}
 	for range 3 {
@@ -123,7 +125,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 		}
 	}
 	closeWrite(t, app)
-	if got := within(t, "the end", near); got.ErrA != nil || got.FromA != 3 {
+	if got := testkit.Within(t, "the end", near); got.ErrA != nil || got.FromA != 3 {
 		t.Errorf("%+v", got)
 	}
 	u.far.Close()
@@ -133,11 +135,11 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	yb, y := tcpPair(t)
 	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}, newGoroutine) }()
 	closeWrite(t, y)
-	data := randomBytes(1, 20<<20) // more than the sockets hold
+	data := testkit.RandomBytes(1, 20<<20) // more than the sockets hold
 	go func() { _, _ = x.Write(data); x.Close() }()
 	time.Sleep(50 * time.Millisecond)
-	if got := within(t, "all", gather(deadline(t, y))); got != sumOf(data) {
+	if got := testkit.Within(t, "all", gather(deadline(t, y))); got != sumOf(data) {
 		t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
 	}
-	within(t, "the end", near)
+	testkit.Within(t, "the end", near)
 }

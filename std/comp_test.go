@@ -7,6 +7,8 @@ import (
 	"net"
 	"testing"
 
+	"kcptun/std/testkit"
+
 	"github.com/golang/snappy"
 )
 
@@ -31,12 +33,12 @@ func TestCompStream(t *testing.T) {
 		"tcp":  func() (net.Conn, net.Conn) { a, b := tcpPair(t); return a, b },
 	} {
 		t.Run(name, func(t *testing.T) {
-			noLeak(t)
+			testkit.NoLeak(t)
 			a, b := pair()
 			near, far := NewCompStream(deadline(t, a)), NewCompStream(deadline(t, b))
 			defer near.Close()
 			defer far.Close()
-			for _, data := range [][]byte{[]byte("x"), bytes.Repeat([]byte("abc"), 100_000), randomBytes(1, 200_000), []byte("last")} {
+			for _, data := range [][]byte{[]byte("x"), bytes.Repeat([]byte("abc"), 100_000), testkit.RandomBytes(1, 200_000), []byte("last")} {
 				for _, way := range [][2]*CompStream{{near, far}, {far, near}} {
 					wrote := make(chan error, 1)
 					go func() {
@@ -50,7 +52,7 @@ func TestCompStream(t *testing.T) {
 					if _, err := io.ReadFull(way[1], got); err != nil || !bytes.Equal(got, data) {
 						t.Fatalf("%d bytes came out wrong: %v", len(data), err)
 					}
-					if err := within(t, "Write", wrote); err != nil {
+					if err := testkit.Within(t, "Write", wrote); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -63,7 +65,7 @@ func TestCompStream(t *testing.T) {
 func TestCompStreamOnTheWire(t *testing.T) {
 	under := new(recorded)
 	c := NewCompStream(under)
-	big := randomBytes(2, 100_000) // two chunks, not compressible
+	big := testkit.RandomBytes(2, 100_000) // two chunks, not compressible
 	if n, err := c.Write([]byte("hello")); n != 5 || err != nil {
 		t.Error(n, err)
 	}
@@ -87,7 +89,7 @@ func TestCompStreamOnTheWire(t *testing.T) {
 func TestCompStreamReadsSnappy(t *testing.T) {
 	a, b := net.Pipe()
 	defer a.Close()
-	want := append(bytes.Repeat([]byte("abc"), 30_000), randomBytes(3, 70_000)...)
+	want := append(bytes.Repeat([]byte("abc"), 30_000), testkit.RandomBytes(3, 70_000)...)
 	go func() {
 		w := snappy.NewBufferedWriter(b)
 		for rest := want; len(rest) > 0; {
@@ -99,7 +101,7 @@ func TestCompStreamReadsSnappy(t *testing.T) {
 		w.Close()
 		b.Close()
 	}()
-	if got := within(t, "all", gather(NewCompStream(deadline(t, a)))); got != sumOf(want) {
+	if got := testkit.Within(t, "all", gather(NewCompStream(deadline(t, a)))); got != sumOf(want) {
 		t.Errorf("%d bytes, want %d, %v", got.n, len(want), got.err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // checked checks settings that change changed, with a key of our own.
@@ -63,7 +65,7 @@ func TestCheckRanges(t *testing.T) {
 					t.Errorf("%v --%s %d: %v", role, s.name, value, err)
 				}
 				if err != nil {
-					contains(t, err.Error(), s.flag()+" (JSON ", strconv.Itoa(value)+" is out of range, valid are "+strconv.Itoa(low)+" to "+strconv.Itoa(high))
+					testkit.Contains(t, err.Error(), s.flag()+" (JSON ", strconv.Itoa(value)+" is out of range, valid are "+strconv.Itoa(low)+" to "+strconv.Itoa(high))
 				}
 			}
 		}
@@ -105,7 +107,7 @@ func TestCheckCombinations(t *testing.T) {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			if err != nil {
-				contains(t, err.Error(), tt.want)
+				testkit.Contains(t, err.Error(), tt.want)
 			}
 		}
 	}
@@ -134,7 +136,7 @@ func TestCheckWarnings(t *testing.T) {
 				t.Errorf("want %q, got %q, %v", tt.want, c.Warnings, err)
 				continue
 			}
-			contains(t, c.Warnings[0], tt.want)
+			testkit.Contains(t, c.Warnings[0], tt.want)
 		}
 	}
 	c, _ := checked(Client, func(c *Config) { c.AutoExpire = 600 })
@@ -183,7 +185,7 @@ func TestCheckAddresses(t *testing.T) {
 				t.Errorf("%q was taken", addr)
 				continue
 			}
-			contains(t, err.Error(), " (JSON ")
+			testkit.Contains(t, err.Error(), " (JSON ")
 			if strings.Count(err.Error(), "\n") > 0 {
 				t.Errorf("%q: more than one error: %v", addr, err)
 			}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 func TestJSONOverridesOnlyItsKeys(t *testing.T) {
@@ -74,7 +76,7 @@ func TestJSONWarnings(t *testing.T) {
 			continue
 		}
 		for i, part := range tt.want {
-			contains(t, c.Warnings[i], part)
+			testkit.Contains(t, c.Warnings[i], part)
 		}
 	}
 	c := DefaultConfig(Client)
@@ -113,7 +115,7 @@ func TestJSONErrors(t *testing.T) {
 			t.Errorf("%q: no error", text)
 			continue
 		}
-		contains(t, err.Error(), want)
+		testkit.Contains(t, err.Error(), want)
 	}
 }
 
@@ -145,14 +147,14 @@ func TestReadJSON(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error for a missing file")
 	}
-	contains(t, err.Error(), "-c: open "+path)
+	testkit.Contains(t, err.Error(), "-c: open "+path)
 	if err := os.WriteFile(path, []byte("{\n]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err = c.ReadJSON(Server, path); err == nil {
 		t.Fatal("no error for a malformed file")
 	}
-	contains(t, err.Error(), "-c "+path+": line 2, column 1: ")
+	testkit.Contains(t, err.Error(), "-c "+path+": line 2, column 1: ")
 	if err := os.WriteFile(path, []byte(`{"listen":":1"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}

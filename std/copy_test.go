@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // plainReader and plainWriter have no methods but their own.
@@ -82,9 +84,9 @@ func TestTransferFromSocket(t *testing.T) {
 		"unix": func() (net.Conn, net.Conn) { return unixPair(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			noLeak(t)
+			testkit.NoLeak(t)
 			a, b := pair()
-			data := randomBytes(4, 1<<20)
+			data := testkit.RandomBytes(4, 1<<20)
 			go func() { _, _ = a.Write(data); a.Close() }()
 			var got bytes.Buffer
 			if err := transfer(uncorked{&got}, deadline(t, b)); err != nil || !bytes.Equal(got.Bytes(), data) {
@@ -114,12 +116,12 @@ func TestTransferFromSocket(t *testing.T) {
 
 // Closing a socket wakes who waits for its bytes.
 func TestTransferIsWoken(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	_, b := tcpPair(t)
 	done := make(chan error, 1)
 	go func() { done <- transfer(uncorked{io.Discard}, b) }()
 	b.Close()
-	if err := within(t, "transfer ends", done); !errors.Is(err, net.ErrClosed) {
+	if err := testkit.Within(t, "transfer ends", done); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/link"
+	"kcptun/std/testkit"
 )
 
 // stock is what the original gives kcp-go for a cipher: its own BlockCrypt.
@@ -177,7 +178,7 @@ func TestCiphersAgainstStock(t *testing.T) {
 			}
 			block := stockCipher(t, name)
 			for _, n := range []int{1, 7, 8, 15, 16, 17, 24, 100, 1000, 1472 - 28, link.MaxDatagram - sealer.Overhead()} {
-				packet := randomBytes(uint64(n), n)
+				packet := testkit.RandomBytes(uint64(n), n)
 				ours := sealer.Seal([]byte("head"), packet)
 				if string(ours[:4]) != "head" || len(ours) != 4+n+sealer.Overhead() {
 					t.Fatalf("%d bytes sealed to %d", n, len(ours)-4)
@@ -185,7 +186,7 @@ func TestCiphersAgainstStock(t *testing.T) {
 				if got, err := openStock(block, ours[4:]); err != nil || !bytes.Equal(got, packet) {
 					t.Errorf("kcp-go does not open what we seal (%d bytes): %v", n, err)
 				}
-				theirs := sealStock(block, randomBytes(99, 16), packet)
+				theirs := sealStock(block, testkit.RandomBytes(99, 16), packet)
 				if got, ok := sealer.Open(theirs); !ok || !bytes.Equal(got, packet) {
 					t.Errorf("we do not open what kcp-go seals (%d bytes)", n)
 				}
@@ -218,7 +219,7 @@ func TestSealersInParallel(t *testing.T) {
 		for i := range 4 {
 			wg.Go(func() {
 				for j := range 50 {
-					packet := randomBytes(uint64(i), 500+j)
+					packet := testkit.RandomBytes(uint64(i), 500+j)
 					if got, ok := sealer.Open(sealer.Seal(nil, packet)); !ok || !bytes.Equal(got, packet) {
 						t.Errorf("%s: spoilt by others", name)
 						return
@@ -233,7 +234,7 @@ func TestSealersInParallel(t *testing.T) {
 // A session of kcp-go's own, crypto and all, against one over our link: the real
 // thing for each cipher, with FEC.
 func TestStockSessionOverOurLink(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	for _, name := range CipherNames() {
 		if name == "sm4" {
 			continue // kcp-go's own session spoils its packets: see newSM4
@@ -260,7 +261,7 @@ func TestStockSessionOverOurLink(t *testing.T) {
 			near.SetStreamMode(true)
 			near.SetNoDelay(1, 10, 2, 1)
 			near.SetMtu(link.MaxDatagram)
-			up, down := randomBytes(1, 50_000), randomBytes(2, 50_000)
+			up, down := testkit.RandomBytes(1, 50_000), testkit.RandomBytes(2, 50_000)
 			if _, err := near.Write(up); err != nil {
 				t.Fatal(err)
 			}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 
+	"kcptun/std/testkit"
+
 	"github.com/golang/snappy"
 )
 
@@ -71,7 +73,7 @@ func TestListenForRefuses(t *testing.T) {
 			t.Errorf("%s: taken", name)
 			continue
 		}
-		contains(t, err.Error(), tt.want)
+		testkit.Contains(t, err.Error(), tt.want)
 	}
 }
 
@@ -99,7 +101,7 @@ func TestListenForWrites(t *testing.T) {
 
 // A client that says nothing holds the server until the context ends, no longer.
 func TestListenForEndsWithContext(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	a, b := net.Pipe()
 	defer b.Close()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -107,7 +109,7 @@ func TestListenForEndsWithContext(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { _, _, err := listenFor(a); done <- err }()
 	cancel()
-	if err := within(t, "listenFor ends", done); !errors.Is(err, io.ErrClosedPipe) {
+	if err := testkit.Within(t, "listenFor ends", done); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"kcptun/std/link"
+	"kcptun/std/testkit"
 )
 
 // catchUSR1 keeps a stray SIGUSR1 from ending the test.
@@ -22,13 +23,13 @@ func catchUSR1(t *testing.T) {
 
 func TestDumpSignal(t *testing.T) {
 	catchUSR1(t)
-	noLeak(t)
-	log, book := newLog()
+	testkit.NoLeak(t)
+	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := DefaultConfig(Server)
 	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
 	for n := 1; n <= 2; n++ {
-		eventually(t, "a line at each SIGUSR1", func() bool {
+		testkit.Eventually(t, "a line at each SIGUSR1", func() bool {
 			if strings.Count(book.String(), "\n") < n {
 				signalMyself(t, syscall.SIGUSR1) // the first may come before it listens
 			}
@@ -37,5 +38,5 @@ func TestDumpSignal(t *testing.T) {
 	}
 	cancel()
 	wg.Wait()
-	contains(t, book.String(), `msg="KCP SNMP: BytesSent:`)
+	testkit.Contains(t, book.String(), `msg="KCP SNMP: BytesSent:`)
 }

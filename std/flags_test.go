@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // flagTable is compat.md's: names, short names, JSON keys and defaults, "-"
@@ -236,8 +238,8 @@ func TestFlagErrors(t *testing.T) {
 			t.Errorf("%s: no error", tt.args)
 			continue
 		}
-		contains(t, err.Error(), tt.want)
-		lacks(t, err.Error(), "s3cret")
+		testkit.Contains(t, err.Error(), tt.want)
+		testkit.Lacks(t, err.Error(), "s3cret")
 	}
 }
 
@@ -247,7 +249,7 @@ func TestAllErrorsAreReported(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	contains(t, err.Error(), "--mtu", "--crypt", "--key", "--remoteaddr", "--streambuf", "--smuxver")
+	testkit.Contains(t, err.Error(), "--mtu", "--crypt", "--key", "--remoteaddr", "--streambuf", "--smuxver")
 	if lines := strings.Count(err.Error(), "\n") + 1; lines != 6 {
 		t.Errorf("%d lines: %v", lines, err)
 	}
@@ -282,7 +284,7 @@ func TestKeyFromEnvironment(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty key was taken")
 	}
-	contains(t, err.Error(), "KCPTUN_KEY is set but empty")
+	testkit.Contains(t, err.Error(), "KCPTUN_KEY is set but empty")
 	if cfg, err := parse(Server, "--key", "k"); err != nil || cfg.Key != "k" {
 		t.Error(cfg.Key, err)
 	}
@@ -290,5 +292,5 @@ func TestKeyFromEnvironment(t *testing.T) {
 	if _, err = parse(Server, "--key="); err == nil {
 		t.Fatal("an empty key was taken")
 	}
-	lacks(t, err.Error(), KeyEnv)
+	testkit.Lacks(t, err.Error(), KeyEnv)
 }

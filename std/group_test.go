@@ -4,10 +4,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 func TestGroupWaitsForAll(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	var g Group
 	begun, release := make(chan struct{}, 3), make(chan struct{})
 	var ended, closed atomic.Int32
@@ -18,18 +20,18 @@ func TestGroupWaitsForAll(t *testing.T) {
 		}
 	}
 	for range 3 {
-		within(t, "all begin", begun)
+		testkit.Within(t, "all begin", begun)
 	}
 	finished := make(chan struct{})
 	go func() { g.Finish(time.Hour); close(finished) }()
-	eventually(t, "nothing new starts", func() bool { return !g.Go(&closer{count: new(atomic.Int32)}, func() {}) })
+	testkit.Eventually(t, "nothing new starts", func() bool { return !g.Go(&closer{count: new(atomic.Int32)}, func() {}) })
 	select {
 	case <-finished:
 		t.Fatal("finished while they ran")
 	default:
 	}
 	close(release)
-	within(t, "Finish", finished)
+	testkit.Within(t, "Finish", finished)
 	if ended.Load() != 3 || closed.Load() != 0 {
 		t.Error(ended.Load(), closed.Load())
 	}
@@ -54,17 +56,17 @@ func (c *closer) Close() error {
 }
 
 func TestGroupClosesWhatIsLeft(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	var g Group
 	var closed, quick atomic.Int32
 	ended := make(chan struct{})
 	g.Go(&closer{count: &quick}, func() { close(ended) })
-	within(t, "the quick one", ended)
+	testkit.Within(t, "the quick one", ended)
 	for range 10 {
 		c := &closer{count: &closed, gone: make(chan struct{})}
 		g.Go(c, func() { <-c.gone })
 	}
-	eventually(t, "the quick one is forgotten", func() bool {
+	testkit.Eventually(t, "the quick one is forgotten", func() bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return len(g.open) == 10
@@ -82,7 +84,7 @@ func TestGroupClosesWhatIsLeft(t *testing.T) {
 // A closer that takes its time must not make the others wait for it: a stream's
 // Close may take 30 s where the peer is gone.
 func TestGroupClosesAllAtOnce(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	var g Group
 	const n = 5
 	met := make(chan struct{}, n)
@@ -94,10 +96,10 @@ func TestGroupClosesAllAtOnce(t *testing.T) {
 	finished := make(chan struct{})
 	go func() { g.Finish(0); close(finished) }()
 	for range n {
-		within(t, "every Close was called, though none has returned", met)
+		testkit.Within(t, "every Close was called, though none has returned", met)
 	}
 	close(release)
-	within(t, "Finish", finished)
+	testkit.Within(t, "Finish", finished)
 }
 
 type slowCloser struct{ met, release, gone chan struct{} }

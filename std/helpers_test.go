@@ -9,11 +9,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,105 +17,8 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/link"
+	"kcptun/std/testkit"
 )
-
-// patience is how long a test waits for what must come; on a busy machine that
-// takes longer than one would think.
-const patience = 20 * time.Second
-
-// eventually waits until cond holds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not so after %v: %s", patience, what)
-		}
-	}
-}
-
-// within returns what comes from c, and fails where nothing does.
-func within[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("nothing within %v: %s", patience, what)
-		panic("unreachable")
-	}
-}
-
-// noLeak fails the test where goroutines stay behind it.
-func noLeak(t *testing.T) {
-	t.Helper()
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, os.Interrupt) // package os/signal keeps a goroutine from the first call on
-	signal.Stop(c)
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		deadline := time.Now().Add(patience)
-		for runtime.NumGoroutine() > before && !t.Failed() {
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<20)
-				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-				return
-			}
-			time.Sleep(2 * time.Millisecond)
-		}
-	})
-}
-
-// logbook is a log that a test can read while others write.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func newLog() (*slog.Logger, *logbook) {
-	book := new(logbook)
-	return slog.New(slog.NewTextHandler(book, nil)), book
-}
-
-// contains fails where text lacks one of the parts.
-func contains(t testing.TB, text string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if !strings.Contains(text, p) {
-			t.Errorf("%q is missing in:\n%s", p, text)
-		}
-	}
-}
-
-// lacks fails where text has one of the parts.
-func lacks(t testing.TB, text string, parts ...string) {
-	t.Helper()
-	for _, p := range parts {
-		if strings.Contains(text, p) {
-			t.Errorf("%q must not be in:\n%s", p, text)
-		}
-	}
-}
-
-// randomBytes are the same in each run.
-func randomBytes(seed uint64, n int) []byte {
-	var key [32]byte
-	key[0] = byte(seed)
-	b := make([]byte, n)
-	_, _ = rand.NewChaCha8(key).Read(b)
-	return b
-}
 
 // tcpPair are the two ends of a TCP connection.
 func tcpPair(t testing.TB) (a, b *net.TCPConn) {
@@ -154,7 +53,7 @@ func pairOver(t testing.TB, network, addr string) (a, b net.Conn) {
 // deadline bounds all that the test does on conn.
 func deadline[C net.Conn](t testing.TB, conn C) C {
 	t.Helper()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testkit.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -229,7 +128,7 @@ func linkOptions(t testing.TB, c *Config) link.Options {
 // newTunnel makes a session over UDP on this machine, as the two programs do.
 func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	u := new(tunnel)
 	var err error
@@ -265,7 +164,7 @@ func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
 	if u.near, err = u.client.Open(); err != nil {
 		t.Fatal(err)
 	}
-	if err := within(t, "the server's session", accepted); err != nil {
+	if err := testkit.Within(t, "the server's session", accepted); err != nil {
 		t.Fatal(err)
 	}
 	u.closed = sync.OnceFunc(func() {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 func TestListenStreamTCP(t *testing.T) {
@@ -55,7 +57,7 @@ func TestListenStreamUnix(t *testing.T) {
 	if err == nil {
 		t.Fatal("took a socket in use")
 	}
-	contains(t, err.Error(), path, "in use")
+	testkit.Contains(t, err.Error(), path, "in use")
 	lis.Close()
 	if exists(path) {
 		t.Error("the socket stays after Close")
@@ -98,7 +100,7 @@ func TestListenStreamLeavesOthersAlone(t *testing.T) {
 			t.Errorf("%s was replaced", path)
 			continue
 		}
-		contains(t, err.Error(), path, "not a socket", "left alone")
+		testkit.Contains(t, err.Error(), path, "not a socket", "left alone")
 	}
 	if text, err := os.ReadFile(file); string(text) != "precious" {
 		t.Error(string(text), err)
@@ -170,13 +172,13 @@ func (f *flaky) Accept() (net.Conn, error) {
 }
 
 func TestAcceptLoop(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	lis := &flaky{Listener: inner, failures: 5}
-	log, book := newLog()
+	log, book := testkit.NewLog()
 	conns, done := make(chan net.Conn, 2), make(chan error, 1)
 	go func() {
 		done <- AcceptLoop(context.Background(), lis, log, func(c net.Conn) { conns <- c })
@@ -187,29 +189,29 @@ func TestAcceptLoop(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		within(t, "accepted", conns).Close()
+		testkit.Within(t, "accepted", conns).Close()
 	}
 	inner.Close()
-	if err := within(t, "AcceptLoop ends with the listener", done); !errors.Is(err, net.ErrClosed) {
+	if err := testkit.Within(t, "AcceptLoop ends with the listener", done); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
-	contains(t, book.String(), "too many open files", "going on")
+	testkit.Contains(t, book.String(), "too many open files", "going on")
 	if n := strings.Count(book.String(), "\n"); n != 1 {
 		t.Errorf("%d lines for one trouble:\n%s", n, book)
 	}
 }
 
 func TestAcceptLoopEndsWithContext(t *testing.T) {
-	noLeak(t)
-	log, _ := newLog()
+	testkit.NoLeak(t)
+	log, _ := testkit.NewLog()
 	lis := &flaky{failures: 1 << 30}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	begun := time.Now()
 	go func() { done <- AcceptLoop(ctx, lis, log, func(net.Conn) {}) }()
-	eventually(t, "a few failures", func() bool { lis.mu.Lock(); defer lis.mu.Unlock(); return lis.calls >= 4 })
+	testkit.Eventually(t, "a few failures", func() bool { lis.mu.Lock(); defer lis.mu.Unlock(); return lis.calls >= 4 })
 	cancel()
-	if err := within(t, "AcceptLoop ends with the context", done); !errors.Is(err, net.ErrClosed) {
+	if err := testkit.Within(t, "AcceptLoop ends with the context", done); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 	// 5, 10, 20 ms between the first four: it waits and does not spin.

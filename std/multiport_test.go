@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 func TestParseMultiPort(t *testing.T) {
@@ -61,7 +63,7 @@ func TestParseMultiPortRefuses(t *testing.T) {
 			t.Errorf("ParseMultiPort(%q) = %+v, want an error", addr, got)
 			continue
 		}
-		contains(t, err.Error(), reason)
+		testkit.Contains(t, err.Error(), reason)
 	}
 }
 
@@ -75,7 +77,7 @@ func TestMultiPortAddresses(t *testing.T) {
 		t.Errorf("All() = %v", all)
 	}
 	seen := map[string]bool{}
-	eventually(t, "Pick gives every port", func() bool {
+	testkit.Eventually(t, "Pick gives every port", func() bool {
 		addr := mp.Pick()
 		if !slices.Contains(all, addr) {
 			t.Fatalf("Pick() = %s", addr)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/qpp"
 )
 
@@ -32,7 +34,7 @@ func TestQPPPorts(t *testing.T) {
 		wrote := make(chan error, 1)
 		go func() {
 			for i, n := range []int{0, 1, 7, 8, 9, 100, copyBuffer - 1, copyBuffer, copyBuffer + 1, 3*copyBuffer + 5} {
-				data := randomBytes(uint64(i), n)
+				data := testkit.RandomBytes(uint64(i), n)
 				before := slices.Clone(data)
 				n, err := way[0].Write(data)
 				if err != nil || n != len(data) {
@@ -47,12 +49,12 @@ func TestQPPPorts(t *testing.T) {
 			wrote <- way[0].CloseWrite()
 		}()
 		for i, n := range []int{0, 1, 7, 8, 9, 100, copyBuffer - 1, copyBuffer, copyBuffer + 1, 3*copyBuffer + 5} {
-			want = append(want, randomBytes(uint64(i), n)...)
+			want = append(want, testkit.RandomBytes(uint64(i), n)...)
 		}
-		if got := within(t, "all", gather(way[1])); got != sumOf(want) {
+		if got := testkit.Within(t, "all", gather(way[1])); got != sumOf(want) {
 			t.Errorf("%d bytes, want %d, %v", got.n, len(want), got.err)
 		}
-		if err := within(t, "Write", wrote); err != nil {
+		if err := testkit.Within(t, "Write", wrote); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -130,7 +132,7 @@ func TestValidateQPPParams(t *testing.T) {
 			continue
 		}
 		for i, word := range strings.Fields(tt.warnings) {
-			contains(t, warnings[i], word)
+			testkit.Contains(t, warnings[i], word)
 		}
 	}
 	c, err := checked(Client, func(c *Config) { c.QPP, c.QPPCount = true, 6 })

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // refusing is an end whose half-close fails, as that of a socket does whose peer
@@ -22,11 +24,11 @@ func (refusing) CloseWrite() error { return errNotConnected }
 // What an end has sent before it went is delivered, though it can be told
 // nothing any more.
 func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	app, a := tcpPair(t)
 	b, target := net.Pipe()
 	done := make(chan Result, 1)
-	go func() { done <- Relay(a, refusing{b}, patience) }()
+	go func() { done <- Relay(a, refusing{b}, testkit.Patience) }()
 	closeWrite(t, app)
 	time.Sleep(20 * time.Millisecond) // the relay has tried to pass it on
 	send(t, deadline(t, target), []byte("last words"))
@@ -34,7 +36,7 @@ func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 	if got, err := io.ReadAll(deadline(t, app)); string(got) != "last words" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got := within(t, "the relay ends", done); !errors.Is(got.ErrA, errNotConnected) || got.FromB != 10 {
+	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrA, errNotConnected) || got.FromB != 10 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -42,22 +44,22 @@ func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 // A target that answers without reading all, and goes: the answer is in the
 // socket while writing to it fails.
 func TestRelayDrainsAfterFailedWrite(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	app, a := tcpPair(t)
 	b, target := tcpPair(t)
-	answer := randomBytes(1, 100_000)
+	answer := testkit.RandomBytes(1, 100_000)
 	send(t, deadline(t, target), answer)
 	target.Close()
 	held := &holding{Conn: b, hold: make(chan struct{})}
 	done := make(chan Result, 1)
-	go func() { done <- Relay(a, held, patience) }()
+	go func() { done <- Relay(a, held, testkit.Patience) }()
 	send(t, app, []byte("a request, of which nothing is read"))
-	eventually(t, "the write has failed", func() bool { return held.failed.Load() })
+	testkit.Eventually(t, "the write has failed", func() bool { return held.failed.Load() })
 	close(held.hold)
-	if got := within(t, "the answer", gather(deadline(t, app))); got != sumOf(answer) {
+	if got := testkit.Within(t, "the answer", gather(deadline(t, app))); got != sumOf(answer) {
 		t.Errorf("%d bytes of %d, %v", got.n, len(answer), got.err)
 	}
-	if got := within(t, "the relay ends", done); !errors.Is(got.ErrA, errNotConnected) || !got.FirstA {
+	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrA, errNotConnected) || !got.FirstA {
 		t.Errorf("%+v", got)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // substrate makes connections of one sort.
@@ -35,7 +37,7 @@ type relayed struct {
 
 func newRelay(t *testing.T, s substrate, quiet time.Duration) relayed {
 	t.Helper()
-	noLeak(t)
+	testkit.NoLeak(t)
 	app, a := s.pair(t)
 	b, target := s.pair(t)
 	r := relayed{deadline(t, app), deadline(t, target), make(chan Result, 1)}
@@ -100,7 +102,7 @@ func TestRelayHalfClose(t *testing.T) {
 		if !fromApp {
 			want = Result{FromA: 10, FromB: 8}
 		}
-		if got := within(t, "the relay ends", r.result); got != want {
+		if got := testkit.Within(t, "the relay ends", r.result); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
 	})
@@ -108,19 +110,19 @@ func TestRelayHalfClose(t *testing.T) {
 
 // Megabytes both ways at once, all of it, whoever finishes first.
 func TestRelayBigTransfers(t *testing.T) {
-	overHalfClosers(t, patience, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
-		there, back := randomBytes(1, 3<<20), randomBytes(2, 5<<20)
+	overHalfClosers(t, testkit.Patience, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
+		there, back := testkit.RandomBytes(1, 3<<20), testkit.RandomBytes(2, 5<<20)
 		for conn, data := range map[net.Conn][]byte{near: there, far: back} {
 			go func() { _, _ = conn.Write(data); _ = conn.(halfCloser).CloseWrite() }()
 		}
 		atFar, atNear := gather(far), gather(near)
-		if got := within(t, "all at the far end", atFar); got != sumOf(there) {
+		if got := testkit.Within(t, "all at the far end", atFar); got != sumOf(there) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(there), got.err)
 		}
-		if got := within(t, "all at the near end", atNear); got != sumOf(back) {
+		if got := testkit.Within(t, "all at the near end", atNear); got != sumOf(back) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(back), got.err)
 		}
-		if got := within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil || got.FromA+got.FromB != 8<<20 {
+		if got := testkit.Within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil || got.FromA+got.FromB != 8<<20 {
 			t.Errorf("%+v", got)
 		}
 	})
@@ -129,7 +131,7 @@ func TestRelayBigTransfers(t *testing.T) {
 // A reader that dawdles after both have finished still gets everything.
 func TestRelaySlowReader(t *testing.T) {
 	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
-		data := randomBytes(3, 4<<20)
+		data := testkit.RandomBytes(3, 4<<20)
 		go func() { _, _ = near.Write(data); near.Close() }()
 		closeWrite(t, far)
 		var got bytes.Buffer
@@ -146,7 +148,7 @@ func TestRelaySlowReader(t *testing.T) {
 		if !bytes.Equal(got.Bytes(), data) {
 			t.Errorf("%d bytes of %d", got.Len(), len(data))
 		}
-		within(t, "the relay ends", r.result)
+		testkit.Within(t, "the relay ends", r.result)
 	})
 }
 
@@ -165,7 +167,7 @@ func TestRelayError(t *testing.T) {
 		if _, err := io.ReadAll(far); err != nil {
 			t.Error("the other end sees an end:", err)
 		}
-		got := within(t, "the relay ends", r.result)
+		got := testkit.Within(t, "the relay ends", r.result)
 		mine, others := got.ErrA, got.ErrB
 		if !fromApp {
 			mine, others = others, mine
@@ -182,7 +184,7 @@ func TestRelaySilence(t *testing.T) {
 	overHalfClosers(t, quiet, func(t *testing.T, near, far net.Conn, r relayed, fromApp bool) {
 		begun := time.Now()
 		closeWrite(t, near)
-		got := within(t, "the relay ends", r.result)
+		got := testkit.Within(t, "the relay ends", r.result)
 		if took := time.Since(begun); took < quiet {
 			t.Errorf("after %v", took)
 		}
@@ -212,7 +214,7 @@ func TestRelayTalkIsNoSilence(t *testing.T) {
 	default:
 	}
 	closeWrite(t, r.target)
-	if got := within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil {
+	if got := testkit.Within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil {
 		t.Errorf("%+v", got)
 	}
 }
@@ -234,7 +236,7 @@ func TestRelayNoQuiet(t *testing.T) {
 		if got, err := io.ReadAll(near); string(got) != "still here" || err != nil {
 			t.Error(string(got), err)
 		}
-		within(t, "the relay ends", r.result)
+		testkit.Within(t, "the relay ends", r.result)
 	})
 }
 
@@ -246,13 +248,13 @@ func TestRelayWithoutCloseWrite(t *testing.T) {
 	if got, err := io.ReadAll(r.target); string(got) != "bye" || err != nil {
 		t.Error(string(got), err)
 	}
-	if got := within(t, "the relay ends", r.result); got != (Result{FromA: 3, FirstA: true}) {
+	if got := testkit.Within(t, "the relay ends", r.result); got != (Result{FromA: 3, FirstA: true}) {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestRelayWithoutCloseWriteGoesOn(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	app, a := tcpPair(t)
 	b, target := net.Pipe()
 	defer target.Close()
@@ -263,13 +265,13 @@ func TestRelayWithoutCloseWriteGoesOn(t *testing.T) {
 	if got, err := io.ReadAll(app); string(got) != "late answer" || err != nil {
 		t.Error(string(got), err)
 	}
-	if got := within(t, "the relay ends", done); !errors.Is(got.ErrB, errSilent) || got.FromB != 11 {
+	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrB, errSilent) || got.FromB != 11 {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestPipe(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	app, a := tcpPair(t)
 	b, target := tcpPair(t)
 	done := make(chan [2]error, 1)
@@ -280,7 +282,7 @@ func TestPipe(t *testing.T) {
 		t.Error(string(got), err)
 	}
 	target.Close()
-	if got := within(t, "Pipe ends", done); got != [2]error{} {
+	if got := testkit.Within(t, "Pipe ends", done); got != [2]error{} {
 		t.Error(got)
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"kcptun/std/link"
 	"kcptun/std/mux"
+	"kcptun/std/testkit"
 )
 
 // The server speaks as the client does, whatever its own settings are, and names
@@ -23,7 +24,7 @@ func TestServerAdapts(t *testing.T) {
 	for _, theirs := range []dialect{{true, 1}, {true, 2}, {false, 1}, {false, 2}} {
 		for _, ours := range []dialect{{true, 1}, {true, 2}, {false, 1}, {false, 2}} {
 			t.Run(fmt.Sprintf("client %+v, server %+v", theirs, ours), func(t *testing.T) {
-				noLeak(t)
+				testkit.NoLeak(t)
 				cc, sc := testConfig(Client), testConfig(Server)
 				cc.NoComp, cc.SmuxVer = !theirs.compressed, theirs.version
 				sc.NoComp, sc.SmuxVer = !ours.compressed, ours.version
@@ -39,9 +40,9 @@ func TestServerAdapts(t *testing.T) {
 					t.Errorf("noted %v, want %v", u.notes, want)
 				}
 				go func() { _, _ = Copy(u.far, u.far); _ = u.far.CloseWrite() }()
-				data := randomBytes(1, 50_000)
+				data := testkit.RandomBytes(1, 50_000)
 				go func() { _, _ = u.near.Write(data); _ = u.near.CloseWrite() }()
-				if got := within(t, "the echo", gather(u.near)); got != sumOf(data) {
+				if got := testkit.Within(t, "the echo", gather(u.near)); got != sumOf(data) {
 					t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
 				}
 				u.closed()
@@ -102,19 +103,19 @@ func TestServerRefuses(t *testing.T) {
 		"\xff\xff\xff\xffxx":                  "snappy",
 		string(compressed("SSH-2.0-OpenSSH")): "0x53",
 	} {
-		noLeak(t)
+		testkit.NoLeak(t)
 		err := rawServer(t, context.Background(), words)
 		if err == nil {
 			t.Fatalf("%q was taken", words)
 		}
-		contains(t, err.Error(), want)
+		testkit.Contains(t, err.Error(), want)
 	}
 }
 
 // A client that does not get to the point holds the server no longer than its
 // context, whose reason is the error.
 func TestServerEndsWithContext(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	why := errors.New("said nothing in time")
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, why)
 	defer cancel()
@@ -183,16 +184,16 @@ func TestClientExplains(t *testing.T) {
 		"the other smux compressed": {false, func(k *kcp.UDPSession) { _, _ = k.Write(compressed("\x01\x03\x00\x00\x00\x00\x00\x00")) }, "does not speak smux 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			noLeak(t)
+			testkit.NoLeak(t)
 			cc := testConfig(Client)
 			cc.NoComp = tt.noComp
 			s, end := stranger(t, cc, tt.answer)
 			accepted := make(chan error, 1)
 			go func() { _, err := s.Accept(); accepted <- err }()
-			if err := within(t, "Accept ends", accepted); err == nil {
+			if err := testkit.Within(t, "Accept ends", accepted); err == nil {
 				t.Error("no error")
 			} else {
-				contains(t, err.Error(), tt.want)
+				testkit.Contains(t, err.Error(), tt.want)
 			}
 			end()
 		})
@@ -200,7 +201,7 @@ func TestClientExplains(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
 	if _, err := u.far.Write([]byte("x")); err != nil {
 		t.Fatal(err)
@@ -216,7 +217,7 @@ func TestExplain(t *testing.T) {
 		mux.ErrSilent:     "nothing heard from the peer for 0s",
 		other:             "other",
 	} {
-		contains(t, u.client.explain(fmt.Errorf("wrapped: %w", err)).Error(), want)
+		testkit.Contains(t, u.client.explain(fmt.Errorf("wrapped: %w", err)).Error(), want)
 	}
 	u.closed()
 	if err := u.client.explain(other); !errors.Is(err, errTestEnds) {
@@ -226,7 +227,7 @@ func TestExplain(t *testing.T) {
 
 // A peer that never was there is told from one that fell silent.
 func TestExplainNeverAnswered(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	nobody, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -242,5 +243,5 @@ func TestExplainNeverAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close(errTestEnds)
-	contains(t, s.silence().Error(), "never answered", "port", "key", "firewall")
+	testkit.Contains(t, s.silence().Error(), "never answered", "port", "key", "firewall")
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // overDialects runs test over each way to speak above KCP.
@@ -20,7 +22,7 @@ func overDialects(t *testing.T, test func(t *testing.T, cc, sc *Config)) {
 					continue
 				}
 				t.Run(fmt.Sprintf("smux%d,nocomp=%t,QPP=%t", version, noComp, qpp), func(t *testing.T) {
-					noLeak(t)
+					testkit.NoLeak(t)
 					cc, sc := testConfig(Client), testConfig(Server)
 					for _, c := range []*Config{cc, sc} {
 						c.SmuxVer, c.NoComp, c.QPP = version, noComp, qpp
@@ -41,14 +43,14 @@ func TestStreamBothWays(t *testing.T) {
 			t.Error(u.near.ID(), u.far.ID(), u.notes)
 		}
 		near, far := u.near.Wrapped(), u.far.Wrapped()
-		up, down := randomBytes(1, 1<<20), bytes.Repeat([]byte("down"), 300_000)
+		up, down := testkit.RandomBytes(1, 1<<20), bytes.Repeat([]byte("down"), 300_000)
 		go func() { _, _ = near.Write(up); _ = near.(halfCloser).CloseWrite() }()
 		go func() { _, _ = far.Write(down); _ = far.(halfCloser).CloseWrite() }()
 		atFar, atNear := gather(far), gather(near)
-		if got := within(t, "all at the server", atFar); got != sumOf(up) {
+		if got := testkit.Within(t, "all at the server", atFar); got != sumOf(up) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(up), got.err)
 		}
-		if got := within(t, "all at the client", atNear); got != sumOf(down) {
+		if got := testkit.Within(t, "all at the client", atNear); got != sumOf(down) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(down), got.err)
 		}
 		near.Close()
@@ -66,7 +68,7 @@ func TestHalfCloseWithSlowReader(t *testing.T) {
 	overDialects(t, func(t *testing.T, cc, sc *Config) {
 		u := newTunnel(t, cc, sc)
 		near, far := u.near.Wrapped(), u.far.Wrapped()
-		data := randomBytes(1, 204_800)
+		data := testkit.RandomBytes(1, 204_800)
 		wrote := make(chan error, 1)
 		go func() {
 			_, err := far.Write(data)
@@ -75,11 +77,11 @@ func TestHalfCloseWithSlowReader(t *testing.T) {
 		if err := near.(halfCloser).CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		if err := within(t, "the writer", wrote); err != nil {
+		if err := testkit.Within(t, "the writer", wrote); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the FIN has arrived", u.near.Finished)
-		if got := within(t, "all", gather(near)); got != sumOf(data) {
+		testkit.Eventually(t, "the FIN has arrived", u.near.Finished)
+		if got := testkit.Within(t, "all", gather(near)); got != sumOf(data) {
 			t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
 		}
 		if n, err := far.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
@@ -102,14 +104,14 @@ func TestHalfCloseAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := within(t, "question and EOF", gather(far)); got != sumOf([]byte("question")) {
+		if got := testkit.Within(t, "question and EOF", gather(far)); got != sumOf([]byte("question")) {
 			t.Errorf("%+v", got)
 		}
 		if _, err := io.WriteString(far, "answer"); err != nil {
 			t.Fatal("after the peer's FIN:", err)
 		}
 		far.Close()
-		if got := within(t, "answer and EOF", gather(near)); got != sumOf([]byte("answer")) {
+		if got := testkit.Within(t, "answer and EOF", gather(near)); got != sumOf([]byte("answer")) {
 			t.Errorf("%+v", got)
 		}
 		u.closed()
@@ -134,7 +136,7 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 		}
 		for end, how := range overEnds {
 			t.Run(name+"/"+end, func(t *testing.T) {
-				noLeak(t)
+				testkit.NoLeak(t)
 				u := newTunnel(t, testConfig(Client), testConfig(Server))
 				if _, err := io.WriteString(u.far, "begun"); err != nil {
 					t.Fatal(err)
@@ -148,7 +150,7 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 				if end != "closed after all" {
 					want = how(u)
 				}
-				err := within(t, "the reader ends", done)
+				err := testkit.Within(t, "the reader ends", done)
 				if err == nil || errors.Is(err, io.EOF) {
 					t.Errorf("taken for a good end: %v", err)
 				}
@@ -172,7 +174,7 @@ func TestReadAfterClose(t *testing.T) {
 		if err := u.far.CloseWrite(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the FIN has arrived", u.near.Finished)
+		testkit.Eventually(t, "the FIN has arrived", u.near.Finished)
 		u.near.Close()
 		if n, err := u.near.Read(make([]byte, 9)); n != 0 || err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("Read: %d, %v", n, err)
@@ -188,7 +190,7 @@ func TestReadAfterClose(t *testing.T) {
 }
 
 func TestSessionClose(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
 	first, second := errors.New("first reason"), errors.New("second reason")
 	if err := u.client.Err(); err != nil {
@@ -201,7 +203,7 @@ func TestSessionClose(t *testing.T) {
 	}
 	u.client.Close(first)
 	u.client.Close(second)
-	within(t, "Done", u.client.Done())
+	testkit.Within(t, "Done", u.client.Done())
 	if !errors.Is(u.client.Err(), first) {
 		t.Error(u.client.Err())
 	}
@@ -226,7 +228,7 @@ func TestSessionClose(t *testing.T) {
 }
 
 func TestRetire(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
 	near, far := u.open(t)
 	u.client.Retire()
@@ -246,22 +248,22 @@ func TestRetire(t *testing.T) {
 		t.Error(err)
 	}
 	near.Close()
-	if got := within(t, "all", gather(far)); got != sumOf([]byte("goes on")) {
+	if got := testkit.Within(t, "all", gather(far)); got != sumOf([]byte("goes on")) {
 		t.Errorf("%+v", got)
 	}
-	within(t, "Idle", u.client.Idle())
+	testkit.Within(t, "Idle", u.client.Idle())
 	u.client.Retire() // again does no harm
 	u.server.Retire() // with streams
 	far.Close()
 	u.far.Close()
-	within(t, "the server's Idle", u.server.Idle())
+	testkit.Within(t, "the server's Idle", u.server.Idle())
 	u.closed()
 }
 
 func TestDrain(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
-	data := randomBytes(1, 300_000)
+	data := testkit.RandomBytes(1, 300_000)
 	got := gather(u.far)
 	if _, err := u.near.Write(data); err != nil {
 		t.Fatal(err)
@@ -269,13 +271,13 @@ func TestDrain(t *testing.T) {
 	if err := u.near.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	if err := u.client.Drain(ctx); err != nil {
 		t.Fatal(err)
 	}
 	u.client.Close(errTestEnds) // nothing more is sent, and all has arrived
-	if got := within(t, "all", got); got != sumOf(data) {
+	if got := testkit.Within(t, "all", got); got != sumOf(data) {
 		t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
 	}
 	u.closed()
@@ -283,10 +285,10 @@ func TestDrain(t *testing.T) {
 
 // What is never acknowledged holds Drain until the context ends.
 func TestDrainGivesUp(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(Client), testConfig(Server))
 	u.serverLink.Close()
-	if _, err := u.near.Write(randomBytes(1, 1000)); err != nil {
+	if _, err := u.near.Write(testkit.RandomBytes(1, 1000)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -334,11 +336,11 @@ func TestManyStreams(t *testing.T) {
 			}()
 		}
 		for range n {
-			if err := errors.Join(within(t, "an answer", answers), within(t, "an echo", echo)); err != nil {
+			if err := errors.Join(testkit.Within(t, "an answer", answers), testkit.Within(t, "an echo", echo)); err != nil {
 				t.Error(err)
 			}
 		}
-		eventually(t, "all but the first are gone", func() bool { return u.client.NumStreams() == 1 })
+		testkit.Eventually(t, "all but the first are gone", func() bool { return u.client.NumStreams() == 1 })
 		u.closed()
 	})
 }

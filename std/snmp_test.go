@@ -16,6 +16,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/link"
+	"kcptun/std/testkit"
 )
 
 func readCSV(t *testing.T, path string) [][]string {
@@ -80,18 +81,18 @@ func TestAppendSnmpHeader(t *testing.T) {
 }
 
 func TestLogSnmp(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	path := filepath.Join(t.TempDir(), "snmp")
 	ctx, cancel := context.WithCancel(context.Background())
-	log, book := newLog()
+	log, book := testkit.NewLog()
 	done := make(chan struct{})
 	go func() { logSnmp(ctx, path, 5*time.Millisecond, log); close(done) }()
-	eventually(t, "three lines", func() bool {
+	testkit.Eventually(t, "three lines", func() bool {
 		text, _ := os.ReadFile(path)
 		return strings.Count(string(text), "\n") > 3
 	})
 	cancel()
-	within(t, "logSnmp ends with the context", done)
+	testkit.Within(t, "logSnmp ends with the context", done)
 	if book.String() != "" {
 		t.Error(book)
 	}
@@ -99,21 +100,21 @@ func TestLogSnmp(t *testing.T) {
 
 // Trouble is logged once, and a last line is written at the end.
 func TestLogSnmpTrouble(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	dir := filepath.Join(t.TempDir(), "late")
 	path := filepath.Join(dir, "snmp")
 	ctx, cancel := context.WithCancel(context.Background())
-	log, book := newLog()
+	log, book := testkit.NewLog()
 	done := make(chan struct{})
 	go func() { logSnmp(ctx, path, time.Millisecond, log); close(done) }()
-	eventually(t, "the trouble is logged", func() bool { return book.String() != "" })
+	testkit.Eventually(t, "the trouble is logged", func() bool { return book.String() != "" })
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it goes on", func() bool { return exists(path) })
+	testkit.Eventually(t, "it goes on", func() bool { return exists(path) })
 	cancel()
-	within(t, "logSnmp ends", done)
-	contains(t, book.String(), "snmplog was not written", "no such file")
+	testkit.Within(t, "logSnmp ends", done)
+	testkit.Contains(t, book.String(), "snmplog was not written", "no such file")
 	if n := strings.Count(book.String(), "\n"); n != 1 {
 		t.Errorf("%d lines for one trouble", n)
 	}
@@ -127,24 +128,24 @@ func TestCountersLine(t *testing.T) {
 		t.Error(line)
 	}
 	for _, name := range kcp.DefaultSnmp.Header() {
-		contains(t, line, " "+name+":")
+		testkit.Contains(t, line, " "+name+":")
 	}
-	contains(t, line, " "+stats.String(), "BadShape:7")
+	testkit.Contains(t, line, " "+stats.String(), "BadShape:7")
 }
 
 func TestStartAside(t *testing.T) {
-	noLeak(t)
+	testkit.NoLeak(t)
 	c := DefaultConfig(Client)
 	c.SnmpLog = filepath.Join(t.TempDir(), "snmp")
 	c.Pprof = true
-	log, book := newLog()
+	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
 	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
 	if pprofBuilt {
-		eventually(t, "pprof says what it does", func() bool { return strings.Contains(book.String(), "pprof is") })
+		testkit.Eventually(t, "pprof says what it does", func() bool { return strings.Contains(book.String(), "pprof is") })
 	}
 	if strings.Contains(book.String(), "pprof is served") { // the port may be taken by another program
-		client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+		client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 		for path, want := range map[string]int{"": 200, "symbol": 200, "cmdline": 404} {
 			resp, err := client.Get("http://127.0.0.1:6060/debug/pprof/" + path)
 			if err != nil {
@@ -168,7 +169,7 @@ func TestStartAside(t *testing.T) {
 func TestSnmpPeriodOff(t *testing.T) {
 	c := DefaultConfig(Client)
 	c.SnmpLog, c.SnmpPeriod = filepath.Join(t.TempDir(), "snmp"), 0
-	log, _ := newLog()
+	log, _ := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)}).Wait()

@@ -1,0 +1,125 @@
+// Package testkit has what the tests of several packages need: waiting with a
+// deadline, goroutines that may not stay, a log to read, bytes that are the same
+// in each run.
+package testkit
+
+import (
+	"bytes"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for what must come: far above what it takes
+// on a busy machine.
+const Patience = 20 * time.Second
+
+// step is how often Eventually looks.
+const step = 2 * time.Millisecond
+
+// Eventually waits until cond holds.
+func Eventually(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); !cond(); time.Sleep(step) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after %v: %s", Patience, what)
+		}
+	}
+}
+
+// Within returns what comes from c, and fails where nothing does.
+func Within[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(Patience):
+		t.Fatalf("nothing within %v: %s\n%s", Patience, what, stacks())
+		panic("unreachable")
+	}
+}
+
+// NoLeak fails the test where goroutines stay behind it.
+func NoLeak(t testing.TB) {
+	t.Helper()
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt) // package os/signal keeps a goroutine from the first call on
+	signal.Stop(c)
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(Patience); runtime.NumGoroutine() > before && !t.Failed(); time.Sleep(step) {
+			if time.Now().After(deadline) {
+				t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks())
+			}
+		}
+	})
+}
+
+func stacks() []byte {
+	text := make([]byte, 1<<20)
+	return text[:runtime.Stack(text, true)]
+}
+
+// Logbook is a log that a test can read while others write.
+type Logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// NewLog returns a logger and the book it writes into.
+func NewLog() (*slog.Logger, *Logbook) {
+	book := new(Logbook)
+	return slog.New(slog.NewTextHandler(book, nil)), book
+}
+
+// Write never fails.
+func (l *Logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// String is all that was written.
+func (l *Logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Count is how often a text stands in it.
+func (l *Logbook) Count(text string) int { return strings.Count(l.String(), text) }
+
+// Contains fails where text lacks one of the parts.
+func Contains(t testing.TB, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%q is missing in:\n%s", p, text)
+		}
+	}
+}
+
+// Lacks fails where text has one of the parts.
+func Lacks(t testing.TB, text string, parts ...string) {
+	t.Helper()
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			t.Errorf("%q must not be in:\n%s", p, text)
+		}
+	}
+}
+
+// RandomBytes are the same in each run.
+func RandomBytes(seed uint64, n int) []byte {
+	var key [32]byte
+	key[0] = byte(seed)
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8(key).Read(b)
+	return b
+}
