@@ -67,8 +67,8 @@ func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	return err
 }
 
-// maxLanes is as many as one receiver can feed: it takes a tenth of the time that
-// the lanes take.
+// maxLanes is as many as one receiver can feed: receiving takes about an eighth of
+// the time that the lanes take (docs/performance.md).
 const maxLanes = 8
 
 // lanes is over how many goroutines the datagrams of each port are spread. With

@@ -100,6 +100,7 @@ var notOurs = []string{
 	"-tags",
 	"-run", // go test and go run ./bench
 	"-rounds",
+	"-peer", // -client and -server, of the bench
 	"-update",
 	"-USR1", // kill
 	"-p",    // ssh

@@ -17,7 +17,7 @@ import (
 )
 
 // startAside starts what runs beside the job: the counters on signal, the CSV
-// log of them, the profiles. All of it ends with ctx.
+// log of them, the profiles, and giving memory back. All of it ends with ctx.
 func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -28,6 +28,9 @@ func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
 	}
 	if cfg.Pprof {
 		wg.Go(func() { servePprof(ctx, env.Log) })
+	}
+	if mayCollect() {
+		wg.Go(func() { keepHeap(ctx) })
 	}
 	return &wg
 }

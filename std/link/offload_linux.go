@@ -16,8 +16,7 @@ const (
 	recvMessages = 8
 	dialSend     = 8
 	dialRecv     = 4
-	recvSmall    = 2048    // bytes for each message at first
-	recvLarge    = 1 << 16 // bytes for each with receive offload
+	recvBytes    = 1 << 16 // for each message: with receive offload one holds many datagrams
 )
 
 // ancillary is room for the ancillary data of a message, aligned for its headers.
@@ -34,7 +33,6 @@ type batchSocket struct {
 	raw syscall.RawConn
 	opt Options
 	gso bool // only the flusher uses it, after the start
-	gro bool // not tried yet
 
 	rx receiver
 	tx sender
@@ -62,104 +60,16 @@ func newBatchSocket(plain *udpSocket, opt Options, listening bool) carrier {
 	return s
 }
 
-// probe asks the kernel what it can do.
+// probe asks the kernel what it can do. Where it cannot put datagrams of one source
+// together, each is received by itself.
 func (s *batchSocket) probe(fd int) {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s.gso = err == nil
-	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO)
-	s.gro = err == nil
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
 }
 
 func (s *batchSocket) recv() ([]inbound, error)           { return s.rx.recv() }
 func (s *batchSocket) send(batches []*batch) (int, error) { return s.tx.send(batches) }
-
-// receiver is the way in of a batchSocket.
-type receiver struct {
-	s     *batchSocket
-	msgs  []mmsghdr
-	iovs  []unix.Iovec
-	names []unix.RawSockaddrInet6 // either family fits
-	ctrl  []ancillary
-	zones zones
-	buf   []byte
-	slot  int // bytes of buf for each message
-	in    []inbound
-
-	read func(fd uintptr) bool // made once: a closure a call would be an allocation a call
-	n    int
-	err  error
-}
-
-func (r *receiver) init(s *batchSocket, messages int) {
-	r.s = s
-	r.names, r.ctrl = make([]unix.RawSockaddrInet6, messages), make([]ancillary, messages)
-	r.msgs, r.iovs = make([]mmsghdr, messages), make([]unix.Iovec, messages)
-	r.in = make([]inbound, 0, messages)
-	r.read = r.call
-	r.setSlots(recvSmall)
-}
-
-// setSlots gives each message a buffer of size bytes.
-func (r *receiver) setSlots(size int) {
-	r.slot, r.buf = size, make([]byte, len(r.msgs)*size)
-	for i := range r.msgs {
-		r.iovs[i].Base = &r.buf[i*size]
-		r.iovs[i].SetLen(size)
-		h := &r.msgs[i].hdr
-		h.Name = (*byte)(unsafe.Pointer(&r.names[i]))
-		h.Iov = &r.iovs[i]
-		h.SetIovlen(1)
-		h.Control = &r.ctrl[i].b[0]
-	}
-}
-
-// startGRO lets the kernel put datagrams of one source together. That takes
-// large buffers, so it waits for the first sign of load: thousands of idle
-// sessions of a client have small ones.
-func (r *receiver) startGRO() {
-	r.s.gro = false // tried
-	large := func(fd uintptr) {
-		if unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil {
-			r.setSlots(recvLarge)
-		}
-	}
-	_ = r.s.raw.Control(large) // closed: the next call says so
-}
-
-// call is one recvmmsg; false makes the caller wait until there is something.
-func (r *receiver) call(fd uintptr) bool {
-	n, errno, ready := mmsg(unix.SYS_RECVMMSG, fd, r.msgs)
-	if r.n, r.err = n, nil; errno != 0 {
-		r.err = errno
-	}
-	return ready
-}
-
-func (r *receiver) recv() ([]inbound, error) {
-	if r.s.gro && r.n == len(r.msgs) {
-		r.startGRO()
-	}
-	for i := range r.msgs {
-		h := &r.msgs[i].hdr
-		h.Namelen = uint32(unsafe.Sizeof(r.names[i]))
-		h.SetControllen(len(r.ctrl[i].b))
-	}
-	if err := r.s.raw.Read(r.read); err != nil {
-		return nil, err
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	r.in = r.in[:0]
-	for i := range r.n {
-		m := &r.msgs[i]
-		data := r.buf[i*r.slot:][:m.len]
-		in := inbound{data: data, size: len(data), from: fromRaw(&r.names[i], &r.zones)}
-		parseControl(r.ctrl[i].b[:m.hdr.Controllen], &in)
-		r.in = append(r.in, in)
-	}
-	return r.in, nil
-}
 
 // parseControl reads the segment size and the local address.
 func parseControl(b []byte, in *inbound) {

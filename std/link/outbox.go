@@ -42,16 +42,19 @@ type outbox struct {
 	queued atomic.Int64 // bytes in queue
 	wake   chan struct{}
 	done   chan struct{}
-
-	batches, larges sync.Pool // of *batch and of *[maxBatchBytes]byte
 }
+
+// Batches and their full-sized buffers are shared by all outboxes: a client has one
+// for each session, and thousands of pools would keep a buffer each after load.
+var (
+	batches = sync.Pool{New: func() any { return new(batch) }}
+	larges  = sync.Pool{New: func() any { return new([maxBatchBytes]byte) }}
+)
 
 func newOutbox(sock carrier, seal Sealer, trouble func(int, error)) *outbox {
 	o := &outbox{sock: sock, seal: seal, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	o.late, _ = seal.(batchSealer)
 	o.room.L = &o.mu
-	o.batches.New = func() any { return new(batch) }
-	o.larges.New = func() any { return new([maxBatchBytes]byte) }
 	go o.run()
 	return o
 }
@@ -88,24 +91,24 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 }
 
 func (o *outbox) newBatch(peer *Peer) *batch {
-	b := o.batches.Get().(*batch)
+	b := batches.Get().(*batch)
 	b.peer, b.buf, b.count, b.short = peer, b.small[:0], 0, false
 	return b
 }
 
 // enlarge moves a batch to the full size.
 func (o *outbox) enlarge(b *batch) {
-	b.large = o.larges.Get().(*[maxBatchBytes]byte)
+	b.large = larges.Get().(*[maxBatchBytes]byte)
 	b.buf = append(b.large[:0], b.buf...)
 }
 
 func (o *outbox) recycle(b *batch) {
 	o.queued.Add(-int64(len(b.buf)))
 	if b.large != nil {
-		o.larges.Put(b.large)
+		larges.Put(b.large)
 	}
 	b.peer, b.buf, b.large = nil, nil, nil
-	o.batches.Put(b)
+	batches.Put(b)
 }
 
 func (o *outbox) enqueue(b *batch) error {

@@ -67,6 +67,12 @@ func TestDrainWaitsForRoom(t *testing.T) {
 	client, server := fakeConns(t, near, far, opt)
 	c, s := sessions(t, client, server, 0, 0)
 	s.SetWindowSize(32, 32) // small, and nobody reads
+	if _, err := s.Write([]byte{'!'}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 1)); err != nil { // which tells the client of it
+		t.Fatal(err)
+	}
 	const size = 200 * 1300 // more than the window, less than the sender's queue
 	if _, err := c.Write(randomBytes(1, size)); err != nil {
 		t.Fatal(err)
