@@ -10,6 +10,9 @@ import (
 // defaultCells are a near and a far link, without and with loss.
 const defaultCells = "20/100/0,100/100/0,100/100/1,100/100/5,200/20/1"
 
+// cellSyntax is what parseCell reads.
+const cellSyntax = "RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]]"
+
 // defaultQueue is how long a bottleneck holds packets at most; home routers
 // queue for about as long.
 const defaultQueue = 100 * time.Millisecond

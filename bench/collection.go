@@ -60,21 +60,12 @@ func readCollection(paths []string) (*collection, error) {
 	return collect(runs), nil
 }
 
-// fileCommand is the flags of a command that takes files.
-func fileCommand(name string, usage io.Writer) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(usage)
-	fs.Usage = func() {
-		fmt.Fprintf(usage, "Usage: bench %s\nOf a case that is in several files the last one counts.\n", name)
-		fs.PrintDefaults()
-	}
-	return fs
-}
-
-// parseFiles parses flags, before and behind files, and returns these.
-func parseFiles(fs *flag.FlagSet, args []string) (files []string, err error) {
+// parseFiles parses the flags of a command that takes files, before and behind
+// these, and returns them.
+func parseFiles(fs *flag.FlagSet, args []string, help io.Writer) (files []string, err error) {
+	head := fmt.Sprintf("Usage: bench %s\nOf a case that is in several files the last one counts.\n", fs.Name())
 	for {
-		if err := fs.Parse(args); err != nil {
+		if err := parseFlags(fs, args, head, help); err != nil {
 			return nil, err
 		}
 		if fs.NArg() == 0 {

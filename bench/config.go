@@ -46,6 +46,16 @@ func variants() []config {
 	return append(all, comp)
 }
 
+// ciphers are those of all configurations.
+func ciphers() (names []string) {
+	for _, c := range append([]config{standard}, variants()...) {
+		if !slices.Contains(names, c.crypt) {
+			names = append(names, c.crypt)
+		}
+	}
+	return names
+}
+
 // resting is for idle sessions: the default windows and mode.
 func resting(sessions int) config {
 	return config{name: "aes", crypt: "aes", mode: "fast", fec: true, conn: sessions}

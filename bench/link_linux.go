@@ -187,14 +187,3 @@ func (c cell) about() string {
 	}
 	return text + fmt.Sprintf(", queue of %v", c.queue)
 }
-
-// linkTime is how long each transfer takes.
-func (o *options) linkTime() time.Duration {
-	switch {
-	case o.time > 0:
-		return o.time
-	case o.short:
-		return 3 * time.Second
-	}
-	return 8 * time.Second
-}

@@ -25,7 +25,7 @@ func TestWAN(t *testing.T) {
 	}
 	must(t, err)
 	defer w.close()
-	b := &bench{opts: opt(t, "-time", "2s"), data: newPattern()}
+	b := &bench{opts: opt(t, "-link", "-time", "2s"), data: newPattern()}
 	tg, l, err := w.plainTarget(patient(t), "cubic", b.data)
 	must(t, err)
 	defer tg.close()

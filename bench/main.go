@@ -33,15 +33,15 @@ func main() {
 
 func command(args []string) error {
 	if len(args) > 0 && args[0] == "plot" {
-		return plotCommand(args[1:], os.Stderr)
+		return plotCommand(args[1:], os.Stdout)
 	}
 	if len(args) > 0 && args[0] == "table" {
-		return tableCommand(args[1:], os.Stdout, os.Stderr)
+		return tableCommand(args[1:], os.Stdout, os.Stdout)
 	}
 	if len(args) == 1 && args[0] == apartCommand {
 		return serveApart(os.Stdout)
 	}
-	opts, err := parse(args, os.Stderr)
+	opts, err := parse(args, os.Stdout)
 	if err != nil {
 		return err
 	}

@@ -132,8 +132,8 @@ func TestFailingPair(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for _, args := range []string{
-		"word", "-rounds 0", "-rounds -1", "-size -1", "-client x", "-peer-server x", "-run (", "-cells 1/2", "-cells 1/2/x",
-		"-cells 1/2/60", "-cells 1/2/3/0", "-cells 1/2/3/1/1/1/1", "-cells -1/2/3",
+		"-client x", "-peer-server x", "-run (", "-link -cells 1/2", "-link -cells 1/2/x",
+		"-link -cells 1/2/60", "-link -cells 1/2/3/0", "-link -cells 1/2/3/1/1/1/1", "-link -cells -1/2/3",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%s: taken", args)
@@ -146,7 +146,7 @@ func TestOptions(t *testing.T) {
 	if a, b := opt(t, "-link").rounds, opt(t, "-link", "-rounds", "5").rounds; a != linkRounds || b != 5 {
 		t.Errorf("-link has %d rounds, and %d where 5 are asked for", a, b)
 	}
-	o = opt(t, "-cells", "20/100/1,200/20/5/3/10/50")
+	o = opt(t, "-link", "-cells", "20/100/1,200/20/5/3/10/50")
 	want := cell{"200/20/5/3/10/50", 200 * time.Millisecond, 20, 5, 3, 10 * time.Millisecond, 50 * time.Millisecond}
 	if len(o.cells) != 2 || o.cells[1] != want {
 		t.Errorf("cells %+v", o.cells)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -12,8 +13,8 @@ import (
 
 // tableCommand prints files that -json wrote as tables of GitHub's Markdown. The
 // same files give the same text.
-func tableCommand(args []string, out, usage io.Writer) error {
-	files, err := parseFiles(fileCommand("table FILE.json ...", usage), args)
+func tableCommand(args []string, out, help io.Writer) error {
+	files, err := parseFiles(flag.NewFlagSet("table FILE.json ...", flag.ContinueOnError), args, help)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,11 +37,18 @@ type options struct {
 // linkRounds keep the default cells, of 6 columns each, under 15 minutes.
 const linkRounds = 3
 
-func parse(args []string, usage io.Writer) (options, error) {
+// helpHead is above the flags in the help.
+const helpHead = `Usage: bench [flags]                             measure
+       bench table FILE.json ...                 print what -json wrote as tables in Markdown
+       bench plot FILE.json ... -o FILE.svg      draw it as a picture
+
+Flags:
+`
+
+func parse(args []string, help io.Writer) (options, error) {
 	var o options
 	var pattern, lacks, cells string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.SetOutput(usage)
 	fs.BoolVar(&o.list, "list", false, "list the cases and end")
 	fs.StringVar(&pattern, "run", "", "measure only the cases whose name matches this `regexp`")
 	fs.IntVar(&o.rounds, "rounds", 5, "times that each case is measured, in alternating order; 3 by default with -link")
@@ -49,15 +57,15 @@ func parse(args []string, usage io.Writer) (options, error) {
 	fs.DurationVar(&o.churn, "churn", 0, "how long streams and sessions come and go in the case churn, 0 is 30s, or 1s with -short")
 	fs.StringVar(&o.json, "json", "", "`file` to write the figures to")
 	fs.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of our ends in the bulk cases, taken after the rounds, of which there may be 0")
-	fs.StringVar(&o.ours.Client, "client", "", "our client, built by default")
-	fs.StringVar(&o.ours.Server, "server", "", "our server, built by default")
-	fs.StringVar(&o.peer.Client, "peer-client", "", "client to compare with, by default the installed one")
-	fs.StringVar(&o.peer.Server, "peer-server", "", "server to compare with, by default the installed one")
-	fs.StringVar(&lacks, "peer-lacks", "aes-128-gcm,null", "ciphers that the peer does not have; of some releases an unknown one silently becomes aes")
+	fs.StringVar(&o.ours.Client, "client", "", "`file` of our client, built by default")
+	fs.StringVar(&o.ours.Server, "server", "", "`file` of our server, built by default")
+	fs.StringVar(&o.peer.Client, "peer-client", "", "`file` of the client to compare with, by default the installed one")
+	fs.StringVar(&o.peer.Server, "peer-server", "", "`file` of the server to compare with, by default the installed one")
+	fs.StringVar(&lacks, "peer-lacks", "aes-128-gcm,null", "`ciphers` that the peer does not have; of some releases an unknown one silently becomes aes")
 	fs.BoolVar(&o.link, "link", false, "measure over an emulated link instead of loopback; Linux, root")
-	fs.StringVar(&cells, "cells", defaultCells, "links to measure, each `RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]]`: ms, Mbit/s, percent each way, packets, ms, ms")
+	fs.StringVar(&cells, "cells", defaultCells, "links to measure, each `"+cellSyntax+"`: ms, Mbit/s, percent each way, packets, ms, ms")
 	fs.DurationVar(&o.time, "time", 0, "length of each transfer over a link, 0 is 8s, or 3s with -short")
-	if err := fs.Parse(args); err != nil {
+	if err := parseFlags(fs, args, helpHead, help); err != nil {
 		return o, err
 	}
 	o.lacks = words(lacks)
@@ -65,7 +73,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	if o.link && o.given["rounds"] == "" {
 		o.rounds = linkRounds
 	}
-	return o, o.complete(fs.Args(), pattern, cells)
+	return o, o.complete(fs, pattern, cells)
 }
 
 // pathGiven is in place of a path.
@@ -87,14 +95,36 @@ func (o *options) remember(fs *flag.FlagSet) {
 }
 
 // complete checks what the flags cannot say themselves.
-func (o *options) complete(rest []string, pattern, cells string) (err error) {
+func (o *options) complete(fs *flag.FlagSet, pattern, cells string) (err error) {
+	if fs.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q, want flags only, or table or plot as the first word", fs.Arg(0))
+	}
+	for _, f := range []struct {
+		name  string
+		value any
+		bad   bool
+	}{
+		{"rounds", o.rounds, o.rounds < 0 || o.rounds == 0 && o.profile == ""},
+		{"size", o.size, o.size < 0 || o.size > maxSize},
+		{"churn", o.churn, o.churn < 0 || o.churn > maxTime},
+		{"time", o.time, o.time < 0 || o.time > maxTime},
+	} {
+		if f.bad {
+			return fmt.Errorf("-%s is %v, want %s", f.name, f.value, wanted(fs, f.name))
+		}
+	}
+	for _, name := range o.lacks {
+		if !slices.Contains(ciphers(), name) {
+			return fmt.Errorf("-peer-lacks has %q, want %s", name, wanted(fs, "peer-lacks"))
+		}
+	}
+	_, withCells := o.given["cells"]
+	_, withTime := o.given["time"]
 	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q", rest[0])
-	case o.rounds < 0 || o.rounds == 0 && o.profile == "":
-		return fmt.Errorf("-rounds is %d, want 1 or more, or 0 with -profile", o.rounds)
-	case o.size < 0 || o.churn < 0 || o.time < 0:
-		return fmt.Errorf("-size, -churn and -time cannot be negative")
+	case (withCells || withTime) && !o.link:
+		return errors.New("-cells and -time are for -link")
+	case len(words(cells)) == 0:
+		return fmt.Errorf("-cells is empty, want %s", wanted(fs, "cells"))
 	case (o.ours.Client == "") != (o.ours.Server == ""):
 		return fmt.Errorf("-client and -server go together")
 	case (o.peer.Client == "") != (o.peer.Server == ""):

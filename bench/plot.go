@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -10,10 +11,10 @@ import (
 )
 
 // plotCommand draws a picture of files that -json wrote.
-func plotCommand(args []string, usage io.Writer) error {
-	fs := fileCommand("plot FILE.json ... -o FILE.svg", usage)
+func plotCommand(args []string, help io.Writer) error {
+	fs := flag.NewFlagSet("plot FILE.json ... -o FILE.svg", flag.ContinueOnError)
 	out := fs.String("o", "", "`file` to write the SVG to")
-	files, err := parseFiles(fs, args)
+	files, err := parseFiles(fs, args, help)
 	if err != nil {
 		return err
 	}
@@ -28,7 +29,10 @@ func plotCommand(args []string, usage io.Writer) error {
 	if len(charts) == 0 {
 		return fmt.Errorf("plot: %s has nothing to draw: no bulk case and no link", strings.Join(files, ", "))
 	}
-	return os.WriteFile(*out, []byte(drawing(charts, c.captions())), 0o644)
+	if err := os.WriteFile(*out, []byte(drawing(charts, c.captions())), 0o644); err != nil {
+		return fmt.Errorf("-o %s: %w", *out, bare(err))
+	}
+	return nil
 }
 
 // captions are those of the runs, each once.

@@ -17,9 +17,6 @@ const profileURL = "http://127.0.0.1:6060/debug/pprof/profile"
 
 // profiles takes a CPU profile of each of our ends during a bulk case.
 func (b *bench) profiles(ctx context.Context, c testCase, progress io.Writer) error {
-	if err := os.MkdirAll(b.opts.profile, 0o755); err != nil {
-		return err
-	}
 	for _, end := range endNames {
 		name := strings.ReplaceAll(c.name, "/", "-") + "-" + end + ".pprof"
 		if err := b.profileEnd(ctx, c, end, filepath.Join(b.opts.profile, name), progress); err != nil {

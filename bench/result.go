@@ -207,8 +207,8 @@ func readDocument(path string) (*document, error) {
 		return nil, err
 	}
 	d := new(document)
-	if err := json.Unmarshal(text, d); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := json.Unmarshal(text, d); err != nil || d.Kind != "loopback" && d.Kind != "link" {
+		return nil, fmt.Errorf("%s: not a file written by -json", path)
 	}
 	return d, nil
 }

@@ -15,11 +15,6 @@ import (
 // run does what the options ask for, in a folder of its own, and leaves nothing
 // behind. The tables go to out, how far it is to progress.
 func run(ctx context.Context, opts options, out, progress io.Writer) (err error) {
-	dir, err := os.MkdirTemp("", "kcptun-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &bench{opts: opts, sizes: opts.sizes(), data: newPattern()}
 	b.findPeer()
 	cases := b.cases
@@ -27,18 +22,48 @@ func run(ctx context.Context, opts options, out, progress io.Writer) (err error)
 	if opts.link {
 		cases, kind = b.linkCases, "link"
 	}
-	if opts.list {
-		return list(out, cases(), opts)
+	selected := func() []testCase {
+		return slices.DeleteFunc(cases(), func(c testCase) bool { return !opts.selects(c.name) })
 	}
+	if err := opts.check(selected()); err != nil {
+		return err
+	}
+	if opts.list {
+		return list(out, selected())
+	}
+	if err := opts.checkOutputs(); err != nil {
+		return err
+	}
+	b.warnOfPeer(progress)
+	dir, err := os.MkdirTemp("", "kcptun-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if err := b.prepare(ctx, dir, progress); err != nil {
 		return err
 	}
 	doc := &document{Kind: kind, Date: today(), Machine: machineFacts(b.peer), Flags: opts.given, Rounds: opts.rounds}
-	selected := slices.DeleteFunc(cases(), func(c testCase) bool { return !opts.selects(c.name) })
-	if len(selected) == 0 {
-		return errors.New("-run selects no case\nhint: see -list")
+	return b.all(ctx, selected(), doc, out, progress)
+}
+
+// check refuses, before anything is built, what could only fail or do nothing.
+func (o *options) check(selected []testCase) error {
+	if err := o.checkPrograms(); err != nil {
+		return err
 	}
-	return b.all(ctx, selected, doc, out, progress)
+	if o.link && !o.list {
+		if err := linkPossible(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.run != nil && len(selected) == 0:
+		return fmt.Errorf("-run %q selects no case, see -list", o.run)
+	case o.profile != "" && !slices.ContainsFunc(selected, func(c testCase) bool { return c.profile != nil }):
+		return errors.New("-profile is for the bulk cases on loopback, such as down1/aes, of which none is selected")
+	}
+	return nil
 }
 
 // findPeer takes the installed pair where none was given.
@@ -55,11 +80,6 @@ func (b *bench) findPeer() {
 
 // prepare builds our programs as they are released: stripped, without cgo.
 func (b *bench) prepare(ctx context.Context, dir string, progress io.Writer) (err error) {
-	if b.opts.link {
-		if err := linkPossible(); err != nil {
-			return err
-		}
-	}
 	raiseNoFile()
 	if b.ours = b.opts.ours; b.ours != (lab.Programs{}) {
 		return nil
@@ -74,11 +94,9 @@ func (b *bench) prepare(ctx context.Context, dir string, progress io.Writer) (er
 	return err
 }
 
-func list(w io.Writer, cases []testCase, opts options) error {
+func list(w io.Writer, cases []testCase) error {
 	for _, c := range cases {
-		if opts.selects(c.name) {
-			fmt.Fprintf(w, "%-24s %s\n", c.name, c.about)
-		}
+		fmt.Fprintf(w, "%-24s %s\n", c.name, c.about)
 	}
 	return nil
 }
@@ -128,7 +146,7 @@ func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (re
 	for round := range b.opts.rounds {
 		for _, i := range order {
 			begin := time.Now()
-			limited, cancel := context.WithTimeoutCause(ctx, b.sizes.limit(), errTooLong)
+			limited, cancel := context.WithTimeoutCause(ctx, b.sizes.limit()+b.opts.linkTime(), errTooLong)
 			figures, err := c.columns[i].measure(limited, round)
 			cancel()
 			if ctx.Err() != nil {

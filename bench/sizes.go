@@ -60,3 +60,14 @@ func (o *options) sizes() sizes {
 func (s sizes) limit() time.Duration {
 	return 3*time.Minute + s.churn + s.bury + s.rest + time.Duration((s.bulk+s.warm)/2e6)*time.Second
 }
+
+// linkTime is how long each transfer takes.
+func (o *options) linkTime() time.Duration {
+	switch {
+	case o.time > 0:
+		return o.time
+	case o.short:
+		return 3 * time.Second
+	}
+	return 8 * time.Second
+}
