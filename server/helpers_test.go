@@ -71,6 +71,12 @@ func (s *started) end(t *testing.T) error {
 // session is a client's session to the server's port number i.
 func (s *started) session(t *testing.T, cfg *Config, i int) (*std.Session, *link.Conn) {
 	t.Helper()
+	return session(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
+}
+
+// session is a client's session to a server.
+func session(t *testing.T, cfg *Config, server string, conv uint32) (*std.Session, *link.Conn) {
+	t.Helper()
 	if err := cfg.Check(std.Client); err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +85,11 @@ func (s *started) session(t *testing.T, cfg *Config, i int) (*std.Session, *link
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := link.Dial(context.Background(), opt, fmt.Sprintf("127.0.0.1:%d", s.port+i))
+	l, err := link.Dial(context.Background(), opt, server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sess, err := std.NewSessions(cfg).Client(l, uint32(77+i))
+	sess, err := std.NewSessions(cfg).Client(l, conv)
 	if err != nil {
 		t.Fatal(err)
 	}

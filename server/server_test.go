@@ -241,3 +241,31 @@ func TestLanesOfAPort(t *testing.T) {
 		}
 	}
 }
+
+// A session that comes from the address of another takes its place, and is heard
+// from the first packet to the last.
+func TestSessionTakesOverAnAddress(t *testing.T) {
+	sc := config(std.Server)
+	sc.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+	s := start(t, sc, 1)
+	nat := testkit.NewCable(t, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port})
+	first, _ := session(t, config(std.Client), nat.Addr().String(), 1)
+	echo(t, open(t, first), "hello")
+	first.Close(errTestEnds)
+	second, _ := session(t, config(std.Client), nat.Addr().String(), 2)
+	st := open(t, second)
+	echo(t, st, "hello")
+	testkit.Eventually(t, "the first session is closed", func() bool {
+		return s.log.Count(`reason="the peer began another session from the same address"`) == 1
+	})
+	echo(t, st, "hello again")
+	st.Close()
+	testkit.Eventually(t, "both streams are closed", func() bool { return s.log.Count("stream closed") == 2 })
+	begun := time.Now()
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took >= drainLimit {
+		t.Errorf("the server took %v to end: what was acknowledged was not seen", took)
+	}
+}

@@ -74,6 +74,7 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	if !ok {
 		return nil, fmt.Errorf("session from %v is not of this link", k.RemoteAddr())
 	}
+	l.Hold(peer)
 	f.tune(k, l)
 	stop := context.AfterFunc(ctx, func() { k.Close() })
 	theirs, conn, err := listenFor(k)
@@ -83,7 +84,7 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	if err != nil {
 		k.Close()
 		l.Forget(peer)
-		return nil, err
+		return nil, ofKCP(err)
 	}
 	if theirs.compressed == f.cfg.NoComp {
 		note("nocomp", f.cfg.NoComp, !theirs.compressed)
@@ -279,10 +280,20 @@ func (s *Session) explain(err error) error {
 		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.smux)
 	case errors.Is(err, snappy.ErrCorrupt):
 		return errors.New("the peer's bytes are not compressed by snappy: is nocomp different at the other end?")
-	case errors.Is(err, net.ErrClosed):
-		return errors.New("the link was closed")
 	case errors.Is(err, mux.ErrSilent):
 		return s.silence()
+	}
+	return ofKCP(err)
+}
+
+// ofKCP puts errors of kcp-go into words: its own carry a stack, which a log would
+// print.
+func ofKCP(err error) error {
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return errors.New("the link was closed")
+	case errors.Is(err, io.ErrClosedPipe):
+		return errors.New("the peer began another session from the same address")
 	}
 	return err
 }

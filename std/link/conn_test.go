@@ -240,6 +240,18 @@ func TestCloseEndsReadFrom(t *testing.T) {
 	}
 }
 
+// A datagram without a byte is counted as any other that is too short.
+func TestEmptyDatagramIsCounted(t *testing.T) {
+	opt, _ := options(Plain{})
+	near, far := fakePair()
+	_, server := fakeConns(t, near, far, opt)
+	far.deliver(nil, addrNumber(1))
+	far.deliver(seg(1, 81, 0, 0, "x"), addrNumber(1))
+	if _, _, err := server.ReadFrom(make([]byte, MaxDatagram)); err != nil || opt.Stats.Short.Load() != 1 {
+		t.Errorf("%d were too short, %v", opt.Stats.Short.Load(), err)
+	}
+}
+
 // A socket that somebody else closed ends ReadFrom, too.
 func TestClosedCarrier(t *testing.T) {
 	opt, _ := options(Plain{})

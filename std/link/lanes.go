@@ -12,6 +12,10 @@ import (
 // are where nothing is spread.
 const laneBytes = 1 << 18
 
+// laneList bounds how many arrivals wait for one lane, however small: each takes
+// about 100 bytes beside its data, also one without any.
+const laneList = 1 << 12
+
 // Lanes spreads the way in over n goroutines, for a link with many peers on a
 // machine with many cores. Checking a datagram and putting it into KCP takes
 // several times as long as receiving it; so one goroutine receives and hands
@@ -100,7 +104,7 @@ func (l *lane) put(in *inbound, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := &l.waiting
-	for len(w.buf) > 0 && len(w.buf)+len(in.data) > laneBytes && !l.closed {
+	for !l.closed && (len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.data) > laneBytes) {
 		l.room.Wait()
 	}
 	begin := len(w.buf)

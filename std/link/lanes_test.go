@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,4 +215,75 @@ func TestOneLane(t *testing.T) {
 			t.Errorf("%d lanes: %v", n, conns)
 		}
 	}
+}
+
+// Nor may datagrams without a byte, which anybody can send, pile up.
+func TestLaneIsBoundedForEmptyDatagrams(t *testing.T) {
+	for _, size := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			opt, _ := options(Plain{})
+			near, far := fakePair()
+			_, server := fakeConns(t, near, far, opt)
+			server.Lanes(2)
+			go func() {
+				for range 100_000 {
+					select {
+					case far.inbox <- inbound{data: make([]byte, size), size: size, from: addrNumber(1)}:
+					case <-far.closed:
+						return
+					}
+				}
+			}()
+			synctest.Wait()
+			l := server.laneOf(addrNumber(1))
+			l.mu.Lock()
+			n := len(l.waiting.list)
+			l.mu.Unlock()
+			if n != laneList {
+				t.Errorf("%d datagrams of %d bytes wait, the bound is %d", n, size, laneList)
+			}
+		})
+	}
+}
+
+// Closing in mid-flood ends everything, however slow the readers are.
+func TestLanesCloseInFlood(t *testing.T) {
+	opt, _ := options(newAES())
+	server, err := Listen(context.Background(), opt, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var readers, senders sync.WaitGroup
+	var read atomic.Int64
+	for _, conn := range server.Lanes(4) {
+		readers.Go(func() {
+			buf := make([]byte, MaxDatagram)
+			for {
+				if _, _, err := conn.ReadFrom(buf); err != nil {
+					return
+				}
+				read.Add(1)
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+	var stop atomic.Bool
+	for range 4 {
+		conn, err := net.Dial("udp", server.LocalAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		datagram := opt.Sealer.Seal(nil, seg(1, 81, 0, 0, string(make([]byte, 1000))))
+		senders.Go(func() {
+			defer conn.Close()
+			for !stop.Load() {
+				_, _ = conn.Write(datagram)
+			}
+		})
+	}
+	eventually(t, "packets are read", func() bool { return read.Load() > 10 })
+	within(t, "the link closes", func() { server.Close() })
+	within(t, "the readers end", readers.Wait)
+	stop.Store(true)
+	senders.Wait()
 }

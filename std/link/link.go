@@ -83,6 +83,9 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 		for len(t.inbox) > 0 {
 			in := &t.inbox[0]
 			if len(in.data) == 0 {
+				if in.size == 0 {
+					t.opt.Stats.Short.Add(1) // it came empty
+				}
 				t.inbox = t.inbox[1:]
 				continue
 			}
@@ -191,7 +194,11 @@ func (c *Conn) sendFailed(refused int, err error) {
 // Peer is the only peer of a dialled link, nil at a listening one.
 func (c *Conn) Peer() *Peer { return c.peers.only }
 
-// Forget drops what the link keeps of a peer whose session has ended.
+// Hold keeps a peer for a session that begins, until Forget. Two sessions may have
+// the same one: kcp-go ends a session when another comes from its address.
+func (c *Conn) Hold(p *Peer) { c.peers.hold(p) }
+
+// Forget drops what the link keeps of a peer whose last session has ended.
 func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
 
 // Advice is one line about a setting the system did not grant in full (a

@@ -59,11 +59,18 @@ func (t *sender) send(batches []*batch) (refused int, err error) {
 		batches = batches[sent:]
 		if e != nil { // of the first that was not sent
 			b := batches[0]
-			if b.count > 1 && t.gaveUp(b.peer, e) {
-				continue
-			}
-			refused, err = refused+b.count, e
 			batches = batches[1:]
+			r, whole := b.count, e
+			if b.count > 1 && aboutSegments(e) {
+				// The same is said of an address that is not ours any more. What does
+				// not go one by one either says nothing about segmenting.
+				if r, e = t.single(b); r < b.count {
+					t.giveUp(b.peer, whole)
+				}
+			}
+			if e != nil {
+				refused, err = refused+r, e
+			}
 		}
 	}
 	return refused, err
@@ -72,20 +79,25 @@ func (t *sender) send(batches []*batch) (refused int, err error) {
 // whole tells whether a batch can go out in one message.
 func (t *sender) whole(b *batch) bool { return b.count == 1 || t.s.gso && !b.peer.noGSO.Load() }
 
-// gaveUp tells whether e means that the kernel, or the way to the peer, does not
-// segment, and gives segmentation up for good.
-func (t *sender) gaveUp(p *Peer, e error) bool {
-	switch {
-	case errors.Is(e, unix.EIO), errors.Is(e, unix.ENOPROTOOPT), errors.Is(e, unix.EOPNOTSUPP):
+// noOffload and noPath are what the kernel says where it, or the way to the peer,
+// does not segment.
+func noOffload(e error) bool {
+	return errors.Is(e, unix.EIO) || errors.Is(e, unix.ENOPROTOOPT) || errors.Is(e, unix.EOPNOTSUPP)
+}
+
+func noPath(e error) bool { return errors.Is(e, unix.EINVAL) || errors.Is(e, unix.EMSGSIZE) }
+
+func aboutSegments(e error) bool { return noOffload(e) || noPath(e) }
+
+// giveUp gives segmentation up for good.
+func (t *sender) giveUp(p *Peer, e error) {
+	if noOffload(e) {
 		t.s.gso = false // the device cannot make the checksums
 		t.s.opt.Log.Info("the system does not segment datagrams here, sending them one by one", "err", e)
-		return true
-	case errors.Is(e, unix.EINVAL), errors.Is(e, unix.EMSGSIZE):
-		p.noGSO.Store(true) // segments that need fragments, on this path alone
-		t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", p.text, "err", e)
-		return true
+		return
 	}
-	return false
+	p.noGSO.Store(true) // segments that need fragments, on this path alone
+	t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", p.text, "err", e)
 }
 
 // single sends the datagrams of a batch as messages of their own.

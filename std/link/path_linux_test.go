@@ -1,6 +1,7 @@
 package link
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -103,4 +104,31 @@ func linkLocal(t *testing.T) string {
 	}
 	t.Skip("no interface has a link-local address")
 	return ""
+}
+
+// An address of a server that goes and comes back costs datagrams, not segmentation:
+// of IPv6 the kernel says of both that the argument is invalid.
+func TestUDPAddressFlaps(t *testing.T) {
+	l := newLab(t)
+	opt, book := options(newAES())
+	server := l.listenUDP(opt, ":0")
+	client := l.dialUDP(opt, net.JoinHostPort(labOther6, portOf(server)))
+	c, s := sessions(t, client, server, 10, 3)
+	exchange(t, c, s, 1<<18)
+	peer := s.RemoteAddr().(*Peer)
+	if !segmenting(t, server) || peer.noGSO.Load() {
+		t.Skip("no segmentation here")
+	}
+	l.run("ip -n " + l.server + " addr del " + labOther6 + "/64 dev w0")
+	if _, err := s.Write(randomBytes(1, 200_000)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "datagrams are refused", func() bool { return opt.Stats.SendErrors.Load() > 50 })
+	l.run("ip -n " + l.server + " addr add " + labOther6 + "/64 dev w0 nodad")
+	if _, err := io.ReadFull(c, make([]byte, 200_000)); err != nil {
+		t.Fatal(err)
+	}
+	if peer.noGSO.Load() {
+		t.Errorf("segmentation is given up: %q", book.with("segment"))
+	}
 }

@@ -38,6 +38,7 @@ type Peer struct {
 	full   atomic.Bool   // the peer's last word is that it has no room
 	paced  atomic.Int32  // packets that wait for the rate limit
 	gone   atomic.Bool   // no longer in the table
+	held   int           // sessions that have it; the table's lock guards it
 
 	activity atomic.Uint64          // packets to and from it
 	asleep   atomic.Pointer[func()] // to be called once, at the next of them
@@ -216,11 +217,27 @@ func (ps *peers) get(from netip.AddrPort) *Peer {
 	return p
 }
 
-// sweep drops the peers not heard since then. kcp-go keys sessions by text, so a
-// session whose peer was dropped goes on with a new one.
+// hold keeps the peer of a session that begins until as many calls of forget. It
+// puts a peer back that was dropped meanwhile, with the end of the session before
+// at this address for instance: kcp-go has given this one to the session.
+func (ps *peers) hold(p *Peer) {
+	if ps.only != nil {
+		return
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.held++
+	if other := ps.table[p.addr]; other != nil && other != p {
+		other.gone.Store(true)
+	}
+	p.gone.Store(false)
+	ps.table[p.addr] = p
+}
+
+// sweep drops the peers not heard since then that no session has.
 func (ps *peers) sweep(then time.Time) {
 	for addr, p := range ps.table {
-		if p.Heard().Before(then) {
+		if p.held == 0 && p.Heard().Before(then) {
 			p.gone.Store(true)
 			delete(ps.table, addr)
 		}
@@ -233,7 +250,10 @@ func (ps *peers) forget(p *Peer) {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if ps.table[p.addr] == p {
+	if p.held > 0 {
+		p.held--
+	}
+	if p.held == 0 && ps.table[p.addr] == p {
 		p.gone.Store(true)
 		delete(ps.table, p.addr)
 	}

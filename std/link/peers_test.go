@@ -129,3 +129,52 @@ func TestUnmap(t *testing.T) {
 		}
 	}
 }
+
+// kcp-go gives a session that takes over an address the peer of the one before. It
+// keeps that one, whichever of beginning and end is told first.
+func TestPeerOfTwoSessions(t *testing.T) {
+	for _, order := range []string{"begins before the end", "ends before the beginning"} {
+		server := listening(t)
+		hear := func(conv, sn uint32) { admit(server, seg(conv, 81, sn, 0, "data"), addrNumber(1))() }
+		hear(1, 0)
+		p := server.peers.get(addrNumber(1))
+		server.Hold(p)
+		hear(2, 0)
+		if order == "begins before the end" {
+			server.Hold(p)
+			server.Forget(p)
+		} else {
+			server.Forget(p)
+			hear(2, 1)
+			server.Hold(p)
+		}
+		before := p.Activity()
+		if hear(2, 2); p.Activity() == before {
+			t.Errorf("%s: the new session's peer hears nothing", order)
+		}
+		if server.Forget(p); len(server.peers.table) != 0 {
+			t.Errorf("%s: %d peers are left", order, len(server.peers.table))
+		}
+	}
+}
+
+// A session may be silent for longer than a peer without one is kept.
+func TestPeersSweepKeepsSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := listening(t)
+		hear := func(n int) { admit(server, seg(1, 81, 0, 0, "data"), addrNumber(n))() }
+		hear(1)
+		p := server.peers.get(addrNumber(1))
+		server.Hold(p)
+		for n := range maxIdlePeers {
+			hear(2 + n)
+		}
+		roused := false
+		p.OnActivity(func() { roused = true }) // its session dozes
+		time.Sleep(peerIdle + time.Second)
+		hear(2 + maxIdlePeers) // sweeps
+		if hear(1); !roused {
+			t.Error("a session that dozes is not woken by what comes")
+		}
+	})
+}

@@ -1,0 +1,58 @@
+package testkit
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Cable forwards UDP to a server and back, always from the same port, to whoever
+// sent last: a NAT that gives a port to one client after the other. While Cut is set
+// all is lost.
+type Cable struct {
+	Cut atomic.Bool
+
+	front, back *net.UDPConn
+	client      atomic.Pointer[net.UDPAddr]
+}
+
+// NewCable forwards to server until the test ends.
+func NewCable(t testing.TB, server net.Addr) *Cable {
+	t.Helper()
+	front, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := net.DialUDP("udp4", nil, server.(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Cable{front: front, back: back}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		c.pass(front, func(b []byte, from *net.UDPAddr) {
+			c.client.Store(from)
+			_, _ = back.Write(b)
+		})
+	})
+	wg.Go(func() { c.pass(back, func(b []byte, _ *net.UDPAddr) { _, _ = front.WriteToUDP(b, c.client.Load()) }) })
+	t.Cleanup(func() { front.Close(); back.Close(); wg.Wait() })
+	return c
+}
+
+// Addr is what to send to instead of the server.
+func (c *Cable) Addr() *net.UDPAddr { return c.front.LocalAddr().(*net.UDPAddr) }
+
+func (c *Cable) pass(from *net.UDPConn, to func([]byte, *net.UDPAddr)) {
+	buf := make([]byte, 2000)
+	for {
+		n, addr, err := from.ReadFromUDP(buf)
+		if err != nil {
+			return
+		}
+		if !c.Cut.Load() {
+			to(buf[:n], addr)
+		}
+	}
+}
