@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,8 @@ func requests(workers int, count func(sizes) int) measurement {
 // percentiles are p50 and p99 in milliseconds.
 func percentiles(prefix string, times []time.Duration) []figure {
 	sorted := slices.Sorted(slices.Values(times))
-	at := func(share float64) float64 { return milliseconds(sorted[int(share*float64(len(sorted)-1))]) }
+	// The nearest rank: of fewer than a hundred, p99 is the most.
+	at := func(share float64) float64 { return milliseconds(sorted[int(math.Ceil(share*float64(len(sorted))))-1]) }
 	return []figure{{prefix + "p50", "ms", at(0.5)}, {prefix + "p99", "ms", at(0.99)}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -86,14 +87,20 @@ func (l load) echoes(ctx context.Context, count int) ([]time.Duration, error) {
 		return nil, cause(ctx, "echo", err)
 	}
 	var times []time.Duration // grows as needed: count may only be a bound
+	var begin time.Time
 	for len(times) <= count && err == nil {
-		begin := time.Now()
+		begin = time.Now()
 		if err = l.ping(conn); err == nil {
 			times = append(times, time.Since(begin))
 		}
 	}
-	if ctx.Err() != nil && len(times) > 1 {
+	if err != nil && ctx.Err() != nil && len(times) > 1 {
 		err = nil
+		// The one that is still under way has taken at least so long. Left out, the
+		// worst would be those that never count.
+		if waited := time.Since(begin); waited > slices.Max(times[1:]) {
+			times = append(times, waited)
+		}
 	}
 	if len(times) > 0 {
 		times = times[1:]

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -81,4 +82,39 @@ func TestParallel(t *testing.T) {
 	if err := parallel(1<<30, 3, func(i int) error { return fault }); !errors.Is(err, fault) {
 		t.Errorf("%v", err)
 	}
+}
+
+// A message that is still under way at the end has taken at least so long.
+func TestEchoUnderWayAtTheEnd(t *testing.T) {
+	l, _ := direct(t)
+	dial := l.dial
+	l.dial = func(ctx context.Context) (net.Conn, error) {
+		c, err := dial(ctx)
+		return &stalling{Conn: c}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	times, err := l.echoes(ctx, 1e6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := times[len(times)-1]; last < 500*time.Millisecond {
+		t.Errorf("the slowest of %d took %v; one waited for nearly a second", len(times), last)
+	}
+}
+
+// stalling answers three times and then no more.
+type stalling struct {
+	net.Conn
+	reads int
+}
+
+func (s *stalling) Read(b []byte) (int, error) {
+	if s.reads++; s.reads <= 3 {
+		return s.Conn.Read(b)
+	}
+	if _, err := io.Copy(io.Discard, s.Conn); err != nil {
+		return 0, err
+	}
+	return 0, io.EOF
 }

@@ -20,7 +20,7 @@ type machine struct {
 	Kernel      string            `json:"kernel,omitempty"`
 	Go          string            `json:"go"`                    // that built our programs
 	PeerGo      string            `json:"peer_go,omitempty"`     // that built the peer's
-	Environment map[string]string `json:"environment,omitempty"` // of Go's runtime, where set
+	Environment map[string]string `json:"environment,omitempty"` // of Go's runtime and ours, where set
 }
 
 func machineFacts(peer lab.Programs) machine {
@@ -40,7 +40,7 @@ func machineFacts(peer lab.Programs) machine {
 	if info, err := buildinfo.ReadFile(peer.Server); err == nil {
 		m.PeerGo = info.GoVersion
 	}
-	for _, name := range []string{"GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOAMD64"} {
+	for _, name := range []string{"GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GODEBUG", "GOAMD64", offloadVariable} {
 		if v := os.Getenv(name); v != "" {
 			if m.Environment == nil {
 				m.Environment = make(map[string]string)

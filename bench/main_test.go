@@ -174,3 +174,17 @@ func TestCases(t *testing.T) {
 		t.Errorf("1,000 sessions: %v", c.flags)
 	}
 }
+
+// Of twenty, of which one took a second, p99 is that one.
+func TestPercentiles(t *testing.T) {
+	var times []time.Duration
+	for i := range 19 {
+		times = append(times, time.Duration(i+1)*time.Millisecond)
+	}
+	if p := percentiles("", append(times, time.Second)); p[1].value != 1000 {
+		t.Errorf("p99 is %v ms", p[1].value)
+	}
+	if p := percentiles("", times[:1]); p[0].value != 1 || p[1].value != 1 {
+		t.Errorf("of one: %v", p)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,7 +14,10 @@ import (
 
 // profileURL is where a program with --pprof serves CPU profiles. Both ends
 // want the same port, so one is profiled at a time.
-const profileURL = "http://127.0.0.1:6060/debug/pprof/profile"
+const (
+	profileAddr = "127.0.0.1:6060"
+	profileURL  = "http://" + profileAddr + "/debug/pprof/profile"
+)
 
 // profiles takes a CPU profile of each of our ends during a bulk case.
 func (b *bench) profiles(ctx context.Context, c testCase, progress io.Writer) error {
@@ -30,6 +34,9 @@ func (b *bench) profiles(ctx context.Context, c testCase, progress io.Writer) er
 func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, progress io.Writer) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.sizes.limit(), errTooLong)
 	defer cancel()
+	if err := profilePortFree(); err != nil {
+		return err
+	}
 	cfg := *c.profile
 	cfg.pprof = end
 	t, err := openTunnel(ctx, loopback(), loopback(), b.ours, cfg, b.data)
@@ -55,6 +62,16 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 		fmt.Fprintln(progress, closing) // the profile is good all the same
 	}
 	return err
+}
+
+// profilePortFree keeps the profile of another program from being taken for ours:
+// an end that finds the port taken goes on without.
+func profilePortFree() error {
+	ln, err := net.Listen("tcp", profileAddr)
+	if err != nil {
+		return fmt.Errorf("our ends serve profiles at a port that is not free: %w", err)
+	}
+	return ln.Close()
 }
 
 // fetchProfile asks for a profile over a while and keeps it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,8 +54,19 @@ func (p place) dialTo(addr string) lab.Dial {
 
 // start starts a program at a place.
 func (p place) start(ctx context.Context, path string, args ...string) (proc *lab.Process, err error) {
-	err = p.do(func() error { proc, err = lab.Start(ctx, path, nil, args...); return err })
+	err = p.do(func() error { proc, err = lab.Start(ctx, path, offload(), args...); return err })
 	return proc, err
+}
+
+// offloadVariable is the one variable of ours that programs are given: it is for
+// comparing. What else begins with KCPTUN_ would change what is measured.
+const offloadVariable = "KCPTUN_OFFLOAD"
+
+func offload() []string {
+	if v, ok := os.LookupEnv(offloadVariable); ok {
+		return []string{offloadVariable + "=" + v}
+	}
+	return nil
 }
 
 // tunnel is a running pair with a target behind it, or several clients with one
