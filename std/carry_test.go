@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/mux"
 	"kcptun/std/testkit"
 )
 
@@ -75,30 +76,36 @@ func TestCarryReasons(t *testing.T) {
 	}
 }
 
-// The target dies in the middle of an upload, and the server closes the stream.
-// Under smux 2 the client's end then writes into a window that never opens again,
-// and would not notice that the application is gone.
+// The target dies in the middle of an upload, and the server closes the stream. Our
+// server says so. Of another, under smux 2, the client's end would not notice: it
+// writes into a window that never opens again.
 func TestRelayToAbandonedStream(t *testing.T) {
-	for _, version := range []int{1, 2} {
+	for _, c := range []struct {
+		version int
+		end     func(far *Stream) error
+		limit   time.Duration
+		want    error
+	}{
+		{1, (*Stream).Close, testkit.Patience, mux.ErrGone},
+		{2, (*Stream).Close, testkit.Patience, mux.ErrGone},
+		{2, (*Stream).CloseWrite, 200 * time.Millisecond, errAbandoned},
+	} {
 		testkit.NoLeak(t)
 		cc, sc := testConfig(Client), testConfig(Server)
-		cc.SmuxVer, sc.SmuxVer = version, version
+		cc.SmuxVer, sc.SmuxVer = c.version, c.version
 		u := newTunnel(t, cc, sc)
 		app, a := tcpPair(t)
 		near := make(chan Result, 1)
-		limit := 200 * time.Millisecond
-		if version == 1 {
-			limit = testkit.Patience // it has no such window and gets rid of all
-		}
-		go func() { near <- relay(a, u.near.Wrapped(), limits{write: limit}, newGoroutine) }()
+		go func() { near <- relay(a, u.near.Wrapped(), limits{write: c.limit}, newGoroutine) }()
 		go func() { _, _ = app.Write(testkit.RandomBytes(1, 8<<20)); app.Close() }()
 		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
-		u.far.Close()
-		got := testkit.Within(t, "the client's end", near)
-		if version == 2 && !errors.Is(got.ErrA, errAbandoned) || version == 1 && got.ErrA != nil {
-			t.Errorf("smux %d: %+v", version, got)
+		if err := c.end(u.far); err != nil {
+			t.Fatal(err)
+		}
+		if got := testkit.Within(t, "the client's end", near); !errors.Is(got.ErrA, c.want) {
+			t.Errorf("smux %d: %+v, want %v", c.version, got, c.want)
 		}
 		u.closed()
 	}

@@ -1,6 +1,7 @@
 package std
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -53,9 +54,7 @@ func (d *dozer) look() {
 	d.mu.Unlock()
 	settled := time.Since(d.peer.Heard()) >= d.fast/2 // kcp-go has what came
 	if ticking {
-		// Flushes, as kcp-go's tick would. It blocks while the window is full, but
-		// then every acknowledgement flushes.
-		if _, err := d.kcp.Write(nil); err != nil {
+		if err := d.tick(); err != nil {
 			return
 		}
 	}
@@ -80,6 +79,16 @@ func (d *dozer) look() {
 		d.woken = time.Time{}
 		d.timer.Reset(dozeCheck)
 	}
+}
+
+// tick flushes, as kcp-go's tick would. Write does not while the window is full, not
+// even to send again what was lost, so for this moment there is none of our own: what
+// waits for it, not more than one write, goes out early.
+func (d *dozer) tick() error {
+	d.kcp.SetWindowSize(math.MaxInt32, 0)
+	defer d.kcp.SetWindowSize(d.cfg.SndWnd, 0)
+	_, err := d.kcp.Write(nil)
+	return err
 }
 
 // sleep slows the clock down until the peer sends or is sent something.

@@ -286,3 +286,29 @@ func TestPipe(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An application that leaves in mid-download does not leave the target's connection
+// open, nor does the rest of the answer come over the link.
+func TestRelayEndsWhenThePeerLeaves(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		cc, sc := testConfig(Client), testConfig(Server)
+		cc.SmuxVer, sc.SmuxVer = version, version
+		u := newTunnel(t, cc, sc)
+		target, ours := tcpPair(t)
+		done := make(chan Result, 1)
+		go func() { done <- Relay(u.far, ours, 0) }()
+		go func() {
+			for b := testkit.RandomBytes(1, 64<<10); ; {
+				if _, err := target.Write(b); err != nil {
+					return
+				}
+			}
+		}()
+		if _, err := u.near.Read(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		u.near.Close()
+		testkit.Within(t, "the end of the relay", done)
+		u.closed()
+	}
+}

@@ -22,6 +22,17 @@ const (
 	gentleFrame = 4 << 10
 )
 
+// mostAdded is the most that may wait for a frame to be still added, in bytes: tens
+// of thousands of streams' ends.
+const mostAdded = 1 << 20
+
+// smallWrite is the most bytes of a write that need not wait for its turn, and
+// fairShare the most data that a stream writes in its turn.
+const (
+	smallWrite = 2 << 10
+	fairShare  = 8 << 10
+)
+
 // gatherBuffer has room for what waits and one more of the largest writes.
 type gatherBuffer [gatherBytes + maxWrite]byte
 
@@ -39,6 +50,7 @@ type gatherer struct {
 
 	mu      sync.Mutex
 	room    sync.Cond
+	waiting int           // for room; the first to wait is the first to go on
 	buf     *gatherBuffer // holds pending; nil when few does
 	few     [256]byte
 	inConn  bool // few is being written
@@ -90,17 +102,22 @@ func (j joiner) WriteBuffers(v [][]byte) (int, error) {
 // for the next write or for flush; the caller sees to it that one comes. It blocks
 // while much waits already, or while the connection does.
 func (g *gatherer) write(v [][]byte, hold bool) error {
+	size := sizeOf(v)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for g.err == nil && len(g.pending) >= g.limit() {
+	limit := g.limit(size)
+	for queue := size > smallWrite && g.waiting > 0; g.err == nil && (queue || len(g.pending) >= limit); queue = false {
 		g.loaded = true
 		g.rouse()
+		g.waiting++
 		g.room.Wait()
+		g.waiting--
+		limit = gatherBytes * 3 / 2 // it was called; what small writes have put before it is not to cost it its turn
 	}
 	if g.err != nil {
 		return g.err
 	}
-	g.begun = min(g.begun+sizeOf(v), gentleBytes)
+	g.begun = min(g.begun+size, gentleBytes)
 	if !g.busy && !g.loaded && !hold {
 		g.writeNow(v, 0)
 		return g.err
@@ -108,7 +125,10 @@ func (g *gatherer) write(v [][]byte, hold bool) error {
 	for _, b := range v {
 		g.append(b)
 	}
-	if g.loaded {
+	if len(g.pending) < g.limit(maxWrite) {
+		g.room.Signal()
+	}
+	if g.loaded || g.waiting > 0 {
 		g.rouse()
 	}
 	return nil
@@ -137,16 +157,21 @@ func (g *gatherer) flush() error {
 
 // add has a frame written without waiting for it. One that may be dropped is where
 // something else goes out in its place: what is in the connection, or waits.
-func (g *gatherer) add(frame []byte, mayDrop bool) {
+// It is false where too much waits already.
+func (g *gatherer) add(frame []byte, mayDrop bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err != nil || mayDrop && g.busy {
-		return
+		return true
 	}
 	if !mayDrop || len(g.pending) == 0 {
+		if len(g.pending) >= mostAdded {
+			return false
+		}
 		g.append(frame)
 	}
 	g.rouse()
+	return true
 }
 
 // append appends to what waits; g.mu is held. A few bytes, as of a keepalive, take no
@@ -186,7 +211,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 	g.vec = append(g.vec, v...)
 	g.busy = true
-	g.room.Broadcast() // they fill up while this is in conn
+	g.room.Signal() // they fill up while this is in conn, one after the other
 	g.mu.Unlock()
 	g.last.Store(now())
 	g.before()
@@ -206,22 +231,31 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 }
 
-// limit is how many bytes may wait for more to be still taken in.
-func (g *gatherer) limit() int {
+// limit is how many bytes may wait for size more to be still taken in. Small writes
+// go ahead of those that wait, into room of their own.
+func (g *gatherer) limit(size int) int {
+	limit := gatherBytes
 	if g.begun < gentleBytes {
-		return gentleFrame
+		limit = gentleFrame
 	}
-	return gatherBytes
+	if size <= smallWrite {
+		limit += limit / 4
+	}
+	return limit
 }
 
-// frameLimit is the most data of a frame at this time.
-func (g *gatherer) frameLimit() int {
+// share is the most data of a frame, and of a write, at this time. Where others
+// wait, all shall have their turn soon.
+func (g *gatherer) share() (frame, write int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.begun < gentleBytes {
-		return gentleFrame
+	switch {
+	case g.begun < gentleBytes:
+		return gentleFrame, gentleFrame
+	case g.waiting > 0:
+		return math.MaxUint16, fairShare
 	}
-	return math.MaxUint16
+	return math.MaxUint16, maxData
 }
 
 // run writes what waits, whenever it is roused, until the connection fails or close

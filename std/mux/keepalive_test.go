@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -221,5 +222,30 @@ func TestNoNOPsWhileStuck(t *testing.T) {
 		if n := len(s.out.pending); !s.out.busy || n != 0 {
 			t.Errorf("%d bytes wait", n)
 		}
+	})
+}
+
+// A peer whose bytes trickle in is not silent.
+func TestSlowIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, peer, st := accepted(t, testConfig(1, false))
+		go peer.drop()
+		const size = 65535
+		read := async(func() error {
+			_, err := io.ReadFull(st, make([]byte, size))
+			return err
+		})
+		for rest := (frame{cmdPSH, 3, make([]byte, size)}).bytes(1); len(rest) > 0; {
+			n := min(len(rest), 1000) // a second
+			if _, err := peer.Write(rest[:n]); err != nil {
+				break
+			}
+			rest = rest[n:]
+			time.Sleep(time.Second)
+		}
+		if err := <-read; err != nil {
+			t.Error(err)
+		}
+		s.Close(errEnough)
 	})
 }

@@ -27,6 +27,11 @@ var (
 	// ErrCut is the end of a stream whose session ended before the peer had finished
 	// it: what was read is not all.
 	ErrCut = errors.New("session ended before the stream did")
+	// ErrGone is the error of a Write to a stream that the peer has closed whole, where
+	// the peer says so; smux does not.
+	ErrGone = errors.New("the other end has closed the stream")
+	// ErrStuck is the end of a session whose peer makes us answer and takes no answers.
+	ErrStuck = errors.New("peer takes nothing")
 	// ErrExhausted is returned by Open of a session that has used up its stream ids.
 	ErrExhausted = errors.New("no stream ids are left")
 )
@@ -172,7 +177,14 @@ func (s *Session) control(command byte, stream uint32, hold bool) error {
 // post sends a frame without data and without waiting; see gatherer.add.
 func (s *Session) post(command byte, stream uint32, mayDrop bool) {
 	h := newHeader(byte(s.cfg.Version), command, 0, stream)
-	s.out.add(h[:], mayDrop)
+	s.add(h[:], mayDrop)
+}
+
+// add is gatherer.add, and the end of a session whose peer takes nothing.
+func (s *Session) add(frame []byte, mayDrop bool) {
+	if !s.out.add(frame, mayDrop) {
+		s.end(ErrStuck)
+	}
 }
 
 // Close ends the session and its streams, for which reason is the error, and closes
@@ -276,7 +288,11 @@ func (s *Session) step(in *receiver) error {
 			st.grant(binary.LittleEndian.Uint32(update), binary.LittleEndian.Uint32(update[4:]))
 		}
 	case cmdNOP:
-		s.answer()
+		if h.stream() == 0 {
+			s.answer()
+		} else if st := s.stream(h.stream()); st != nil {
+			st.refuse()
+		}
 	}
 	return nil
 }
@@ -344,11 +360,21 @@ func (s *Session) stream(id uint32) *Stream {
 	return s.streams[id]
 }
 
+// listener reads the data of a frame, which may come so slowly that the peer would be
+// given up amid it.
+type listener Session
+
+func (l *listener) Read(p []byte) (int, error) {
+	n, err := l.conn.Read(p)
+	l.heard.Store(now())
+	return n, err
+}
+
 // data receives the data of a frame. Of a stream that we have closed it is dropped.
 func (s *Session) data(in *receiver) error {
 	size := in.header.size()
 	if size <= len(in.small) {
-		if _, err := io.ReadFull(s.conn, in.small[:size]); err != nil {
+		if _, err := io.ReadFull((*listener)(s), in.small[:size]); err != nil {
 			return err
 		}
 		if st := s.stream(in.header.stream()); st != nil {
@@ -358,7 +384,7 @@ func (s *Session) data(in *receiver) error {
 	}
 	b := newBlock(size)
 	b.bytes = b.bytes[:size]
-	_, err := io.ReadFull(s.conn, b.bytes)
+	_, err := io.ReadFull((*listener)(s), b.bytes)
 	st := s.stream(in.header.stream())
 	if err != nil || st == nil {
 		b.free()

@@ -128,6 +128,9 @@ func TestCloseWakesAll(t *testing.T) {
 			wait(fmt.Sprintf("Write %d", i), func() error { _, err := opened.Write(make([]byte, 100000)); return err })
 		}
 		wait("WriteCorked", func() error { _, err := st.WriteCorked(make([]byte, 100000)); return err })
+		for range gatherBytes / headerBytes {
+			s.post(cmdNOP, 0, false) // nor is there room for small writes
+		}
 		wait("CloseWrite", func() error { return st.CloseWrite() })
 		wait("Open", func() error { _, err := s.Open(); return err })
 		wait("Nop", s.Nop)
@@ -220,7 +223,7 @@ func TestStuckWriter(t *testing.T) {
 			go o.Write(make([]byte, 100000))
 		}
 		synctest.Wait()
-		if s.out.busy != true || len(s.out.pending) < s.out.limit() {
+		if s.out.busy != true || len(s.out.pending) < s.out.limit(maxWrite) {
 			t.Error("the connection takes more")
 		}
 		for _, o := range opened {

@@ -318,3 +318,35 @@ func TestSmuxKeepAlive(t *testing.T) {
 		}
 	}
 }
+
+// A stock peer takes our word that a stream is closed for a keepalive.
+func TestStockPeerIgnoresGone(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		a, b := net.Pipe()
+		s := start(t, a, testConfig(version, true))
+		c := smux.DefaultConfig()
+		c.Version = version
+		peer, err := smux.Server(b, c)
+		must(t, err)
+		first, err := s.Open()
+		must(t, err)
+		must(t, first.Flush())
+		theirs, err := peer.AcceptStream()
+		must(t, err)
+		must(t, first.Close()) // the peer has not finished it
+		if n, err := theirs.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("%d, %v", n, err)
+		}
+		second, err := s.Open()
+		must(t, err)
+		_, err = second.Write([]byte("on"))
+		must(t, err)
+		theirs, err = peer.AcceptStream()
+		must(t, err)
+		got := make([]byte, 2)
+		if _, err = io.ReadFull(theirs, got); err != nil || string(got) != "on" {
+			t.Errorf("%q, %v", got, err)
+		}
+		peer.Close()
+	}
+}

@@ -34,6 +34,7 @@ type Stream struct {
 	unread   blocks
 	finished bool // the peer's FIN has arrived
 	closed   bool
+	gone     bool // the peer has closed it and drops what we send
 	wrote    bool // our FIN was sent, or is to be
 
 	// What was read, modulo 2^32 as on the wire, and how much of it the peer has not
@@ -88,6 +89,14 @@ func (st *Stream) take(small []byte, b *block) {
 func (st *Stream) finish() {
 	st.mu.Lock()
 	st.finished = true
+	st.changed.Broadcast()
+	st.mu.Unlock()
+}
+
+// refuse takes note that the peer has closed the stream: writing is in vain.
+func (st *Stream) refuse() {
+	st.mu.Lock()
+	st.gone = true
 	st.changed.Broadcast()
 	st.mu.Unlock()
 }
@@ -209,7 +218,7 @@ func (st *Stream) took(n int) {
 	binary.LittleEndian.PutUint32(frame[headerBytes:], st.consumed)
 	binary.LittleEndian.PutUint32(frame[headerBytes+4:], uint32(s.cfg.StreamBuffer))
 	st.mu.Unlock()
-	s.out.add(frame[:], false)
+	s.add(frame[:], false)
 }
 
 // grant takes note of what an update of the peer says.
@@ -234,10 +243,8 @@ func (st *Stream) Flush() error { return st.explain(st.session.out.flush()) }
 func (st *Stream) send(p []byte, hold bool) (int, error) {
 	written := 0
 	for written < len(p) {
-		size, most := st.session.cfg.FrameSize, maxData
-		if limit := st.session.out.frameLimit(); limit < size {
-			size, most = limit, limit
-		}
+		frame, most := st.session.out.share()
+		size := min(frame, st.session.cfg.FrameSize)
 		n, err := st.credit(min(len(p)-written, most, maxFrames*size))
 		if err == nil {
 			err = st.explain(st.session.writeData(st.id, p[written:written+n], size, hold))
@@ -270,6 +277,9 @@ func (st *Stream) credit(n int) (int, error) {
 		}
 		if err := st.session.cut(); err != nil {
 			return 0, err
+		}
+		if st.gone {
+			return 0, ErrGone
 		}
 		if st.session.cfg.Version != 2 {
 			return n, nil
@@ -346,6 +356,7 @@ func (st *Stream) Close() error {
 		return nil
 	}
 	st.closed = true
+	finished := st.finished
 	dropped := st.unread.clear()
 	st.changed.Broadcast()
 	st.mu.Unlock()
@@ -354,6 +365,9 @@ func (st *Stream) Close() error {
 	}
 	if !st.finishing() {
 		st.session.post(cmdFIN, st.id, false)
+	}
+	if !finished { // FIN does not tell that nobody reads any more
+		st.session.post(cmdNOP, st.id, false)
 	}
 	st.session.forget(st)
 	st.session.cfg.Released()
