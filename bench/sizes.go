@@ -15,7 +15,7 @@ type sizes struct {
 	requests16 int           // by 16 at a time
 	sessions   []int         // numbers of idle sessions
 	idle       int           // idle streams of one session
-	settle     time.Duration // before idling is measured
+	settle     time.Duration // before idling is measured: what comes once after opening, such as a collection, is over
 	window     time.Duration // in which it is
 	churn      time.Duration // in which streams, and clients with their sessions, come and go
 	guests     int           // sessions of each such client
@@ -31,7 +31,7 @@ func (o *options) sizes() sizes {
 		echoes: 2000, busyEchoes: 500, busyLead: time.Second, busyLimit: 20 * time.Second,
 		requests1: 2000, requests16: 10000,
 		sessions: []int{1, 100, 1000}, idle: 10000,
-		settle: 5 * time.Second, window: 10 * time.Second,
+		settle: 22 * time.Second, window: 10 * time.Second,
 		churn: 30 * time.Second, guests: 50, guestLife: 10 * time.Second, bury: deadAfter, rest: collectedAfter,
 		profile: 10 * time.Second,
 	}
