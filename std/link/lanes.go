@@ -7,10 +7,11 @@ import (
 	"sync"
 )
 
-// laneBytes bounds what waits for one lane. Above it the receiver waits: the
-// socket's buffer is the next that fills, and then datagrams are lost, as they
-// are where nothing is spread.
-const laneBytes = 1 << 18
+// laneBytes bounds what waits for one lane. Above it the receiver waits, and the
+// other lanes with it: the socket's buffer is the next that fills, and then
+// datagrams are lost, as they are where nothing is spread. So it is about what the
+// windows of some busy clients hold.
+const laneBytes = 1 << 20
 
 // laneList bounds how many arrivals wait for one lane, however small: each takes
 // about 100 bytes beside its data, also one without any.

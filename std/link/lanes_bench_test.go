@@ -35,8 +35,9 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 	const peers = 8
 	// Each peer is at most ahead packets ahead of the readers: a sender without a
 	// limit would only measure what the socket drops.
-	const ahead = 4 * maxSegments
+	const ahead = 2 * maxSegments
 	var taken [peers]atomic.Int64
+	var lost atomic.Int64
 	var readers, senders sync.WaitGroup
 	number := sync.Map{} // of a peer, by its address
 	for _, conn := range server.Lanes(lanes) {
@@ -78,8 +79,8 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 			}
 			for sent := int64(0); sent < int64(b.N/peers); sent += int64(full.count) {
 				for wait := time.Now(); sent-taken[i].Load() > ahead; {
-					if time.Sleep(20 * time.Microsecond); time.Since(wait) > 100*time.Millisecond {
-						taken[i].Store(sent) // lost
+					if time.Sleep(20 * time.Microsecond); time.Since(wait) > time.Second {
+						lost.Add(sent - taken[i].Swap(sent))
 					}
 				}
 				if _, err := c.sock.send([]*batch{full}); err != nil {
@@ -91,6 +92,7 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 	}
 	senders.Wait()
 	b.ReportMetric(float64(b.N)/time.Since(begin).Seconds(), "datagrams/s")
+	b.ReportMetric(float64(lost.Load())/float64(b.N), "lost/op")
 	b.StopTimer()
 	for _, c := range clients {
 		c.Close()
