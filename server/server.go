@@ -76,8 +76,8 @@ const maxLanes = 8
 // cores has the streams and what is sent.
 func lanes(cores, ports int) int { return max(1, min(cores/2/ports, maxLanes)) }
 
-// accept serves the sessions of a link, or of one lane, until its listener ends. Its error says
-// why it did; nil where ctx has ended.
+// accept serves the sessions of a link, or of one lane, until its listener ends.
+// Its error says why it did; nil where ctx has ended.
 func (s *server) accept(ctx, life context.Context, lis *kcp.Listener, l *link.Conn) error {
 	for {
 		k, err := lis.AcceptKCP()

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/kcp-go/v5"
 )
 
@@ -21,7 +23,7 @@ func TestConnCarriesKCP(t *testing.T) {
 	for _, form := range []struct {
 		name   string
 		sealer Sealer
-	}{{"plain", Plain{}}, {"cfb", newAES()}, {"own aes", sealForms()[0].make(randomBytes(3, 32))}, {"aead", newGCM(randomBytes(3, 32))}} {
+	}{{"plain", Plain{}}, {"cfb", newAES()}, {"own aes", sealForms()[0].make(testkit.RandomBytes(3, 32))}, {"aead", newGCM(testkit.RandomBytes(3, 32))}} {
 		for _, shards := range [][2]int{{0, 0}, {10, 3}} {
 			name := form.name
 			if shards[0] > 0 {
@@ -143,7 +145,7 @@ func TestConnSealsWhatItSends(t *testing.T) {
 		name   string
 		sealer Sealer
 		seen   bool
-	}{{"plain", Plain{}, true}, {"aes", newAES(), false}, {"aes-128-gcm", newGCM(randomBytes(3, 32)), false}} {
+	}{{"plain", Plain{}, true}, {"aes", newAES(), false}, {"aes-128-gcm", newGCM(testkit.RandomBytes(3, 32)), false}} {
 		t.Run(form.name, func(t *testing.T) {
 			opt, _ := options(form.sealer)
 			_, server := udpConns(t, opt, "127.0.0.1")
@@ -179,7 +181,7 @@ func TestConnSealsWhatItSends(t *testing.T) {
 
 // WriteTo says how long the whole datagram is, for kcp-go's OutBytes.
 func TestWriteToCountsTheDatagram(t *testing.T) {
-	for _, s := range []Sealer{Plain{}, newAES(), newGCM(randomBytes(3, 32))} {
+	for _, s := range []Sealer{Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
 		opt, _ := options(s)
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)

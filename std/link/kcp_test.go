@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/kcp-go/v5"
 )
 
@@ -118,14 +120,6 @@ func allocations(f func()) float64 {
 	return least
 }
 
-func randomBytes(seed uint64, size int) []byte {
-	var key [32]byte
-	key[0] = byte(seed)
-	b := make([]byte, size)
-	_, _ = rand.NewChaCha8(key).Read(b)
-	return b
-}
-
 // exchange moves size bytes each way at once and compares the hashes.
 func exchange(t testing.TB, a, b io.ReadWriter, size int) {
 	t.Helper()
@@ -144,8 +138,8 @@ func exchange(t testing.TB, a, b io.ReadWriter, size int) {
 			failed <- err
 		}()
 	}
-	carry(a, b, randomBytes(1, size))
-	carry(b, a, randomBytes(2, size))
+	carry(a, b, testkit.RandomBytes(1, size))
+	carry(b, a, testkit.RandomBytes(2, size))
 	for range 4 {
 		if err := <-failed; err != nil {
 			t.Fatal(err)

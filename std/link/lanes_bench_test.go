@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // BenchmarkLanes is what one listening link takes from eight peers at the same
@@ -20,7 +22,7 @@ func BenchmarkLanes(b *testing.B) {
 			continue // these show what there is to see
 		}
 		for _, lanes := range []int{1, 2} {
-			b.Run(fmt.Sprintf("%s/%d", form.name, lanes), func(b *testing.B) { benchLanes(b, form.make(randomBytes(3, 32)), lanes) })
+			b.Run(fmt.Sprintf("%s/%d", form.name, lanes), func(b *testing.B) { benchLanes(b, form.make(testkit.RandomBytes(3, 32)), lanes) })
 		}
 	}
 }

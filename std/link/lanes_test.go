@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/kcp-go/v5"
 )
 
@@ -82,7 +84,7 @@ func TestLanesCarryKCP(t *testing.T) {
 // however slow the readers of the lanes are.
 func TestLanesKeepOrder(t *testing.T) {
 	const sources, each = 20, 200
-	opt, _ := options(newGCM(randomBytes(3, 32)))
+	opt, _ := options(newGCM(testkit.RandomBytes(3, 32)))
 	near, far := fakePair()
 	_, server := fakeConns(t, near, far, opt)
 	type packet struct {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // alwaysBurst lets no writer of a link send himself.
@@ -157,7 +159,7 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 // Several writers to several peers: every datagram arrives whole, and those to a
 // peer with one writer, as kcp-go has, in their order.
 func TestOutboxKeepsDatagramsApart(t *testing.T) {
-	for _, s := range []Sealer{Plain{}, newAES(), sealForms()[0].make(randomBytes(3, 32)), newGCM(randomBytes(3, 32))} {
+	for _, s := range []Sealer{Plain{}, newAES(), sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
 		t.Run(fmt.Sprintf("%T", s), func(t *testing.T) { checkApart(t, s) })
 	}
 }
@@ -186,7 +188,7 @@ func checkApart(t *testing.T, s Sealer) {
 	for w := range writers {
 		peer := server.peers.get(addrNumber(min(w, alone))) // the others share one
 		wg.Go(func() {
-			data := string(randomBytes(uint64(w), 1400))
+			data := string(testkit.RandomBytes(uint64(w), 1400))
 			for i := range packets {
 				size := []int{1400, 1400, 1400, 10, 700}[i%5]
 				if _, err := server.WriteTo(seg(uint32(w+1), 81, uint32(i), 0, data[:size]), peer); err != nil {

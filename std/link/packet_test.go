@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // expected is what ParsePacket should read of a well-formed packet of segments.
@@ -129,7 +131,7 @@ func TestParsePacketShapes(t *testing.T) {
 		{"length beyond any", claim(seg(5, 81, 1, 2, "data"), top), nil},
 		{"two conversations", join(seg(5, 82, 1, 2, ""), seg(6, 82, 1, 2, "")), nil},
 		{"unknown FEC type", withFEC(0xf4, seg(5, 82, 1, 2, "")), nil},
-		{"noise", randomBytes(1, 1300), nil},
+		{"noise", testkit.RandomBytes(1, 1300), nil},
 	} {
 		got, ok := ParsePacket(c.b)
 		if ok != (c.want != nil) || ok && got != *c.want {

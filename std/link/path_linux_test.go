@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -120,7 +122,7 @@ func TestUDPAddressFlaps(t *testing.T) {
 		t.Skip("no segmentation here")
 	}
 	l.run("ip -n " + l.server + " addr del " + labOther6 + "/64 dev w0")
-	if _, err := s.Write(randomBytes(1, 200_000)); err != nil {
+	if _, err := s.Write(testkit.RandomBytes(1, 200_000)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "datagrams are refused", func() bool { return opt.Stats.SendErrors.Load() > 50 })

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/kcp-go/v5"
 )
 
@@ -38,7 +40,7 @@ func TestDrainWaitsForPausedPeer(t *testing.T) {
 
 		near.cut.Store(true)
 		far.cut.Store(true)
-		data := randomBytes(1, 50_000)
+		data := testkit.RandomBytes(1, 50_000)
 		if _, err := c.Write(data); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +76,7 @@ func TestDrainWaitsForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	const size = 200 * 1300 // more than the window, less than the sender's queue
-	if _, err := c.Write(randomBytes(1, size)); err != nil {
+	if _, err := c.Write(testkit.RandomBytes(1, size)); err != nil {
 		t.Fatal(err)
 	}
 	p := client.Peer()
@@ -204,7 +206,7 @@ func TestHeard(t *testing.T) {
 	// Datagrams that fail a check are not heard.
 	heard := server.peers.get(fakeClientAddr).Heard()
 	near.cut.Store(true)
-	far.deliver(randomBytes(1, 100), fakeClientAddr)
+	far.deliver(testkit.RandomBytes(1, 100), fakeClientAddr)
 	eventually(t, "the refusal", func() bool { return opt.Stats.SealFailures.Load() == 1 })
 	if again := server.peers.get(fakeClientAddr).Heard(); again != heard {
 		t.Error("noise was heard")

@@ -6,13 +6,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kcptun/std/testkit"
 )
 
 // The limit is on whole datagrams: these are small, and the seal is more than
 // half of each.
 func TestRateLimitCountsWholeDatagrams(t *testing.T) {
 	const rate, burst = 20_000, 64 * MaxDatagram
-	for _, seal := range []Sealer{Plain{}, newAES(), newGCM(randomBytes(3, 32))} {
+	for _, seal := range []Sealer{Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
 		synctest.Test(t, func(t *testing.T) {
 			opt, _ := options(seal)
 			opt.RateLimit = rate

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // golden is a segment that tcpraw v1.2.32 sent, as tcpdump saw it on a wire.
@@ -77,7 +79,7 @@ func TestChecksum(t *testing.T) {
 			t.Errorf("%v: the sum depends on the direction: %x, %x", e, pseudo, back)
 		}
 		for size := range 130 {
-			for seed, payload := range [][]byte{randomBytes(uint64(size), size), bytes.Repeat([]byte{0xff}, size), make([]byte, size)} {
+			for seed, payload := range [][]byte{testkit.RandomBytes(uint64(size), size), bytes.Repeat([]byte{0xff}, size), make([]byte, size)} {
 				b := build(src, dst, headerFields{seq: ^uint32(0), ack: uint32(seed)}, payload)
 				if got := slowSum(src.Addr(), dst.Addr(), b); got != 0xffff {
 					t.Fatalf("%v, %d bytes: the sum over all is %x", e, size, got)
@@ -211,7 +213,7 @@ func FuzzParseTCP(f *testing.F) {
 
 func BenchmarkFillHeader(b *testing.B) {
 	h := newHeader(1, 2)
-	payload := randomBytes(1, 1350)
+	payload := testkit.RandomBytes(1, 1350)
 	b.SetBytes(int64(len(payload)))
 	for b.Loop() {
 		fillHeader(&h, golden.fields, 0, payload)

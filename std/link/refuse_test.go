@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/kcp-go/v5"
 )
 
@@ -18,7 +20,7 @@ func refusals(seal Sealer) []refusal {
 		{"short", make([]byte, seal.Overhead()+minPacket-1), fakeServerAddr, "LinkShort"},
 		{"foreign address", seal.Seal(nil, seg(1, 81, 0, 0, "data")), netip.MustParseAddrPort("192.0.2.9:29900"), "LinkForeign"},
 		{"foreign port", seal.Seal(nil, seg(1, 81, 0, 0, "data")), netip.MustParseAddrPort("192.0.2.2:29901"), "LinkForeign"},
-		{"noise", randomBytes(1, 500), fakeServerAddr, "LinkSealFailures"},
+		{"noise", testkit.RandomBytes(1, 500), fakeServerAddr, "LinkSealFailures"},
 		{"shape", seal.Seal(nil, seg(1, 99, 0, 0, "data")), fakeServerAddr, "LinkBadShape"},
 		{"shape of the least size", seal.Seal(nil, make([]byte, minPacket)), fakeServerAddr, "LinkBadShape"},
 		{"longer than any", append(seal.Seal(nil, nil), long...), fakeServerAddr, "LinkBadShape"},
@@ -33,7 +35,7 @@ type refusal struct {
 }
 
 func TestRefusedDatagramsAreCounted(t *testing.T) {
-	for _, seal := range []Sealer{newAES(), newGCM(randomBytes(3, 32)), Plain{}} {
+	for _, seal := range []Sealer{newAES(), newGCM(testkit.RandomBytes(3, 32)), Plain{}} {
 		for _, r := range refusals(seal) {
 			t.Run(fmt.Sprintf("%T/%s", seal, r.name), func(t *testing.T) {
 				counter := r.counter
@@ -75,7 +77,7 @@ func TestRefusedDatagramsAreCounted(t *testing.T) {
 // Anybody can send such datagrams: they must cost no memory.
 func TestRefusedDatagramsAllocateNothing(t *testing.T) {
 	for _, f := range sealForms() {
-		seal := f.make(randomBytes(3, 32))
+		seal := f.make(testkit.RandomBytes(3, 32))
 		opt, _ := options(seal)
 		client, server := fakePair()
 		dialled, listening := fakeConns(t, client, server, opt)
@@ -104,7 +106,7 @@ func TestRefusedDatagramsAllocateNothing(t *testing.T) {
 // Nor does a good one of a known peer cost any.
 func TestAdmittedDatagramAllocatesNothing(t *testing.T) {
 	for _, f := range sealForms() {
-		seal := f.make(randomBytes(3, 32))
+		seal := f.make(testkit.RandomBytes(3, 32))
 		opt, _ := options(seal)
 		client, server := fakePair()
 		dialled, listening := fakeConns(t, client, server, opt)

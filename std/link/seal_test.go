@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/kcp-go/v5"
 )
 
@@ -69,7 +71,7 @@ func newGCM(key []byte) Sealer {
 }
 
 func newAES() Sealer {
-	b, err := kcp.NewAESBlockCrypt(randomBytes(3, 32))
+	b, err := kcp.NewAESBlockCrypt(testkit.RandomBytes(3, 32))
 	if err != nil {
 		panic(err)
 	}
@@ -81,7 +83,7 @@ func newAES() Sealer {
 func forms(t *testing.T, test func(t *testing.T, name string, a, b, other Sealer)) {
 	for _, f := range sealForms() {
 		t.Run(f.name, func(t *testing.T) {
-			test(t, f.name, f.make(randomBytes(3, 32)), f.make(randomBytes(3, 32)), f.make(randomBytes(4, 32)))
+			test(t, f.name, f.make(testkit.RandomBytes(3, 32)), f.make(testkit.RandomBytes(3, 32)), f.make(testkit.RandomBytes(4, 32)))
 		})
 	}
 }
@@ -91,7 +93,7 @@ func keyless(name string) bool { return name == "null" || name == "none" }
 func TestSealRoundTrip(t *testing.T) {
 	forms(t, func(t *testing.T, _ string, a, b, _ Sealer) {
 		for size := minPacket; size <= MaxDatagram-a.Overhead() && size <= 1480; size++ {
-			packet := randomBytes(uint64(size), size)
+			packet := testkit.RandomBytes(uint64(size), size)
 			kept := bytes.Clone(packet)
 			head := []byte("already there")
 			out := a.Seal(head, packet)
@@ -123,9 +125,9 @@ func TestOwnAESIsTheSame(t *testing.T) {
 		byName[f.name] = f
 	}
 	for _, name := range []string{"aes", "aes-128", "aes-192"} {
-		theirs, ours := byName[name].make(randomBytes(3, 32)), byName[name+" of our own"].make(randomBytes(3, 32))
+		theirs, ours := byName[name].make(testkit.RandomBytes(3, 32)), byName[name+" of our own"].make(testkit.RandomBytes(3, 32))
 		for size := minPacket; size <= MaxDatagram-ours.Overhead(); size++ {
-			packet := randomBytes(uint64(size), size)
+			packet := testkit.RandomBytes(uint64(size), size)
 			for _, way := range [][2]Sealer{{theirs, ours}, {ours, theirs}} {
 				if got, ok := way[1].Open(way[0].Seal(nil, packet)); !ok || !bytes.Equal(got, packet) {
 					t.Fatalf("%s, %d bytes: %T does not open what %T sealed", name, size, way[1], way[0])
@@ -140,7 +142,7 @@ func TestOwnAESIsTheSame(t *testing.T) {
 
 func TestSealWrongKey(t *testing.T) {
 	forms(t, func(t *testing.T, name string, a, b, other Sealer) {
-		_, ok := other.Open(a.Seal(nil, randomBytes(1, 500)))
+		_, ok := other.Open(a.Seal(nil, testkit.RandomBytes(1, 500)))
 		if ok != keyless(name) {
 			t.Errorf("another key opens it: %v", ok)
 		}
@@ -148,7 +150,7 @@ func TestSealWrongKey(t *testing.T) {
 			t.Errorf("SameKey: %v for the same, %v for another", SameKey(a, b), SameKey(a, other))
 		}
 	})
-	if SameKey(newAES(), newGCM(randomBytes(3, 32))) {
+	if SameKey(newAES(), newGCM(testkit.RandomBytes(3, 32))) {
 		t.Error("SameKey takes two forms for one")
 	}
 }
@@ -162,7 +164,7 @@ func TestSealFlippedBits(t *testing.T) {
 			t.Skip("null has nothing to notice it with")
 		}
 		_, isAEAD := a.(*aead)
-		packet := randomBytes(1, 200)
+		packet := testkit.RandomBytes(1, 200)
 		datagram := a.Seal(nil, packet)
 		for i := range datagram {
 			for bit := range 8 {
@@ -216,7 +218,7 @@ func TestSealNoncesDiffer(t *testing.T) {
 
 func TestSealAllocatesNothing(t *testing.T) {
 	forms(t, func(t *testing.T, name string, a, b, other Sealer) {
-		packet := randomBytes(1, 1300)
+		packet := testkit.RandomBytes(1, 1300)
 		buf := make([]byte, 0, 2*MaxDatagram)
 		if n := allocations(func() { a.Seal(buf, packet) }); n != 0 {
 			t.Errorf("Seal allocates %v times", n)
@@ -245,7 +247,7 @@ func TestSealConcurrently(t *testing.T) {
 		var wg sync.WaitGroup
 		for g := range 4 {
 			wg.Go(func() {
-				packet := randomBytes(uint64(g), 300+g)
+				packet := testkit.RandomBytes(uint64(g), 300+g)
 				for range 50 {
 					if got, ok := b.Open(a.Seal(nil, packet)); !ok || !bytes.Equal(got, packet) {
 						t.Error("does not open")
@@ -261,13 +263,13 @@ func TestSealConcurrently(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	all := sealForms()
 	for i, form := range all {
-		f.Add(uint8(i), form.make(randomBytes(3, 32)).Seal(nil, randomBytes(1, 100)))
+		f.Add(uint8(i), form.make(testkit.RandomBytes(3, 32)).Seal(nil, testkit.RandomBytes(1, 100)))
 		f.Add(uint8(i), []byte{})
 		f.Add(uint8(i), make([]byte, MaxDatagram))
 	}
 	sealers := make([]Sealer, len(all))
 	for i, form := range all {
-		sealers[i] = form.make(randomBytes(3, 32))
+		sealers[i] = form.make(testkit.RandomBytes(3, 32))
 	}
 	f.Fuzz(func(t *testing.T, which uint8, datagram []byte) {
 		s := sealers[int(which)%len(sealers)]

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // held is the memory of what is unread in a session, in bytes.
@@ -37,7 +39,7 @@ func TestUnreadMemory(t *testing.T) {
 		cfg := testConfig(1, false)
 		cfg.ReceiveBuffer = buffer
 		s := start(t, &script{bytes: p}, cfg)
-		eventually(t, "the buffer is full", s.paused.Load)
+		testkit.Eventually(t, "the buffer is full", s.paused.Load)
 		if n := s.unread.Load(); n < buffer || n >= buffer+65536 {
 			t.Errorf("frames of %v: %d bytes unread", sizes, n)
 		}
@@ -87,13 +89,13 @@ func FuzzReceive(f *testing.F) {
 			}
 		})
 		if reader%4 != 0 { // else the receiver may wait for readers for good
-			within(t, "the end of the session", s.done)
+			testkit.Within(t, "the end of the session", s.done)
 		}
 		if n := held(s); n > 4*2000+2*65536 {
 			t.Errorf("%d bytes are held", n)
 		}
 		s.Close(errEnough)
-		within(t, "all have ended", async(func() bool { all.Wait(); return true }))
+		testkit.Within(t, "all have ended", async(func() bool { all.Wait(); return true }))
 	})
 }
 
@@ -201,7 +203,7 @@ func FuzzModel(f *testing.F) {
 		cfg.ReceiveBuffer = 1 << 30
 		s := New(&script{bytes: bytes.Clone(p), cut: int(cut)}, cfg)
 		defer s.Close(errEnough)
-		within(t, "the end of the session", s.done)
+		testkit.Within(t, "the end of the session", s.done)
 		for _, id := range ids {
 			st, err := s.Accept()
 			must(t, err)

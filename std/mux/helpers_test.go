@@ -7,58 +7,22 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-)
 
-// patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+	"kcptun/std/testkit"
+)
 
 // errEnough is the reason that tests give to Close.
 var errEnough = errors.New("enough")
-
-// eventually waits until cond holds.
-func eventually(t testing.TB, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not so after %v: %s", patience, what)
-		}
-	}
-}
-
-// within returns what comes from c, and fails where nothing does.
-func within[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(patience):
-		stacks := make([]byte, 1<<20)
-		t.Fatalf("nothing within %v: %s\n%s", patience, what, stacks[:runtime.Stack(stacks, true)])
-		panic("unreachable")
-	}
-}
 
 // async runs f and delivers what it returns.
 func async[T any](f func() T) <-chan T {
 	c := make(chan T, 1)
 	go func() { c <- f() }()
 	return c
-}
-
-// noLeak fails the test where goroutines stay behind it.
-func noLeak(t *testing.T) {
-	t.Helper()
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		if !t.Failed() {
-			eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
-		}
-	})
 }
 
 func must(t testing.TB, err error) {
@@ -112,7 +76,7 @@ func loopback(t testing.TB) (net.Conn, net.Conn) {
 	})
 	dialed, err := net.Dial("tcp", l.Addr().String())
 	must(t, err)
-	return dialed, within(t, "a connection", accepted)
+	return dialed, testkit.Within(t, "a connection", accepted)
 }
 
 // frame is a frame in plain form.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/testkit"
+
 	"github.com/xtaci/smux"
 )
 
@@ -36,7 +38,7 @@ func withSmux(t *testing.T, with settings, test func(t *testing.T, p peers)) {
 		for version := 1; version <= 2; version++ {
 			for _, client := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s/v%d/client=%t", sub.name, version, client), func(t *testing.T) {
-					noLeak(t)
+					testkit.NoLeak(t)
 					here, there := sub.dial(t)
 					test(t, peer(t, here, there, version, client, with))
 				})
@@ -74,7 +76,7 @@ func (p peers) stream(t testing.TB, byUs bool) (ours *Stream, theirs *smux.Strea
 		ours, err = p.ours.Open()
 		must(t, err)
 		must(t, ours.Flush())
-		theirs = within(t, "a stream of ours", async(func() *smux.Stream {
+		theirs = testkit.Within(t, "a stream of ours", async(func() *smux.Stream {
 			st, _ := p.theirs.AcceptStream()
 			return st
 		}))
@@ -86,7 +88,7 @@ func (p peers) stream(t testing.TB, byUs bool) (ours *Stream, theirs *smux.Strea
 	})
 	theirs, err = p.theirs.OpenStream()
 	must(t, err)
-	return within(t, "a stream of the library's", accepted), theirs
+	return testkit.Within(t, "a stream of the library's", accepted), theirs
 }
 
 // transfer writes data to w and fails the test where r gets anything else. It leaves
@@ -102,10 +104,10 @@ func transfer(t testing.TB, what string, w io.Writer, r io.Reader, data []byte) 
 		_, err := io.ReadFull(r, got)
 		return err
 	})
-	if err := within(t, what+": reading", read); err != nil {
+	if err := testkit.Within(t, what+": reading", read); err != nil {
 		t.Errorf("%s: read: %v", what, err)
 	}
-	if err := within(t, what+": writing", wrote); err != nil {
+	if err := testkit.Within(t, what+": writing", wrote); err != nil {
 		t.Errorf("%s: write: %v", what, err)
 	}
 	if !bytes.Equal(got, data) {
@@ -127,7 +129,7 @@ func TestSmuxBothWays(t *testing.T) {
 			must(t, ours.Close())
 			must(t, theirs.Close())
 		}
-		eventually(t, "no stream is left", func() bool { return p.ours.NumStreams()+p.theirs.NumStreams() == 0 })
+		testkit.Eventually(t, "no stream is left", func() bool { return p.ours.NumStreams()+p.theirs.NumStreams() == 0 })
 	})
 }
 
@@ -202,7 +204,7 @@ func TestSmuxWriteTo(t *testing.T) {
 		_, err := theirs.Write(data)
 		must(t, err)
 		must(t, theirs.Close())
-		must(t, within(t, "the end", read))
+		must(t, testkit.Within(t, "the end", read))
 		if !bytes.Equal(got.Bytes(), data) {
 			t.Errorf("other bytes arrived: %d of %d", got.Len(), len(data))
 		}
@@ -220,7 +222,7 @@ func TestSmuxTheirFIN(t *testing.T) {
 			t.Error("finished before the FIN")
 		}
 		must(t, theirs.Close())
-		eventually(t, "the FIN is here", ours.Finished)
+		testkit.Eventually(t, "the FIN is here", ours.Finished)
 		got, err := io.ReadAll(ours)
 		if err != nil || !bytes.Equal(got, data) {
 			t.Errorf("%d of %d bytes: %v", len(got), len(data), err)
@@ -253,7 +255,7 @@ func TestSmuxCut(t *testing.T) {
 		ours, theirs := p.stream(t, true)
 		_, err := theirs.Write([]byte("half"))
 		must(t, err)
-		eventually(t, "the data is here", func() bool { return p.ours.unread.Load() == 4 })
+		testkit.Eventually(t, "the data is here", func() bool { return p.ours.unread.Load() == 4 })
 		must(t, p.theirs.Close())
 		got, err := io.ReadAll(ours)
 		if string(got) != "half" || err != ErrCut {
@@ -278,9 +280,9 @@ func TestSmuxCloseGivesBack(t *testing.T) {
 				_, err := theirs.Write(make([]byte, 100000))
 				return err
 			})
-			eventually(t, "the buffer is full", p.ours.paused.Load)
+			testkit.Eventually(t, "the buffer is full", p.ours.paused.Load)
 			must(t, dropped.Close())
-			must(t, within(t, "the write to a closed stream", stuck))
+			must(t, testkit.Within(t, "the write to a closed stream", stuck))
 			transfer(t, "beside it", kept, ours, randomBytes(50000))
 			if n := p.ours.unread.Load(); n != 0 {
 				t.Errorf("%d bytes are unread", n)
@@ -311,7 +313,7 @@ func TestSmuxKeepAlive(t *testing.T) {
 			with := usual
 			with.keepAlive = 5 * time.Millisecond
 			p := peer(t, ours, theirs, version, client, with)
-			eventually(t, "both ends send NOPs", func() bool { return ours.nops.Load() > 3 && theirs.nops.Load() > 3 })
+			testkit.Eventually(t, "both ends send NOPs", func() bool { return ours.nops.Load() > 3 && theirs.nops.Load() > 3 })
 			a, b := p.stream(t, true)
 			transfer(t, "to the library", a, b, randomBytes(1000))
 			transfer(t, "from the library", b, a, randomBytes(1000))
