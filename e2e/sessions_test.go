@@ -78,7 +78,7 @@ func TestSessionsOnManyCores(t *testing.T) {
 func TestAutoExpire(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--autoexpire", "1"}})
-	old := tn.slowPull(t, 300*kib) // three seconds
+	old := tn.heldPull(t, 300*kib)
 	first := field(t, tn.client.mustLog(t, "session opened"), "conv")
 	tn.client.mustLog(t, "session expired, it takes no new streams")
 	tn.exchange(t, mib)
@@ -91,6 +91,7 @@ func TestAutoExpire(t *testing.T) {
 		t.Fatalf("the old stream ended too early to show anything: %v", err)
 	default:
 	}
+	tn.target.Release()
 	must(t, <-old)
 	line, err := tn.client.WaitLog(patient(t), `msg="session closed" to=`+tn.remote+` conv=`+first+` reason="expired and idle"`)
 	if err != nil {
@@ -105,7 +106,7 @@ func TestAutoExpire(t *testing.T) {
 func TestScavengeTTL(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--autoexpire", "1", "--scavengettl", "1"}})
-	endless := tn.slowPull(t, 100*mib)
+	endless := tn.slowPull(t)
 	line := tn.client.mustLog(t, `msg="session closed"`)
 	if got := field(t, line, "reason"); !strings.Contains(got, "scavengettl is over with 1 streams open") {
 		t.Errorf("the reason is %q", got)

@@ -38,7 +38,7 @@ func TestShutdownFinishesTransfers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tn := start(t, plan{})
-			transfer := tn.slowPull(t, 200*kib) // two seconds
+			transfer := tn.heldPull(t, 200*kib)
 			pick(tn).terminate(t)
 			if pick(tn) == tn.client {
 				wait(t, "the client to refuse connections", func() bool {
@@ -49,6 +49,7 @@ func TestShutdownFinishesTransfers(t *testing.T) {
 					return err != nil
 				})
 			}
+			tn.target.Release()
 			must(t, <-transfer)
 			pick(tn).mustExit(t, 0)
 		})
@@ -62,7 +63,7 @@ func TestShutdownCutsEndlessTransfers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tn := start(t, plan{})
-			transfer := tn.slowPull(t, 100*mib)
+			transfer := tn.slowPull(t)
 			begun := time.Now()
 			pick(tn).terminate(t)
 			pick(tn).mustExit(t, 0)
@@ -120,7 +121,7 @@ func TestSecondSignal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tn := start(t, plan{})
-			transfer := tn.slowPull(t, 100*mib)
+			transfer := tn.slowPull(t)
 			p := pick(tn)
 			p.terminate(t)
 			must(t, p.Signal(os.Interrupt))

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -189,17 +190,33 @@ func (tn *tunnel) pull(t *testing.T, n int64) error {
 	return err
 }
 
-// slowPull begins a download of n bytes at about 100 KB/s and returns when some
-// have arrived. Its end comes out of the channel.
-func (tn *tunnel) slowPull(t *testing.T, n int64) <-chan error {
+// slowPull begins a download that does not end in the time of a test, of about
+// 100 KB/s, and returns when some has arrived. Its end comes out of the channel.
+func (tn *tunnel) slowPull(t *testing.T) <-chan error {
+	t.Helper()
+	return begin(t, func(ctx context.Context, progress lab.Progress) error {
+		_, err := lab.PullSlow(ctx, tn.dial, 100*mib, progress)
+		return err
+	})
+}
+
+// heldPull begins a download of n bytes, whose second half comes when the target's
+// Release is called, and returns when some have arrived. Its end comes out of the
+// channel.
+func (tn *tunnel) heldPull(t *testing.T, n int64) <-chan error {
+	t.Helper()
+	return begin(t, func(ctx context.Context, progress lab.Progress) error {
+		_, err := lab.PullHeld(ctx, tn.dial, n, progress)
+		return err
+	})
+}
+
+func begin(t *testing.T, pull func(context.Context, lab.Progress) error) <-chan error {
 	t.Helper()
 	begun, done := make(chan struct{}), make(chan error, 1)
 	var once sync.Once
 	ctx := patient(t)
-	go func() {
-		_, err := lab.PullSlow(ctx, tn.dial, n, func(int64) { once.Do(func() { close(begun) }) })
-		done <- err
-	}()
+	go func() { done <- pull(ctx, func(int64) { once.Do(func() { close(begun) }) }) }()
 	select {
 	case <-begun:
 	case err := <-done:

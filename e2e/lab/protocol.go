@@ -7,6 +7,7 @@ import "encoding/binary"
 const (
 	opGet   = 'G' // the target sends n bytes of newData(n), then EOF
 	opSlow  = 'S' // as opGet, slowChunk bytes every slowPause
+	opHeld  = 'H' // as opGet, the second half once Release was called
 	opFile  = 'F' // the target sends its file, then EOF; n is not used
 	opPut   = 'P' // the target reads n bytes, answers with their SHA-256 and closes
 	opEcho  = 'E' // the target sends back what it reads until EOF; n is not used

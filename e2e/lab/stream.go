@@ -56,6 +56,31 @@ func (s *slowly) Read(b []byte) (int, error) {
 	}
 }
 
+// held is a reader of two parts. Before the second it waits for Release.
+type held struct {
+	t          *Target
+	r          io.Reader
+	first, all uint64 // bytes left of the first part, and of both
+}
+
+func (h *held) Read(b []byte) (int, error) {
+	switch {
+	case h.all == 0:
+		return 0, io.EOF
+	case h.first == 0:
+		select {
+		case <-h.t.release:
+		case <-h.t.ctx.Done():
+			return 0, context.Cause(h.t.ctx)
+		}
+		h.first = h.all
+	}
+	n, err := h.r.Read(b[:min(uint64(len(b)), h.first)])
+	h.first -= uint64(n)
+	h.all -= uint64(n)
+	return n, err
+}
+
 // closeWrite sends EOF and leaves the other direction open.
 func closeWrite(conn net.Conn) error {
 	half, ok := conn.(interface{ CloseWrite() error })

@@ -24,6 +24,7 @@ type Target struct {
 	accepted atomic.Int64
 	received atomic.Int64
 	file     atomic.Pointer[string]
+	release  chan struct{} // a token for each half that opHeld holds back
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -36,7 +37,7 @@ func StartTarget(addr string) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
-	t := &Target{ln: ln, conns: make(map[net.Conn]struct{})}
+	t := &Target{ln: ln, conns: make(map[net.Conn]struct{}), release: make(chan struct{}, 1)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.wg.Go(t.accept)
 	return t, nil
@@ -75,6 +76,14 @@ func (t *Target) WaitIdle(ctx context.Context) error {
 		return fmt.Errorf("%w, %d are open", err, t.Open())
 	}
 	return nil
+}
+
+// Release lets one PullHeld come to its end.
+func (t *Target) Release() {
+	select {
+	case t.release <- struct{}{}:
+	case <-t.ctx.Done():
+	}
 }
 
 // ServeFile sets the file that Fetch receives.
@@ -136,6 +145,8 @@ func (t *Target) answer(conn net.Conn) error {
 		return finish(conn, io.LimitReader(newData(n), int64(n)))
 	case opSlow:
 		return finish(conn, &slowly{t.ctx, io.LimitReader(newData(n), int64(n))})
+	case opHeld:
+		return finish(conn, &held{t, newData(n), n / 2, n})
 	case opFile:
 		return t.sendFile(conn)
 	case opPut:

@@ -53,6 +53,12 @@ func PullSlow(ctx context.Context, dial Dial, n int64, progress Progress) (Resul
 	return pull(ctx, dial, opSlow, n, progress)
 }
 
+// PullHeld is Pull, but the target sends the second half only once its Release was
+// called.
+func PullHeld(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
+	return pull(ctx, dial, opHeld, n, progress)
+}
+
 func pull(ctx context.Context, dial Dial, op byte, n int64, progress Progress) (Result, error) {
 	var res Result
 	c, err := open(ctx, dial)

@@ -59,6 +59,26 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
+// The second half of a held transfer comes when it is released, not before.
+func TestPullHeld(t *testing.T) {
+	target := testTarget(t, "127.0.0.1:0")
+	ctx := deadline(t)
+	released := false
+	for _, n := range []int64{2, 3, 300_000} {
+		released = false
+		_, err := PullHeld(ctx, DialTo(target.Addr()), n, func(done int64) {
+			if done > n/2 && !released {
+				t.Errorf("%d of %d bytes came before the release", done, n)
+			}
+			if done == n/2 {
+				released = true
+				target.Release()
+			}
+		})
+		must(t, err)
+	}
+}
+
 func checkResult(t *testing.T, what string, res Result, n, told int64) {
 	t.Helper()
 	if res.Bytes != n || told != n || n > 0 && (res.Duration <= 0 || res.First <= 0 || res.Rate() <= 0) {
