@@ -31,16 +31,27 @@ func (s *Session) tick() {
 		return
 	}
 	still := time.Duration(now() - s.out.last.Load())
-	// A little sooner than must be: the last one went out just after its tick.
-	if still >= s.keepAlive()-s.keepAlive()/64 {
+	if still >= s.keepAlive()-s.early() {
 		s.nudge()
 		still = 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.timer.Reset(max(min(s.keepAlive()-still, s.cfg.Patience-silent), time.Millisecond))
+		s.timer.Reset(max(min(s.until(s.keepAlive()-still), s.cfg.Patience-silent), time.Millisecond))
 	}
+}
+
+// early is by how much a keepalive may come sooner than it must.
+func (s *Session) early() time.Duration { return s.keepAlive() / 64 }
+
+// until is how long to wait for what is due in d. It is due at the same moment in many
+// sessions: to wake an idle program up, and its peer's, costs more than what it does
+// then.
+func (s *Session) until(d time.Duration) time.Duration {
+	grid := s.early()
+	past := time.Duration(now()+int64(d)) % grid
+	return d - (past+grid)%grid // the clock of a test may be before begin
 }
 
 // answer answers a frame that says nothing, so that the peer hears us as often.

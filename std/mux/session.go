@@ -92,7 +92,7 @@ func New(conn net.Conn, cfg Config) *Session {
 	s.out = newGatherer(conn, cfg.Segment, cfg.Before)
 	s.heard.Store(now())
 	s.mu.Lock()
-	s.timer = time.AfterFunc(s.keepAlive(), s.tick)
+	s.timer = time.AfterFunc(s.until(s.keepAlive()), s.tick)
 	s.mu.Unlock()
 	go s.receive()
 	return s
