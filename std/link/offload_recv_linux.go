@@ -2,6 +2,7 @@ package link
 
 import (
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,8 @@ type receiver struct {
 	zones zones
 	lent  []*recvBlock // for dialRecv messages each; nil while none is held
 	in    []inbound
+	lull  lull
+	pause time.Duration // before the next call
 
 	read func(fd uintptr) bool // made once: a closure a call would be an allocation a call
 	n    int
@@ -93,6 +96,7 @@ func (r *receiver) call(fd uintptr) bool {
 
 // recv keeps what it has borrowed until the next call finds nothing to read.
 func (r *receiver) recv() ([]inbound, error) {
+	r.rest()
 	for i := range r.msgs {
 		h := &r.msgs[i].hdr
 		h.Namelen = uint32(unsafe.Sizeof(r.names[i]))
@@ -105,12 +109,25 @@ func (r *receiver) recv() ([]inbound, error) {
 		return nil, r.err
 	}
 	r.in = r.in[:0]
+	bytes, merged := 0, false
 	for i := range r.n {
 		m := &r.msgs[i]
 		data := r.room(i)[:m.len]
 		in := inbound{data: data, size: len(data), from: fromRaw(&r.names[i], &r.zones)}
 		parseControl(r.ctrl[i].b[:m.hdr.Controllen], &in)
 		r.in = append(r.in, in)
+		bytes += len(data)
+		merged = merged || in.size < len(data)
 	}
+	r.pause = r.lull.pause(time.Now(), r.n, bytes, len(r.msgs), merged)
 	return r.in, nil
+}
+
+// rest pauses, where it is time for that. What was received last is done with by now.
+func (r *receiver) rest() {
+	if r.pause == 0 {
+		return
+	}
+	left := unix.NsecToTimespec(int64(r.pause))
+	_ = unix.Nanosleep(&left, nil) // a shorter one, because of a signal, is as good
 }
