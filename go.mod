@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/golang/snappy v1.0.0
+	github.com/klauspost/reedsolomon v1.14.2
 	github.com/xtaci/kcp-go/v5 v5.6.72
 	github.com/xtaci/qpp v1.1.25
 	github.com/xtaci/smux v1.5.56
@@ -17,7 +18,6 @@ require (
 	github.com/coreos/go-iptables v0.8.0 // indirect
 	github.com/google/gopacket v1.1.19 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
-	github.com/klauspost/reedsolomon v1.14.2 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/stretchr/testify v1.10.0 // indirect
 	github.com/tjfoc/gmsm v1.4.1 // indirect

@@ -52,7 +52,7 @@ func newEchoServer(t *testing.T) *echoServer {
 	if e.link, err = link.Listen(context.Background(), opt, "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	lis, err := kcp.ServeConn(nil, c.DataShard, c.ParityShard, e.link)
+	lis, err := kcp.ServeConn(nil, 0, 0, e.link)
 	if err != nil {
 		t.Fatal(err)
 	}

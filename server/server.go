@@ -40,7 +40,7 @@ func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	failed := make(chan error, len(links)*each)
 	for _, l := range links {
 		for _, lane := range l.Lanes(each) {
-			lis, err := kcp.ServeConn(nil, s.cfg.DataShard, s.cfg.ParityShard, lane)
+			lis, err := kcp.ServeConn(nil, 0, 0, lane)
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kcptun/std/link"
+	"kcptun/std/link/fec"
 	"kcptun/std/mux"
 )
 
@@ -129,6 +130,7 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 	}
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: c.RateLimit,
+		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
 		Stats: stats, Log: log, Plain: os.Getenv(OffloadEnv) == "off",
 	}, nil
 }

@@ -241,13 +241,13 @@ func TestStockSessionOverOurLink(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			c := testConfig(Server)
-			c.Crypt, c.MTU = name, link.MaxDatagram
+			c.Crypt, c.MTU, c.DataShard, c.ParityShard = name, link.MaxDatagram, 2, 1
 			l, err := link.Listen(context.Background(), linkOptions(t, c), "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			lis, err := kcp.ServeConn(nil, 2, 1, l)
+			lis, err := kcp.ServeConn(nil, 0, 0, l)
 			if err != nil {
 				t.Fatal(err)
 			}

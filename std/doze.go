@@ -25,6 +25,10 @@ const briefTalk = 8
 // dozer slows the clock of a session down while nothing happens. kcp-go does not
 // arm its next tick anew when its interval changes, so after waking up the dozer
 // ticks in its place, until the tick that was pending must have come.
+//
+// To wake an idle program up costs more than what it does then. So after waking up
+// there is no tick where KCP has nothing to do, and what is due at about the same
+// time in many sessions is due at the same time.
 type dozer struct {
 	kcp  *kcp.UDPSession
 	peer *link.Peer
@@ -36,6 +40,7 @@ type dozer struct {
 	seen   uint64    // the peer's activity at the last look
 	woken  time.Time // zero: kcp-go's own clock runs
 	before uint64    // the peer's activity when woken
+	asleep bool
 	closed bool
 }
 
@@ -43,15 +48,27 @@ func newDozer(k *kcp.UDPSession, peer *link.Peer, cfg *Config) *dozer {
 	d := &dozer{kcp: k, peer: peer, cfg: cfg, fast: time.Duration(cfg.Interval) * time.Millisecond}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.timer = time.AfterFunc(dozeCheck, d.look)
+	d.timer = time.AfterFunc(together(dozeCheck, dozeCheck), d.look)
 	return d
+}
+
+var clock = time.Now() // the origin of what is due together
+
+// together is how long it is to the next multiple of grid that is d or more away, the
+// same moment for all sessions.
+func together(d, grid time.Duration) time.Duration {
+	at := time.Since(clock) + d
+	return d + (grid-at%grid)%grid
 }
 
 // look runs at the end of each timer.
 func (d *dozer) look() {
 	d.mu.Lock()
-	ticking := !d.woken.IsZero()
+	ticking, asleep := !d.woken.IsZero(), d.asleep
 	d.mu.Unlock()
+	if asleep {
+		return // since the timer fired
+	}
 	settled := time.Since(d.peer.Heard()) >= d.fast/2 // kcp-go has what came
 	if ticking {
 		if err := d.tick(); err != nil {
@@ -60,7 +77,7 @@ func (d *dozer) look() {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	if d.closed || d.asleep {
 		return
 	}
 	activity := d.peer.Activity()
@@ -74,10 +91,10 @@ func (d *dozer) look() {
 	case idle:
 		d.sleep()
 	case ticking && time.Since(d.woken) < dozeInterval*time.Millisecond:
-		d.timer.Reset(d.fast)
+		d.timer.Reset(together(d.fast/2, d.fast/2))
 	default:
 		d.woken = time.Time{}
-		d.timer.Reset(dozeCheck)
+		d.timer.Reset(together(dozeCheck, dozeCheck))
 	}
 }
 
@@ -93,7 +110,9 @@ func (d *dozer) tick() error {
 
 // sleep slows the clock down until the peer sends or is sent something.
 func (d *dozer) sleep() {
-	d.woken = time.Time{}
+	d.woken, d.asleep = time.Time{}, true
+	d.timer.Stop()
+	d.peer.Rest()
 	d.kcp.SetNoDelay(d.cfg.NoDelay, dozeInterval, d.cfg.Resend, d.cfg.NoCongestion)
 	d.peer.OnActivity(d.wake)
 	if d.peer.Activity() != d.seen { // meanwhile
@@ -110,8 +129,50 @@ func (d *dozer) wake() {
 		return
 	}
 	d.kcp.SetNoDelay(d.cfg.NoDelay, d.cfg.Interval, d.cfg.Resend, d.cfg.NoCongestion)
-	d.woken, d.before = time.Now(), d.seen
-	d.timer.Reset(d.fast)
+	d.woken, d.before, d.asleep = time.Now(), d.seen, false
+	d.attend()
+}
+
+// attend sees to it that what comes now is acknowledged within an interval; d.mu is
+// held.
+func (d *dozer) attend() {
+	d.timer.Reset(together(d.fast/2, d.fast/2))
+	d.peer.OnAnswer(d.answered)
+	d.peer.OnQuiet(d.settle)
+}
+
+// answered is called when all that the peer has sent was acknowledged with what was
+// sent to it. The next thing to be done is to send that again if it is lost.
+func (d *dozer) answered() {
+	rto := time.Duration(d.kcp.GetRTO()) * time.Millisecond
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.woken.IsZero() {
+		return
+	}
+	d.timer.Reset(together(rto, d.fast))
+	d.peer.OnActivity(d.again)
+}
+
+// again is called when more has come after that.
+func (d *dozer) again() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed && !d.woken.IsZero() {
+		d.attend()
+	}
+}
+
+// settle is called when kcp-go has the acknowledgement of all that was sent.
+func (d *dozer) settle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	activity := d.peer.Activity()
+	if d.closed || d.woken.IsZero() || activity-d.before > briefTalk || d.peer.Busy() {
+		return
+	}
+	d.seen = activity
+	d.sleep()
 }
 
 func (d *dozer) close() {

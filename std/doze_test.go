@@ -1,72 +1,131 @@
 package std
 
 import (
-	"context"
 	"io"
-	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
-
-	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
 
-// A burst after idleness that fills the window, and is lost whole, is sent again
-// after the timeout of KCP. It used to wait for kcp-go's next tick, which is 5 s away
-// while a session dozes.
-func TestBurstAfterDozingIsSentAgain(t *testing.T) {
+// soon is far below the 5 s after which kcp-go's next tick comes while a session
+// dozes, and far above what is waited for.
+const soon = 3 * time.Second
+
+// newDozing is a tunnel over a cable, with a stream. Both sessions are asleep.
+func newDozing(t *testing.T) (*tunnel, *testkit.Cable) {
+	t.Helper()
 	cc, sc := testConfig(Client), testConfig(Server)
 	cc.NoComp, sc.NoComp = true, true
-	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
-	defer cancel()
-	sl, err := link.Listen(ctx, linkOptions(t, sc), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var way *testkit.Cable
+	u := newTunnelBy(t, cc, sc, func(server net.Addr) net.Addr {
+		way = testkit.NewCable(t, server)
+		return way.Addr()
+	})
+	u.doze(t)
+	return u, way
+}
+
+// doze waits until both sessions are asleep.
+func (u *tunnel) doze(t *testing.T) {
+	t.Helper()
+	for _, s := range []*Session{u.client, u.server} {
+		testkit.Eventually(t, "a session falls asleep", func() bool {
+			s.doze.mu.Lock()
+			defer s.doze.mu.Unlock()
+			return s.doze.asleep
+		})
 	}
-	lis, err := kcp.ServeConn(nil, sc.DataShard, sc.ParityShard, sl)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeListener(sl, lis)
-	way := testkit.NewCable(t, sl.LocalAddr())
-	cl, err := link.Dial(ctx, linkOptions(t, cc), way.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := NewSessions(cc).Client(cl, rand.Uint32())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close(nil)
-	near, err := client.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := lis.AcceptKCP()
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := NewSessions(sc).Server(ctx, k, sl, func(string, any, any) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close(nil)
-	far, err := server.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(4 * dozeCheck) // both doze; where they do not, the test shows nothing
+}
+
+// A burst after idleness that fills the window, and is lost whole, is sent again
+// after the timeout of KCP. It used to wait for kcp-go's next tick.
+func TestBurstAfterDozingIsSentAgain(t *testing.T) {
+	u, way := newDozing(t)
 	way.Cut.Store(true)
 	time.AfterFunc(300*time.Millisecond, func() { way.Cut.Store(false) })
 	const size = 256 << 10 // more than the window
-	go func() { _, _ = near.Write(make([]byte, size)) }()
+	go func() { _, _ = u.near.Write(make([]byte, size)) }()
 	begun := time.Now()
-	if _, err := io.ReadFull(far, make([]byte, size)); err != nil {
+	if _, err := io.ReadFull(u.far, make([]byte, size)); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begun); took > 3*time.Second {
+	if took := time.Since(begun); took > soon {
 		t.Errorf("took %v after 0.3 s without a network", took)
+	}
+}
+
+// pass moves one byte over a stream.
+func pass(t *testing.T, from io.Writer, to io.Reader) {
+	t.Helper()
+	if _, err := from.Write([]byte{'x'}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An answer to what has woken a session up carries all that KCP owes then, so the
+// session waits with its next tick. When the answer is lost, it does not wait long.
+func TestAnswerAfterDozingIsSentAgain(t *testing.T) {
+	u, way := newDozing(t)
+	pass(t, u.near, u.far)
+	way.Cut.Store(true)
+	time.AfterFunc(100*time.Millisecond, func() { way.Cut.Store(false) })
+	begun := time.Now()
+	pass(t, u.far, u.near)
+	if took := time.Since(begun); took > soon {
+		t.Errorf("took %v after 0.1 s without a network", took)
+	}
+}
+
+// What comes after the answer is acknowledged as if there had been none.
+func TestMoreAfterTheAnswer(t *testing.T) {
+	u, _ := newDozing(t)
+	for range 3 {
+		pass(t, u.near, u.far)
+		pass(t, u.far, u.near)
+		pass(t, u.near, u.far)
+		begun := time.Now()
+		testkit.Eventually(t, "all is acknowledged", func() bool { return u.client.peer.InFlight() == 0 })
+		if took := time.Since(begun); took > soon {
+			t.Errorf("acknowledged after %v", took)
+		}
+		u.doze(t)
+	}
+}
+
+// A keepalive wakes both ends up, and they fall asleep again at their first chance.
+func TestDozesAgainAfterKeepalive(t *testing.T) {
+	u, _ := newDozing(t)
+	for range 3 {
+		before := u.server.peer.Activity()
+		if err := u.client.mux.Nop(); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, "the server has heard of it", func() bool { return u.server.peer.Activity() != before })
+		u.doze(t)
+		for _, s := range []*Session{u.client, u.server} {
+			if n := s.peer.InFlight(); n != 0 {
+				t.Errorf("asleep with %d segments in flight", n)
+			}
+		}
+	}
+}
+
+func TestTogether(t *testing.T) {
+	const grid = 50 * time.Millisecond
+	for _, d := range []time.Duration{0, time.Nanosecond, grid - 1, grid, 7*grid + 3} {
+		before := time.Since(clock)
+		wait := together(d, grid)
+		after := time.Since(clock)
+		if (after+wait)/grid*grid < before+wait { // the clock was read between the two
+			t.Errorf("%v later: waiting %v does not end at a multiple", d, wait)
+		}
+		if wait < d || wait >= d+grid {
+			t.Errorf("%v later: waiting %v", d, wait)
+		}
 	}
 }

@@ -128,6 +128,13 @@ func linkOptions(t testing.TB, c *Config) link.Options {
 // newTunnel makes a session over UDP on this machine, as the two programs do.
 func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
 	t.Helper()
+	return newTunnelBy(t, cc, sc, func(server net.Addr) net.Addr { return server })
+}
+
+// newTunnelBy is newTunnel, but the client sends to what way makes of the server's
+// address.
+func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Addr) *tunnel {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	u := new(tunnel)
@@ -136,11 +143,11 @@ func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lis, err := kcp.ServeConn(nil, sc.DataShard, sc.ParityShard, u.serverLink)
+	lis, err := kcp.ServeConn(nil, 0, 0, u.serverLink)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.clientLink, err = link.Dial(ctx, linkOptions(t, cc), u.serverLink.LocalAddr().String())
+	u.clientLink, err = link.Dial(ctx, linkOptions(t, cc), way(u.serverLink.LocalAddr()).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func NewSessions(cfg *Config) *Sessions {
 
 // Client starts a session over a link that it owns from now on.
 func (f *Sessions) Client(l *link.Conn, conv uint32) (*Session, error) {
-	k, err := kcp.NewConn4(conv, l.Peer(), nil, f.cfg.DataShard, f.cfg.ParityShard, false, l)
+	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, l)
 	if err != nil {
 		return nil, err
 	}
@@ -110,21 +110,14 @@ func (f *Sessions) tune(k *kcp.UDPSession, l *link.Conn) {
 	k.SetWriteDelay(false)
 	k.SetNoDelay(c.NoDelay, c.Interval, c.Resend, c.NoCongestion)
 	k.SetWindowSize(c.SndWnd, c.RcvWnd)
-	k.SetMtu(c.MTU - l.Overhead()) // kcp-go was given no cipher and does not subtract it
+	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of what the link adds
 	k.SetACKNoDelay(c.AckNodelay)
 }
 
 // segment is the number of stream bytes in a full KCP segment.
 func (f *Sessions) segment(l *link.Conn) int {
-	size := f.cfg.MTU - l.Overhead() - kcp.IKCP_OVERHEAD
-	if f.cfg.DataShard > 0 && f.cfg.ParityShard > 0 {
-		size -= fecOverhead
-	}
-	return size
+	return f.cfg.MTU - l.Overhead() - kcp.IKCP_OVERHEAD
 }
-
-// fecOverhead is the FEC header's bytes: sequence, type and size.
-const fecOverhead = 8
 
 func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
 	s := &Session{

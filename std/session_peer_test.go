@@ -61,7 +61,7 @@ func rawServer(t *testing.T, ctx context.Context, words string) error {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	lis, err := kcp.ServeConn(nil, c.DataShard, c.ParityShard, l)
+	lis, err := kcp.ServeConn(nil, 0, 0, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func rawServer(t *testing.T, ctx context.Context, words string) error {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	near, err := kcp.NewConn4(7, d.Peer(), nil, c.DataShard, c.ParityShard, false, d)
+	near, err := kcp.NewConn4(7, d.Peer(), nil, 0, 0, false, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func stranger(t *testing.T, cc *Config, answer func(k *kcp.UDPSession)) (*Sessio
 	if err != nil {
 		t.Fatal(err)
 	}
-	lis, err := kcp.ServeConn(nil, 10, 3, l)
+	lis, err := kcp.ServeConn(nil, 0, 0, l)
 	if err != nil {
 		t.Fatal(err)
 	}

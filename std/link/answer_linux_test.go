@@ -68,7 +68,7 @@ func TestAnswerComesFromTheAddressAsked(t *testing.T) {
 			ok := t.Run(c.name+"/"+how.name, func(t *testing.T) {
 				l := l.as(t)
 				opt, book := options(newAES())
-				opt.Plain, opt.Buffer = how.plain, 1<<20
+				opt.Plain, opt.Buffer, opt.DataShards, opt.ParityShards = how.plain, 1<<20, 10, 3
 				server := l.listenUDP(opt, c.local)
 				way := newGate(server)
 				segments := segmenting(t, server)
@@ -89,7 +89,7 @@ func TestAnswerComesFromTheAddressAsked(t *testing.T) {
 					t.Errorf("gave segmentation up: %q", gaveUp)
 				}
 				last := len(clients) - 1
-				near, far := sessions(t, clients[last], server, 10, 3)
+				near, far := sessions(t, clients[last], server)
 				exchange(t, near, far, 1<<18)
 			})
 			if !ok {

@@ -13,6 +13,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/link"
+	"kcptun/std/link/fec"
 )
 
 // benchDatagram is the default MTU: the size of a datagram of a bulk transfer.
@@ -33,6 +34,10 @@ func benchSealers(tb testing.TB) []benchSealer {
 		}
 		return link.NewCFB(block)
 	}
+	own, err := link.NewAESCFB(key)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	block, err := aes.NewCipher(key[:16])
 	if err != nil {
 		tb.Fatal(err)
@@ -42,7 +47,7 @@ func benchSealers(tb testing.TB) []benchSealer {
 		tb.Fatal(err)
 	}
 	return []benchSealer{
-		{"aes", cfb(kcp.NewAESBlockCrypt(key))},
+		{"aes", own},
 		{"aes-128-gcm", link.NewAEAD(gcm)},
 		{"salsa20", cfb(kcp.NewSalsa20BlockCrypt(key))},
 		{"null", link.Plain{}},
@@ -105,15 +110,19 @@ func BenchmarkParsePacket(b *testing.B) {
 }
 
 // BenchmarkConn is the whole way of a datagram, one way over loopback: sealed,
-// sent, received, opened, checked.
+// sent, received, opened, checked. With FEC the parity is part of it.
 func BenchmarkConn(b *testing.B) {
 	for _, s := range benchSealers(b) {
-		b.Run(s.name, func(b *testing.B) { benchConn(b, s.Sealer) })
+		b.Run(s.name, func(b *testing.B) { benchConn(b, s.Sealer, 0, 0) })
+		b.Run(s.name+"-fec", func(b *testing.B) { benchConn(b, s.Sealer, 10, 3) })
 	}
 }
 
-func benchConn(b *testing.B, s link.Sealer) {
-	opt := link.Options{Sealer: s, Buffer: 4 << 20, Stats: new(link.Stats), Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+func benchConn(b *testing.B, s link.Sealer, dataShards, parityShards int) {
+	opt := link.Options{
+		Sealer: s, Buffer: 4 << 20, Stats: new(link.Stats), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		DataShards: dataShards, ParityShards: parityShards,
+	}
 	server, err := link.Listen(b.Context(), opt, "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -127,7 +136,7 @@ func benchConn(b *testing.B, s link.Sealer) {
 		defer close(done)
 		benchReceive(server, credit)
 	}()
-	packet := benchPacket(s)
+	packet := benchPacket(s)[fec.Header:]
 	lost := 0
 	b.SetBytes(benchDatagram)
 	b.ReportAllocs()

@@ -31,16 +31,17 @@ func TestConnCarriesKCP(t *testing.T) {
 			}
 			t.Run("udp/"+name, func(t *testing.T) {
 				opt, _ := options(form.sealer)
-				opt.Buffer = 1 << 20
+				opt.Buffer, opt.DataShards, opt.ParityShards = 1<<20, shards[0], shards[1]
 				client, server := udpConns(t, opt, "127.0.0.1")
-				c, s := sessions(t, client, server, shards[0], shards[1])
+				c, s := sessions(t, client, server)
 				exchange(t, c, s, 2<<20)
 			})
 			t.Run("memory/"+name, func(t *testing.T) {
 				opt, _ := options(form.sealer)
+				opt.DataShards, opt.ParityShards = shards[0], shards[1]
 				near, far := fakePair()
 				client, server := fakeConns(t, near, far, opt)
-				c, s := sessions(t, client, server, shards[0], shards[1])
+				c, s := sessions(t, client, server)
 				exchange(t, c, s, 2<<20)
 			})
 		}
@@ -62,7 +63,7 @@ func TestConnServesPeers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.Close()
-		c, s := dialSession(t, client, listener, 0, 0)
+		c, s := dialSession(t, client, listener)
 		exchange(t, c, s, 10_000)
 	}
 }
@@ -148,6 +149,7 @@ func TestConnSealsWhatItSends(t *testing.T) {
 	}{{"plain", Plain{}, true}, {"aes", newAES(), false}, {"aes-128-gcm", newGCM(testkit.RandomBytes(3, 32)), false}} {
 		t.Run(form.name, func(t *testing.T) {
 			opt, _ := options(form.sealer)
+			opt.DataShards, opt.ParityShards = 10, 3
 			_, server := udpConns(t, opt, "127.0.0.1")
 			between := newProxy(t, server.LocalAddr())
 			client, err := Dial(context.Background(), opt, between.front.LocalAddr().String())
@@ -155,7 +157,7 @@ func TestConnSealsWhatItSends(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer client.Close()
-			c, s := sessions(t, client, server, 10, 3)
+			c, s := sessions(t, client, server)
 			text := bytes.Repeat(marker, 200)
 			for _, way := range [][2]io.ReadWriter{{c, s}, {s, c}} {
 				if _, err := way[0].Write(text); err != nil {

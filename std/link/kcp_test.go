@@ -71,19 +71,19 @@ func tune(k *kcp.UDPSession, l *Conn) {
 
 // sessions starts kcp-go at both ends of a pair of links. A first byte has gone
 // from the client to the server when it returns.
-func sessions(t testing.TB, client, server *Conn, dataShards, parityShards int) (c, s *kcp.UDPSession) {
+func sessions(t testing.TB, client, server *Conn) (c, s *kcp.UDPSession) {
 	t.Helper()
-	listener, err := kcp.ServeConn(nil, dataShards, parityShards, server)
+	listener, err := kcp.ServeConn(nil, 0, 0, server)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	return dialSession(t, client, listener, dataShards, parityShards)
+	return dialSession(t, client, listener)
 }
 
-func dialSession(t testing.TB, client *Conn, listener *kcp.Listener, dataShards, parityShards int) (c, s *kcp.UDPSession) {
+func dialSession(t testing.TB, client *Conn, listener *kcp.Listener) (c, s *kcp.UDPSession) {
 	t.Helper()
-	c, err := kcp.NewConn4(rand.Uint32(), client.Peer(), nil, dataShards, parityShards, false, client)
+	c, err := kcp.NewConn4(rand.Uint32(), client.Peer(), nil, 0, 0, false, client)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 // their bytes both ways at the same time.
 func TestLanesCarryKCP(t *testing.T) {
 	opt, _ := options(newAES())
-	opt.Buffer = 1 << 20
+	opt.Buffer, opt.DataShards, opt.ParityShards = 1<<20, 10, 3
 	server, err := Listen(context.Background(), opt, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +31,7 @@ func TestLanesCarryKCP(t *testing.T) {
 	}
 	sessions := make(chan accepted)
 	for i, conn := range server.Lanes(3) {
-		listener, err := kcp.ServeConn(nil, 10, 3, conn)
+		listener, err := kcp.ServeConn(nil, 0, 0, conn)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestLanesCarryKCP(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { client.Close() })
-			c, err := kcp.NewConn4(7, client.Peer(), nil, 10, 3, false, client)
+			c, err := kcp.NewConn4(7, client.Peer(), nil, 0, 0, false, client)
 			if err != nil {
 				t.Fatal(err)
 			}

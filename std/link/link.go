@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/link/fec"
 )
 
 // MaxDatagram is the largest UDP payload in bytes that the link sends. Stock
@@ -32,6 +34,9 @@ type Options struct {
 	Stats     *Stats       // shared by all links of a program
 	Log       *slog.Logger // never nil
 	Plain     bool         // one datagram per system call, no offloads
+
+	DataShards, ParityShards int        // of the groups that are sent, see package fec; 0 turns parity off
+	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
 }
 
 // Conn is a net.PacketConn over sealed datagrams. It deliberately is not, and
@@ -55,6 +60,9 @@ type Conn struct {
 var _ net.PacketConn = (*Conn)(nil)
 
 func newConn(sock carrier, opt Options, only netip.AddrPort) *Conn {
+	if opt.Codes == nil {
+		opt.Codes = new(fec.Codes)
+	}
 	c := &Conn{sock: sock, opt: opt, closed: make(chan struct{})}
 	c.peers = newPeers(only, opt.RateLimit, c.closed)
 	c.in = intake{Conn: c, refill: c.receive}
@@ -75,12 +83,23 @@ type intake struct {
 	inbox []inbound
 	now   int64 // unix nanoseconds when inbox arrived
 	last  *Peer // the source of the datagram before
+	quiet *Peer // to be told so when kcp-go has the packet that was handed out last
+
+	rebuilt [][]byte // packets of last that were lost and restored, to be handed out
+	spare   []byte   // where they are
 }
 
 // next is ReadFrom.
 func (t *intake) next(p []byte) (int, net.Addr, error) {
 	for {
-		for len(t.inbox) > 0 {
+		if len(t.rebuilt) > 0 {
+			return t.handOut(p), t.last, nil
+		}
+		if t.quiet != nil {
+			t.quiet.quiet.call()
+			t.quiet = nil
+		}
+		for len(t.inbox) > 0 && len(t.rebuilt) == 0 {
 			in := &t.inbox[0]
 			if len(in.data) == 0 {
 				if in.size == 0 {
@@ -92,6 +111,9 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 			if packet, peer := t.admit(in.next(), in); peer != nil {
 				return copy(p, packet), peer, nil
 			}
+		}
+		if len(t.rebuilt) > 0 {
+			continue
 		}
 		var err error
 		if t.inbox, t.now, err = t.refill(); err != nil {
@@ -119,8 +141,9 @@ func (c *Conn) receive() (inbox []inbound, now int64, err error) {
 	}
 }
 
-// admit runs the checks on a datagram and returns the packet in it and its
-// peer, or nil. Nothing is allocated for a datagram that fails one of them.
+// admit runs the checks on a datagram and returns the packet of KCP in it and its
+// peer, or nil where there is none, as in parity. Nothing is allocated for a datagram
+// that fails one of them.
 func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 	st := t.opt.Stats
 	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
@@ -153,27 +176,36 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		t.last = t.peers.get(in.from)
 	}
 	t.last.received(h, t.now, in.at)
+	if t.last.isQuiet() {
+		t.quiet = t.last
+	}
+	switch {
+	case h.Framed:
+		t.decode(h, packet)
+		packet = packet[fecHeader:]
+	case h.Kind == Parity:
+		t.decode(h, packet)
+		return nil, nil
+	}
 	return packet, t.last
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this
-// link. It returns the length of the whole datagram, so that kcp-go's counter
-// OutBytes includes the seal. It blocks while the peer is above its rate limit
-// or the socket takes no more, and fails only when the link is closed.
+// link, and with it the parity of the group that it is the last of. It returns the
+// length of the whole datagram, so that kcp-go's counter OutBytes includes what the
+// link adds. It blocks while the peer is above its rate limit or the socket takes no
+// more, and fails only when the link is closed.
 func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer, ok := addr.(*Peer)
 	if !ok {
 		return 0, &net.AddrError{Err: "not a peer of this link", Addr: fmt.Sprint(addr)}
 	}
-	n := len(p) + c.opt.Sealer.Overhead()
-	if !peer.pace(n) || c.isClosed() {
-		return 0, net.ErrClosed
+	h, ok := ParsePacket(p)
+	peer.sent(h)
+	if ok && h.Kind == Segments && !h.Framed && c.opt.coded() && len(p) <= fec.MaxPacket-fec.Header {
+		return c.postCoded(peer, h.Conv, p)
 	}
-	peer.sent(p)
-	if err := c.out.put(peer, p); err != nil {
-		return 0, err
-	}
-	return n, nil
+	return c.post(peer, p)
 }
 
 // sendFailed is told of datagrams that the system refused. They are lost like
@@ -205,8 +237,14 @@ func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
 // clamped socket buffer), with its cure, or "".
 func (c *Conn) Advice() string { return c.sock.advice() }
 
-// Overhead is the number of bytes that sealing adds to a packet.
-func (c *Conn) Overhead() int { return c.opt.Sealer.Overhead() }
+// Overhead is the number of bytes that the link adds to a packet.
+func (c *Conn) Overhead() int {
+	n := c.opt.Sealer.Overhead()
+	if c.opt.coded() {
+		n += fec.Header
+	}
+	return n
+}
 
 // LocalAddr is the address of the socket.
 func (c *Conn) LocalAddr() net.Addr { return c.sock.localAddr() }

@@ -20,9 +20,11 @@ const (
 	fecParity   = 0xf2
 	fecOOB      = 0xf3
 	cmdPush     = 81
+	cmdAck      = 82
 	cmdLast     = 84
 	offsetCmd   = 4
 	offsetWnd   = 6
+	offsetTS    = 8
 	offsetSN    = 12
 	offsetUna   = 16
 	offsetLen   = 20
@@ -38,6 +40,7 @@ type Packet struct {
 	Next uint32 // one above the highest sequence number pushed; only with Push
 
 	Window uint16 // segments that the sender has room for; only with Segments
+	Framed bool   // the segments follow a FEC header; only with Segments
 }
 
 // ParsePacket reads the headers of a packet and tells whether its shape is that
@@ -48,7 +51,9 @@ func ParsePacket(b []byte) (Packet, bool) {
 	}
 	switch binary.LittleEndian.Uint16(b[offsetFlags:]) {
 	case fecData:
-		return parseSegments(b[fecHeader:])
+		p, ok := parseSegments(b[fecHeader:])
+		p.Framed = ok
+		return p, ok
 	case fecParity:
 		return Packet{Kind: Parity}, true
 	case fecOOB:

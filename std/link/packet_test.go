@@ -48,6 +48,7 @@ func checkCapture(t *testing.T, packets [][]byte, fec bool) {
 			want = Packet{Kind: OutOfBand, Conv: captureConv}
 		case fec:
 			want = expected(segments(b[8:]))
+			want.Framed = true
 		default:
 			want = expected(segments(b))
 		}
@@ -97,6 +98,8 @@ func TestParsePacketShapes(t *testing.T) {
 		}
 		return p
 	}
+	framed := packet(2, 4)
+	framed.Framed = true
 	for _, c := range []struct {
 		name string
 		b    []byte
@@ -114,7 +117,7 @@ func TestParsePacketShapes(t *testing.T) {
 		{"pushes around the wrap", join(seg(5, 81, top, top, "a"), seg(5, 81, 0, top, "b")), packet(top, 1)},
 		{"una around the wrap", join(seg(5, 82, 1, top, ""), seg(5, 82, 1, 1, "")), packet(1)},
 		{"a rest below a header is ignored", join(seg(5, 82, 1, 2, ""), make([]byte, 23)), packet(2)},
-		{"data with FEC", withFEC(0xf1, seg(5, 81, 3, 2, "data")), packet(2, 4)},
+		{"data with FEC", withFEC(0xf1, seg(5, 81, 3, 2, "data")), framed},
 		{"parity of any content", withFEC(0xf2, make([]byte, 99)), &Packet{Kind: Parity}},
 		{"out of band", withFEC(0xf3, []byte{5, 0, 0, 0, 'x'}), &Packet{Kind: OutOfBand, Conv: 5}},
 		{"out of band and empty", withFEC(0xf3, []byte{5, 0, 0, 0}), &Packet{Kind: OutOfBand, Conv: 5}},
@@ -134,7 +137,7 @@ func TestParsePacketShapes(t *testing.T) {
 		{"noise", testkit.RandomBytes(1, 1300), nil},
 	} {
 		got, ok := ParsePacket(c.b)
-		if ok != (c.want != nil) || ok && got != *c.want {
+		if ok != (c.want != nil) || ok && got != *c.want || !ok && got != (Packet{}) {
 			t.Errorf("%s: %+v %v, want %+v", c.name, got, ok, c.want)
 		}
 	}
@@ -158,6 +161,7 @@ func FuzzParsePacket(f *testing.F) {
 	for _, b := range [][]byte{
 		seg(5, 81, 3, 2, "data"), join(seg(5, 82, 7, 2, ""), seg(5, 81, 3, 9, "b")),
 		withFEC(0xf1, seg(5, 81, 3, 2, "data")), withFEC(0xf2, make([]byte, 40)), withFEC(0xf3, make([]byte, 4)),
+		withFEC(0xf1, seg(5, 99, 3, 2, "data")),
 		claim(seg(5, 81, 1, 2, "data"), 1<<31), {},
 	} {
 		f.Add(b)
@@ -177,10 +181,13 @@ func FuzzParsePacket(f *testing.F) {
 		if got.Kind != Segments {
 			return
 		}
-		if t16 := binary.LittleEndian.Uint16(b[4:]); t16 == 0xf1 {
+		framed := binary.LittleEndian.Uint16(b[4:]) == 0xf1
+		if framed {
 			b = b[8:]
 		}
-		if want := expected(segments(b)); got != want { // and segments does not panic: the lengths fit
+		want := expected(segments(b))
+		want.Framed = framed
+		if got != want { // and segments does not panic: the lengths fit
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	})

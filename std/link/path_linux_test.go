@@ -22,9 +22,10 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 			l.run("ip -n " + l.server + " link set w0 mtu 1280")
 			l.run("ip -n " + l.client + " link set w0 mtu 1280")
 			opt, book := options(newAES())
+			opt.DataShards, opt.ParityShards = 10, 3
 			server := l.listenUDP(opt, ":0")
 			client := l.dialUDP(opt, net.JoinHostPort(host, portOf(server)))
-			c, s := sessions(t, client, server, 10, 3)
+			c, s := sessions(t, client, server)
 			exchange(t, c, s, 1<<20)
 			if _, err := unix.GetsockoptInt(int(fdOf(t, client)), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
 				t.Skipf("no segmentation here: %v", err)
@@ -113,9 +114,10 @@ func linkLocal(t *testing.T) string {
 func TestUDPAddressFlaps(t *testing.T) {
 	l := newLab(t)
 	opt, book := options(newAES())
+	opt.DataShards, opt.ParityShards = 10, 3
 	server := l.listenUDP(opt, ":0")
 	client := l.dialUDP(opt, net.JoinHostPort(labOther6, portOf(server)))
-	c, s := sessions(t, client, server, 10, 3)
+	c, s := sessions(t, client, server)
 	exchange(t, c, s, 1<<18)
 	peer := s.RemoteAddr().(*Peer)
 	if !segmenting(t, server) || peer.noGSO.Load() {

@@ -33,21 +33,28 @@ type Peer struct {
 	conv   atomic.Uint32 // the conversation that the two counters below are of
 	next   atomic.Uint32 // one above the highest sequence number sent
 	una    atomic.Uint32 // all below it was acknowledged by the peer
+	came   atomic.Uint32 // one above the highest sequence number received
+	told   atomic.Uint32 // all below it was acknowledged to the peer
 	heard  atomic.Int64  // unix nanoseconds of the last packet; 0 is never
 	pushed atomic.Bool   // next is set
-	full   atomic.Bool   // the peer's last word is that it has no room
+	room   atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
 	paced  atomic.Int32  // packets that wait for the rate limit
 	gone   atomic.Bool   // no longer in the table
 	held   int           // sessions that have it; the table's lock guards it
 
-	activity atomic.Uint64          // packets to and from it
-	asleep   atomic.Pointer[func()] // to be called once, at the next of them
+	activity atomic.Uint64 // packets to and from it
+	asleep   hook          // for the next of them
+	answered hook          // for when all that came is acknowledged
+	quiet    hook          // for when all that was sent is acknowledged, too
 
 	local atomic.Pointer[netip.Addr] // where the peer sends to; nil: any
 
 	out   sync.Mutex
 	open  *batch      // takes the next datagram; in the outbox's queue
 	noGSO atomic.Bool // the way to it refuses segmentation
+
+	outgoing outgoing
+	incoming incoming
 }
 
 // Network is "udp", also for the imitation of TCP: kcp-go does not look.
@@ -77,25 +84,48 @@ func (p *Peer) InFlight() int {
 // Busy tells whether something is on its way to the peer or may wait to be: it
 // is not acknowledged, or the peer has no room, or the rate limit holds it back.
 func (p *Peer) Busy() bool {
-	return p.InFlight() > 0 || p.full.Load() || p.paced.Load() > 0
+	return p.InFlight() > 0 || p.room.Load() == 0 || p.paced.Load() > 0
 }
 
 // Activity grows with every packet to or from the peer.
 func (p *Peer) Activity() uint64 { return p.activity.Load() }
 
-// OnActivity has f called once, before the next packet of the peer is handed on
-// or at the next Rouse.
-func (p *Peer) OnActivity(f func()) { p.asleep.Store(&f) }
+// hook is a function that is to be called once.
+type hook struct{ f atomic.Pointer[func()] }
 
-// Rouse is to be called before something is sent to a peer that may be asleep.
-func (p *Peer) Rouse() {
-	if p.asleep.Load() == nil {
+func (h *hook) set(f func()) { h.f.Store(&f) }
+
+func (h *hook) isSet() bool { return h.f.Load() != nil }
+
+func (h *hook) call() {
+	if !h.isSet() {
 		return
 	}
-	if f := p.asleep.Swap(nil); f != nil {
+	if f := h.f.Swap(nil); f != nil {
 		(*f)()
 	}
 }
+
+// OnActivity has f called once, before the next packet of the peer is handed on
+// or at the next Rouse.
+func (p *Peer) OnActivity(f func()) { p.asleep.set(f) }
+
+// OnAnswer has f called once, at a packet to the peer by which all that came is
+// acknowledged.
+func (p *Peer) OnAnswer(f func()) { p.answered.set(f) }
+
+// OnQuiet has f called once, when a packet of the peer was handed on by which all
+// that was sent is acknowledged, and there is nothing to acknowledge.
+func (p *Peer) OnQuiet(f func()) { p.quiet.set(f) }
+
+// Rouse is to be called before something is sent to a peer that may be asleep.
+func (p *Peer) Rouse() { p.asleep.call() }
+
+// owes tells whether something came that is not acknowledged.
+func (p *Peer) owes() bool { return after(p.came.Load(), p.told.Load()) }
+
+// isQuiet tells whether nothing is left to do that OnQuiet waits for.
+func (p *Peer) isQuiet() bool { return p.quiet.isSet() && p.InFlight() == 0 && !p.owes() }
 
 // received takes note of a packet of the peer.
 func (p *Peer) received(h Packet, now int64, at netip.Addr) {
@@ -109,27 +139,49 @@ func (p *Peer) received(h Packet, now int64, at netip.Addr) {
 			p.noGSO.Store(false) // another way, which may take what the last did not
 		}
 	}
-	if h.Kind != Segments || h.Conv != p.conv.Load() {
-		return
+	if h.Kind == Segments && h.Conv == p.conv.Load() {
+		p.room.Store(int32(h.Window))
+		if h.Push && after(h.Next, p.came.Load()) {
+			p.came.Store(h.Next)
+		}
 	}
-	p.full.Store(h.Window == 0)
-	if after(h.Una, p.una.Load()) {
+	p.acknowledged(h)
+}
+
+// acknowledged takes note of what a packet of the peer says has arrived there.
+func (p *Peer) acknowledged(h Packet) {
+	if h.Kind == Segments && h.Conv == p.conv.Load() && after(h.Una, p.una.Load()) {
 		p.una.Store(h.Una)
 	}
 }
 
 // sent takes note of a packet to the peer.
-func (p *Peer) sent(packet []byte) {
+func (p *Peer) sent(h Packet) {
 	p.activity.Add(1)
-	h, ok := ParsePacket(packet)
-	if !ok || !h.Push {
+	if h.Kind != Segments {
 		return
 	}
+	if h.Push {
+		p.Rouse() // it may have fallen asleep since this was written
+		p.push(h)
+	}
+	if h.Conv == p.conv.Load() && after(h.Una, p.told.Load()) {
+		p.told.Store(h.Una)
+	}
+	if !p.owes() {
+		p.answered.call()
+	}
+}
+
+// push takes note of data to the peer.
+func (p *Peer) push(h Packet) {
 	if p.conv.Load() != h.Conv || !p.pushed.Load() {
 		p.conv.Store(h.Conv)
 		p.una.Store(0) // sequence numbers of a conversation start at 0
 		p.next.Store(0)
-		p.full.Store(false)
+		p.came.Store(0)
+		p.told.Store(0)
+		p.room.Store(-1)
 		p.pushed.Store(true)
 	}
 	if after(h.Next, p.next.Load()) {
@@ -186,6 +238,7 @@ func newPeers(only netip.AddrPort, limit int, stop <-chan struct{}) *peers {
 
 func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 	p := &Peer{addr: addr, text: addr.String(), scope: scopeOf(addr.Addr()), stop: ps.stop}
+	p.room.Store(-1)
 	if ps.limit > 0 {
 		// The burst is what kcp-go's own limiter grants: 64 full datagrams.
 		p.limit = rate.NewLimiter(rate.Limit(ps.limit), 64*MaxDatagram)

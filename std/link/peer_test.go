@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,9 +34,10 @@ func drained(t *testing.T, p *Peer) {
 func TestDrainWaitsForPausedPeer(t *testing.T) {
 	for _, shards := range [][2]int{{0, 0}, {10, 3}} {
 		opt, _ := options(newAES())
+		opt.DataShards, opt.ParityShards = shards[0], shards[1]
 		near, far := fakePair()
 		client, server := fakeConns(t, near, far, opt)
-		c, s := sessions(t, client, server, shards[0], shards[1])
+		c, s := sessions(t, client, server)
 		drained(t, client.Peer())
 
 		near.cut.Store(true)
@@ -67,7 +69,7 @@ func TestDrainWaitsForRoom(t *testing.T) {
 	opt, _ := options(newAES())
 	near, far := fakePair()
 	client, server := fakeConns(t, near, far, opt)
-	c, s := sessions(t, client, server, 0, 0)
+	c, s := sessions(t, client, server)
 	s.SetWindowSize(32, 32) // small, and nobody reads
 	if _, err := s.Write([]byte{'!'}); err != nil {
 		t.Fatal(err)
@@ -137,7 +139,7 @@ func TestDrainEnds(t *testing.T) {
 		if err := p.Drain(t.Context(), time.Second); err != nil || time.Since(start) < time.Second {
 			t.Errorf("an idle peer: %v after %v", err, time.Since(start))
 		}
-		p.sent(seg(1, 81, 0, 0, "data"))
+		p.sent(parsed(seg(1, 81, 0, 0, "data")))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		if err := p.Drain(ctx, time.Second); !errors.Is(err, context.DeadlineExceeded) {
@@ -150,6 +152,12 @@ func TestDrainEnds(t *testing.T) {
 	})
 }
 
+// parsed is what is read of a packet; nothing of one that is none.
+func parsed(packet []byte) Packet {
+	h, _ := ParsePacket(packet)
+	return h
+}
+
 func TestInFlight(t *testing.T) {
 	p := &Peer{}
 	step := func(what string, want int, f func()) {
@@ -159,12 +167,12 @@ func TestInFlight(t *testing.T) {
 			t.Errorf("%s: %d in flight, want %d", what, got, want)
 		}
 	}
-	send := func(conv, sn uint32) func() { return func() { p.sent(seg(conv, 81, sn, 0, "x")) } }
+	send := func(conv, sn uint32) func() { return func() { p.sent(parsed(seg(conv, 81, sn, 0, "x"))) } }
 	ack := func(conv, una uint32) func() { return func() { p.received(ackOf(conv, una), 1, netip.Addr{}) } }
 	step("nothing sent", 0, func() {})
 	step("an ack before anything", 0, ack(1, 5))
-	step("acks are no data", 0, func() { p.sent(seg(1, 82, 9, 9, "")) })
-	step("noise is no data", 0, func() { p.sent(make([]byte, 50)) })
+	step("acks are no data", 0, func() { p.sent(parsed(seg(1, 82, 9, 9, ""))) })
+	step("noise is no data", 0, func() { p.sent(parsed(make([]byte, 50))) })
 	step("one", 1, send(1, 0))
 	step("four", 4, send(1, 3))
 	step("one again", 4, send(1, 2))
@@ -196,7 +204,7 @@ func TestHeard(t *testing.T) {
 	}
 	defer listener.Close()
 	before := time.Now()
-	_, s := dialSession(t, client, listener, 0, 0)
+	_, s := dialSession(t, client, listener)
 	eventually(t, "the client hears an ack", func() bool { return !client.Peer().Heard().IsZero() })
 	for _, heard := range []time.Time{client.Peer().Heard(), s.RemoteAddr().(*Peer).Heard()} {
 		if heard.Before(before) || heard.After(time.Now()) {
@@ -212,3 +220,53 @@ func TestHeard(t *testing.T) {
 		t.Error("noise was heard")
 	}
 }
+
+// The hooks of a peer are called once each, when all that came is acknowledged, and
+// when in addition all that was sent is and kcp-go has the packet that said so.
+func TestPeerHooks(t *testing.T) {
+	opt, _ := options(Plain{})
+	near, far := fakePair()
+	client, _ := fakeConns(t, near, far, opt)
+	p := client.Peer()
+	var calls []string
+	hear := func(packet []byte) { far.peer.deliver(packet, far.addr) }
+	write := func(packet []byte) {
+		if _, err := client.WriteTo(packet, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buf := make([]byte, MaxDatagram)
+	read := func() {
+		if _, _, err := client.ReadFrom(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(what string, f func(), want ...string) {
+		t.Helper()
+		calls = nil
+		f()
+		if !slices.Equal(calls, want) {
+			t.Errorf("%s: %q was called, want %q", what, calls, want)
+		}
+	}
+	arm := func() {
+		p.OnAnswer(func() { calls = append(calls, "answer") })
+		p.OnQuiet(func() { calls = append(calls, "quiet") })
+	}
+	write(seg(1, 81, 0, 0, "the conversation begins"))
+	arm()
+	step("data comes", func() { hear(seg(1, 81, 0, 1, "data")); read() })
+	step("data goes that does not acknowledge it", func() { write(seg(1, 81, 1, 0, "data")) })
+	step("data goes that does", func() { write(seg(1, 81, 2, 1, "data")) }, "answer")
+	step("and more", func() { write(seg(1, 81, 3, 1, "data")) })
+	step("a part is acknowledged", func() { hear(ackPacket(1, 2)); read() })
+	step("all is, and kcp-go does not know yet", func() { hear(ackPacket(1, 4)); read() })
+	step("now it does", func() { hear(ackPacket(1, 4)); read() }, "quiet")
+	step("not again", func() { hear(ackPacket(1, 4)); read() })
+	arm()
+	step("nothing is owed", func() { write(seg(1, 82, 0, 1, "")) }, "answer")
+	step("data comes to be acknowledged", func() { hear(seg(1, 81, 1, 4, "data")); read(); hear(seg(1, 81, 1, 4, "data")); read() })
+}
+
+// ackPacket acknowledges all below una.
+func ackPacket(conv, una uint32) []byte { return seg(conv, 82, una-1, una, "") }

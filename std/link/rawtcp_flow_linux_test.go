@@ -160,7 +160,7 @@ func TestTCPMarksBothFamilies(t *testing.T) {
 	listener := l.serveKCP(true, ":"+labPort)
 	for _, f := range labFamilies {
 		c := l.dial(opt, net.JoinHostPort(f.server, labPort))
-		client, server := dialSession(t, c, listener, 0, 0)
+		client, server := dialSession(t, c, listener)
 		exchange(t, client, server, 1<<10)
 		if c.Advice() != "" {
 			t.Errorf("%s: root was not given its buffers: %s", f.name, c.Advice())

@@ -71,7 +71,7 @@ func (l *rawLab) dialKCP(ours bool, remote string, listener *kcp.Listener) (clie
 	l.t.Helper()
 	if ours {
 		opt, _ := options(Plain{})
-		return dialSession(l.t, l.dial(opt, remote), listener, 0, 0)
+		return dialSession(l.t, l.dial(opt, remote), listener)
 	}
 	s := l.stock(l.client, func() (*tcpraw.TCPConn, error) { return tcpraw.Dial("tcp", remote) })
 	client, err := kcp.NewConn4(7, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(remote)), nil, 0, 0, false, s)

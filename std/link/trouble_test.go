@@ -36,7 +36,7 @@ func TestTransientErrorsAreSurvived(t *testing.T) {
 			near.recvFault, far.recvFault = everyThird("recvmsg", errno), everyThird("recvmsg", errno)
 			near.sendFault, far.sendFault = everyThird("sendmsg", errno), everyThird("sendmsg", errno)
 			client, server := fakeConns(t, near, far, opt)
-			c, s := sessions(t, client, server, 0, 0)
+			c, s := sessions(t, client, server)
 			exchange(t, c, s, 50_000)
 
 			// Close first: what the calls under way count is then counted.

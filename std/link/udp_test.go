@@ -200,9 +200,9 @@ func TestUDPExchange(t *testing.T) {
 				needIPv6(t)
 			}
 			both(t, func(t *testing.T, opt Options) {
-				opt.Buffer = 1 << 20
+				opt.Buffer, opt.DataShards, opt.ParityShards = 1<<20, 10, 3
 				client, server := udpConns(t, opt, host)
-				c, s := sessions(t, client, server, 10, 3)
+				c, s := sessions(t, client, server)
 				exchange(t, c, s, 2<<20)
 			})
 		})

@@ -1,0 +1,342 @@
+package link
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"kcptun/std/testkit"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// intakeOf is a listening link that a test feeds, and reads.
+type intakeOf struct {
+	t    *testing.T
+	link *Conn
+	far  *fakeCarrier
+	from int
+	buf  []byte
+}
+
+func newIntake(t *testing.T, dataShards, parityShards int) *intakeOf {
+	opt, _ := options(Plain{})
+	opt.DataShards, opt.ParityShards = dataShards, parityShards
+	near, far := fakePair()
+	near.peer = nil
+	_, server := fakeConns(t, near, far, opt)
+	return &intakeOf{t: t, link: server, far: far, from: 1, buf: make([]byte, MaxDatagram)}
+}
+
+func (i *intakeOf) peer() *Peer { return i.link.peers.get(addrNumber(i.from)) }
+
+// hear returns what is handed out of these packets and of those restored.
+func (i *intakeOf) hear(packets ...[]byte) (out [][]byte) {
+	i.t.Helper()
+	last := withFEC(0xf3, []byte("last")) // is handed out as it is
+	for _, p := range append(slices.Clone(packets), last) {
+		i.far.deliver(p, addrNumber(i.from))
+	}
+	for {
+		n, from, err := i.link.ReadFrom(i.buf)
+		if err != nil || from != net.Addr(i.peer()) {
+			i.t.Fatalf("from %v: %v", from, err)
+		}
+		if bytes.Equal(i.buf[:n], last) {
+			return out
+		}
+		out = append(out, bytes.Clone(i.buf[:n]))
+	}
+}
+
+// expect fails where something else is handed out.
+func (i *intakeOf) expect(what string, got [][]byte, want ...[]byte) {
+	i.t.Helper()
+	if len(got) != len(want) {
+		i.t.Errorf("%s: %d packets are handed out, want %d", what, len(got), len(want))
+		return
+	}
+	for n := range want {
+		if !bytes.Equal(got[n], want[n]) {
+			i.t.Errorf("%s: packet %d is\n     %x\nwant %x", what, n, got[n], want[n])
+		}
+	}
+}
+
+// What was lost is handed out after the packet by which it was restored, parity is not
+// handed out, and other packets are as they came, without their header.
+func TestRestoredPacketsAreHandedOut(t *testing.T) {
+	p := pushes(7, 4)
+	for _, c := range []struct {
+		name  string
+		order []int // of four packets of data and three of parity
+		want  []int
+	}{
+		{"nothing is lost", []int{0, 1, 2, 3, 4, 5, 6}, []int{0, 1, 2, 3}},
+		{"one is lost", []int{0, 1, 3, 4, 5, 6}, []int{0, 1, 3, 2}},
+		{"three are lost", []int{3, 4, 5, 6}, []int{3, 0, 1, 2}},
+		{"parity comes before the last data", []int{0, 4, 5, 3, 6}, []int{0, 3, 1, 2}},
+		{"what was lost comes after all", []int{0, 1, 3, 4, 2}, []int{0, 1, 3, 2, 2}},
+		{"too many are lost", []int{0, 4, 5}, []int{0}},
+		{"data and no parity", []int{0, 1, 2}, []int{0, 1, 2}},
+	} {
+		in := newIntake(t, 4, 3)
+		wire := codedGroup(3, p...)
+		var packets, want [][]byte
+		for _, i := range c.order {
+			packets = append(packets, wire[i])
+		}
+		for _, i := range c.want {
+			want = append(want, p[i])
+		}
+		in.expect(c.name, in.hear(packets...), want...)
+		// And then the next group.
+		moved(wire, 1)
+		in.expect(c.name+", next", in.hear(wire[1:]...), p[1], p[2], p[3], p[0])
+	}
+}
+
+// kcp-go counts each packet that it is handed, without its header. With what the link
+// adds to that, the counters are those of the datagrams that came.
+func TestCountersOfCodedIntake(t *testing.T) {
+	packets := pushes(7, 4)
+	for _, c := range []struct {
+		name                                string
+		order                               []int
+		full, parity, recovered, fecFailure int64
+	}{
+		{"nothing is lost", []int{0, 1, 2, 3, 4, 5, 6}, 1, 3, 0, 0},
+		{"reordered", []int{4, 3, 5, 1, 0, 2}, 0, 2, 2, 0},
+		{"two are lost", []int{0, 1, 4, 5, 6}, 0, 3, 2, 0},
+		{"repeated", []int{0, 0, 1, 4, 4, 4, 5}, 0, 2, 2, 0},
+		{"no parity", []int{0, 1, 2, 3}, 1, 0, 0, 0},
+		{"too few", []int{0, 5, 6}, 0, 2, 0, 0},
+	} {
+		in := newIntake(t, 4, 3)
+		in.hear(codedGroup(3, packets...)...) // of whom parity is, is known by that
+		group := 1
+		var bytesOff, packetsOff int64
+		snmp := kcp.DefaultSnmp
+		counts := grown(func() {
+			wire := moved(codedGroup(3, packets...), group)
+			group++
+			var came [][]byte
+			packetsOff, bytesOff = 0, 0
+			for _, i := range c.order {
+				came = append(came, wire[i])
+				packetsOff++
+				bytesOff += int64(len(wire[i]))
+			}
+			for _, p := range in.hear(came...) { // kcp-go counts these
+				packetsOff--
+				bytesOff -= int64(len(p))
+			}
+		}, &snmp.InPkts, &snmp.InBytes, &snmp.FECFullShardSet, &snmp.FECParityShards, &snmp.FECRecovered, &snmp.FECErrs)
+		if want := []int64{packetsOff, bytesOff, c.full, c.parity, c.recovered, c.fecFailure}; !slices.Equal(counts, want) {
+			t.Errorf("%s: packets, bytes, full groups, parity, recovered, errors are %v, want %v", c.name, counts, want)
+		}
+	}
+}
+
+// A conversation that begins has groups of its own, also where its numbers are those
+// of the last one, and a late packet of that is handed out and no more.
+func TestIntakeOfAnotherConversation(t *testing.T) {
+	in := newIntake(t, 3, 1)
+	before, now := pushes(7, 3), pushes(8, 3)
+	old, wire := codedGroup(1, before...), codedGroup(1, now...)
+	for group := range 20 {
+		in.hear(moved(old, group)...)
+	}
+	moved(old, 0)
+	in.expect("it begins", in.hear(wire[0]), now[0])
+	in.expect("a late packet", in.hear(old[1]), before[1])
+	in.expect("and the rest of the group", in.hear(wire[2], wire[3]), now[2], now[1])
+	in.expect("the next group", in.hear(moved(wire, 1)[1:]...), now[1], now[2], now[0])
+}
+
+// One packet of a conversation that is none of this peer's, as a replayed one is, does
+// not put an end to restoring.
+func TestIntakeRecoversFromStrayConversation(t *testing.T) {
+	in := newIntake(t, 3, 1)
+	packets := pushes(7, 3)
+	wire := codedGroup(1, packets...)
+	in.expect("at first", in.hear(wire[1:]...), packets[1], packets[2], packets[0])
+	in.hear(codedGroup(1, pushes(8, 3)...)[0])
+	for group := range 100 {
+		in.hear(moved(wire, group+1)...)
+	}
+	in.expect("after a stray packet", in.hear(moved(wire, 101)[1:]...), packets[1], packets[2], packets[0])
+}
+
+// Parity says not whose it is. Before anything else it is worth nothing, and does no
+// harm.
+func TestParityBeforeAnything(t *testing.T) {
+	in := newIntake(t, 3, 1)
+	packets := pushes(7, 3)
+	wire := codedGroup(1, packets...)
+	in.expect("parity alone", in.hear(wire[3], withFEC(0xf2, make([]byte, 4)), withFEC(0xf2, make([]byte, 1400))))
+	in.expect("then a group", in.hear(wire[1:]...), packets[1], packets[2], packets[0])
+}
+
+// A peer has its own groups, whatever ours are.
+func TestIntakeLearnsTheShape(t *testing.T) {
+	for _, ours := range [][2]int{{0, 0}, {10, 3}, {3, 0}} {
+		in := newIntake(t, ours[0], ours[1])
+		packets := pushes(7, 4)
+		wire := codedGroup(2, packets...)
+		for group := range 4 {
+			in.hear(moved(wire, group)...)
+		}
+		in.expect(fmt.Sprint(ours, " then"), in.hear(moved(wire, 4)[2:]...), packets[2], packets[3], packets[0], packets[1])
+	}
+}
+
+// After a rest in the midst of a group it is forgotten, and the next is not.
+func TestRestOfReceiver(t *testing.T) {
+	in := newIntake(t, 3, 1)
+	in.peer().Rest() // nothing has come yet
+	packets := pushes(7, 3)
+	wire := codedGroup(1, packets...)
+	in.hear(wire[1])
+	in.peer().Rest()
+	in.expect("a group that was forgotten", in.hear(wire[2], wire[3]), packets[2])
+	in.expect("the next", in.hear(moved(wire, 1)[1:]...), packets[1], packets[2], packets[0])
+}
+
+func TestCodedPacketsAllocateNothing(t *testing.T) {
+	for _, seal := range []Sealer{Plain{}, sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
+		opt, _ := options(seal)
+		opt.DataShards, opt.ParityShards = 10, 3
+		near, far := fakePair()
+		near.peer = nil
+		client, server := fakeConns(t, near, far, opt)
+		packet := seg(7, 81, 0, 0, textOf(1, 1200))
+		if n := allocations(func() {
+			if _, err := client.WriteTo(packet, client.Peer()); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("%T: %v allocations for a packet that is sent", seal, n)
+		}
+		wire := codedGroup(3, pushes(7, 10)...)
+		group := 0
+		in := &inbound{from: addrNumber(1)}
+		room := make([]byte, 0, 2*MaxDatagram)
+		if n := allocations(func() {
+			moved(wire, group)
+			group++
+			for i, w := range wire {
+				if _, peer := server.in.admit(seal.Seal(room, w), in); (peer == nil) != (i >= 10) {
+					t.Fatalf("packet %d is from %v", i, peer)
+				}
+			}
+		}); n != 0 {
+			t.Errorf("%T: %v allocations for a group that is received", seal, n)
+		}
+	}
+}
+
+// Peers in several lanes send in groups of which each loses a packet, and are answered,
+// while other goroutines give their memory back. Nothing is restored but what was lost,
+// and afterwards all of it is.
+func TestLanesRestore(t *testing.T) {
+	const sources, data, parity = 6, 4, 2
+	opt, _ := options(Plain{})
+	opt.DataShards, opt.ParityShards = data, parity
+	near, far := fakePair()
+	far.peer = nil
+	_, server := fakeConns(t, near, far, opt)
+	type packet struct{ from, content string }
+	got := make(chan packet)
+	for _, conn := range server.Lanes(3) {
+		go func() {
+			buf := make([]byte, MaxDatagram)
+			for {
+				n, from, err := conn.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				select {
+				case got <- packet{from.String(), string(buf[:n])}:
+				case <-server.closed:
+					return
+				}
+			}
+		}()
+	}
+	wires := make(map[string][][]byte)
+	last := withFEC(0xf3, []byte("last"))
+	// pass has each source send groups, and tells how many packets were restored.
+	pass := func(first, groups int) map[string]int {
+		say := func(from int, w []byte) {
+			far.inbox <- inbound{data: bytes.Clone(w), size: len(w), from: addrNumber(from)}
+		}
+		go func() {
+			for group := range groups {
+				for from := range sources {
+					for _, w := range moved(wires[addrNumber(from).String()], first+group)[1:] {
+						say(from, w)
+					}
+				}
+			}
+			for from := range sources {
+				say(from, last)
+			}
+		}()
+		came, restored := make(map[string]int), make(map[string]int)
+		for ended := 0; ended < sources; {
+			p := testkit.Within(t, "a packet", got)
+			switch wire := wires[p.from]; p.content {
+			case string(last):
+				ended++
+			case string(wire[0][fecHeader:]):
+				restored[p.from]++
+			case string(wire[1][fecHeader:]), string(wire[2][fecHeader:]), string(wire[3][fecHeader:]):
+				came[p.from]++
+			default:
+				t.Fatalf("%s: %x", p.from, p.content)
+			}
+		}
+		for from := range wires {
+			if came[from] != groups*(data-1) || restored[from] > groups {
+				t.Errorf("%s: %d packets came and %d were restored of %d groups", from, came[from], restored[from], groups)
+			}
+		}
+		return restored
+	}
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	for from := range sources {
+		conv := uint32(100 + from)
+		wires[addrNumber(from).String()] = codedGroup(parity, pushes(conv, data)...)
+		peer := server.peers.get(addrNumber(from))
+		others.Go(func() {
+			for i := uint32(0); ; i++ {
+				select {
+				case <-stop:
+					return
+				case <-time.After(100 * time.Microsecond):
+				}
+				if i%3 == 0 {
+					peer.Rest()
+				}
+				if _, err := server.WriteTo(seg(conv, 81, i, 0, "data"), peer); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	pass(0, 400)
+	close(stop)
+	others.Wait()
+	for from, n := range pass(410, 5) {
+		if n != 5 {
+			t.Errorf("%s: %d of 5 are restored", from, n)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package fec
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// Encoder makes the groups of one conversation. It is for one goroutine at a time.
+type Encoder struct {
+	code *code
+	now  func() time.Time
+
+	next uint32    // sequence number
+	n    int       // packets in the group so far
+	size int       // of the longest shard of them
+	last time.Time // when the packet before was sent, where that may matter
+	torn bool      // what the group began with was dropped
+	slab *slab     // the group's packets
+}
+
+// continuous is the longest pause between the last two packets of a group that is
+// followed by parity. After a longer one KCP has sent again what was lost. It is
+// kcp-go's.
+const continuous = 500 * time.Millisecond
+
+// Encoder makes an encoder for groups of data packets with parity packets; nil where
+// one of them is 0. Check has found no fault with them.
+func (c *Codes) Encoder(data, parity int) *Encoder {
+	code := c.get(shape{data, parity})
+	if code == nil {
+		return nil
+	}
+	return &Encoder{code: code, now: time.Now}
+}
+
+// Encode puts a header before a packet of at most MaxPacket - Header bytes, and
+// returns it with the parity packets that are to follow it, if any. Both are valid
+// until the next call.
+func (e *Encoder) Encode(packet []byte) (framed []byte, parity [][]byte) {
+	if e.slab == nil {
+		e.slab = e.code.slab()
+	}
+	p := e.slab.packet(e.n)
+	putHeader(p, e.next, kindData)
+	binary.LittleEndian.PutUint16(p[sizeOffset:], uint16(len(packet)+Header-sizeOffset))
+	framed = p[:Header+copy(p[Header:], packet)]
+	e.slab.shards[e.n] = framed[sizeOffset:]
+	e.size = max(e.size, len(framed)-sizeOffset)
+	e.next++
+	e.n++
+	before := e.last
+	if e.n >= e.code.data-1 { // else nobody asks: reading the clock is not for nothing
+		e.last = e.now()
+	}
+	if e.n < e.code.data {
+		return framed, nil
+	}
+	if !e.torn && e.last.Sub(before) < continuous {
+		parity = e.parity()
+	}
+	e.begin(e.next + uint32(e.code.parity-len(parity)))
+	return framed, parity
+}
+
+// begin begins a group at a sequence number.
+func (e *Encoder) begin(seq uint32) {
+	if seq >= e.code.end {
+		seq = 0
+	}
+	e.next, e.n, e.size, e.torn = seq, 0, 0, false
+}
+
+// parity makes the parity packets of a full group.
+func (e *Encoder) parity() [][]byte {
+	s, data := e.slab, e.code.data
+	for i := range s.shards {
+		if i >= data {
+			p := e.slab.packet(i)
+			putHeader(p, e.next+uint32(i-data), kindParity)
+			s.shards[i] = p[sizeOffset : sizeOffset+e.size]
+			continue
+		}
+		s.fill(i, e.size)
+	}
+	if e.code.rs.Encode(s.shards) != nil {
+		return nil // shards of different sizes: cannot be
+	}
+	parity := s.shards[data:]
+	for i := range parity {
+		parity[i] = s.packet(data + i)[:sizeOffset+e.size]
+	}
+	e.next += uint32(len(parity))
+	return parity
+}
+
+// Restart begins with sequence number 0, for a new conversation.
+func (e *Encoder) Restart() { e.begin(0) }
+
+// Rest gives memory back while nothing is sent. A group that has begun goes without
+// parity: by the time it is full, KCP has sent again what was lost.
+func (e *Encoder) Rest() {
+	if e.slab != nil {
+		e.code.free(e.slab)
+		e.slab, e.torn = nil, e.n > 0
+	}
+}

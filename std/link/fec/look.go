@@ -1,0 +1,88 @@
+package fec
+
+// lookBack is how many sequence numbers are looked at to find the shape of the groups:
+// twice the largest, so that there is a whole one wherever it begins.
+const lookBack = 2 * MaxShards
+
+// lookEvery is how many packets come between two looks.
+const lookEvery = 8
+
+// look is which of the latest sequence numbers have come, and with which kind of
+// packet. The order in which they came does not matter.
+type look struct {
+	seen, data [lookBack / 64]uint64
+	begun      bool
+	high       uint32 // the highest
+	count      int    // packets since the last look
+}
+
+func (l *look) has(set *[lookBack / 64]uint64, seq uint32) bool {
+	return set[seq%lookBack/64]>>(seq%64)&1 != 0
+}
+
+func (l *look) note(seq uint32, data bool) {
+	ahead := int32(seq - l.high)
+	switch {
+	case !l.begun || ahead >= lookBack || ahead <= -lookBack: // it begins, or begins anew
+		*l = look{begun: true, high: seq, count: l.count}
+	case ahead > 0:
+		for s := l.high + 1; s != seq; s++ {
+			l.clear(s)
+		}
+		l.clear(seq)
+		l.high = seq
+	}
+	l.count++
+	bit := uint64(1) << (seq % 64)
+	l.seen[seq%lookBack/64] |= bit
+	if data {
+		l.data[seq%lookBack/64] |= bit
+	} else {
+		l.data[seq%lookBack/64] &^= bit
+	}
+}
+
+func (l *look) clear(seq uint32) {
+	bit := uint64(1) << (seq % 64)
+	l.seen[seq%lookBack/64] &^= bit
+	l.data[seq%lookBack/64] &^= bit
+}
+
+// find looks for a group of which every packet has come, with the last one before it
+// and the first one after it. Where it was not long ago, it does not.
+func (l *look) find() (shape, bool) {
+	if l.count < lookEvery {
+		return shape{}, false
+	}
+	l.count = 0
+	first := l.high - lookBack + 1
+	if l.high < lookBack {
+		first = 0
+	}
+	const none = -1
+	begin, parity := none, none // offsets from first: of a group, and of its parity
+	before := first == 0        // there is no packet before the first; it begins a group
+	wasData := false
+	for i := 0; i <= int(l.high-first); i++ {
+		seq := first + uint32(i)
+		if !l.has(&l.seen, seq) {
+			begin, parity, before = none, none, false
+			continue
+		}
+		data := l.has(&l.data, seq)
+		switch {
+		case data && before && !wasData: // parity has ended
+			if parity != none {
+				s := shape{parity - begin, i - parity}
+				if s.total() <= MaxShards && (first+uint32(begin))%uint32(s.total()) == 0 {
+					return s, true
+				}
+			}
+			begin, parity = i, none
+		case !data && before && wasData && begin != none:
+			parity = i
+		}
+		before, wasData = true, data
+	}
+	return shape{}, false
+}
