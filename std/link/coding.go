@@ -16,7 +16,6 @@ import (
 type talk struct {
 	conv, before     uint32
 	begun, hasBefore bool
-	lates            int // packets of before, one after the other
 }
 
 // A packet is of the talk, or the first of another, or a late one of that before.
@@ -26,22 +25,20 @@ const (
 	late
 )
 
-// manyLates is how many late packets are one of the talk, which a stray one had ended.
-const manyLates = 16
-
 func (t *talk) turn(conv uint32) int {
-	if t.begun && conv == t.conv {
-		t.lates = 0
+	switch {
+	case t.begun && conv == t.conv:
 		return same
+	case t.hasBefore && conv == t.before:
+		return late
 	}
-	if t.hasBefore && conv == t.before {
-		if t.lates++; t.lates < manyLates {
-			return late
-		}
-	}
-	t.before, t.hasBefore = t.conv, t.begun
-	t.conv, t.begun, t.lates = conv, true, 0
+	t.begin(conv)
 	return fresh
+}
+
+func (t *talk) begin(conv uint32) {
+	t.before, t.hasBefore = t.conv, t.begun
+	t.conv, t.begun = conv, true
 }
 
 // outgoing makes the parity of what is sent to a peer.
@@ -53,9 +50,33 @@ type outgoing struct {
 
 // incoming restores what was lost on the way from a peer.
 type incoming struct {
-	mu   sync.Mutex
-	talk talk
-	dec  *fec.Decoder // nil before the first packet with a FEC header
+	mu    sync.Mutex
+	talk  talk
+	lates int          // packets of the conversation before, one after the other
+	dec   *fec.Decoder // nil before the first packet with a FEC header
+}
+
+// manyLates is how many late packets say that it was a stray one which had ended their
+// conversation.
+const manyLates = 16
+
+// turn tells whether a packet is one to restore others with.
+func (in *incoming) turn(conv uint32) bool {
+	switch in.talk.turn(conv) {
+	case same:
+		in.lates = 0
+		return true
+	case late:
+		if in.lates++; in.lates < manyLates {
+			return false
+		}
+		in.talk.begin(conv)
+	}
+	in.lates = 0
+	if in.dec != nil {
+		in.dec.Restart()
+	}
+	return true
 }
 
 // coded tells whether packets get a FEC header.
@@ -106,13 +127,8 @@ func (t *intake) decode(h Packet, packet []byte) {
 	defer in.mu.Unlock()
 	if h.Kind == Segments {
 		atomic.AddUint64(&kcp.DefaultSnmp.InBytes, fecHeader) // kcp-go counts the rest
-		switch in.talk.turn(h.Conv) {
-		case late:
+		if !in.turn(h.Conv) {
 			return
-		case fresh:
-			if in.dec != nil {
-				in.dec.Restart()
-			}
 		}
 	} else {
 		atomic.AddUint64(&kcp.DefaultSnmp.InPkts, 1)
@@ -149,7 +165,7 @@ func (t *intake) restored(packet []byte) {
 		return
 	}
 	addSnmp(&kcp.DefaultSnmp.FECRecovered)
-	t.last.acknowledged(h)
+	t.last.heardOf(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
 	t.spare = t.last.belated(t.spare, begin, h.Conv)

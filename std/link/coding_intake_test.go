@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,6 +141,28 @@ func TestCountersOfCodedIntake(t *testing.T) {
 			t.Errorf("%s: packets, bytes, full groups, parity, recovered, errors are %v, want %v", c.name, counts, want)
 		}
 	}
+}
+
+// Two of kcp-go's counters tell of the groups of the session that was heard last.
+func TestGroupsAreTold(t *testing.T) {
+	in := newIntake(t, 3, 1)
+	wire := codedGroup(1, pushes(7, 3)...)
+	told := func() [2]uint64 {
+		return [2]uint64{atomic.LoadUint64(&kcp.DefaultSnmp.FECShardMin), atomic.LoadUint64(&kcp.DefaultSnmp.FECShardSet)}
+	}
+	var got [2]uint64
+	want := [2]uint64{}
+	for try := range 4 { // a session of a test before may still be ending
+		first := 10 * try
+		in.hear(moved(wire, first)...)
+		in.hear(moved(wire, first+1)[:1]...)
+		in.hear(moved(wire, first+2)[:2]...)
+		got, want = told(), [2]uint64{uint64(first + 2), 2}
+		if got == want {
+			return
+		}
+	}
+	t.Errorf("newest group and incomplete ones are %v, want %v", got, want)
 }
 
 // A conversation that begins has groups of its own, also where its numbers are those

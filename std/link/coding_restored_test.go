@@ -192,3 +192,28 @@ func TestRestoredNonsenseIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Data that was restored is to be acknowledged as any other: until then nothing is quiet.
+func TestRestoredDataIsOwed(t *testing.T) {
+	const conv = 7
+	in := newIntake(t, 2, 1)
+	write := func(packet []byte) {
+		if _, err := in.link.WriteTo(packet, in.peer()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(seg(conv, 81, 0, 0, "x"))
+	wire := codedGroup(1, seg(conv, 82, 0, 1, ""), seg(conv, 81, 0, 1, "lost"))
+	in.hear(wire[0])
+	quiet := 0
+	in.peer().OnQuiet(func() { quiet++ })
+	in.hear(wire[2])
+	if in.hear(); quiet != 0 {
+		t.Error("it is quiet, and data is not acknowledged")
+	}
+	write(seg(conv, 82, 0, 1, ""))
+	in.hear()
+	if in.hear(); quiet != 1 {
+		t.Errorf("it was quiet %d times", quiet)
+	}
+}

@@ -230,6 +230,39 @@ func TestConversationsBeginAnew(t *testing.T) {
 	})
 }
 
+// However many late packets there are, no number of a conversation is given to two
+// packets: its groups at the other end would be made of both, and what is restored from
+// them would be neither.
+func TestNumbersOfConversationAreUsedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(Plain{})
+		opt.DataShards, opt.ParityShards = 3, 2
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, nobody(far), opt)
+		used := make(map[[2]uint32]bool)
+		for _, step := range []struct {
+			conv uint32
+			n    int
+		}{{1, 5}, {2, 5}, {1, 200}, {2, 200}, {1, 1}, {2, 5}, {3, 5}, {2, 200}, {3, 200}} {
+			for range step.n {
+				if _, err := client.WriteTo(seg(step.conv, 81, 7, 0, "data"), client.Peer()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			for _, d := range sent(far) {
+				if h := parsed(d); h.Framed {
+					number := [2]uint32{h.Conv, binary.LittleEndian.Uint32(d)}
+					if used[number] {
+						t.Fatalf("number %d of conversation %d is used again", number[1], number[0])
+					}
+					used[number] = true
+				}
+			}
+		}
+	})
+}
+
 // What is not a packet of segments alone goes as it is, and takes no number.
 func TestOtherPacketsAreNotFramed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -176,15 +176,16 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		t.last = t.peers.get(in.from)
 	}
 	t.last.received(h, t.now, in.at)
+	if h.Framed || h.Kind == Parity {
+		t.decode(h, packet)
+	}
 	if t.last.isQuiet() {
 		t.quiet = t.last
 	}
 	switch {
 	case h.Framed:
-		t.decode(h, packet)
 		packet = packet[fecHeader:]
 	case h.Kind == Parity:
-		t.decode(h, packet)
 		return nil, nil
 	}
 	return packet, t.last

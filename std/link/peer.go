@@ -141,16 +141,20 @@ func (p *Peer) received(h Packet, now int64, at netip.Addr) {
 	}
 	if h.Kind == Segments && h.Conv == p.conv.Load() {
 		p.room.Store(int32(h.Window))
-		if h.Push && after(h.Next, p.came.Load()) {
-			p.came.Store(h.Next)
-		}
 	}
-	p.acknowledged(h)
+	p.heardOf(h)
 }
 
-// acknowledged takes note of what a packet of the peer says has arrived there.
-func (p *Peer) acknowledged(h Packet) {
-	if h.Kind == Segments && h.Conv == p.conv.Load() && after(h.Una, p.una.Load()) {
+// heardOf takes note of the data in a packet of the peer, and of what it says has
+// arrived there, however old it is.
+func (p *Peer) heardOf(h Packet) {
+	if h.Kind != Segments || h.Conv != p.conv.Load() {
+		return
+	}
+	if h.Push && after(h.Next, p.came.Load()) {
+		p.came.Store(h.Next)
+	}
+	if after(h.Una, p.una.Load()) {
 		p.una.Store(h.Una)
 	}
 }

@@ -134,6 +134,28 @@ func TestDecoderTellsOfParityThatIsNotNeeded(t *testing.T) {
 	}
 }
 
+// Of each group one packet is the first, and the newest group is told with how many
+// are incomplete.
+func TestDecoderTellsOfGroups(t *testing.T) {
+	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
+	a, b := s.group(), s.group()
+	for _, step := range []struct {
+		packet []byte
+		began  bool
+		newest uint32
+		open   int
+	}{
+		{a[1], true, 0, 1}, {a[1], false, 0, 1}, {a[0], false, 0, 1},
+		{b[4], true, 1, 2}, {a[2], false, 1, 1}, {a[3], false, 1, 1}, {b[0], false, 1, 1}, {b[1], false, 1, 0},
+	} {
+		out := r.Decode(step.packet, func([]byte) {})
+		newest, open := r.Groups()
+		if out.Began != step.began || newest != step.newest || open != step.open {
+			t.Errorf("packet %d: began %v, newest %d, incomplete %d, want %+v", seqOf(step.packet), out.Began, newest, open, step)
+		}
+	}
+}
+
 // Four groups may be incomplete at a time.
 func TestDecoderForgetsOldGroups(t *testing.T) {
 	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
