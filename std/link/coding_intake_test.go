@@ -179,6 +179,10 @@ func TestIntakeOfAnotherConversation(t *testing.T) {
 	in.expect("a late packet", in.hear(old[1]), before[1])
 	in.expect("and the rest of the group", in.hear(wire[2], wire[3]), now[2], now[1])
 	in.expect("the next group", in.hear(moved(wire, 1)[1:]...), now[1], now[2], now[0])
+	for group := 2; group < 100; group++ { // and they go on being late
+		moved(wire, group)
+		in.expect("a late packet in each group", in.hear(wire[1], old[1], wire[2], wire[3]), now[1], before[1], now[2], now[0])
+	}
 }
 
 // One packet of a conversation that is none of this peer's, as a replayed one is, does

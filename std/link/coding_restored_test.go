@@ -217,3 +217,24 @@ func TestRestoredDataIsOwed(t *testing.T) {
 		t.Errorf("it was quiet %d times", quiet)
 	}
 }
+
+// And an acknowledgement that was restored can be what makes it quiet.
+func TestRestoredAckMakesQuiet(t *testing.T) {
+	const conv = 7
+	in := newIntake(t, 2, 1)
+	if _, err := in.link.WriteTo(seg(conv, 81, 0, 0, "x"), in.peer()); err != nil {
+		t.Fatal(err)
+	}
+	wire := codedGroup(1, seg(conv, 84, 0, 0, ""), seg(conv, 82, 0, 1, ""))
+	in.hear(wire[0])
+	quiet := 0
+	in.peer().OnQuiet(func() { quiet++ })
+	in.far.deliver(wire[2], addrNumber(in.from))
+	if n, _, err := in.link.ReadFrom(in.buf); err != nil || in.buf[4] != 82 || quiet != 0 {
+		t.Fatalf("%d bytes, %v; it was quiet %d times", n, err, quiet)
+	}
+	in.far.deliver(seg(1, 81, 0, 0, "of another peer"), addrNumber(in.from+1))
+	if _, _, err := in.link.ReadFrom(in.buf); err != nil || quiet != 1 {
+		t.Errorf("it was quiet %d times, %v", quiet, err)
+	}
+}

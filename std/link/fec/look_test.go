@@ -98,6 +98,32 @@ func TestDecoderLearnsSoon(t *testing.T) {
 	}
 }
 
+// What has come of an earlier conversation is not mixed up with what comes now: no
+// shape is found that never was. While it is not known, no memory is held.
+func TestDecoderLearnsOfOneConversation(t *testing.T) {
+	was, is := shape{5, 1}, shape{3, 2}
+	s, r := newSender(was), newReceiver(was)
+	for range 10 {
+		r.take(s.group()...)
+	}
+	r.Restart()
+	s = newSender(is)
+	for range 10 {
+		for _, w := range s.group() {
+			r.take(w)
+			if r.code.shape != was && r.code.shape != is {
+				t.Fatalf("%v is learned at %d", r.code.shape, seqOf(w))
+			}
+			if _, open := r.Groups(); r.doubt && open > 0 {
+				t.Fatalf("%d groups hold memory at %d", open, seqOf(w))
+			}
+		}
+	}
+	if r.doubt || r.code.shape != is {
+		t.Errorf("the shape is %v", r.code.shape)
+	}
+}
+
 // A peer may go over to another shape.
 func TestDecoderLearnsAgain(t *testing.T) {
 	r := newReceiver(shape{10, 3})
