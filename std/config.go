@@ -128,6 +128,9 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 	if err != nil {
 		return link.Options{}, err
 	}
+	if err := fec.Check(c.DataShard, c.ParityShard); err != nil {
+		return link.Options{}, err
+	}
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: c.RateLimit,
 		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),

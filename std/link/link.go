@@ -35,7 +35,7 @@ type Options struct {
 	Log       *slog.Logger // never nil
 	Plain     bool         // one datagram per system call, no offloads
 
-	DataShards, ParityShards int        // of the groups that are sent, see package fec; 0 turns parity off
+	DataShards, ParityShards int        // of the groups that are sent, such that fec.Check takes them; 0 turns parity off
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
 }
 
