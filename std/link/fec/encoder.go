@@ -14,7 +14,6 @@ type Encoder struct {
 	n    int       // packets in the group so far
 	size int       // of the longest shard of them
 	last time.Time // when the packet before was sent, where that may matter
-	torn bool      // what the group began with was dropped
 	slab *slab     // the group's packets
 }
 
@@ -55,7 +54,7 @@ func (e *Encoder) Encode(packet []byte) (framed []byte, parity [][]byte) {
 	if e.n < e.code.data {
 		return framed, nil
 	}
-	if !e.torn && e.last.Sub(before) < continuous {
+	if e.last.Sub(before) < continuous {
 		parity = e.parity()
 	}
 	e.begin(e.next + uint32(e.code.parity-len(parity)))
@@ -67,7 +66,7 @@ func (e *Encoder) begin(seq uint32) {
 	if seq >= e.code.end {
 		seq = 0
 	}
-	e.next, e.n, e.size, e.torn = seq, 0, 0, false
+	e.next, e.n, e.size = seq, 0, 0
 }
 
 // parity makes the parity packets of a full group.
@@ -96,11 +95,16 @@ func (e *Encoder) parity() [][]byte {
 // Restart begins with sequence number 0, for a new conversation.
 func (e *Encoder) Restart() { e.begin(0) }
 
-// Rest gives memory back while nothing is sent. A group that has begun goes without
-// parity: by the time it is full, KCP has sent again what was lost.
+// Rest gives memory back while nothing is sent. A group that has begun ends without
+// parity, and the next one begins: by the time there is more to send, KCP has sent
+// again what was lost of it, and what comes then has a whole group of its own.
 func (e *Encoder) Rest() {
-	if e.slab != nil {
-		e.code.free(e.slab)
-		e.slab, e.torn = nil, e.n > 0
+	if e.slab == nil {
+		return
+	}
+	e.code.free(e.slab)
+	e.slab = nil
+	if e.n > 0 {
+		e.begin(e.next + uint32(e.code.total()-e.n))
 	}
 }

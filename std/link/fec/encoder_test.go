@@ -3,6 +3,7 @@ package fec
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 )
@@ -144,26 +145,25 @@ func TestEncoderWraps(t *testing.T) {
 	}
 }
 
-// Memory that was given back in the midst of a group costs the group its parity, and
-// its numbers; the next has all of it.
+// Rest gives memory back. A group that has begun ends with it, and the next one is
+// whole.
 func TestEncoderRests(t *testing.T) {
-	const group = 5 // 3 + 2
 	for _, c := range []struct {
-		name   string
-		rests  []int // before these packets of the second group; 3 is after the last
-		parity bool
+		name  string
+		rests []int    // before these of five packets
+		want  []uint32 // the numbers of what is sent
 	}{
-		{"never", nil, true},
-		{"between groups", []int{0, 0, 3}, true},
-		{"after the first packet", []int{1}, false},
-		{"before the last packet", []int{2}, false},
-		{"twice in a row", []int{1, 1}, false},
-		{"after each packet", []int{0, 1, 2, 3}, false},
+		{"never", nil, []uint32{5, 6, 7, 8, 9, 10, 11}},
+		{"between groups", []int{0, 0, 3}, []uint32{5, 6, 7, 8, 9, 10, 11}},
+		{"after the first packet", []int{1}, []uint32{5, 10, 11, 12, 13, 14, 15}},
+		{"before the last packet", []int{2}, []uint32{5, 6, 10, 11, 12, 13, 14}},
+		{"twice in a row", []int{1, 1}, []uint32{5, 10, 11, 12, 13, 14, 15}},
+		{"after each packet", []int{1, 2, 3, 4}, []uint32{5, 10, 15, 20, 25}},
 	} {
 		s := newSender(shape{3, 2})
 		s.group()
 		var wire [][]byte
-		for i := range 4 {
+		for i := range 5 {
 			for _, at := range c.rests {
 				if at == i {
 					s.Rest()
@@ -172,22 +172,34 @@ func TestEncoderRests(t *testing.T) {
 					}
 				}
 			}
-			if i < 3 {
-				wire = append(wire, s.send(s.packet())...)
-			}
+			wire = append(wire, s.send(s.packet())...)
 		}
-		if parity := len(wire) > 3; parity != c.parity || seqOf(wire[2]) != group+2 {
-			t.Errorf("%s: %d packets, the third is number %d", c.name, len(wire), seqOf(wire[2]))
+		var got []uint32
+		for _, w := range wire {
+			got = append(got, seqOf(w))
 		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: numbers %v, want %v", c.name, got, c.want)
+		}
+		s.Rest()
 		next := s.group()
-		if len(next) != group || seqOf(next[0]) != 2*group {
-			t.Errorf("%s: the next group has %d packets and begins at %d", c.name, len(next), seqOf(next[0]))
-		}
 		r := newReceiver(shape{3, 2})
+		r.take(wire...)
 		r.take(next[1:]...)
-		r.restored(t, c.name, s, 2*group)
+		r.restored(t, c.name, s, seqOf(next[0]))
 	}
 	shared.Encoder(3, 2).Rest() // nothing to give back
+}
+
+// The group after the last one that there can be is the first.
+func TestEncoderRestsAtTheEnd(t *testing.T) {
+	s := newSender(shape{3, 2})
+	s.next = s.code.end - 5
+	s.send(s.packet())
+	s.Rest()
+	if wire := s.send(s.packet()); seqOf(wire[0]) != 0 {
+		t.Errorf("number %d, want 0", seqOf(wire[0]))
+	}
 }
 
 // A new conversation begins at 0 with a group of its own.
