@@ -22,6 +22,9 @@ const dozeCheck = 250 * time.Millisecond
 // back to sleep at its first chance: a keepalive and its answer are four.
 const briefTalk = 8
 
+// oftenWoken is how short a sleep is that says there is talk, if little of it.
+const oftenWoken = time.Second
+
 // dozer slows the clock of a session down while nothing happens. kcp-go does not
 // arm its next tick anew when its interval changes, so after waking up the dozer
 // ticks in its place, until the tick that was pending must have come.
@@ -41,6 +44,8 @@ type dozer struct {
 	woken  time.Time // zero: kcp-go's own clock runs
 	before uint64    // the peer's activity when woken
 	asleep bool
+	slept  time.Time // when it last fell asleep
+	talk   bool      // it was woken soon after that
 	closed bool
 }
 
@@ -89,6 +94,7 @@ func (d *dozer) look() {
 	d.seen = activity
 	switch {
 	case idle:
+		d.talk = d.talk && ticking // kcp-go's clock runs: this idleness was a long one
 		d.sleep()
 	case ticking && time.Since(d.woken) < dozeInterval*time.Millisecond:
 		d.timer.Reset(together(d.fast/2, d.fast/2))
@@ -110,9 +116,11 @@ func (d *dozer) tick() error {
 
 // sleep slows the clock down until the peer sends or is sent something.
 func (d *dozer) sleep() {
-	d.woken, d.asleep = time.Time{}, true
+	d.woken, d.asleep, d.slept = time.Time{}, true, time.Now()
 	d.timer.Stop()
-	d.peer.Rest()
+	if !d.talk { // else the groups of error correction go on, until a keepalive at the latest
+		d.peer.Rest()
+	}
 	d.kcp.SetNoDelay(d.cfg.NoDelay, dozeInterval, d.cfg.Resend, d.cfg.NoCongestion)
 	d.peer.OnActivity(d.wake)
 	if d.peer.Activity() != d.seen { // meanwhile
@@ -130,6 +138,7 @@ func (d *dozer) wake() {
 	}
 	d.kcp.SetNoDelay(d.cfg.NoDelay, d.cfg.Interval, d.cfg.Resend, d.cfg.NoCongestion)
 	d.woken, d.before, d.asleep = time.Now(), d.seen, false
+	d.talk = d.woken.Sub(d.slept) < oftenWoken
 	d.attend()
 }
 

@@ -129,3 +129,28 @@ func TestTogether(t *testing.T) {
 		}
 	}
 }
+
+// Error correction gives its memory back with a keepalive. Talk that pauses for less
+// than a second keeps its groups.
+func TestRestsUnlessThereIsTalk(t *testing.T) {
+	for _, c := range []struct {
+		slept time.Duration // before it is woken, at the least
+		talk  bool
+	}{{10 * time.Second, false}, {oftenWoken, false}, {-time.Hour, true}} {
+		u, _ := newDozing(t)
+		d := u.client.doze
+		d.mu.Lock()
+		d.slept = time.Now().Add(-c.slept)
+		d.mu.Unlock()
+		if err := u.client.mux.Nop(); err != nil {
+			t.Fatal(err)
+		}
+		d.mu.Lock()
+		talk := d.talk
+		d.mu.Unlock()
+		if talk != c.talk {
+			t.Errorf("woken after %v: talk %v", c.slept, talk)
+		}
+		u.doze(t)
+	}
+}
