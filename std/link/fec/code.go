@@ -27,13 +27,12 @@ const (
 	// MaxShards is the most packets of a group, parity included.
 	MaxShards = 256
 
-	kindOffset   = 4
-	sizeOffset   = 6
-	kindData     = 0xf1
-	kindParity   = 0xf2
-	stride       = (MaxPacket + 63) &^ 63 // of the packets in a slab
-	cachedCodes  = 64
-	cachedShards = 16 // of a code that keeps its inverted matrices: at most 40,000 of 64 bytes
+	kindOffset  = 4
+	sizeOffset  = 6
+	kindData    = 0xf1
+	kindParity  = 0xf2
+	stride      = (MaxPacket + 63) &^ 63 // of the packets in a slab
+	cachedCodes = 64
 )
 
 // Codes are the codes that are in use. It is made once for a program.
@@ -62,7 +61,8 @@ func Check(data, parity int) error {
 	return nil
 }
 
-// get makes the code of a shape, or finds it. It is nil for one that cannot be.
+// get makes the code of a shape, or finds it. It is nil for one that cannot be. Shapes
+// come from peers, and all of them share the lock: making one must cost next to nothing.
 func (c *Codes) get(s shape) *code {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,7 +73,7 @@ func (c *Codes) get(s shape) *code {
 	if fresh == nil {
 		return nil
 	}
-	if c.known == nil || len(c.known) >= cachedCodes { // shapes come from peers: it must not grow
+	if c.known == nil || len(c.known) >= cachedCodes { // it must not grow
 		c.known = make(map[shape]*code)
 	}
 	c.known[s] = fresh
@@ -83,7 +83,7 @@ func (c *Codes) get(s shape) *code {
 // code does the arithmetic of one shape, for any number of peers at the same time.
 type code struct {
 	shape
-	rs    reedsolomon.Encoder
+	coder func() reedsolomon.Encoder // makes parity; nil where the library refuses the shape
 	slabs sync.Pool
 	end   uint32 // sequence numbers are below it: whole groups only
 }
@@ -92,16 +92,22 @@ func newCode(s shape) *code {
 	if !s.possible() {
 		return nil
 	}
+	c := &code{shape: s, end: math.MaxUint32 / uint32(s.total()) * uint32(s.total())}
+	// The matrix takes up to 55 ms to make. Who restores does not need it: it is made
+	// for the shape that we send, which comes from the settings.
+	c.coder = sync.OnceValue(s.coder)
+	c.slabs.New = func() any { return newSlab(s.total()) }
+	return c
+}
+
+// coder makes what makes parity.
+func (s shape) coder() reedsolomon.Encoder {
 	// Packets are too short to share them out among goroutines.
-	rs, err := reedsolomon.New(s.data, s.parity, reedsolomon.WithMaxGoroutines(1), reedsolomon.WithInversionCache(s.total() <= cachedShards))
+	rs, err := reedsolomon.New(s.data, s.parity, reedsolomon.WithMaxGoroutines(1), reedsolomon.WithInversionCache(false))
 	if err != nil {
 		return nil
 	}
-	c := &code{shape: s, rs: rs, end: math.MaxUint32 / uint32(s.total()) * uint32(s.total())}
-	c.slabs.New = func() any {
-		return &slab{buf: make([]byte, s.total()*stride), shards: make([][]byte, s.total())}
-	}
-	return c
+	return rs
 }
 
 func (c *code) slab() *slab { return c.slabs.Get().(*slab) }
@@ -117,6 +123,10 @@ func (c *code) free(s *slab) {
 type slab struct {
 	buf    []byte
 	shards [][]byte
+}
+
+func newSlab(packets int) *slab {
+	return &slab{buf: make([]byte, packets*stride), shards: make([][]byte, packets)}
 }
 
 // packet is the room of packet i, header included.

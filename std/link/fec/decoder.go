@@ -164,27 +164,32 @@ func (d *Decoder) close(g *group) {
 	}
 }
 
-// restore restores the packets of a group that are missing.
+// restore restores the packets of a group that are missing, of which as many have come
+// as the group has data.
 func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, failed bool) {
-	s := g.slab
 	if g.longest > g.size {
 		return 0, true
 	}
+	s := g.slab
+	at, known := make([]byte, 0, MaxShards), make([][]byte, 0, MaxShards)
 	for i, shard := range s.shards {
 		switch {
-		case shard != nil:
-			s.fill(i, g.size)
+		case !g.came.has(i) || len(known) == d.code.data:
+			continue
 		case i < d.code.data:
-			s.shards[i] = s.packet(i)[sizeOffset:sizeOffset]
+			s.fill(i, g.size)
+		case len(shard) != g.size:
+			return 0, true // parity of one group has one size
 		}
+		at, known = append(at, byte(i)), append(known, s.shards[i])
 	}
-	if d.code.rs.ReconstructData(s.shards) != nil {
-		return 0, true
-	}
-	for i, shard := range s.shards[:d.code.data] {
+	p := newPoints(at)
+	for i := range d.code.data {
 		if g.came.has(i) {
 			continue
 		}
+		shard := s.packet(i)[sizeOffset:][:g.size]
+		p.value(byte(i), known, shard)
 		size := int(binary.LittleEndian.Uint16(shard))
 		if size < Header-sizeOffset || size > len(shard) {
 			failed = true

@@ -235,10 +235,9 @@ func TestDecoderRestoresBesideWhatDoesNotFit(t *testing.T) {
 	s, r := newSender(shape{2, 2}), newReceiver(shape{2, 2})
 	wire := append(s.send(s.sized(100)), s.send(s.sized(100))...)
 	// Parity is made for a first packet with a size beyond the end.
-	code := s.code
 	shards := [][]byte{bytes.Clone(wire[0][6:]), bytes.Clone(wire[1][6:]), make([]byte, 102), make([]byte, 102)}
 	binary.LittleEndian.PutUint16(shards[0], 103)
-	if err := code.rs.Encode(shards); err != nil {
+	if err := s.coder.Encode(shards); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2 {

@@ -3,12 +3,15 @@ package fec
 import (
 	"encoding/binary"
 	"time"
+
+	"github.com/klauspost/reedsolomon"
 )
 
 // Encoder makes the groups of one conversation. It is for one goroutine at a time.
 type Encoder struct {
-	code *code
-	now  func() time.Time
+	code  *code
+	coder reedsolomon.Encoder
+	now   func() time.Time
 
 	next uint32    // sequence number
 	n    int       // packets in the group so far
@@ -29,7 +32,11 @@ func (c *Codes) Encoder(data, parity int) *Encoder {
 	if code == nil {
 		return nil
 	}
-	return &Encoder{code: code, now: time.Now}
+	coder := code.coder()
+	if coder == nil {
+		return nil
+	}
+	return &Encoder{code: code, coder: coder, now: time.Now}
 }
 
 // Encode puts a header before a packet of at most MaxPacket - Header bytes, and
@@ -81,7 +88,7 @@ func (e *Encoder) parity() [][]byte {
 		}
 		s.fill(i, e.size)
 	}
-	if e.code.rs.Encode(s.shards) != nil {
+	if e.coder.Encode(s.shards) != nil {
 		return nil // shards of different sizes: cannot be
 	}
 	parity := s.shards[data:]

@@ -243,7 +243,7 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 			shards[i] = make([]byte, MaxPacket-sizeOffset)
 		}
 		arithmetic := testing.AllocsPerRun(5, func() {
-			if err := e.code.rs.Encode(shards); err != nil {
+			if err := e.coder.Encode(shards); err != nil {
 				t.Fatal(err)
 			}
 		})
