@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -161,14 +160,4 @@ func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream, 
 		FromName: "client", ToName: "target",
 		Stream: st, A: st.Wrapped(), B: target, CloseWait: s.cfg.CloseWait, Spawn: s.streams.Spawn,
 	})
-}
-
-// dialTarget connects to the target, TCP or a unix socket.
-func dialTarget(ctx context.Context, target string) (net.Conn, error) {
-	network := "tcp"
-	if std.IsUnixPath(target) {
-		network = "unix"
-	}
-	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: std.KeepAlive}
-	return d.DialContext(ctx, network, target)
 }
