@@ -19,6 +19,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/link/fec"
+	"kcptun/std/notice"
 )
 
 // MaxDatagram is the largest UDP payload in bytes that the link sends. Stock
@@ -54,7 +55,7 @@ type Conn struct {
 	once    sync.Once
 	err     error // of closing the socket
 
-	recvTrouble, sendTrouble, sealTrouble occasion
+	recvTrouble, sendTrouble, sealTrouble notice.Recurring
 }
 
 var _ net.PacketConn = (*Conn)(nil)
@@ -134,7 +135,7 @@ func (c *Conn) receive() (inbox []inbound, now int64, err error) {
 			return inbox, time.Now().UnixNano(), nil
 		}
 		c.opt.Stats.RecvErrors.Add(1)
-		if times, due := c.recvTrouble.due(); due {
+		if times, due := c.recvTrouble.Due(); due {
 			c.opt.Log.Warn("receiving failed, going on", "err", err, "times", times)
 		}
 		c.pause(failures)
@@ -162,7 +163,7 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 	if !ok {
 		addSnmp(&kcp.DefaultSnmp.InCsumErrors)
 		st.SealFailures.Add(1)
-		if times, due := t.sealTrouble.due(); due {
+		if times, due := t.sealTrouble.Due(); due {
 			t.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.from, "times", times)
 		}
 		return nil, nil
@@ -219,7 +220,7 @@ func (c *Conn) sendFailed(refused int, err error) {
 	if c.peers.only != nil {
 		c.peers.only.local.Store(nil) // the address we were heard at may be ours no more
 	}
-	if times, due := c.sendTrouble.due(); due {
+	if times, due := c.sendTrouble.Due(); due {
 		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"kcptun/std/notice"
 )
 
 // flowSweep is how often a listener looks for flows that have ended.
@@ -83,7 +85,7 @@ func (c *rawCarrier) serve(ctx context.Context, ipv6 bool, at netip.AddrPort) er
 
 // accept takes connections until the listener is closed.
 func (c *rawCarrier) accept() {
-	var trouble occasion
+	var trouble notice.Recurring
 	for {
 		conn, err := c.listener.AcceptTCP()
 		if err == nil {
@@ -95,7 +97,7 @@ func (c *rawCarrier) accept() {
 		if err == nil {
 			continue
 		}
-		if times, due := trouble.due(); due {
+		if times, due := trouble.Due(); due {
 			c.opt.Log.Warn("accepting a connection of the imitation of TCP failed, going on", "err", err, "times", times)
 		}
 		select { // mostly too many open files, which takes a while to pass

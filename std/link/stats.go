@@ -3,7 +3,6 @@ package link
 import (
 	"fmt"
 	"sync/atomic"
-	"time"
 )
 
 // Stats are the counters of the links of a program, beside kcp-go's own.
@@ -20,25 +19,4 @@ type Stats struct {
 func (s *Stats) String() string {
 	return fmt.Sprintf("LinkShort:%d LinkForeign:%d LinkSealFailures:%d LinkBadShape:%d LinkRecvErrors:%d LinkSendErrors:%d",
 		s.Short.Load(), s.Foreign.Load(), s.SealFailures.Load(), s.BadShape.Load(), s.RecvErrors.Load(), s.SendErrors.Load())
-}
-
-// noticeEvery is how often a trouble that goes on is logged.
-const noticeEvery = time.Minute
-
-// occasion logs a recurring trouble at its first time and then once a minute,
-// with the number of times since.
-type occasion struct {
-	count atomic.Int64 // since the last line
-	next  atomic.Int64 // unix nanoseconds of the earliest next line
-}
-
-// due counts one more time and tells whether a line is due, and for how many
-// times it stands. It allocates nothing: it is called for datagrams of anybody.
-func (o *occasion) due() (times int64, due bool) {
-	o.count.Add(1)
-	now, next := time.Now().UnixNano(), o.next.Load()
-	if now < next || !o.next.CompareAndSwap(next, now+int64(noticeEvery)) {
-		return 0, false
-	}
-	return o.count.Swap(0), true
 }

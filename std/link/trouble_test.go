@@ -166,32 +166,6 @@ func TestPauseBegins(t *testing.T) {
 	})
 }
 
-func TestOccasion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var o occasion
-		for _, step := range []struct {
-			wait  time.Duration
-			calls int
-			due   bool
-			times int64
-		}{
-			{0, 1, true, 1},
-			{0, 5, false, 0},
-			{noticeEvery - 1, 1, false, 0},
-			{1, 1, true, 7},
-			{0, 1, false, 0},
-			{time.Hour, 1, true, 2},
-		} {
-			time.Sleep(step.wait)
-			for range step.calls {
-				if times, due := o.due(); due != step.due || times != step.times {
-					t.Errorf("after %v: %d %v, want %d %v", step.wait, times, due, step.times, step.due)
-				}
-			}
-		}
-	})
-}
-
 func TestStatsText(t *testing.T) {
 	var s Stats
 	for i, c := range []interface{ Add(uint64) uint64 }{&s.Short, &s.Foreign, &s.SealFailures, &s.BadShape, &s.RecvErrors, &s.SendErrors} {
