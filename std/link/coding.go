@@ -54,6 +54,8 @@ type incoming struct {
 	talk  talk
 	lates int          // packets of the conversation before, one after the other
 	dec   *fec.Decoder // nil before the first packet with a FEC header
+
+	floored bool // dec knows where the conversation began for us
 }
 
 // manyLates is how many late packets say that it was a stray one which had ended their
@@ -72,7 +74,7 @@ func (in *incoming) turn(conv uint32) bool {
 		}
 		in.talk.begin(conv)
 	}
-	in.lates = 0
+	in.lates, in.floored = 0, false
 	if in.dec != nil {
 		in.dec.Restart()
 	}
@@ -139,6 +141,10 @@ func (t *intake) decode(h Packet, packet []byte) {
 	}
 	if in.dec == nil {
 		in.dec = t.opt.Codes.Decoder(t.opt.DataShards, t.opt.ParityShards)
+	}
+	if !in.floored {
+		in.floored = true
+		in.dec.From(binary.LittleEndian.Uint32(packet)) // it is data: the conversation has just begun
 	}
 	out := in.dec.Decode(packet, t.restored)
 	if out.Began {

@@ -87,6 +87,8 @@ func TestRestoredPacketsAreHandedOut(t *testing.T) {
 	} {
 		in := newIntake(t, 4, 3)
 		wire := codedGroup(3, p...)
+		in.expect(c.name+", before", in.hear(wire...), p...)
+		moved(wire, 1)
 		var packets, want [][]byte
 		for _, i := range c.order {
 			packets = append(packets, wire[i])
@@ -96,7 +98,7 @@ func TestRestoredPacketsAreHandedOut(t *testing.T) {
 		}
 		in.expect(c.name, in.hear(packets...), want...)
 		// And then the next group.
-		moved(wire, 1)
+		moved(wire, 2)
 		in.expect(c.name+", next", in.hear(wire[1:]...), p[1], p[2], p[3], p[0])
 	}
 }
@@ -191,7 +193,7 @@ func TestIntakeRecoversFromStrayConversation(t *testing.T) {
 	in := newIntake(t, 3, 1)
 	packets := pushes(7, 3)
 	wire := codedGroup(1, packets...)
-	in.expect("at first", in.hear(wire[1:]...), packets[1], packets[2], packets[0])
+	in.expect("at first", in.hear(wire[0], wire[2], wire[3]), packets[0], packets[2], packets[1])
 	in.hear(codedGroup(1, pushes(8, 3)...)[0])
 	for group := range 100 {
 		in.hear(moved(wire, group+1)...)
@@ -206,7 +208,7 @@ func TestParityBeforeAnything(t *testing.T) {
 	packets := pushes(7, 3)
 	wire := codedGroup(1, packets...)
 	in.expect("parity alone", in.hear(wire[3], withFEC(0xf2, make([]byte, 4)), withFEC(0xf2, make([]byte, 1400))))
-	in.expect("then a group", in.hear(wire[1:]...), packets[1], packets[2], packets[0])
+	in.expect("then a group", in.hear(wire[0], wire[2], wire[3]), packets[0], packets[2], packets[1])
 }
 
 // A peer has its own groups, whatever ours are.
@@ -364,6 +366,20 @@ func TestLanesRestore(t *testing.T) {
 	for from, n := range pass(410, 5) {
 		if n != 5 {
 			t.Errorf("%s: %d of 5 are restored", from, n)
+		}
+	}
+}
+
+// A server that was restarted hears the rest of a conversation, with parity of what it
+// never heard. It restores nothing of that: another run has dealt with it.
+func TestNothingIsRestoredFromBeforeTheFirstPacket(t *testing.T) {
+	for heard := 1; heard < 3; heard++ {
+		in := newIntake(t, 4, 3)
+		wire := codedGroup(3, pushes(7, 4)...)
+		for _, packet := range in.hear(wire[heard:]...) {
+			if h := parsed(packet); h.Next <= uint32(heard) {
+				t.Errorf("heard from %d on, segment %d is restored", heard, h.Next-1)
+			}
 		}
 	}
 }

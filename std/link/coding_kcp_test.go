@@ -353,9 +353,9 @@ func TestRestoredAckTakesNoRoundTrip(t *testing.T) {
 		t.Helper()
 		eventually(t, fmt.Sprintf("%d packets are dealt with", n), func() bool { return l.asked.Load() > n })
 	}
-	near.deliver(ackOfNext(0, 0), fakeServerAddr)
+	near.deliver(codedGroup(1, ackOfNext(0, 0), seg(conv, 84, 0, 1, ""))[0], fakeServerAddr)
 	handedOut(1)
-	wire := codedGroup(1, ackOfNext(1, late), seg(conv, 84, 0, 1, ""))
+	wire := moved(codedGroup(1, ackOfNext(1, late), seg(conv, 84, 0, 1, "")), 1)
 	near.deliver(wire[1], fakeServerAddr)
 	near.deliver(wire[2], fakeServerAddr)
 	handedOut(3)

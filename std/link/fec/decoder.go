@@ -22,6 +22,9 @@ type Decoder struct {
 	newest uint32 // group
 	olds   int    // packets that came last and are too old
 	groups [keepGroups]group
+
+	hasFloor bool
+	floor    uint32 // the sequence number from which on packets are restored
 }
 
 // group is what has come of a group. The zero value is of none.
@@ -120,6 +123,7 @@ func (d *Decoder) group(id uint32) (g *group, began bool) {
 	d.olds = 0
 	if !d.begun || d.ahead(id, d.newest) > 0 {
 		d.begun, d.newest = true, id
+		d.raise(id)
 	}
 	for i := range d.groups {
 		other := &d.groups[i]
@@ -136,6 +140,26 @@ func (d *Decoder) group(id uint32) (g *group, began bool) {
 	}
 	*g = group{used: true, id: id, slab: d.code.slab()}
 	return g, true
+}
+
+// floorReach is how far behind the newest group the floor stays at most, so that
+// comparing with it is right where sequence numbers wrap.
+const floorReach = 1 << 30
+
+// From lets nothing be restored that has a lower sequence number than seq. What a
+// receiver has missed because it was not there, as after a restart in the midst of a
+// conversation, is not lost: another one had it, and has dealt with it.
+func (d *Decoder) From(seq uint32) { d.hasFloor, d.floor = true, seq }
+
+// below tells whether a sequence number is below the floor.
+func (d *Decoder) below(seq uint32) bool { return d.hasFloor && int32(seq-d.floor) < 0 }
+
+// raise keeps the floor within reach of a group that is the newest now.
+func (d *Decoder) raise(id uint32) {
+	first := id * uint32(d.code.total())
+	if ahead := first - d.floor; d.hasFloor && ahead > floorReach && ahead < 2*floorReach {
+		d.floor = first - floorReach
+	}
 }
 
 // ahead is by how much a group is later than another, in sequence numbers, which wrap
@@ -185,7 +209,7 @@ func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, fa
 	}
 	p := newPoints(at)
 	for i := range d.code.data {
-		if g.came.has(i) {
+		if g.came.has(i) || d.below(g.id*uint32(d.code.total())+uint32(i)) {
 			continue
 		}
 		shard := s.packet(i)[sizeOffset:][:g.size]
@@ -216,7 +240,7 @@ func (d *Decoder) learn() {
 // Restart forgets what has come, for a new conversation.
 func (d *Decoder) Restart() {
 	d.Rest()
-	d.look, d.begun, d.groups = look{}, false, [keepGroups]group{}
+	d.look, d.begun, d.groups, d.hasFloor = look{}, false, [keepGroups]group{}, false
 }
 
 // Rest gives memory back while nothing comes. What is missing of the groups that have

@@ -1,0 +1,57 @@
+package fec
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A receiver that was not there from the start, such as a server that was restarted,
+// restores nothing from before the first packet that it heard: the target got a request
+// twice that way.
+func TestNothingIsRestoredFromBeforeTheFirstPacket(t *testing.T) {
+	c := shape{4, 3}
+	end := uint32(0xffffffff / 7 * 7)
+	for _, first := range []uint32{0, 7, floorReach / 7 * 7, end - 7} {
+		for floor := range uint32(c.data) {
+			s, r := newSender(c), newReceiver(c)
+			s.begin(first)
+			wire := append(s.group(), s.group()...)
+			r.From(first + floor)
+			r.take(wire[floor])
+			r.take(wire[4:7]...) // its parity: enough for all of the group
+			var want []uint32
+			for i := floor + 1; i < uint32(c.data); i++ {
+				want = append(want, first+i)
+			}
+			what := fmt.Sprintf("from %d of a group that begins with %d", floor, first)
+			r.restored(t, what, s, want...)
+			next := first + 7
+			if next == end {
+				next = 0
+			}
+			r.take(wire[10:]...)
+			r.restored(t, what+", the next group", s, next, next+1, next+2)
+		}
+	}
+}
+
+// The floor does not come back as a ceiling when sequence numbers have gone halfway
+// around, or once around.
+func TestFloorOfLongConversation(t *testing.T) {
+	c := shape{4, 3}
+	s, r := newSender(c), newReceiver(c)
+	s.begin(14)
+	r.From(15)
+	const steps = 37
+	for i := range 3 * steps {
+		s.begin(uint32((14+uint64(i)*(1<<32/steps/7*7))%(0xffffffff/7*7)) / 7 * 7)
+		first := s.next
+		wire := s.group()
+		r.take(wire[2:6]...)
+		if i == 0 {
+			r.restored(t, "the first group", s, 15)
+			continue
+		}
+		r.restored(t, fmt.Sprintf("step %d, the group that begins with %d", i, first), s, first, first+1)
+	}
+}
