@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// Dial opens a link to one peer. remote is host:port; a host name is resolved
-// now, so that every new session follows a name that moved. The socket is not
+// Dial opens a link to one peer. remote is host:port; of a name, the first address
+// that Resolve gives now. The socket is not
 // connected: it survives a change of the local network, and no ICMP ends it.
 func Dial(ctx context.Context, opt Options, remote string) (*Conn, error) {
 	peer, err := resolve(ctx, remote)
@@ -136,33 +136,6 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// resolve looks a host:port up, IPv4 first as the original does.
-func resolve(ctx context.Context, hostport string) (netip.AddrPort, error) {
-	host, service, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	port, err := net.DefaultResolver.LookupPort(ctx, "udp", service)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	if a, err := netip.ParseAddr(host); err == nil { // LookupNetIP loses the zone
-		return netip.AddrPortFrom(a.Unmap().WithZone(zoneOf(a)), uint16(port)), nil
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	best := addrs[0].Unmap()
-	for _, a := range addrs {
-		if a = a.Unmap(); a.Is4() {
-			best = a
-			break
-		}
-	}
-	return netip.AddrPortFrom(best, uint16(port)), nil
 }
 
 // unmap takes the IPv4 address out of the form a dual-stack socket gives.
