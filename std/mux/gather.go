@@ -49,8 +49,8 @@ type gatherer struct {
 	before  func() // is called before each write
 
 	mu      sync.Mutex
-	room    sync.Cond
-	waiting int           // for room; the first to wait is the first to go on
+	queue   []*waiter     // for room; the first to wait is the first to go on
+	waiting int           // with those that were called and are on their way
 	buf     *gatherBuffer // holds pending; nil when few does
 	few     [256]byte
 	inConn  bool // few is being written
@@ -74,7 +74,6 @@ type BuffersWriter interface {
 func newGatherer(conn net.Conn, segment int, before func()) *gatherer {
 	g := &gatherer{conn: AsBuffersWriter(conn), segment: segment, before: before, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	g.last.Store(now())
-	g.room.L = &g.mu
 	go g.run()
 	return g
 }
@@ -100,22 +99,13 @@ func (j joiner) WriteBuffers(v [][]byte) (int, error) {
 
 // write takes whole frames, at most maxWrite bytes. Where hold is set they may wait
 // for the next write or for flush; the caller sees to it that one comes. It blocks
-// while much waits already, or while the connection does.
-func (g *gatherer) write(v [][]byte, hold bool) error {
+// while much waits already, until the stream is closed, or while the connection does.
+func (g *gatherer) write(v [][]byte, hold bool, by *waiter) error {
 	size := sizeOf(v)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	limit := g.limit(size)
-	for queue := size > smallWrite && g.waiting > 0; g.err == nil && (queue || len(g.pending) >= limit); queue = false {
-		g.loaded = true
-		g.rouse()
-		g.waiting++
-		g.room.Wait()
-		g.waiting--
-		limit = gatherBytes * 3 / 2 // it was called; what small writes have put before it is not to cost it its turn
-	}
-	if g.err != nil {
-		return g.err
+	if err := g.await(size, by); err != nil {
+		return err
 	}
 	g.begun = min(g.begun+size, gentleBytes)
 	if !g.busy && !g.loaded && !hold {
@@ -125,9 +115,7 @@ func (g *gatherer) write(v [][]byte, hold bool) error {
 	for _, b := range v {
 		g.append(b)
 	}
-	if len(g.pending) < g.limit(maxWrite) {
-		g.room.Signal()
-	}
+	g.callNext()
 	if g.loaded || g.waiting > 0 {
 		g.rouse()
 	}
@@ -152,6 +140,7 @@ func (g *gatherer) flush() error {
 	default:
 		g.writeNow(nil, 0)
 	}
+	g.callNext() // who flushes may have been given room and waits for something else now
 	return g.err
 }
 
@@ -211,7 +200,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 	g.vec = append(g.vec, v...)
 	g.busy = true
-	g.room.Signal() // they fill up while this is in conn, one after the other
+	g.callNext() // they fill up while this is in conn, one after the other
 	g.mu.Unlock()
 	g.last.Store(now())
 	g.before()
@@ -249,6 +238,11 @@ func (g *gatherer) limit(size int) int {
 func (g *gatherer) share() (frame, write int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.shares()
+}
+
+// shares is share for who holds g.mu.
+func (g *gatherer) shares() (frame, write int) {
 	switch {
 	case g.begun < gentleBytes:
 		return gentleFrame, gentleFrame
@@ -291,7 +285,7 @@ func (g *gatherer) failed(err error) {
 		gatherBuffers.Put(g.buf)
 	}
 	g.buf, g.pending = nil, nil
-	g.room.Broadcast()
+	g.callAll()
 	g.rouse()
 }
 

@@ -117,7 +117,7 @@ func (s *Session) Open() (*Stream, error) {
 	s.streams[st.id] = st
 	s.next += 2
 	s.mu.Unlock()
-	if err := s.control(cmdSYN, st.id, true); err != nil {
+	if err := s.control(cmdSYN, st.id, true, &st.waiter); err != nil {
 		s.forget(st)
 		return nil, err
 	}
@@ -167,11 +167,11 @@ func (s *Session) NumStreams() int {
 }
 
 // Nop sends a frame that says nothing.
-func (s *Session) Nop() error { return s.control(cmdNOP, 0, false) }
+func (s *Session) Nop() error { return s.control(cmdNOP, 0, false, new(waiter)) }
 
-func (s *Session) control(command byte, stream uint32, hold bool) error {
+func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) error {
 	h := newHeader(byte(s.cfg.Version), command, 0, stream)
-	return s.out.write([][]byte{h[:]}, hold)
+	return s.out.write([][]byte{h[:]}, hold, by)
 }
 
 // post sends a frame without data and without waiting; see gatherer.add.

@@ -131,7 +131,8 @@ func TestCloseWakesAll(t *testing.T) {
 		for range gatherBytes / headerBytes {
 			s.post(cmdNOP, 0, false) // nor is there room for small writes
 		}
-		wait("CloseWrite", func() error { return st.CloseWrite() })
+		wait("AwaitRoom", func() error { _, err := opened[0].AwaitRoom(1); return err })
+		wait("AwaitRoom without credit", func() error { _, err := other.AwaitRoom(1); return err })
 		wait("Open", func() error { _, err := s.Open(); return err })
 		wait("Nop", s.Nop)
 		if len(results) > 0 {

@@ -3,7 +3,6 @@ package mux
 import (
 	"encoding/binary"
 	"io"
-	"math"
 	"net"
 	"sync"
 )
@@ -36,6 +35,7 @@ type Stream struct {
 	closed   bool
 	gone     bool // the peer has closed it and drops what we send
 	wrote    bool // our FIN was sent, or is to be
+	waiter   waiter
 
 	// What was read, modulo 2^32 as on the wire, and how much of it the peer has not
 	// been told.
@@ -247,7 +247,7 @@ func (st *Stream) send(p []byte, hold bool) (int, error) {
 		size := min(frame, st.session.cfg.FrameSize)
 		n, err := st.credit(min(len(p)-written, most, maxFrames*size))
 		if err == nil {
-			err = st.explain(st.session.writeData(st.id, p[written:written+n], size, hold))
+			err = st.explain(st.writeData(p[written:written+n], size, hold))
 		}
 		if err != nil {
 			return written, err
@@ -267,45 +267,6 @@ func (st *Stream) explain(err error) error {
 	return err
 }
 
-// credit takes up to n bytes of what the peer has room for, and waits for it.
-func (st *Stream) credit(n int) (int, error) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for flushed := false; ; {
-		if st.closed || st.wrote {
-			return 0, io.ErrClosedPipe
-		}
-		if err := st.session.cut(); err != nil {
-			return 0, err
-		}
-		if st.gone {
-			return 0, ErrGone
-		}
-		if st.session.cfg.Version != 2 {
-			return n, nil
-		}
-		// A peer that says it consumed more than was sent gives no credit at all.
-		inFlight := st.sent - st.theirs
-		if inFlight <= math.MaxInt32 && inFlight < st.window {
-			n = int(min(uint32(n), st.window-inFlight))
-			st.sent += uint32(n)
-			return n, nil
-		}
-		if flushed {
-			st.changed.Wait()
-			continue
-		}
-		// What is held back may be what the peer waits for.
-		st.mu.Unlock()
-		err := st.Flush()
-		st.mu.Lock()
-		if err != nil {
-			return 0, err
-		}
-		flushed = true
-	}
-}
-
 // vector is room for the frames of one write.
 type vector struct {
 	headers [maxFrames]header
@@ -315,27 +276,30 @@ type vector struct {
 var vectors = sync.Pool{New: func() any { return new(vector) }}
 
 // writeData writes at most maxFrames frames of at most size bytes each.
-func (s *Session) writeData(stream uint32, data []byte, size int, hold bool) error {
+func (st *Stream) writeData(data []byte, size int, hold bool) error {
+	s := st.session
 	f := vectors.Get().(*vector)
 	v := f.v[:0]
 	for i := 0; len(data) > 0; i++ {
 		part := data[:min(size, len(data))]
 		data = data[len(part):]
-		f.headers[i] = newHeader(byte(s.cfg.Version), cmdPSH, len(part), stream)
+		f.headers[i] = newHeader(byte(s.cfg.Version), cmdPSH, len(part), st.id)
 		v = append(v, f.headers[i][:], part)
 	}
-	err := s.out.write(v, hold)
+	err := s.out.write(v, hold, &st.waiter)
 	clear(v)
 	vectors.Put(f)
 	return err
 }
 
 // CloseWrite ends the outgoing direction, after what was written; the other goes on.
+// It does not wait for the connection.
 func (st *Stream) CloseWrite() error {
 	if st.finishing() {
 		return nil
 	}
-	return st.explain(st.session.control(cmdFIN, st.id, false))
+	st.session.post(cmdFIN, st.id, false)
+	return st.session.cut()
 }
 
 // finishing tells whether our FIN was on its way already; it is from now on.
@@ -360,6 +324,7 @@ func (st *Stream) Close() error {
 	dropped := st.unread.clear()
 	st.changed.Broadcast()
 	st.mu.Unlock()
+	st.session.out.end(&st.waiter)
 	if dropped > 0 {
 		st.session.taken(dropped)
 	}

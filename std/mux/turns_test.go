@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,8 +31,46 @@ func (c megabyte) WriteBuffers(v [][]byte) (int, error) {
 }
 
 // Among many streams that write all they can, each has its turn, and one that writes
-// little now and then does not wait for all of them.
+// little now and then does not wait for all of them: whether they wait in Write, or
+// for room, holding nothing.
 func TestTurns(t *testing.T) {
+	t.Run("Write", func(t *testing.T) {
+		testTurns(t, func(st *Stream) error {
+			_, err := st.Write(make([]byte, 64<<10))
+			return err
+		})
+	})
+	t.Run("AwaitRoom", func(t *testing.T) {
+		var mu sync.Mutex
+		var writing, most int // streams in Write
+		testTurns(t, func(st *Stream) error {
+			for todo := 64 << 10; todo > 0; {
+				n, err := st.AwaitRoom(todo)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				writing++
+				most = max(most, writing)
+				mu.Unlock()
+				n, err = st.Write(make([]byte, min(n, todo)))
+				mu.Lock()
+				writing--
+				mu.Unlock()
+				if err != nil {
+					return err
+				}
+				todo -= n
+			}
+			return nil
+		})
+		if most > 20 { // of 300
+			t.Errorf("%d streams were in Write at a time, in spite of AwaitRoom", most)
+		}
+	})
+}
+
+func testTurns(t *testing.T, write64K func(*Stream) error) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams = 300
 		conn := megabyte{newSink(), make(chan struct{}, 1)}
@@ -43,10 +82,7 @@ func TestTurns(t *testing.T) {
 			st, err := s.Open()
 			must(t, err)
 			go func() {
-				for b := make([]byte, 64<<10); ; wrote[i]++ {
-					if _, err := st.Write(b); err != nil {
-						return
-					}
+				for ; write64K(st) == nil; wrote[i]++ {
 				}
 			}()
 		}

@@ -1,0 +1,145 @@
+package mux
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+)
+
+// stuck is a session whose connection takes nothing, with a stream in it and as much
+// waiting as may.
+func stuck(t *testing.T, version int) (*Session, *sink) {
+	conn := newSink()
+	conn.gate = make(chan struct{})
+	s := start(t, conn, testConfig(version, true))
+	st, err := s.Open()
+	must(t, err)
+	go func() { _, _ = st.Write(make([]byte, 100)) }()
+	synctest.Wait()
+	for range gatherBytes / headerBytes {
+		s.post(cmdNOP, 0, false)
+	}
+	return s, conn
+}
+
+// CloseWrite waited for the connection. A relay that passed an end on stood still in
+// it, and saw neither the end of the other direction nor its own time limit.
+func TestCloseWriteDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, conn := stuck(t, 1)
+		done := async(newStream(s, 5).CloseWrite)
+		synctest.Wait()
+		if err := ended(done); err != nil {
+			t.Error("while the connection takes nothing:", err)
+		}
+		close(conn.gate)
+		synctest.Wait()
+		var sent []byte
+		for _, w := range conn.take() {
+			sent = append(sent, w...)
+		}
+		if last := framesOf(t, sent[len(sent)-headerBytes:]); last != "FIN 5" {
+			t.Error("the last that was sent:", last)
+		}
+		s.Close(errEnough)
+	})
+}
+
+// Closing a stream ends its Write and its AwaitRoom, also where they wait for the
+// other streams, and not only for the peer. It used to end with the session alone.
+func TestCloseEndsWaitForRoom(t *testing.T) {
+	for name, wait := range map[string]func(*Stream) error{
+		"Write": func(st *Stream) error { _, err := st.Write(make([]byte, 5000)); return err },
+		"AwaitRoom": func(st *Stream) error {
+			n, err := st.AwaitRoom(5000)
+			if err == nil {
+				_, err = st.Write(make([]byte, n))
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, conn := stuck(t, 2)
+				var waits [3]<-chan error
+				var streams [3]*Stream
+				for i := range streams {
+					streams[i] = newStream(s, uint32(101+2*i))
+					waits[i] = async(func() error { return wait(streams[i]) })
+					synctest.Wait()
+				}
+				must(t, streams[1].Close())
+				synctest.Wait()
+				if err := ended(waits[1]); err != io.ErrClosedPipe {
+					t.Error("the closed stream:", err)
+				}
+				for _, i := range []int{0, 2} {
+					if err := ended(waits[i]); err != errWaits {
+						t.Errorf("stream %d, while nothing moves: %v", i, err)
+					}
+				}
+				close(conn.gate)
+				synctest.Wait()
+				for _, i := range []int{0, 2} {
+					if err := ended(waits[i]); err != nil {
+						t.Errorf("stream %d: %v", i, err)
+					}
+				}
+				s.Close(errEnough)
+			})
+		})
+	}
+}
+
+var errWaits = errors.New("still waits")
+
+// ended is the result of what was to wait, or errWaits.
+func ended(c <-chan error) error {
+	select {
+	case err := <-c:
+		return err
+	default:
+		return errWaits
+	}
+}
+
+// Room is what a Write takes without waiting.
+func TestRoom(t *testing.T) {
+	for _, c := range []struct {
+		name                   string
+		version                int
+		sent, consumed, window uint32
+		want                   int
+	}{
+		{"smux 1 has no windows", 1, 1 << 30, 0, 0, maxData},
+		{"the first window", 2, 0, 0, firstWindow, maxData},
+		{"its rest", 2, firstWindow - 100, 0, firstWindow, 100},
+		{"none", 2, firstWindow, 0, firstWindow, 0},
+		{"a window that has shrunk", 2, 5000, 1000, 3000, 0},
+		{"modulo 2^32", 2, 10, 1<<32 - 10, 30, 10},
+		{"consumed more than was sent", 2, 10, 20, 1 << 20, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := start(t, newSink(), testConfig(c.version, true))
+			s.out.begun = gentleBytes
+			st := newStream(s, 3)
+			st.sent, st.theirs, st.window = c.sent, c.consumed, c.window
+			if got := st.Room(); got != c.want {
+				t.Errorf("%d, want %d", got, c.want)
+			}
+			if c.want > 0 {
+				if got, err := st.AwaitRoom(1 << 20); got != c.want || err != nil {
+					t.Errorf("AwaitRoom: %d, %v", got, err)
+				}
+			}
+			must(t, st.CloseWrite())
+			if got := st.Room(); got != 0 {
+				t.Errorf("%d after CloseWrite", got)
+			}
+			if _, err := st.AwaitRoom(1); err != io.ErrClosedPipe {
+				t.Errorf("AwaitRoom after CloseWrite: %v", err)
+			}
+		})
+	}
+}
