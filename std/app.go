@@ -1,16 +1,14 @@
 package std
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"kcptun/std/link"
 )
@@ -31,57 +29,69 @@ type App struct {
 type Env struct {
 	Log   *slog.Logger
 	Stats *link.Stats
+
+	sink *logSink // behind Log; nil in tests
 }
 
 // Main runs the program and returns its exit code: 0 after a good end, 1 where
-// the settings are wrong or the job could not be done.
+// the settings are wrong, the job could not be done, or standard output has not taken
+// what was asked for.
 func (a App) Main(args []string, stdout, stderr io.Writer) int {
+	defer catchSIGPIPE()()
+	out := newLogSink(stderr)
+	defer out.Close(logFlush)
 	cfg := DefaultConfig(a.Role)
 	err := a.configure(&cfg, args[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		a.usage(stdout)
-		return 0
+		var text bytes.Buffer
+		a.usage(&text)
+		err = show(stdout, text.String())
 	case errors.Is(err, errVersion):
-		fmt.Fprintln(stdout, "kcptun version", a.Version)
-		return 0
+		err = show(stdout, "kcptun version "+a.Version+"\n")
 	case err == nil:
-		err = a.start(&cfg, stderr)
+		err = a.start(&cfg, out)
 	}
 	if err == nil {
 		return 0
 	}
-	if errors.Is(err, errLogged) {
-		return 1
-	}
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(stderr, "kcptun %v: %s\n", a.Role, strings.TrimRight(line, "\n"))
+	if !errors.Is(err, errLogged) {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(out, "kcptun %v: %s\n", a.Role, strings.TrimRight(line, "\n"))
+		}
 	}
 	return 1
 }
 
+func show(stdout io.Writer, text string) error {
+	if _, err := io.WriteString(stdout, text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
 // start opens the log, and runs the program until it ends or is told to.
-func (a App) start(cfg *Config, stderr io.Writer) error {
-	out := stderr
+func (a App) start(cfg *Config, stderr *logSink) error {
+	sink := stderr
 	if cfg.Log != "" {
-		f, err := os.OpenFile(cfg.Log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		file, err := openLogSink(cfg.Log)
 		if err != nil {
 			return fmt.Errorf("--log (JSON \"log\"): %w", err)
 		}
-		defer f.Close()
-		out = f
+		defer file.Close(logFlush)
+		sink = file
 	}
-	env := Env{Log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: plainError})), Stats: new(link.Stats)}
+	env := Env{Log: newLogger(sink), Stats: new(link.Stats), sink: sink}
 	cfg.banner(a.Role, a.Version, env.Log)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	stop := a.onSignals(cancel, env.Log)
+	stop := a.onSignals(cfg, env, cancel)
 	defer stop()
 	aside := startAside(ctx, cfg, env)
 	err := a.Run(ctx, cfg, env)
 	cancel()
-	aside.Wait()
+	waitAside(aside, cfg, env.Log)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		env.Log.Error("ended", "err", err)
 		if cfg.Log == "" {
@@ -93,43 +103,8 @@ func (a App) start(cfg *Config, stderr io.Writer) error {
 	return nil
 }
 
-// plainError logs an error as its text. kcp-go's print a stack trace else.
-func plainError(_ []string, a slog.Attr) slog.Attr {
-	if err, ok := a.Value.Any().(error); ok {
-		return slog.String(a.Key, err.Error())
-	}
-	return a
-}
-
 // errLogged ends the program with code 1 when standard error has the reason.
 var errLogged = errors.New("logged")
-
-// onSignals calls cancel at the first SIGINT or SIGTERM and ends the program at
-// the second.
-func (a App) onSignals(cancel func(), log *slog.Logger) (stop func()) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case s := <-signals:
-			log.Info("ending: no new streams, open ones have a few seconds; a second signal ends at once", "signal", s)
-			cancel()
-		case <-done:
-			return
-		}
-		select {
-		case s := <-signals:
-			log.Warn("ended at once", "signal", s)
-			a.Exit(1)
-		case <-done:
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(done)
-	}
-}
 
 // ReadyTCP checks that --tcp can work here, before anything opens, and logs the
 // rules of killed runs that it removed.

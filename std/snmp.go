@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/xtaci/kcp-go/v5"
-
-	"kcptun/std/link"
 )
 
 // startAside starts what runs beside the job: the counters on signal, the CSV
@@ -21,9 +19,9 @@ import (
 func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		onDumpSignal(ctx, func() { env.Log.Info(countersLine(env.Stats)) })
+		onDumpSignal(ctx, func() { env.Log.Info(countersLine(env)) })
 	})
-	if cfg.SnmpLog != "" && cfg.SnmpPeriod > 0 {
+	if cfg.writesSnmp() {
 		wg.Go(func() { logSnmp(ctx, cfg.SnmpLog, time.Duration(cfg.SnmpPeriod)*time.Second, env.Log) })
 	}
 	if cfg.Pprof {
@@ -35,8 +33,27 @@ func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
 	return &wg
 }
 
+// asideWait is how long the end of the program waits for what runs beside the job.
+const asideWait = time.Second
+
+// waitAside waits for what startAside has started. All of it ends at once, but for a
+// line of counters that a disk or a pipe does not take: that is left to the end of the
+// process.
+func waitAside(aside *sync.WaitGroup, cfg *Config, log *slog.Logger) {
+	done := make(chan struct{})
+	go func() { aside.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(asideWait):
+		log.Warn("snmplog is stuck, its last line is lost", "file", cfg.SnmpLog)
+	}
+}
+
+// writesSnmp tells whether counters are written to a file.
+func (c *Config) writesSnmp() bool { return c.SnmpLog != "" && c.SnmpPeriod > 0 }
+
 // countersLine is every counter in one line that begins with "KCP SNMP:".
-func countersLine(stats *link.Stats) string {
+func countersLine(env Env) string {
 	snmp := kcp.DefaultSnmp.Copy()
 	var b strings.Builder
 	b.WriteString("KCP SNMP:")
@@ -44,7 +61,7 @@ func countersLine(stats *link.Stats) string {
 	for i, name := range snmp.Header() {
 		fmt.Fprintf(&b, " %s:%s", name, values[i])
 	}
-	return b.String() + " " + stats.String()
+	return fmt.Sprintf("%s %v LogLost:%d", b.String(), env.Stats, env.sink.Lost())
 }
 
 // logSnmp appends a line of counters each period, and a last one at the end.

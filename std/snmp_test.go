@@ -123,14 +123,14 @@ func TestLogSnmpTrouble(t *testing.T) {
 func TestCountersLine(t *testing.T) {
 	stats := new(link.Stats)
 	stats.BadShape.Add(7)
-	line := countersLine(stats)
+	line := countersLine(Env{Stats: stats})
 	if !strings.HasPrefix(line, "KCP SNMP:") || strings.Contains(line, "\n") {
 		t.Error(line)
 	}
 	for _, name := range kcp.DefaultSnmp.Header() {
 		testkit.Contains(t, line, " "+name+":")
 	}
-	testkit.Contains(t, line, " "+stats.String(), "BadShape:7")
+	testkit.Contains(t, line, " "+stats.String(), "BadShape:7", " LogLost:0")
 }
 
 func TestStartAside(t *testing.T) {

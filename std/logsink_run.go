@@ -1,0 +1,100 @@
+package std
+
+import (
+	"bytes"
+	"io"
+)
+
+// run writes what is queued until the sink is closed.
+func (s *logSink) run() {
+	defer close(s.done)
+	var spare []byte
+	for {
+		select {
+		case <-s.wake:
+			spare = s.writeQueued(spare)
+		case <-s.renew:
+			spare = s.writeQueued(spare) // what came before belongs to the old file
+			s.reopen()
+		case <-s.closing:
+			s.writeQueued(spare)
+			s.closeFile()
+			return
+		}
+	}
+}
+
+// writeQueued empties the queue, for which it leaves spare behind, and returns the
+// buffer that it has written.
+func (s *logSink) writeQueued(spare []byte) []byte {
+	s.mu.Lock()
+	lines, excess := s.queued, s.excess
+	s.queued, s.excess = spare[:0], 0
+	s.mu.Unlock()
+	s.report()
+	for line := range bytes.Lines(lines) {
+		if !s.put(line) {
+			s.lost.Add(1)
+			s.unreported++
+		}
+	}
+	s.unreported += excess
+	s.report()
+	if cap(lines) > logSpare {
+		return nil
+	}
+	return lines
+}
+
+// report says how many lines are missing at this place.
+func (s *logSink) report() {
+	if s.unreported == 0 {
+		return
+	}
+	s.ownLog.Warn("lines of the log are lost here: it was not read, or could not be written", "lines", s.unreported)
+	if s.putOwn() {
+		s.unreported = 0
+	}
+}
+
+// put writes one line and tells whether the log has taken it. One write for a line:
+// two programs may share a pipe or a file.
+func (s *logSink) put(line []byte) bool {
+	if s.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := s.out.Write(line)
+	if n > 0 {
+		s.torn = err != nil && line[n-1] != '\n'
+	}
+	return err == nil
+}
+
+// putOwn writes the line that the sink itself has logged.
+func (s *logSink) putOwn() bool {
+	defer s.ownText.Reset()
+	return s.put(s.ownText.Bytes())
+}
+
+func (s *logSink) reopen() {
+	f, err := openLog(s.path)
+	if err != nil {
+		s.ownLog.Error("the log file was not reopened, the old one is used further", "err", err)
+	} else {
+		s.closeFile()
+		s.out, s.torn = f, false
+		s.ownLog.Info("log file reopened", "file", s.path)
+	}
+	if !s.putOwn() {
+		s.lost.Add(1)
+		s.unreported++
+	}
+}
+
+// closeFile closes what the sink has opened itself. The lines in it are written: an
+// error of closing says nothing that could still be logged.
+func (s *logSink) closeFile() {
+	if f, ok := s.out.(io.Closer); ok && s.path != "" {
+		f.Close()
+	}
+}

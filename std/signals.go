@@ -1,0 +1,85 @@
+package std
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// catchSIGPIPE keeps the process alive when the reader of its standard output or error
+// goes away: Go ends a program whose write to either fails with EPIPE, unless it has
+// asked for the signal. The write just fails then. The signal is caught and not ignored
+// because children, such as iptables, would inherit that it is ignored.
+func catchSIGPIPE() (stop func()) {
+	c := make(chan os.Signal, 1) // nobody reads it: os/signal does not wait for room
+	signal.Notify(c, syscall.SIGPIPE)
+	return func() { signal.Stop(c) }
+}
+
+// onSignals begins the end of the job at the first SIGINT or SIGTERM, and ends the
+// program at the second. SIGHUP has the log file reopened; where no file is written, it
+// means that the terminal is gone, and begins the end of the job.
+func (a App) onSignals(cfg *Config, env Env, cancel func()) (stop func()) {
+	h := signalHandler{log: env.Log, cancel: cancel}
+	h.exit = func() {
+		env.sink.Close(logFlush)
+		a.Exit(1)
+	}
+	wanted := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	switch {
+	case cfg.Log != "":
+		h.hangup = func() { env.sink.Reopen() }
+	case cfg.writesSnmp():
+		h.hangup = func() { env.Log.Info("nothing to reopen: each line opens the file of --snmplog anew") }
+	}
+	// nohup has it ignored. A file is reopened all the same, which ends nothing.
+	if h.hangup != nil || !signal.Ignored(syscall.SIGHUP) {
+		wanted = append(wanted, syscall.SIGHUP)
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, wanted...)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case s := <-signals:
+				h.handle(s)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+		<-ended
+	}
+}
+
+// signalHandler decides what a signal does.
+type signalHandler struct {
+	log    *slog.Logger
+	cancel func()
+	exit   func() // ends the program
+	hangup func() // at SIGHUP; nil where that ends the job
+	ending bool
+}
+
+func (h *signalHandler) handle(s os.Signal) {
+	switch {
+	case s == syscall.SIGHUP && h.hangup != nil:
+		h.hangup()
+	case !h.ending:
+		h.ending = true
+		h.log.Info("ending: no new streams, open ones have a few seconds; a second signal ends at once", "signal", s)
+		h.cancel()
+	case s == syscall.SIGHUP:
+		// The kernel and the shell both send it when a terminal closes, and systemd may
+		// send it behind SIGTERM: it hurries nobody.
+	default:
+		h.log.Warn("ended at once", "signal", s)
+		h.exit()
+	}
+}
