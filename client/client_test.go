@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"testing"
 
 	"kcptun/std"
@@ -61,6 +63,11 @@ func TestExample(t *testing.T) {
 // session and with three in turn.
 func TestRun(t *testing.T) {
 	for name, change := range map[string]func(*Config){
+		"abstract": func(c *Config) {
+			if runtime.GOOS == "linux" {
+				c.LocalAddr = fmt.Sprintf("@kcptun-client-test-%d", os.Getpid())
+			}
+		},
 		"tcp":            func(*Config) {},
 		"unix":           func(c *Config) { c.LocalAddr = filepath.Join(t.TempDir(), "s") },
 		"three sessions": func(c *Config) { c.Conn = 3 },

@@ -143,6 +143,26 @@ func TestPoolScavenge(t *testing.T) {
 	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("scavengettl is over with 1 streams open") > 0 })
 }
 
+// A scavengettl of -1 never cuts a stream, and the session goes with its last one.
+func TestPoolScavengesNever(t *testing.T) {
+	testkit.NoLeak(t)
+	cfg := clientConfig(newEchoServer(t).addr)
+	cfg.AutoExpire, cfg.ScavengeTTL = 1, -1
+	p, book := newTestPool(t, cfg)
+	old := sessionOf(t, p)
+	st, err := old.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	testkit.Eventually(t, "it expires", func() bool { return book.Count("session expired") == 1 })
+	testkit.Contains(t, book.String(), `closed="when idle"`)
+	echoStream(t, st)
+	st.Close()
+	testkit.Within(t, "closed when idle", old.Done())
+	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
+}
+
 // A server whose name does not resolve is tried again, until who asked gives up.
 func TestPoolGivesUp(t *testing.T) {
 	testkit.NoLeak(t)

@@ -204,15 +204,18 @@ func (h *held) stop() {
 // idle or its time is up.
 func (s *slot) retire(ctx context.Context, h *held) {
 	h.Retire()
-	limit := time.Duration(s.cfg.ScavengeTTL) * time.Second
-	s.env.Log.Info("session expired, it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed within", limit)
+	var over <-chan time.Time // never, where scavengettl is -1
+	closed := "when idle"
+	if s.cfg.ScavengeTTL >= 0 {
+		limit := time.Duration(s.cfg.ScavengeTTL) * time.Second
+		over, closed = time.After(limit), "when idle, or after "+limit.String()
+	}
+	s.env.Log.Info("session expired, it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed", closed)
 	s.wg.Go(func() {
-		timer := time.NewTimer(limit)
-		defer timer.Stop()
 		select {
 		case <-h.Idle():
 			s.end(h, errors.New("expired and idle"))
-		case <-timer.C:
+		case <-over:
 			s.end(h, fmt.Errorf("expired, and scavengettl is over with %d streams open", h.NumStreams()))
 		case <-h.Done():
 			s.env.Log.Warn("expired session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())

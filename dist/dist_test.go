@@ -25,7 +25,7 @@ var (
 		"keepalive": 0.0, "closewait": 0.0, "snmplog": "", "snmpperiod": 0.0, "log": "",
 		"quiet": false, "tcp": false, "pprof": false,
 	}
-	clientKeys = map[string]any{"localaddr": "", "remoteaddr": "", "conn": 0.0, "autoexpire": 0.0, "scavengettl": 0.0}
+	clientKeys = map[string]any{"localaddr": "", "socketmode": "", "remoteaddr": "", "conn": 0.0, "autoexpire": 0.0, "scavengettl": 0.0}
 	serverKeys = map[string]any{"listen": "", "target": ""}
 
 	// What both ends must have equal, for nothing on the wire announces it to a stock peer.

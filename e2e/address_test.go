@@ -42,6 +42,36 @@ func TestUnixSockets(t *testing.T) {
 	}
 }
 
+// Abstract names work at both ends, and so does their next run.
+func TestAbstractSockets(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has abstract names of unix sockets")
+	}
+	t.Parallel()
+	name := fmt.Sprintf("@kcptun-e2e-%d-", os.Getpid())
+	target := startTarget(t, name+"target")
+	p := plan{target: target.Addr(), local: name + "local"}
+	tn := start(t, p)
+	tn.exchange(t, 2*mib)
+	must(t, target.WaitIdle(patient(t)))
+	tn.client.kill(t)
+	tn.client, tn.dial = startClient(t, tn.remote, p)
+	tn.exchange(t, 64*kib)
+}
+
+// The socket's file has the mode that was asked for.
+func TestSocketMode(t *testing.T) {
+	t.Parallel()
+	local := socketPath(t)
+	tn := start(t, plan{local: local, client: []string{"--socketmode", "0600"}})
+	tn.exchange(t, 64*kib)
+	info, err := os.Stat(local)
+	must(t, err)
+	if info.Mode() != fs.ModeSocket|0o600 {
+		t.Errorf("the socket's file has the mode %v", info.Mode())
+	}
+}
+
 // A socket file that a killed client left is replaced.
 func TestStaleSocket(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -59,12 +60,19 @@ func TestExample(t *testing.T) {
 
 // A client reaches the target, TCP or unix, through every port of the range.
 func TestRun(t *testing.T) {
-	for _, network := range []string{"tcp", "unix"} {
-		t.Run(network, func(t *testing.T) {
+	for name, addr := range map[string]string{
+		"tcp":      "127.0.0.1:0",
+		"unix":     filepath.Join(t.TempDir(), "s"),
+		"abstract": fmt.Sprintf("@kcptun-server-test-%d", os.Getpid()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "abstract" && runtime.GOOS != "linux" {
+				t.Skip("only Linux has abstract names")
+			}
 			testkit.NoLeak(t)
-			addr := "127.0.0.1:0"
-			if network == "unix" {
-				addr = filepath.Join(t.TempDir(), "s")
+			network := "unix"
+			if name == "tcp" {
+				network = "tcp"
 			}
 			cfg := config(std.Server)
 			cfg.Target = target(t, network, addr, echoes)

@@ -43,6 +43,7 @@ const OffloadEnv = "KCPTUN_OFFLOAD"
 // settings.go says what each means, config_check.go what is valid.
 type Config struct {
 	LocalAddr    string `json:"localaddr"`
+	SocketMode   string `json:"socketmode"`
 	RemoteAddr   string `json:"remoteaddr"`
 	Listen       string `json:"listen"`
 	Target       string `json:"target"`

@@ -3,12 +3,12 @@ package std
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ConfigError says what is wrong with one setting and what would be right.
@@ -30,7 +30,7 @@ func (e *ConfigError) Error() string {
 func (c *Config) Check(r Role) error {
 	var errs []error
 	for _, s := range r.known(c) {
-		if reason := s.check(); reason != "" {
+		if reason := s.check(c.warn); reason != "" {
 			errs = append(errs, s.fault(reason))
 		}
 	}
@@ -52,25 +52,53 @@ func (s setting) fault(reason string) error {
 	return &ConfigError{Flag: s.flag(), Key: s.key, Reason: reason}
 }
 
-// check validates one setting by itself.
-func (s setting) check() string {
+// check validates one setting by itself. Where another value is known to be meant,
+// it puts that in its place and warns.
+func (s setting) check(warn func(format string, args ...any)) (reason string) {
 	switch v := s.value.(type) {
 	case *int:
-		if *v < s.min || *v > s.max {
-			return fmt.Sprintf("%d is out of range, valid are %s", *v, s.valid())
-		}
+		return s.checkNumber(v, warn)
 	case *string:
-		if len(s.choices) == 0 {
-			return ""
+		if len(s.choices) > 0 {
+			return s.checkChoice(v, warn)
 		}
-		for _, choice := range s.choices {
-			if *v == choice {
-				return ""
-			}
+		if s.key != "key" && strings.ContainsFunc(*v, unicode.IsControl) {
+			return fmt.Sprintf("%q has a control character, valid is text without; in JSON a \\ is written \\\\", *v)
 		}
-		return fmt.Sprintf("%q is unknown, valid are %s", *v, s.valid())
 	}
 	return ""
+}
+
+func (s setting) checkNumber(v *int, warn func(format string, args ...any)) (reason string) {
+	if *v >= s.min && *v <= s.max {
+		return ""
+	}
+	instead := s.below
+	if *v > s.max {
+		instead = s.above
+	}
+	switch {
+	case s.unused != "":
+		warn("%v", s.fault(fmt.Sprintf("%d is out of range, and is ignored, as %s", *v, s.unused)))
+	case instead != nil:
+		warn("%v", s.fault(fmt.Sprintf("%d is out of range, valid are %s; %d is in force", *v, s.valid(), *instead)))
+		*v = *instead
+	default:
+		return fmt.Sprintf("%d is out of range, valid are %s", *v, s.valid())
+	}
+	return ""
+}
+
+func (s setting) checkChoice(v *string, warn func(format string, args ...any)) (reason string) {
+	if slices.Contains(s.choices, *v) {
+		return ""
+	}
+	if name, is := s.aliases[*v]; is {
+		warn("%v", s.fault(fmt.Sprintf("%q is another name of %s, which is in force", *v, name)))
+		*v = name
+		return ""
+	}
+	return fmt.Sprintf("%q is unknown, valid are %s", *v, s.valid())
 }
 
 // valid says what values a setting takes.
@@ -94,67 +122,32 @@ func (c *Config) checkKey(fail failFunc) {
 	default:
 		fail("key", "is empty, valid is any text that is not")
 	}
+	c.warnOddKey()
 	if c.Key == DefaultKey && c.Crypt != "null" {
 		c.warn("the default key is in use, which everybody knows: set --key, JSON \"key\" or %s", KeyEnv)
+	}
+}
+
+// warnOddKey tells of what is easily in a key without anybody's will, and then is
+// part of it: the other end has another key.
+func (c *Config) warnOddKey() {
+	if strings.TrimSpace(c.Key) != c.Key {
+		c.warn("the key begins or ends with white space, which is part of it: the other end must have it, too")
+	}
+	if strings.ContainsFunc(strings.TrimSpace(c.Key), unicode.IsControl) {
+		c.warn("the key has a control character, which is part of it: the other end must have it, too")
+	}
+	switch {
+	case !utf8.ValidString(c.Key):
+		c.warn("the key is not UTF-8: a JSON file at the other end cannot hold the same")
+	case strings.ContainsRune(c.Key, utf8.RuneError):
+		c.warn("the key has the character U+FFFD, which programs write for bytes that they could not read: different keys may have become one")
 	}
 }
 
 func envSet(name string) bool {
 	_, set := os.LookupEnv(name)
 	return set
-}
-
-func (c *Config) checkAddresses(r Role, fail failFunc) {
-	if r == Client {
-		c.checkStream("localaddr", c.LocalAddr, 0, fail)
-		mp, err := ParseMultiPort(c.RemoteAddr)
-		if err != nil {
-			fail("remoteaddr", "%v", err)
-		} else if mp.Host == "" {
-			fail("remoteaddr", "%q names no host, valid is host:port or host:min-max", c.RemoteAddr)
-		}
-		return
-	}
-	c.checkStream("target", c.Target, 1, fail)
-	mp, err := ParseMultiPort(c.Listen)
-	if err != nil {
-		fail("listen", "%v", err)
-		return
-	}
-	host := strings.Trim(mp.Host, "[]")
-	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(mp.Host, "[") {
-		fail("listen", "%q is not an IPv6 address", mp.Host)
-	}
-}
-
-// checkStream checks an address that TCP or a unix socket can stand for.
-func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
-	if addr == "" {
-		fail(name, "is empty, valid is host:port or the path of a unix socket")
-		return
-	}
-	if IsUnixPath(addr) {
-		if !strings.ContainsAny(addr, `/\`) {
-			c.warn("--%s %s has no port and is taken for the path of a unix socket", name, addr)
-		}
-		if dir := filepath.Dir(addr); dir != "." {
-			if _, err := os.Stat(dir); err != nil {
-				fail(name, "%q is taken for the path of a unix socket, as it has no port: %v", addr, err)
-			}
-		}
-		return
-	}
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		fail(name, "%v, valid is host:port or the path of a unix socket", err)
-		return
-	}
-	if n, err := net.LookupPort("tcp", port); err != nil || n < minPort || port == "" {
-		fail(name, "%q: port %q is not a number from %d to 65535", addr, port, minPort)
-	}
-	if name == "target" && host == "" {
-		c.warn("--target %s names no host and means this machine", addr)
-	}
 }
 
 // checkCombinations checks what depends on more than one setting.
@@ -177,7 +170,9 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 	if c.Pprof && !pprofBuilt {
 		fail("pprof", "this program was built without it (tag nopprof), valid is false")
 	}
-	if r == Client && c.AutoExpire > 0 && c.ScavengeTTL > c.AutoExpire {
+	// Nobody has chosen the default, which is above the usual --autoexpire.
+	chosen := c.ScavengeTTL != DefaultConfig(Client).ScavengeTTL
+	if r == Client && chosen && c.AutoExpire > 0 && c.ScavengeTTL > c.AutoExpire {
 		c.warn("--scavengettl %d is above --autoexpire %d: replaced sessions with streams may pile up", c.ScavengeTTL, c.AutoExpire)
 	}
 	switch c.Crypt {

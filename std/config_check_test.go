@@ -1,9 +1,14 @@
 package std
 
 import (
+	"fmt"
+	"math"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,14 +34,43 @@ func TestCheckDefaults(t *testing.T) {
 	}
 }
 
-// The ends of each range are valid and the numbers beyond them are not.
+// outOfRange says what becomes of a number below or above a range.
+type outOfRange struct {
+	low, high    int
+	below, above int // what is in force then; refused where it is none of these
+}
+
+const refused = -2
+
+// The ends of each range are valid. Beyond them stands what the original or kcp-go
+// takes, and a warning, or else an error.
 func TestCheckRanges(t *testing.T) {
 	const huge = 1<<31 - 1
-	ranges := map[string][2]int{
-		"QPPCount": {1, 65535}, "conn": {1, 65535}, "autoexpire": {0, huge}, "scavengettl": {0, huge}, "mtu": {100, 1500},
-		"ratelimit": {0, int(min(1<<32-1, uint64(^uint(0)>>1)))}, "sndwnd": {1, 65535}, "rcvwnd": {1, 65535}, "datashard": {0, 256}, "parityshard": {0, 256},
-		"dscp": {0, 63}, "nodelay": {0, 1}, "interval": {10, 5000}, "resend": {0, huge}, "nc": {0, 1}, "sockbuf": {1, huge}, "smuxver": {1, 2},
-		"smuxbuf": {1, huge}, "framesize": {1, 65535}, "streambuf": {1, huge}, "keepalive": {1, 86400}, "closewait": {0, huge}, "snmpperiod": {0, 86400 * 365},
+	maxRate := int(min(1<<32-1, uint64(^uint(0)>>1)))
+	ranges := map[string]outOfRange{
+		"QPPCount":    {1, 65535, refused, refused},
+		"conn":        {1, 65535, refused, refused},
+		"autoexpire":  {0, huge, 0, refused},
+		"scavengettl": {-1, huge, -1, refused},
+		"mtu":         {100, 1500, refused, 1500},
+		"ratelimit":   {0, maxRate, refused, refused},
+		"sndwnd":      {1, 65535, 32, 65535},
+		"rcvwnd":      {1, 65535, 32, 65535},
+		"datashard":   {0, 256, 0, refused},
+		"parityshard": {0, 256, 0, refused},
+		"dscp":        {0, 63, refused, refused},
+		"nodelay":     {0, 1, 0, 1},
+		"interval":    {10, 5000, 10, 5000},
+		"resend":      {0, huge, 0, refused},
+		"nc":          {0, 1, 0, 1},
+		"sockbuf":     {1, huge, refused, refused},
+		"smuxver":     {1, 2, refused, refused},
+		"smuxbuf":     {1, huge, refused, refused},
+		"framesize":   {1, 65535, refused, refused},
+		"streambuf":   {1, huge, refused, refused},
+		"keepalive":   {1, 86400, refused, refused},
+		"closewait":   {0, huge, 0, refused},
+		"snmpperiod":  {0, 86400 * 365, refused, refused},
 	}
 	for _, role := range []Role{Client, Server} {
 		var c Config
@@ -44,32 +78,100 @@ func TestCheckRanges(t *testing.T) {
 			if _, is := s.value.(*int); !is {
 				continue
 			}
-			ends, has := ranges[s.name]
+			r, has := ranges[s.name]
 			if !has {
 				t.Errorf("--%s has no range here", s.name)
 				continue
 			}
-			low, high := ends[0], ends[1]
-			for value, good := range map[int]bool{low - 1: false, -1: low == -1, low: true, low + 1: true, high - 1: true, high: true, high + 1: high+1 < high} {
-				if good && (value < low || value > high) {
+			for value, want := range map[int]int{r.low - 1000: r.below, r.low - 1: r.below, r.low: r.low, r.low + 1: r.low + 1, r.high - 1: r.high - 1, r.high: r.high, r.high + 1: r.above} {
+				if r.high+1 < r.high && value == r.high+1 {
 					continue // of 32-bit numbers
 				}
-				_, err := checked(role, func(c *Config) {
-					c.SmuxBuf, c.ParityShard, c.DataShard = huge, 0, 0 // nothing but the range
-					if s.name == "smuxbuf" {
-						c.StreamBuf = 1
-					}
-					setInt(c, s.name, value)
-				})
-				if (err == nil) != good {
-					t.Errorf("%v --%s %d: %v", role, s.name, value, err)
-				}
-				if err != nil {
-					testkit.Contains(t, err.Error(), s.flag()+" (JSON ", strconv.Itoa(value)+" is out of range, valid are "+strconv.Itoa(low)+" to "+strconv.Itoa(high))
-				}
+				checkRange(t, role, s, value, want, r)
 			}
 		}
 	}
+}
+
+func checkRange(t *testing.T, role Role, s setting, value, want int, r outOfRange) {
+	t.Helper()
+	c, err := checked(role, func(c *Config) {
+		// Nothing but the range, and every setting is in use.
+		c.SmuxBuf, c.ParityShard, c.DataShard, c.StreamBuf = math.MaxInt32, 0, 0, 1
+		c.Mode, c.QPP, c.SnmpLog = "manual", QPPLicence != "", "x"
+		c.Key, c.QPPCount = strings.Repeat("k", 211), 61
+		setInt(c, s.name, value)
+	})
+	text := s.flag() + ` (JSON "` + s.key + `"): ` + fmt.Sprintf("%d is out of range, valid are %d to %d", value, r.low, r.high)
+	if want == refused && value != want {
+		if err == nil {
+			t.Errorf("%v --%s %d was taken", role, s.name, value)
+		} else {
+			testkit.Contains(t, err.Error(), text)
+		}
+		return
+	}
+	if got := getInt(&c, s.name); got != want || err != nil {
+		t.Errorf("%v --%s %d: %d is in force, want %d; %v", role, s.name, value, got, want, err)
+	}
+	warned := slices.Contains(c.Warnings, text+fmt.Sprintf("; %d is in force", want))
+	if warned != (want != value) {
+		t.Errorf("%v --%s %d: warnings %q", role, s.name, value, c.Warnings)
+	}
+}
+
+// A number out of range harms nobody where another setting leaves it without effect.
+func TestCheckUnused(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		value   int
+		mode    string
+		want    string // of the warning
+		inForce int
+	}{
+		{"nodelay", 2, "fast2", "ignored, as the mode is not manual", 1},
+		{"interval", 5, "fast2", "ignored, as the mode is not manual", 20},
+		{"interval", 0, "fast", "ignored, as the mode is not manual", 30},
+		{"resend", -1, "fast3", "ignored, as the mode is not manual", 2},
+		{"nc", 2, "normal", "ignored, as the mode is not manual", 1},
+		{"QPPCount", 0, "fast", "ignored, as QPP is off", 0},
+		{"snmpperiod", -1, "fast", "ignored, as there is no --snmplog", -1},
+	} {
+		for _, role := range []Role{Client, Server} {
+			c, err := checked(role, func(c *Config) { c.Mode = tt.mode; setInt(c, tt.name, tt.value) })
+			if err != nil || len(c.Warnings) != 1 || getInt(&c, tt.name) != tt.inForce {
+				t.Errorf("%v --%s %d: %d in force, %q, %v", role, tt.name, tt.value, getInt(&c, tt.name), c.Warnings, err)
+				continue
+			}
+			testkit.Contains(t, c.Warnings[0], "--"+tt.name, strconv.Itoa(tt.value)+" is out of range", tt.want)
+		}
+	}
+}
+
+func TestCheckAlias(t *testing.T) {
+	for _, role := range []Role{Client, Server} {
+		c, err := checked(role, func(c *Config) { c.Crypt = "aes-256" })
+		standard := DefaultConfig(role)
+		if err != nil || c.Crypt != "aes" || c.Fingerprint() != standard.Fingerprint() || len(c.Warnings) != 1 {
+			t.Errorf("%v: %q, %q, %v", role, c.Crypt, c.Warnings, err)
+			continue
+		}
+		testkit.Contains(t, c.Warnings[0], `--crypt (JSON "crypt"): "aes-256" is another name of aes`)
+	}
+	for name, target := range cipherAliases() {
+		if slices.Contains(CipherNames(), name) || !slices.Contains(CipherNames(), target) {
+			t.Errorf("%s for %s", name, target)
+		}
+	}
+}
+
+func getInt(c *Config, name string) int {
+	for _, s := range settings(c) {
+		if s.name == name {
+			return *s.value.(*int)
+		}
+	}
+	return refused
 }
 
 func setInt(c *Config, name string, value int) {
@@ -123,7 +225,13 @@ func TestCheckWarnings(t *testing.T) {
 		{both, func(c *Config) { c.Crypt = "none" }, "encrypts nothing"},
 		{both, func(c *Config) { c.Crypt = "null" }, "encrypts nothing"},
 		{both, func(c *Config) { c.Crypt = "xor" }, "keeps nothing secret"},
-		{Client, func(c *Config) { c.AutoExpire = 599 }, "--scavengettl 600 is above --autoexpire 599"},
+		{Client, func(c *Config) { c.AutoExpire, c.ScavengeTTL = 300, 301 }, "--scavengettl 301 is above --autoexpire 300"},
+		{both, func(c *Config) { c.Key = "k\r" }, "begins or ends with white space"},
+		{both, func(c *Config) { c.Key = "\u3000k" }, "begins or ends with white space"},
+		{both, func(c *Config) { c.Key = "k\x00k" }, "has a control character"},
+		{both, func(c *Config) { c.Key = "\xc3\xdc\xc2\xeb" }, "is not UTF-8"},
+		{both, func(c *Config) { c.Key = "\ufffd\ufffd" }, "has the character U+FFFD"},
+		{Server, func(c *Config) { c.Target = "/no/such/dir/s" }, "no folder /no/such/dir yet"},
 		{Client, func(c *Config) { c.LocalAddr = "12948" }, "taken for the path of a unix socket"},
 		{Server, func(c *Config) { c.Target = ":80" }, "names no host"},
 	} {
@@ -139,14 +247,25 @@ func TestCheckWarnings(t *testing.T) {
 			testkit.Contains(t, c.Warnings[0], tt.want)
 		}
 	}
-	c, _ := checked(Client, func(c *Config) { c.AutoExpire = 600 })
-	if len(c.Warnings) > 0 {
-		t.Error(c.Warnings)
+	// The default of --scavengettl is no surprise, nor is that streams are never cut.
+	for _, change := range []func(*Config){
+		func(c *Config) { c.AutoExpire = 600 },
+		func(c *Config) { c.AutoExpire = 300 },
+		func(c *Config) { c.AutoExpire, c.ScavengeTTL = 300, 300 },
+		func(c *Config) { c.AutoExpire, c.ScavengeTTL = 300, -1 },
+		func(c *Config) { c.ScavengeTTL = 1000 },
+	} {
+		if c, err := checked(Client, change); len(c.Warnings) > 0 || err != nil {
+			t.Errorf("autoexpire %d, scavengettl %d: %q, %v", c.AutoExpire, c.ScavengeTTL, c.Warnings, err)
+		}
 	}
 }
 
 func TestCheckAddresses(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		role   Role
 		change func(*Config, string)
@@ -156,12 +275,12 @@ func TestCheckAddresses(t *testing.T) {
 		{
 			Client, func(c *Config, a string) { c.LocalAddr = a },
 			[]string{":12948", ":0", "127.0.0.1:1", "[::1]:80", "localhost:http", filepath.Join(dir, "s"), "s.sock", "./s"},
-			[]string{"", ":", "host:", ":65536", ":-1", ":x y", "::1:80", "[::1:80", "/no/such/dir/s", "1:2:3"},
+			[]string{"", ":", "host:", ":65536", ":-1", ":x y", "::1:80", "[::1:80", "/no/such/dir/s", "1:2:3", "@", filepath.Join(dir, "file", "s"), "a\x00b", "a\nb"},
 		},
 		{
 			Server, func(c *Config, a string) { c.Target = a },
-			[]string{"127.0.0.1:12948", "[::1]:1", "example.org:65535", filepath.Join(dir, "s")},
-			[]string{"", "host:0", "host:", "host:65536", "::1:80", "/no/such/dir/s"},
+			[]string{"127.0.0.1:12948", "[::1]:1", "example.org:65535", filepath.Join(dir, "s"), "/no/such/dir/s"},
+			[]string{"", "host:0", "host:", "host:65536", "::1:80", "@"},
 		},
 		{
 			Client, func(c *Config, a string) { c.RemoteAddr = a },
@@ -193,6 +312,63 @@ func TestCheckAddresses(t *testing.T) {
 	}
 }
 
+// The system's limit is named before anything opens, and what is within it works.
+func TestCheckUnixLength(t *testing.T) {
+	t.Chdir(t.TempDir())
+	long := strings.Repeat("x", maxUnixPath)
+	for _, role := range []Role{Client, Server} {
+		set := func(c *Config, addr string) { c.LocalAddr, c.Target = addr, addr }
+		if _, err := checked(role, func(c *Config) { set(c, long) }); err != nil {
+			t.Error(err)
+		}
+		_, err := checked(role, func(c *Config) { set(c, long+"x") })
+		if err == nil {
+			t.Fatal("taken")
+		}
+		testkit.Contains(t, err.Error(), fmt.Sprintf("has %d bytes, valid for the path of a unix socket are %d at most", maxUnixPath+1, maxUnixPath))
+		_, err = checked(role, func(c *Config) { set(c, "@"+long) })
+		switch {
+		case !abstractNames && err == nil:
+			t.Error("an abstract name was taken")
+		case abstractNames && err != nil:
+			t.Error(err)
+		}
+		if _, err = checked(role, func(c *Config) { set(c, "@x"+long) }); err == nil {
+			t.Error("a long abstract name was taken")
+		}
+	}
+	lis, err := ListenStream(long, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis.Close()
+}
+
+func TestCheckSocketMode(t *testing.T) {
+	for _, tt := range []struct{ addr, mode, want string }{
+		{"s", "0600", ""},
+		{"s", "", ""},
+		{":1", "", ""},
+		{"s", "0800", "valid are 0001 to 0777"},
+		{"s", "rw", "valid are 0001 to 0777"},
+		{"s", "-1", "valid are 0001 to 0777"},
+		{"s", "0", "valid are 0001 to 0777"},
+		{"s", "1777", "valid are 0001 to 0777"},
+		{":1", "0600", "is not the path of a unix socket"},
+		{"@s", "0600", "is not the path of a unix socket"},
+	} {
+		if runtime.GOOS == "windows" && tt.mode != "" {
+			tt.want = "--socketmode"
+		}
+		_, err := checked(Client, func(c *Config) { c.LocalAddr, c.SocketMode = tt.addr, tt.mode })
+		if (err == nil) != (tt.want == "") {
+			t.Errorf("%v: %v", tt, err)
+		} else if err != nil {
+			testkit.Contains(t, err.Error(), tt.want)
+		}
+	}
+}
+
 func TestConfigError(t *testing.T) {
 	if got := (&ConfigError{Flag: "--x", Reason: "why"}).Error(); got != "--x: why" {
 		t.Error(got)
@@ -203,7 +379,7 @@ func TestConfigError(t *testing.T) {
 }
 
 func FuzzCheckStream(f *testing.F) {
-	for _, seed := range []string{":12948", "[::1]:80", "/run/s", "s", "a:b:c", ":", "x:-1", "\x00:1", "[::1%25]:1", ":+1", "host:0x10"} {
+	for _, seed := range []string{":12948", "[::1]:80", "/run/s", "s", "a:b:c", ":", "x:-1", "\x00:1", "@s", "@", "[::1%25]:1", ":+1", "host:0x10"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, addr string) {

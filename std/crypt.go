@@ -111,6 +111,11 @@ func CipherNames() []string {
 	return names
 }
 
+// cipherAliases are the names that people write for a cipher of another name. The
+// original takes every name that it does not know for aes, so that this one has
+// always meant what it says.
+func cipherAliases() map[string]string { return map[string]string{"aes-256": "aes"} }
+
 // NewSealer makes the sealer of a cipher from the pre-shared key.
 func NewSealer(name, key string) (link.Sealer, error) {
 	for _, c := range ciphers {

@@ -200,6 +200,12 @@ func (s setting) head(client, server string) string {
 	if valid == "" {
 		valid = "text"
 	}
+	if s.below != nil {
+		valid += fmt.Sprintf("; less is %d", *s.below)
+	}
+	if s.above != nil {
+		valid += fmt.Sprintf("; more is %d", *s.above)
+	}
 	text := fmt.Sprintf("### %s\n\n> %s\n\n| JSON key | default at the client | default at the server | valid |\n|---|---|---|---|\n| `%s` | %s | %s | %s |\n",
 		names, s.usage, s.key, client, server, valid)
 	if s.env != "" {

@@ -14,3 +14,6 @@ func ownedByUs(fs.FileInfo) bool { return true }
 const wsaConnRefused = syscall.Errno(10061)
 
 func isRefused(err error) bool { return errors.Is(err, wsaConnRefused) }
+
+// restrict does nothing: modes are refused here.
+func restrict(fs.FileMode) func(network, address string, c syscall.RawConn) error { return nil }

@@ -69,7 +69,7 @@ func (mp *MultiPort) address(port uint64) string {
 }
 
 // IsUnixPath tells whether an address is the path of a unix socket: it is, when
-// it has no port.
+// it has no port. An abstract name, @name, is one, too.
 func IsUnixPath(addr string) bool {
-	return strings.ContainsAny(addr, `/\`) || !strings.Contains(addr, ":")
+	return isAbstract(addr) || strings.ContainsAny(addr, `/\`) || !strings.Contains(addr, ":")
 }

@@ -1,0 +1,125 @@
+package std
+
+import (
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+func (c *Config) checkAddresses(r Role, fail failFunc) {
+	if r == Client {
+		c.checkStream("localaddr", c.LocalAddr, 0, fail)
+		c.checkSocketMode(fail)
+		mp, err := ParseMultiPort(c.RemoteAddr)
+		if err != nil {
+			fail("remoteaddr", "%v", err)
+		} else if mp.Host == "" {
+			fail("remoteaddr", "%q names no host, valid is host:port or host:min-max", c.RemoteAddr)
+		}
+		return
+	}
+	c.checkStream("target", c.Target, 1, fail)
+	mp, err := ParseMultiPort(c.Listen)
+	if err != nil {
+		fail("listen", "%v", err)
+		return
+	}
+	host := strings.Trim(mp.Host, "[]")
+	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(mp.Host, "[") {
+		fail("listen", "%q is not an IPv6 address", mp.Host)
+	}
+}
+
+// checkStream checks an address that TCP or a unix socket can stand for.
+func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
+	if addr == "" {
+		fail(name, "is empty, valid is host:port or the path of a unix socket")
+		return
+	}
+	if IsUnixPath(addr) {
+		c.checkUnix(name, addr, fail)
+		return
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		fail(name, "%v, valid is host:port or the path of a unix socket", err)
+		return
+	}
+	if n, err := net.LookupPort("tcp", port); err != nil || n < minPort || port == "" {
+		fail(name, "%q: port %q is not a number from %d to 65535", addr, port, minPort)
+	}
+	if name == "target" && host == "" {
+		c.warn("--target %s names no host and means this machine", addr)
+	}
+}
+
+// checkUnix checks the address of a unix socket.
+func (c *Config) checkUnix(name, addr string, fail failFunc) {
+	limit := maxUnixPath
+	if isAbstract(addr) {
+		limit++ // no NUL at its end
+	}
+	switch {
+	case len(addr) > limit:
+		fail(name, "%q has %d bytes, valid for the path of a unix socket are %d at most", addr, len(addr), limit)
+	case isAbstract(addr) && !abstractNames:
+		fail(name, "%q is an abstract name of a unix socket, which only Linux has; write ./%s for a file of that name", addr, addr)
+	case addr == "@":
+		fail(name, "%q is an abstract name without a name, valid is text behind the @", addr)
+	case !isAbstract(addr):
+		c.checkUnixPath(name, addr, fail)
+	}
+}
+
+func (c *Config) checkUnixPath(name, path string, fail failFunc) {
+	if !strings.ContainsAny(path, `/\`) {
+		c.warn("--%s %s has no port and is taken for the path of a unix socket", name, path)
+	}
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+	case name == "target": // what makes it may start after us
+		c.warn("--target %s is taken for the path of a unix socket, and there is no folder %s yet", path, dir)
+	case err == nil:
+		fail(name, "%q is taken for the path of a unix socket, as it has no port, but %s is not a folder", path, dir)
+	default:
+		fail(name, "%q is taken for the path of a unix socket, as it has no port: %v", path, err)
+	}
+}
+
+// checkSocketMode refuses a mode that could not be put in force: who sets one
+// relies on it.
+func (c *Config) checkSocketMode(fail failFunc) {
+	if c.SocketMode == "" {
+		return
+	}
+	_, err := parseMode(c.SocketMode)
+	switch {
+	case err != nil:
+		fail("socketmode", "%q is not a mode, valid are 0001 to 0777, octal", c.SocketMode)
+	case runtime.GOOS == "windows":
+		fail("socketmode", "this system has no modes of files, valid is none")
+	case isAbstract(c.LocalAddr) || !IsUnixPath(c.LocalAddr):
+		fail("socketmode", "--localaddr %s is not the path of a unix socket, and has no mode; valid is none", c.LocalAddr)
+	}
+}
+
+func parseMode(text string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(strings.TrimPrefix(text, "0o"), 8, 32)
+	if err == nil && (mode == 0 || mode > 0o777) {
+		err = strconv.ErrRange
+	}
+	return fs.FileMode(mode), err
+}
+
+// ListenLocal listens for applications at the client. Check comes before it.
+func (c *Config) ListenLocal() (net.Listener, error) {
+	mode, _ := parseMode(c.SocketMode) // 0 where there is none
+	return ListenStream(c.LocalAddr, mode)
+}
