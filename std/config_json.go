@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 )
 
 // ReadJSON overrides the settings that the file at path names. Unknown keys and
@@ -31,6 +32,9 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 		return locate(data, err)
 	}
 	end := dec.InputOffset()
+	if at, reason := notUTF8(data[:end]); at >= 0 {
+		return errorAt(data, at, "%s", reason)
+	}
 	if err := json.Unmarshal(data[:end], c); err != nil {
 		return locate(data, err)
 	}
@@ -72,26 +76,37 @@ func containsFold(list []string, s string) bool {
 	return false
 }
 
-// locate puts line and column into an error of encoding/json.
+// locate puts line and column into an error of encoding/json, and the encoding of
+// the text where that is the cause.
 func locate(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	var typed *json.UnmarshalTypeError
+	bad, reason := notUTF8(data)
 	switch {
 	case errors.As(err, &syntax):
-		// The offset is behind the offending byte.
-		line, column := position(data, syntax.Offset-1)
-		return fmt.Errorf("line %d, column %d: %w", line, column, err)
-	case errors.As(err, &typed):
-		line, column := position(data, typed.Offset-1)
-		if typed.Field == "" {
-			return fmt.Errorf("line %d, column %d: a JSON object is wanted, got %s", line, column, typed.Value)
+		at := syntax.Offset - 1 // the offset is behind the offending byte
+		if bad >= 0 && bad <= at {
+			return errorAt(data, bad, "%s", reason)
 		}
-		return fmt.Errorf("line %d, column %d: key %q wants %s, got %s", line, column, typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
+		return errorAt(data, at, "%s", explainSyntax(data, at, syntax))
+	case errors.As(err, &typed):
+		if typed.Field == "" {
+			return errorAt(data, typed.Offset-1, "a JSON object is wanted, got %s", typed.Value)
+		}
+		return errorAt(data, typed.Offset-1, "key %q wants %s, got %s", typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
+	case bad >= 0:
+		return errorAt(data, bad, "%s", reason)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		line, column := position(data, int64(len(data)))
-		return fmt.Errorf("line %d, column %d: the text ends before the JSON value does", line, column)
+		return errorAt(data, int64(len(data)), "the text ends before the JSON value does")
 	}
 	return err
+}
+
+// errorAt is an error that begins with the line and column of an offset, both
+// counted from 1, columns in characters.
+func errorAt(data []byte, offset int64, format string, args ...any) error {
+	line, column := position(data, offset)
+	return fmt.Errorf("line %d, column %d: %s", line, column, fmt.Sprintf(format, args...))
 }
 
 func jsonName(kind string) string {
@@ -104,8 +119,8 @@ func jsonName(kind string) string {
 	return "a " + kind
 }
 
-// position counts lines and columns from 1, columns in bytes.
 func position(data []byte, offset int64) (line, column int) {
 	before := data[:max(0, min(offset, int64(len(data))))]
-	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
+	line = bytes.Count(before, []byte("\n")) + 1
+	return line, utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"kcptun/std/testkit"
 )
@@ -90,11 +91,7 @@ func TestJSONErrors(t *testing.T) {
 		"":                             "line 1, column 1: the text ends before the JSON value does",
 		"  \n ":                        "line 2, column 2: the text ends before the JSON value does",
 		`{"mtu":1300`:                  "line 1, column 12: the text ends before the JSON value does",
-		"{\n \"mtu\": 13,\n}":          "line 3, column 1: invalid character '}'",
 		"{\n\"mtu\": }":                "line 2, column 8: invalid character '}'",
-		`{'mtu':1}`:                    "line 1, column 2: invalid character",
-		"{// comment\n}":               "line 1, column 2: invalid character '/'",
-		"\xff\xfe{\x00":                "line 1, column 1: invalid character",
 		"{\n  \"mtu\": \"1300\"\n}":    `line 2, column 15: key "mtu" wants a whole number, got string`,
 		"{\n\n \"mtu\": 1.5}":          `line 3, column 11: key "mtu" wants a whole number, got number 1.5`,
 		`{"mtu":1e99}`:                 `key "mtu" wants a whole number, got number 1e99`,
@@ -117,6 +114,79 @@ func TestJSONErrors(t *testing.T) {
 		}
 		testkit.Contains(t, err.Error(), want)
 	}
+}
+
+// What is no JSON, with the mistake that is behind it.
+func TestJSONMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		"\xff\xfe{\x00}\x00":                     "line 1, column 1: the text is UTF-16, which Windows calls Unicode: save it as UTF-8",
+		"\xfe\xff\x00{\x00}":                     "line 1, column 1: the text is UTF-16, which Windows calls Unicode: save it as UTF-8",
+		"{\x00\"\x00":                            "line 1, column 2: invalid character '\\x00' looking for beginning of object key string: the text is UTF-16 or binary",
+		"\x00{\x00}":                             "line 1, column 1: invalid character '\\x00' looking for beginning of value: the text is UTF-16",
+		"{\n\"key\":\"\xc3\xdc\xc2\xeb\"}":       "line 2, column 8: byte 0xc3 is not UTF-8, the text has another encoding, such as GBK",
+		"{\"\xc3\xdc\":1}":                       "line 1, column 3: byte 0xc3 is not UTF-8",
+		"{\"mtu\":\"\xc3\"}":                     "line 1, column 9: byte 0xc3 is not UTF-8",
+		"{\"mtu\":\xc3}":                         "line 1, column 8: byte 0xc3 is not UTF-8",
+		"{\"key\":\"\xc3":                        "line 1, column 9: byte 0xc3 is not UTF-8",
+		"{\"key\":\"\xed\xa0\x80\"}":             "line 1, column 9: byte 0xed is not UTF-8",
+		"{\n \"key\": \u201ck\u201d}":            "line 2, column 9: invalid character '\u201c' looking for beginning of value: a typographic character (U+201C) where JSON has \"",
+		"{\"\u5bc6\": 1, \u2018key\u2019: 1}":    "line 1, column 10: invalid character '\u2018' looking for beginning of object key string: a typographic character (U+2018) where JSON has \"",
+		"{\"mtu\":1300\uff0c\"key\":\"k\"}":      "invalid character '\uff0c' after object key:value pair: a typographic character (U+FF0C) where JSON has ,",
+		"{\"key\": \"k\u201d,\n\"mtu\": 1}":      `line 1, column 13: invalid character '\n' in string literal: the closing " is missing, a typographic quote is none`,
+		"{\"key\": \"k,\r\n\"mtu\": 1}":          `line 1, column 12: invalid character '\r' in string literal: the closing " is missing`,
+		"{\"key\": \"a\tb\"}":                    `invalid character '\t' in string literal: a tab is written \t`,
+		"{\u00a0\"mtu\": 1}":                     "a space or an invisible character (U+00A0) that JSON does not know",
+		"{\"mtu\":\u200b 1}":                     "a space or an invisible character (U+200B) that JSON does not know",
+		"{\"mtu\": \u20a9}":                      "column 9: invalid character '\u20a9' looking for beginning of value",
+		`{'mtu':1}`:                              `line 1, column 2: invalid character '\'' looking for beginning of object key string: text stands in double quotes, "text"`,
+		"{\n\"key\": 'k\",}":                     `line 2, column 8: invalid character '\'' looking for beginning of value: text stands in double quotes`,
+		"{// comment\n}":                         "line 1, column 2: invalid character '/' looking for beginning of object key string: there are no comments in JSON",
+		"{\"mtu\": 1, // \u670d\n\"key\":\"k\"}": "line 1, column 12: invalid character '/' looking for beginning of object key string: there are no comments",
+		"{\n# comment\n}":                        "line 2, column 1: invalid character '#' looking for beginning of object key string: there are no comments",
+		`{"log": "C:\kcptun\client.log"}`:        `invalid character 'k' in string escape code: a \ is written \\, or / in a path`,
+		`{"log": "C:\users\x"}`:                  `escape: a \ is written \\`,
+		"{\n \"mtu\": 13,\n}":                    "line 3, column 1: invalid character '}' looking for beginning of object key string: there is no comma after the last value",
+		"{\"mtu\": 13\n \"key\": \"k\"}":         "line 2, column 2: invalid character '\"' after object key:value pair: a comma is missing before it",
+	} {
+		c := DefaultConfig(Client)
+		err := c.parseJSON(Client, []byte(text))
+		if err == nil {
+			t.Errorf("%q: no error", text)
+			continue
+		}
+		testkit.Contains(t, err.Error(), want)
+		if strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: more than one line: %q", text, err)
+		}
+	}
+}
+
+// Two keys of GBK bytes became one of as many U+FFFD, and let each other in.
+func TestJSONKeysStayDifferent(t *testing.T) {
+	for _, key := range []string{"\xc3\xdc\xc2\xeb", "\xcc\xec\xb5\xd8"} {
+		c := DefaultConfig(Server)
+		if err := c.parseJSON(Server, []byte(`{"key":"`+key+`"}`)); err == nil {
+			t.Errorf("%q became %q", key, c.Key)
+		}
+	}
+	// What follows the value is not read.
+	c := DefaultConfig(Server)
+	if err := c.parseJSON(Server, []byte("{\"key\":\"k\"}\n// \xc3\xdc")); err != nil || c.Key != "k" || len(c.Warnings) != 1 {
+		t.Errorf("%q, %q, %v", c.Key, c.Warnings, err)
+	}
+}
+
+// A path that JSON reads otherwise than its writer meant.
+func TestJSONControlCharacters(t *testing.T) {
+	c := DefaultConfig(Client)
+	if err := c.parseJSON(Client, []byte(`{"key":"k","log":"C:\temp\new.log"}`)); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Check(Client)
+	if err == nil {
+		t.Fatal("taken")
+	}
+	testkit.Contains(t, err.Error(), `--log (JSON "log"): "C:\temp\new.log" has a control character`)
 }
 
 // null changes nothing, as with the original: neither for all nor for one key.
@@ -166,6 +236,7 @@ func TestReadJSON(t *testing.T) {
 func FuzzConfigJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"mtu":1300}`, `{"MTU":"x"}`, `{} tail`, "\xef\xbb\xbf{}", `null`, `[`, `{"mtu":1e9}`, `{"key":"\ud800"}`, "{\n\n\"nocomp\":2}",
+		"\xff\xfe{\x00}\x00", "{\"key\":\"\xc3\"}", "{\u201ckey\u201d:1}", `{"log":"C:\k"}`, "{\"key\":\"k\u201d,\n}", "{'a':1}", "{ \u3000}",
 		strings.Repeat("[", 10001), `{"a":{"b":[{"c":null}]}}`, `{"mtu":{"x":1}}`, `{"ſndwnd":1}`,
 	} {
 		f.Add([]byte(seed))
@@ -177,6 +248,9 @@ func FuzzConfigJSON(f *testing.F) {
 			err := c.parseJSON(role, data)
 			if err != nil && !place.MatchString(err.Error()) {
 				t.Errorf("no line and column in %q", err)
+			}
+			if err == nil && !utf8.ValidString(c.Key) || err != nil && !utf8.ValidString(err.Error()) {
+				t.Errorf("not UTF-8: key %q, error %q", c.Key, err)
 			}
 			_ = c.Check(role)
 		}

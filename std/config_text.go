@@ -1,0 +1,91 @@
+package std
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// notUTF8 finds the first byte that is not UTF-8, in which JSON is, and says what
+// the text may be instead; -1 where there is none. Package json would put U+FFFD in
+// place of each such byte, which can make one key of two.
+func notUTF8(data []byte) (offset int64, reason string) {
+	i := 0
+	for i < len(data) {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		i += size
+	}
+	switch {
+	case i == len(data):
+		return -1, ""
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return 0, "the text is UTF-16, which Windows calls Unicode: save it as UTF-8"
+	}
+	return int64(i), fmt.Sprintf("byte 0x%02x is not UTF-8, the text has another encoding, such as GBK or Latin-1: save it as UTF-8", data[i])
+}
+
+// explainSyntax is the text of a syntax error whose offending byte is at offset.
+// Package json takes that byte for a Latin-1 character; here it is the character
+// that stands there, with the probable mistake behind it.
+func explainSyntax(data []byte, offset int64, err *json.SyntaxError) string {
+	text := err.Error()
+	if offset < 0 || offset >= int64(len(data)) {
+		return text
+	}
+	r, _ := utf8.DecodeRune(data[offset:])
+	if _, context, found := strings.Cut(text, "' "); found && r >= utf8.RuneSelf {
+		text = fmt.Sprintf("invalid character %q %s", r, context)
+	}
+	if cause := mistake(data[:offset], r, text); cause != "" {
+		return text + ": " + cause
+	}
+	return text
+}
+
+// mistake guesses why r cannot stand behind before, or returns "".
+func mistake(before []byte, r rune, text string) string {
+	inString := strings.Contains(text, "in string literal")
+	line := before[bytes.LastIndexByte(before, '\n')+1:]
+	meant, typographic := lookalikes[r]
+	switch {
+	case r == 0:
+		return "the text is UTF-16 or binary, save it as UTF-8"
+	case strings.Contains(text, "escape"):
+		return `a \ is written \\, or / in a path`
+	case inString && r == '\t':
+		return `a tab is written \t`
+	case inString && strings.ContainsFunc(string(line), isTypographicQuote):
+		return `the closing " is missing, a typographic quote is none`
+	case inString:
+		return `the closing " is missing`
+	case typographic:
+		return fmt.Sprintf("a typographic character (%U) where JSON has %c", r, meant)
+	case r >= utf8.RuneSelf && !unicode.IsGraphic(r) || unicode.Is(unicode.Zs, r) && r != ' ':
+		return fmt.Sprintf("a space or an invisible character (%U) that JSON does not know, remove it", r)
+	case r == '\'':
+		return `text stands in double quotes, "text"`
+	case r == '/' || r == '#':
+		return "there are no comments in JSON"
+	case (r == '}' || r == ']') && bytes.HasSuffix(bytes.TrimSpace(before), []byte(",")):
+		return "there is no comma after the last value"
+	case r == '"' && strings.Contains(text, "after object key:value pair"):
+		return "a comma is missing before it"
+	}
+	return ""
+}
+
+// lookalikes are what word processors and input methods write for the characters of
+// JSON.
+var lookalikes = map[rune]rune{
+	'\u201c': '"', '\u201d': '"', '\u201e': '"', '\u201f': '"', '\u00ab': '"', '\u00bb': '"', '\uff02': '"',
+	'\u2018': '"', '\u2019': '"', '\u201a': '"', '\u300c': '"', '\u300d': '"',
+	'\uff0c': ',', '\uff1a': ':', '\uff5b': '{', '\uff5d': '}', '\uff3b': '[', '\uff3d': ']',
+}
+
+func isTypographicQuote(r rune) bool { return lookalikes[r] == '"' }
