@@ -133,7 +133,7 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 	}
 	mc := f.cfg.muxConfig()
 	mc.Client, mc.Version, mc.Segment = own, sp.version, f.segment(l)
-	mc.Before, mc.Released = peer.Rouse, s.released
+	mc.Silence, mc.Before, mc.Released = peer.Lifeless, peer.Rouse, s.released
 	s.mux = mux.New(conn, mc)
 	s.doze = newDozer(k, peer, f.cfg)
 	return s

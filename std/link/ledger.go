@@ -54,7 +54,11 @@ func (p *Peer) received(h Packet, now int64, at netip.Addr) {
 	if h.Kind == Segments && h.Conv == p.conv.Load() {
 		p.room.Store(int32(h.Window))
 	}
+	una := p.una.Load()
 	p.heardOf(h)
+	if p.una.Load() != una {
+		p.acked.Store(now)
+	}
 }
 
 // heardOf takes note of the data in a packet of the peer, and of what it says has

@@ -26,6 +26,7 @@ type Peer struct {
 	came   atomic.Uint32 // one above the highest sequence number received
 	told   atomic.Uint32 // all below it was acknowledged to the peer
 	heard  atomic.Int64  // unix nanoseconds of the last packet; 0 is never
+	acked  atomic.Int64  // the same of the last that acknowledged something new
 	pushed atomic.Bool   // next is set
 	room   atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
 	paced  atomic.Int32  // packets that wait for the rate limit

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"kcptun/std/clock"
 )
 
 // gatherBytes is the most that waits to be written. It is what KCP is given at
@@ -41,12 +43,13 @@ var gatherBuffers = sync.Pool{New: func() any { return new(gatherBuffer) }}
 // gatherer is what all writes of a session to its connection go through. Who finds
 // the connection free writes to it himself, at once. What is written meanwhile, or
 // held back by its writer, waits and goes out together: with the next write, or from
-// the gatherer's own goroutine. An error of the connection is told to the writes
-// that follow.
+// the gatherer's own goroutine. An error of the connection is reported to the writes
+// that follow, and to failed.
 type gatherer struct {
 	conn    BuffersWriter
 	segment int    // bytes: under load only multiples are written, so that segments are full
 	before  func() // is called before each write
+	failed  func(error)
 
 	mu      sync.Mutex
 	queue   []*waiter     // for room; the first to wait is the first to go on
@@ -60,7 +63,7 @@ type gatherer struct {
 	err     error
 	begun   int // bytes taken in, up to gentleBytes
 
-	last atomic.Int64 // when the last write began, see now
+	last atomic.Int64 // when the last write began, by package clock
 	vec  [][]byte     // for whoever is in conn
 	wake chan struct{}
 	done chan struct{}
@@ -71,9 +74,14 @@ type BuffersWriter interface {
 	WriteBuffers(v [][]byte) (int, error)
 }
 
-func newGatherer(conn net.Conn, segment int, before func()) *gatherer {
-	g := &gatherer{conn: AsBuffersWriter(conn), segment: segment, before: before, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	g.last.Store(now())
+// newGatherer starts a gatherer; failed is called once when it ends, with the reason
+// and without a lock held.
+func newGatherer(conn net.Conn, segment int, before func(), failed func(error)) *gatherer {
+	g := &gatherer{
+		conn: AsBuffersWriter(conn), segment: segment, before: before, failed: failed,
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	g.last.Store(int64(clock.Now()))
 	go g.run()
 	return g
 }
@@ -202,7 +210,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	g.busy = true
 	g.callNext() // they fill up while this is in conn, one after the other
 	g.mu.Unlock()
-	g.last.Store(now())
+	g.last.Store(int64(clock.Now()))
 	g.before()
 	_, err := g.conn.WriteBuffers(g.vec)
 	clear(g.vec)
@@ -213,7 +221,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	g.mu.Lock()
 	g.busy, g.inConn = false, false
 	if err != nil {
-		g.failed(err)
+		g.fail(err)
 	}
 	if len(g.pending) > 0 {
 		g.rouse()
@@ -268,16 +276,17 @@ func (g *gatherer) run() {
 			}
 			g.writeNow(nil, leave) // rouses where something is left
 		}
-		ended := g.err != nil
+		err := g.err
 		g.mu.Unlock()
-		if ended {
+		if err != nil {
+			g.failed(err)
 			return
 		}
 	}
 }
 
-// failed keeps the first error; g.mu is held.
-func (g *gatherer) failed(err error) {
+// fail keeps the first error and ends run; g.mu is held.
+func (g *gatherer) fail(err error) {
 	if g.err == nil {
 		g.err = err
 	}
@@ -293,7 +302,7 @@ func (g *gatherer) failed(err error) {
 // closed before: a write may be in it.
 func (g *gatherer) close() {
 	g.mu.Lock()
-	g.failed(io.ErrClosedPipe)
+	g.fail(io.ErrClosedPipe)
 	g.mu.Unlock()
 	<-g.done
 }

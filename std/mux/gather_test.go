@@ -148,6 +148,7 @@ func TestPeerTakesNothing(t *testing.T) {
 			for {
 				st, err := s.Accept()
 				if err != nil {
+					s.Close(err)
 					return
 				}
 				st.Close()

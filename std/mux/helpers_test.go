@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -46,7 +47,8 @@ func testConfig(version int, client bool) Config {
 		Client: client, Version: version, FrameSize: 8192,
 		ReceiveBuffer: 4 << 20, StreamBuffer: 2 << 20, Segment: 1400,
 		KeepAlive: 10 * time.Second, Patience: 30 * time.Second,
-		Before: func() {}, Released: func() {},
+		Silence: func() time.Duration { return math.MaxInt64 }, // frames are all that is heard
+		Before:  func() {}, Released: func() {},
 	}
 }
 

@@ -1,12 +1,17 @@
 package mux
 
-import "time"
+import (
+	"time"
 
-// begin is the origin of the times that a session keeps.
-var begin = time.Now()
+	"kcptun/std/clock"
+)
 
-// now is nanoseconds since begin, of the clock that nobody sets.
-func now() int64 { return int64(time.Since(begin)) }
+// What the stream id of a NOP says. Stock peers ignore it. Any other id is that of a
+// stream which the sender has closed whole.
+const (
+	nopAsks    = 0 // a keepalive, which the receiver answers
+	nopAnswers = 1 // the answer, which is not answered; no stream has this id
+)
 
 // keepAlive is the longest time between frames to the peer. The client's frames are
 // answered at once, in the packet that acknowledges them; so the server waits a
@@ -19,20 +24,23 @@ func (s *Session) keepAlive() time.Duration {
 	return longer
 }
 
+// silence is how long the peer has given no sign of life. While the receiver is paused
+// there are no frames, and those of a stock peer, which does not answer ours, may be
+// further apart than our patience.
+func (s *Session) silence() time.Duration {
+	return min(clock.Now()-time.Duration(s.heard.Load()), s.cfg.Silence())
+}
+
 // tick runs when something may be due.
 func (s *Session) tick() {
-	paused := s.paused.Load() // before heard, which is set before it ends
-	silent := time.Duration(now() - s.heard.Load())
-	if paused {
-		silent = 0 // it is we who do not listen
-	}
+	silent := s.silence()
 	if silent >= s.cfg.Patience {
 		s.end(ErrSilent)
 		return
 	}
-	still := time.Duration(now() - s.out.last.Load())
+	still := clock.Now() - time.Duration(s.out.last.Load())
 	if still >= s.keepAlive()-s.early() {
-		s.nudge()
+		s.nudge(nopAsks)
 		still = 0
 	}
 	s.mu.Lock()
@@ -45,22 +53,26 @@ func (s *Session) tick() {
 // early is by how much a keepalive may come sooner than it must.
 func (s *Session) early() time.Duration { return s.keepAlive() / 64 }
 
-// until is how long to wait for what is due in d. It is due at the same moment in many
-// sessions: to wake an idle program up, and its peer's, costs more than what it does
-// then.
+// until is how long to wait for what is due in d, or a little earlier. It is due at the
+// same moment in many sessions: waking an idle program, and its peer's, costs more than
+// what it does then.
 func (s *Session) until(d time.Duration) time.Duration {
 	grid := s.early()
-	past := time.Duration(now()+int64(d)) % grid
-	return d - (past+grid)%grid // the clock of a test may be before begin
+	return clock.Aligned(d-grid+1, grid) // rounded down
 }
 
-// answer answers a frame that says nothing, so that the peer hears us as often.
-func (s *Session) answer() {
-	if !s.cfg.Client && time.Duration(now()-s.out.last.Load()) >= s.cfg.KeepAlive/2 {
-		s.nudge()
+// said takes note of a NOP of the peer.
+func (s *Session) said(id uint32) {
+	switch id {
+	case nopAsks:
+		s.nudge(nopAnswers)
+	case nopAnswers:
+	default:
+		if st := s.stream(id); st != nil {
+			st.refuse()
+		}
 	}
 }
 
-// nudge sends a frame that says nothing, without waiting, unless another is on its
-// way.
-func (s *Session) nudge() { s.post(cmdNOP, 0, true) }
+// nudge sends a NOP without waiting, unless another frame is on its way.
+func (s *Session) nudge(id uint32) { s.post(cmdNOP, id, true) }

@@ -5,9 +5,7 @@
 package mux
 
 import (
-	"encoding/binary"
 	"errors"
-	"io"
 	"maps"
 	"math"
 	"net"
@@ -15,14 +13,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kcptun/std/clock"
 )
 
 var (
 	// ErrProtocol is the end of a session whose peer sent what smux of its version
 	// does not send.
 	ErrProtocol = errors.New("not the peer's protocol")
-	// ErrSilent is the end of a session whose peer was not heard for the time of
-	// Config.Patience.
+	// ErrSilent is the end of a session whose peer gave no sign of life for the time
+	// of Config.Patience.
 	ErrSilent = errors.New("peer is silent")
 	// ErrCut is the end of a stream whose session ended before the peer had finished
 	// it: what was read is not all.
@@ -46,10 +46,11 @@ type Config struct {
 	Segment       int  // bytes: under load multiples of it are written
 
 	KeepAlive time.Duration // longest time between frames to the peer
-	Patience  time.Duration // of hearing no frame, after which the session ends
+	Patience  time.Duration // of a peer that gives no sign of life, after which the session ends
 
-	Before   func() // called before each write to the connection
-	Released func() // called when a stream was closed
+	Silence  func() time.Duration // since the peer's last sign of life other than a frame
+	Before   func()               // called before each write to the connection
+	Released func()               // called when a stream was closed
 }
 
 // backlog is how many streams of the peer may wait for Accept for more to be
@@ -70,7 +71,7 @@ type Session struct {
 	resume   sync.Cond // unread or waiting shrank, or the session ended
 	unread   atomic.Int64
 	paused   atomic.Bool           // the receiver waits for resume
-	heard    atomic.Int64          // when a frame was last received, see now
+	heard    atomic.Int64          // when a frame was last received, by package clock
 	reason   atomic.Pointer[error] // given to Close
 	arrived  chan struct{}         // waiting has grown
 	done     chan struct{}         // closed with err
@@ -89,8 +90,8 @@ func New(conn net.Conn, cfg Config) *Session {
 		s.next = 3 // as smux has it
 	}
 	s.resume.L = &s.mu
-	s.out = newGatherer(conn, cfg.Segment, cfg.Before)
-	s.heard.Store(now())
+	s.out = newGatherer(conn, cfg.Segment, cfg.Before, s.end)
+	s.heard.Store(int64(clock.Now()))
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.until(s.keepAlive()), s.tick)
 	s.mu.Unlock()
@@ -166,8 +167,8 @@ func (s *Session) NumStreams() int {
 	return len(s.streams)
 }
 
-// Nop sends a frame that says nothing.
-func (s *Session) Nop() error { return s.control(cmdNOP, 0, false, new(waiter)) }
+// Nop sends a keepalive.
+func (s *Session) Nop() error { return s.control(cmdNOP, nopAsks, false, new(waiter)) }
 
 func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) error {
 	h := newHeader(byte(s.cfg.Version), command, 0, stream)
@@ -237,159 +238,4 @@ func (s *Session) forget(st *Stream) {
 	s.mu.Lock()
 	delete(s.streams, st.id)
 	s.mu.Unlock()
-}
-
-// receive is the goroutine that reads the connection.
-func (s *Session) receive() {
-	defer close(s.received)
-	var in receiver
-	for {
-		if err := s.step(&in); err != nil {
-			s.end(err)
-			return
-		}
-	}
-}
-
-// receiver is what receiving needs for one frame at a time.
-type receiver struct {
-	header header
-	small  [smallBlock]byte
-}
-
-// step receives one frame.
-func (s *Session) step(in *receiver) error {
-	if err := s.mayReceive(); err != nil {
-		return err
-	}
-	h := &in.header
-	if _, err := io.ReadFull(s.conn, h[:]); err != nil {
-		return err
-	}
-	s.heard.Store(now())
-	if err := h.check(byte(s.cfg.Version)); err != nil {
-		return err
-	}
-	switch h.command() {
-	case cmdSYN:
-		s.opened(h.stream())
-	case cmdFIN:
-		if st := s.stream(h.stream()); st != nil {
-			st.finish()
-		}
-	case cmdPSH:
-		return s.data(in)
-	case cmdUPD:
-		update := in.small[:updateBytes]
-		if _, err := io.ReadFull(s.conn, update); err != nil {
-			return err
-		}
-		if st := s.stream(h.stream()); st != nil {
-			st.grant(binary.LittleEndian.Uint32(update), binary.LittleEndian.Uint32(update[4:]))
-		}
-	case cmdNOP:
-		if h.stream() == 0 {
-			s.answer()
-		} else if st := s.stream(h.stream()); st != nil {
-			st.refuse()
-		}
-	}
-	return nil
-}
-
-// mayReceive waits while much is unread.
-func (s *Session) mayReceive() error {
-	if s.unread.Load() < int64(s.cfg.ReceiveBuffer) {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pause(func() bool { return s.unread.Load() >= int64(s.cfg.ReceiveBuffer) })
-	return s.err
-}
-
-// pause waits while full says so; s.mu is held.
-func (s *Session) pause(full func() bool) {
-	s.paused.Store(true) // before full looks: who makes room looks at it afterwards
-	for s.err == nil && full() {
-		s.resume.Wait()
-	}
-	s.heard.Store(now()) // before tick sees that we listen again
-	s.paused.Store(false)
-}
-
-// wakeReceiver is called when there is more room; s.mu is held.
-func (s *Session) wakeReceiver() {
-	if s.paused.Load() {
-		s.resume.Broadcast()
-	}
-}
-
-// taken takes note that n bytes are not unread any more.
-func (s *Session) taken(n int) {
-	s.unread.Add(-int64(n))
-	if s.paused.Load() {
-		s.mu.Lock()
-		s.wakeReceiver()
-		s.mu.Unlock()
-	}
-}
-
-// opened takes a stream of the peer's in.
-func (s *Session) opened(id uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.streams[id] != nil {
-		return
-	}
-	if len(s.waiting) >= backlog {
-		s.pause(func() bool { return len(s.waiting) >= backlog })
-	}
-	if s.err != nil {
-		return
-	}
-	st := newStream(s, id)
-	s.streams[id] = st
-	s.waiting = append(s.waiting, st)
-	s.announce()
-}
-
-func (s *Session) stream(id uint32) *Stream {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.streams[id]
-}
-
-// listener reads the data of a frame, which may come so slowly that the peer would be
-// given up amid it.
-type listener Session
-
-func (l *listener) Read(p []byte) (int, error) {
-	n, err := l.conn.Read(p)
-	l.heard.Store(now())
-	return n, err
-}
-
-// data receives the data of a frame. Of a stream that we have closed it is dropped.
-func (s *Session) data(in *receiver) error {
-	size := in.header.size()
-	if size <= len(in.small) {
-		if _, err := io.ReadFull((*listener)(s), in.small[:size]); err != nil {
-			return err
-		}
-		if st := s.stream(in.header.stream()); st != nil {
-			st.take(in.small[:size], nil)
-		}
-		return nil
-	}
-	b := newBlock(size)
-	b.bytes = b.bytes[:size]
-	_, err := io.ReadFull((*listener)(s), b.bytes)
-	st := s.stream(in.header.stream())
-	if err != nil || st == nil {
-		b.free()
-		return err
-	}
-	st.take(nil, b)
-	return nil
 }

@@ -298,7 +298,7 @@ type counter struct {
 }
 
 func (c *counter) Write(p []byte) (int, error) {
-	if len(p) == headerBytes && p[1] == cmdNOP && binary.LittleEndian.Uint32(p[4:]) == 0 {
+	if len(p) == headerBytes && p[1] == cmdNOP && binary.LittleEndian.Uint32(p[4:]) <= nopAnswers {
 		c.nops.Add(1)
 	}
 	return c.Conn.Write(p)

@@ -257,12 +257,10 @@ func (st *Stream) send(p []byte, hold bool) (int, error) {
 	return written, nil
 }
 
-// explain puts the reason of the session's end in the place of an error.
+// explain puts the reason given to the session's Close in the place of an error.
 func (st *Stream) explain(err error) error {
-	if err != nil {
-		if cut := st.session.cut(); cut != nil {
-			return cut
-		}
+	if reason := st.session.reason.Load(); err != nil && reason != nil {
+		return *reason
 	}
 	return err
 }

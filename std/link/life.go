@@ -1,0 +1,18 @@
+package link
+
+import "time"
+
+// maxProbeGap is the longest time between two probes of kcp-go for a window that is
+// shut (IKCP_PROBE_LIMIT). Probes and their answers are all that two ends exchange whose
+// windows are both shut.
+const maxProbeGap = 120 * time.Second
+
+// Lifeless is how long ago the peer gave its last sign of life: it acknowledged
+// something new, which a recording played again does not. A peer without room has
+// nothing to acknowledge: any packet of it counts, and maxProbeGap is taken off.
+func (p *Peer) Lifeless() time.Duration {
+	if p.room.Load() == 0 {
+		return time.Since(p.Heard()) - maxProbeGap
+	}
+	return time.Since(time.Unix(0, p.acked.Load()))
+}

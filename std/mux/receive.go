@@ -1,0 +1,159 @@
+package mux
+
+import (
+	"encoding/binary"
+	"io"
+
+	"kcptun/std/clock"
+)
+
+// receive is the goroutine that reads the connection.
+func (s *Session) receive() {
+	defer close(s.received)
+	var in receiver
+	for {
+		if err := s.step(&in); err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+// receiver is what receiving needs for one frame at a time.
+type receiver struct {
+	header header
+	small  [smallBlock]byte
+}
+
+// step receives one frame.
+func (s *Session) step(in *receiver) error {
+	if err := s.mayReceive(); err != nil {
+		return err
+	}
+	h := &in.header
+	if _, err := io.ReadFull(s.conn, h[:]); err != nil {
+		return err
+	}
+	s.heard.Store(int64(clock.Now()))
+	if err := h.check(byte(s.cfg.Version)); err != nil {
+		return err
+	}
+	switch h.command() {
+	case cmdSYN:
+		return s.opened(h.stream())
+	case cmdFIN:
+		if st := s.stream(h.stream()); st != nil {
+			st.finish()
+		}
+	case cmdPSH:
+		return s.data(in)
+	case cmdUPD:
+		update := in.small[:updateBytes]
+		if _, err := io.ReadFull(s.conn, update); err != nil {
+			return err
+		}
+		if st := s.stream(h.stream()); st != nil {
+			st.grant(binary.LittleEndian.Uint32(update), binary.LittleEndian.Uint32(update[4:]))
+		}
+	case cmdNOP:
+		s.said(h.stream())
+	}
+	return nil
+}
+
+// mayReceive waits while much is unread.
+func (s *Session) mayReceive() error {
+	if s.unread.Load() < int64(s.cfg.ReceiveBuffer) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pause(func() bool { return s.unread.Load() >= int64(s.cfg.ReceiveBuffer) })
+	return s.err
+}
+
+// pause waits while full says so; s.mu is held.
+func (s *Session) pause(full func() bool) {
+	s.paused.Store(true) // before full looks: who makes room looks at it afterwards
+	for s.err == nil && full() {
+		s.resume.Wait()
+	}
+	s.paused.Store(false)
+}
+
+// wakeReceiver is called when there is more room; s.mu is held.
+func (s *Session) wakeReceiver() {
+	if s.paused.Load() {
+		s.resume.Broadcast()
+	}
+}
+
+// taken takes note that n bytes are not unread any more.
+func (s *Session) taken(n int) {
+	s.unread.Add(-int64(n))
+	if s.paused.Load() {
+		s.mu.Lock()
+		s.wakeReceiver()
+		s.mu.Unlock()
+	}
+}
+
+// opened takes a stream of the peer's in.
+func (s *Session) opened(id uint32) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[id] != nil {
+		return nil
+	}
+	if len(s.waiting) >= backlog {
+		s.pause(func() bool { return len(s.waiting) >= backlog })
+	}
+	if s.err != nil {
+		return s.err
+	}
+	st := newStream(s, id)
+	s.streams[id] = st
+	s.waiting = append(s.waiting, st)
+	s.announce()
+	return nil
+}
+
+func (s *Session) stream(id uint32) *Stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams[id]
+}
+
+// listener reads the data of a frame, which may come so slowly that the peer would be
+// given up amid it.
+type listener Session
+
+func (l *listener) Read(p []byte) (int, error) {
+	n, err := l.conn.Read(p)
+	l.heard.Store(int64(clock.Now()))
+	return n, err
+}
+
+// data receives the data of a frame. Of a stream that we have closed it is dropped.
+func (s *Session) data(in *receiver) error {
+	size := in.header.size()
+	if size <= len(in.small) {
+		if _, err := io.ReadFull((*listener)(s), in.small[:size]); err != nil {
+			return err
+		}
+		if st := s.stream(in.header.stream()); st != nil {
+			st.take(in.small[:size], nil)
+		}
+		return nil
+	}
+	b := newBlock(size)
+	b.bytes = b.bytes[:size]
+	_, err := io.ReadFull((*listener)(s), b.bytes)
+	st := s.stream(in.header.stream())
+	if err != nil || st == nil {
+		b.free()
+		return err
+	}
+	st.take(nil, b)
+	return nil
+}
