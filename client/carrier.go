@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/clock"
 )
 
 // carrier carries accepted connections over sessions of the pool.
@@ -21,6 +22,7 @@ type carrier struct {
 var (
 	errNoSession  = errors.New("no session within the time")
 	errClientEnds = errors.New("client ends")
+	errHungUp     = errors.New("the application has left")
 )
 
 // start carries one connection in a goroutine of its own.
@@ -40,11 +42,11 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 	slot := c.pool.turn()
 	st, sess := ready(slot)
 	if st == nil {
-		begun := time.Now()
+		begun := clock.Now()
 		var err error
-		if st, sess, err = c.await(ends, slot); err != nil {
+		if st, sess, err = c.await(conn, ends, slot); err != nil {
 			conn.Close()
-			c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", time.Since(begun).Round(time.Millisecond), "reason", err)
+			c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err)
 			return
 		}
 	}
@@ -70,21 +72,23 @@ func ready(from *slot) (*std.Stream, *std.Session) {
 	return st, sess
 }
 
-// await is stream for a bounded time, or until ends is closed.
-func (c *carrier) await(ends *std.Closers, from *slot) (*std.Stream, *std.Session, error) {
+// await is stream for a bounded time, until ends is closed, or until the application
+// has left.
+func (c *carrier) await(conn net.Conn, ends *std.Closers, from *slot) (*std.Stream, *std.Session, error) {
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	ends.Add(std.CloserFunc(func() { end(errClientEnds) }))
+	defer std.WatchHangUp(conn, func() { end(errHungUp) })()
 	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
 	defer cancel()
 	return c.stream(ctx, from)
 }
 
-// stream opens a stream on the session of a slot, until ctx ends. One that expires
-// or dies under our hands is not the last: then it is the next slot's turn.
+// stream opens a stream on the session of a slot, until ctx ends. A session that
+// retires or dies under our hands is not the last: then it is the next slot's turn.
 func (c *carrier) stream(ctx context.Context, from *slot) (*std.Stream, *std.Session, error) {
 	for {
-		sess, err := from.session(ctx)
+		sess, err := c.pool.session(ctx, from)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -92,11 +96,8 @@ func (c *carrier) stream(ctx context.Context, from *slot) (*std.Stream, *std.Ses
 		if err == nil {
 			return st, sess, nil
 		}
-		if !errors.Is(err, std.ErrRetired) {
+		if !errors.Is(err, std.ErrRetired) { // which has streams that go on
 			sess.Close(err)
-		}
-		if !sleep(ctx, 10*time.Millisecond) { // until its slot has noticed
-			return nil, nil, context.Cause(ctx)
 		}
 		from = c.pool.turn()
 	}

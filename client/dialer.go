@@ -2,12 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"kcptun/std"
 	"kcptun/std/link"
+	"kcptun/std/notice"
 )
+
+// lookupWait bounds how long the name of the server is looked up: as long as a
+// connection waits for its session.
+const lookupWait = sessionWait
 
 // dialer makes sessions to the server.
 type dialer struct {
@@ -16,7 +26,14 @@ type dialer struct {
 	options  link.Options
 	sessions *std.Sessions
 	remote   *std.MultiPort
+	resolver link.Resolver
 	advised  sync.Once
+	trouble  notice.Recurring
+
+	doubt atomic.Bool // the last session that ended was never answered, and none was since
+
+	mu    sync.Mutex
+	begin netip.Addr // the address to begin with
 }
 
 func newDialer(cfg *Config, env std.Env) (*dialer, error) {
@@ -28,17 +45,76 @@ func newDialer(cfg *Config, env std.Env) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dialer{cfg: cfg, env: env, options: options, sessions: std.NewSessions(cfg), remote: remote}, nil
+	return &dialer{
+		cfg: cfg, env: env, options: options, sessions: std.NewSessions(cfg), remote: remote,
+		resolver: net.DefaultResolver,
+	}, nil
 }
 
-// dial starts a session to a random port of the server's range. UDP has no
-// handshake: it succeeds where the name resolves and the system gives a socket.
+// dial starts a session to a random port of the server's range. UDP has no handshake:
+// with one address it succeeds where that resolves and the system gives a socket. With
+// several, and after a session that was never answered, it takes an answer.
 func (d *dialer) dial(ctx context.Context) (*std.Session, error) {
+	addrs, err := d.addresses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var s *std.Session
+	if len(addrs) == 1 && !d.doubt.Load() {
+		s, err = d.open(ctx, addrs[0])
+	} else {
+		s, err = d.race(ctx, addrs)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.env.Log.Info("session opened", "from", s.LocalAddr(), "to", s.RemoteAddr(), "conv", s.Conv())
+	return s, nil
+}
+
+// addresses looks the server's up, in the order in which they are to be tried.
+func (d *dialer) addresses(ctx context.Context) ([]netip.AddrPort, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupWait)
+	defer cancel()
+	addrs, err := link.Resolve(ctx, d.resolver, d.remote.Pick())
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first := slices.IndexFunc(addrs, func(a netip.AddrPort) bool { return a.Addr() == d.begin })
+	if first > 0 {
+		addrs = slices.Concat(addrs[first:], addrs[:first])
+	}
+	return addrs, nil
+}
+
+// beginWith has the next dial begin with an address.
+func (d *dialer) beginWith(a netip.AddrPort) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begin = a.Addr()
+}
+
+// unanswered takes note of a session that has died without an answer. The next one
+// counts when it is answered: who waits for it is not put on one that leads nowhere,
+// and begins anew, without the long pauses of KCP, when the server is back.
+func (d *dialer) unanswered() { d.doubt.Store(true) }
+
+// failed logs a dial that has failed.
+func (d *dialer) failed(err error) {
+	if times, due := d.trouble.Due(); due {
+		d.env.Log.Warn("no session, trying again", "to", d.cfg.RemoteAddr, "err", err, "times", times)
+	}
+}
+
+// open starts a session to an address.
+func (d *dialer) open(ctx context.Context, to netip.AddrPort) (*std.Session, error) {
 	open := link.Dial
 	if d.cfg.TCP {
 		open = link.DialTCP
 	}
-	l, err := open(ctx, d.options, d.remote.Pick())
+	l, err := open(ctx, d.options, to.String())
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +123,7 @@ func (d *dialer) dial(ctx context.Context) (*std.Session, error) {
 	}
 	s, err := d.sessions.Client(l, rand.Uint32())
 	if err != nil {
-		l.Close()
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
-	d.env.Log.Info("session opened", "from", s.LocalAddr(), "to", s.RemoteAddr(), "conv", s.Conv())
 	return s, nil
 }

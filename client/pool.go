@@ -4,23 +4,31 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"kcptun/std"
 )
+
+// spreadWait is how long a connection waits for the session whose turn it is, while
+// another one could carry it. A dial to one address takes a millisecond; one that takes
+// longer waits for a name server, or for an address that does not answer.
+const spreadWait = 300 * time.Millisecond
 
 // pool keeps the client's sessions, in slots used in turn.
 type pool struct {
 	slots  []*slot
 	next   atomic.Uint64
+	ended  <-chan struct{}
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	news   news
 }
 
 func newPool(cfg *Config, env std.Env, dial *dialer) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &pool{cancel: cancel, slots: make([]*slot, cfg.Conn)}
+	p := &pool{ended: ctx.Done(), cancel: cancel, slots: make([]*slot, cfg.Conn)}
 	for i := range p.slots {
-		s := newSlot(cfg, env, dial)
+		s := newSlot(cfg, env, dial, &p.news)
 		p.slots[i] = s
 		p.wg.Go(func() { s.run(ctx) })
 	}
@@ -33,9 +41,75 @@ func (p *pool) turn() *slot {
 	return p.slots[i%uint64(len(p.slots))]
 }
 
+// session waits for the session of a slot until ctx ends. Where that slot cannot dial,
+// or takes its time, the session of any other will do: one bad slot fails nobody.
+func (p *pool) session(ctx context.Context, s *slot) (*std.Session, error) {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
+	look := time.NewTicker(spreadWait)
+	defer look.Stop()
+	for late := false; ; {
+		change := p.news.next()
+		if sess := s.ready(); sess != nil {
+			return sess, nil
+		}
+		if late || s.failing.Load() {
+			if sess := p.living(); sess != nil {
+				s.ask() // for those who come next
+				return sess, nil
+			}
+		}
+		s.ask()
+		select {
+		case <-change:
+		case <-look.C:
+			late = true
+		case <-p.ended:
+			return nil, errClientEnds
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// living is a session of any slot, nil where there is none.
+func (p *pool) living() *std.Session {
+	for range p.slots {
+		if sess := p.turn().ready(); sess != nil {
+			return sess
+		}
+	}
+	return nil
+}
+
 // close closes all sessions, after what was sent has arrived or a bounded time,
 // and waits for them.
 func (p *pool) close() {
 	p.cancel()
 	p.wg.Wait()
+}
+
+// news tells all who wait for a session that one was made, or a dial has failed.
+type news struct {
+	mu   sync.Mutex
+	wait chan struct{} // closed at the next news; nil where nobody waits
+}
+
+// next is closed at the next call of tell.
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.wait == nil {
+		n.wait = make(chan struct{})
+	}
+	return n.wait
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.wait != nil {
+		close(n.wait)
+		n.wait = nil
+	}
 }

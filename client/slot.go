@@ -9,49 +9,51 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/clock"
 )
 
-// Redialling backs off from the first to the second of these.
+// Redialling backs off from the first to the second of these. The second is short: who
+// comes when the trouble is over shall not wait for the next try for longer than that.
 const (
 	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 5 * time.Second
+	lastBackoff  = 500 * time.Millisecond
 )
 
 // drainLimit bounds the wait for the peer to acknowledge what was sent, before a
 // session is closed.
 const drainLimit = 2 * time.Second
 
-// slot holds one session at a time. Its goroutine dials when somebody asks, and
-// replaces the session when it dies or expires; streams keep the session they
-// are on. An idle slot does nothing.
+// slot holds one session at a time. Its goroutine dials while somebody waits, and
+// replaces the session when it dies, expires or has no stream ids left; streams keep
+// the session they are on. An idle slot does nothing.
 type slot struct {
 	cfg  *Config
 	env  std.Env
 	dial *dialer
-	want chan request
-	gone chan struct{}               // closed when run has ended
-	live atomic.Pointer[std.Session] // nil where one is to be asked for
+	news *news // told of each session and each dial that failed
+
+	asked   chan struct{}               // holds one: somebody waits
+	waiting atomic.Int32                // how many do
+	failing atomic.Bool                 // the last dial failed
+	live    atomic.Pointer[std.Session] // nil where one is to be asked for
 
 	backoff time.Duration // 0 after a success
-	retry   time.Time     // no dialling before
+	retry   time.Duration // no dialling before, by clock.Now
 	wg      sync.WaitGroup
 }
 
-type request struct {
-	ctx   context.Context
-	reply chan<- *std.Session // gets nil where ctx or the slot's has ended
+func newSlot(cfg *Config, env std.Env, dial *dialer, news *news) *slot {
+	return &slot{cfg: cfg, env: env, dial: dial, news: news, asked: make(chan struct{}, 1)}
 }
 
-func newSlot(cfg *Config, env std.Env, dial *dialer) *slot {
-	return &slot{cfg: cfg, env: env, dial: dial, want: make(chan request), gone: make(chan struct{})}
-}
-
-// ready is the slot's session where there is a living one, else nil.
+// ready is the slot's session where there is one that takes streams, else nil.
 func (s *slot) ready() *std.Session {
 	sess := s.live.Load()
 	if sess != nil {
 		select {
 		case <-sess.Done():
+			return nil
+		case <-sess.Retired():
 			return nil
 		default:
 		}
@@ -59,28 +61,16 @@ func (s *slot) ready() *std.Session {
 	return sess
 }
 
-// session asks the slot for its session until ctx ends.
-func (s *slot) session(ctx context.Context) (*std.Session, error) {
-	reply := make(chan *std.Session, 1)
+// ask has the slot dial once, if it has no session.
+func (s *slot) ask() {
 	select {
-	case s.want <- request{ctx, reply}:
-	case <-s.gone:
-		return nil, errClientEnds
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	case s.asked <- struct{}{}:
+	default:
 	}
-	if sess := <-reply; sess != nil {
-		return sess, nil
-	}
-	if ctx.Err() == nil {
-		return nil, errClientEnds
-	}
-	return nil, context.Cause(ctx)
 }
 
 // run owns the session until ctx ends.
 func (s *slot) run(ctx context.Context) {
-	defer close(s.gone)
 	defer s.wg.Wait()
 	var cur *held
 	for {
@@ -92,48 +82,55 @@ func (s *slot) run(ctx context.Context) {
 			}
 			return
 		case <-cur.dead():
-			s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(), "reason", cur.Err())
-			cur.stop()
+			s.lost(cur)
 			cur = nil
-			s.live.Store(nil)
 		case <-cur.expired():
 			s.live.Store(nil)
-			s.retire(ctx, cur)
+			s.retire(ctx, cur, "expired", time.Duration(s.cfg.ScavengeTTL)*time.Second)
 			cur = nil
-		case req := <-s.want:
-			if cur == nil {
-				cur = s.redial(ctx, req.ctx)
-			}
-			if cur == nil {
-				req.reply <- nil
-			} else {
-				s.live.Store(cur.Session)
-				req.reply <- cur.Session
+		case <-cur.exhausted():
+			s.live.Store(nil)
+			s.retire(ctx, cur, "exhausted", -1)
+			cur = nil
+		case <-s.asked:
+			if cur == nil && s.waiting.Load() > 0 {
+				cur = s.redial(ctx)
 			}
 		}
 	}
 }
 
-// redial tries until it has a session, or one of the contexts ends.
-func (s *slot) redial(ctx, asked context.Context) *held {
-	asked, cancel := context.WithCancel(asked)
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	for {
-		if !sleep(asked, time.Until(s.retry)) {
-			return nil
-		}
-		sess, err := s.dial.dial(asked)
-		if err == nil {
-			s.backoff = 0
-			return s.hold(sess)
-		}
-		s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
-		s.retry = time.Now().Add(s.backoff)
-		if asked.Err() == nil {
-			s.env.Log.Warn("no session, trying again", "to", s.cfg.RemoteAddr, "err", err, "in", s.backoff)
-		}
+// lost takes note of a session that has died.
+func (s *slot) lost(cur *held) {
+	s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(), "reason", cur.Err())
+	cur.stop()
+	s.live.Store(nil)
+	if !cur.Answered() {
+		s.dial.unanswered()
 	}
+	s.news.tell()
+}
+
+// redial dials once, not before it is time to; nil where that has failed or ctx ended.
+// Who still waits asks again.
+func (s *slot) redial(ctx context.Context) *held {
+	if !sleep(ctx, s.retry-clock.Now()) {
+		return nil
+	}
+	defer s.news.tell()
+	sess, err := s.dial.dial(ctx)
+	s.failing.Store(err != nil)
+	if err == nil {
+		s.backoff = 0
+		s.live.Store(sess)
+		return s.hold(sess)
+	}
+	s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
+	s.retry = clock.Now() + s.backoff
+	if ctx.Err() == nil {
+		s.dial.failed(err)
+	}
+	return nil
 }
 
 // sleep is false when ctx ended first.
@@ -179,7 +176,7 @@ func (s *slot) hold(sess *std.Session) *held {
 	return h
 }
 
-// dead, expired and stop also work on no session at all.
+// dead, expired and exhausted also work on no session at all.
 func (h *held) dead() <-chan struct{} {
 	if h == nil {
 		return nil
@@ -194,31 +191,38 @@ func (h *held) expired() <-chan time.Time {
 	return h.timer.C
 }
 
+func (h *held) exhausted() <-chan struct{} {
+	if h == nil {
+		return nil
+	}
+	return h.Retired()
+}
+
 func (h *held) stop() {
 	if h.timer != nil {
 		h.timer.Stop()
 	}
 }
 
-// retire lets an expired session take no new streams and closes it when it is
-// idle or its time is up.
-func (s *slot) retire(ctx context.Context, h *held) {
+// retire lets a session take no new streams and closes it when it is idle or its time
+// is up, for which a limit below 0 is never. why begins the reasons.
+func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
 	h.Retire()
-	var over <-chan time.Time // never, where scavengettl is -1
+	var over <-chan time.Time
 	closed := "when idle"
-	if s.cfg.ScavengeTTL >= 0 {
-		limit := time.Duration(s.cfg.ScavengeTTL) * time.Second
+	if limit >= 0 {
 		over, closed = time.After(limit), "when idle, or after "+limit.String()
 	}
-	s.env.Log.Info("session expired, it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed", closed)
+	s.env.Log.Info("session "+why+", it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed", closed)
 	s.wg.Go(func() {
 		select {
 		case <-h.Idle():
-			s.end(h, errors.New("expired and idle"))
+			s.end(h, errors.New(why+" and idle"))
 		case <-over:
-			s.end(h, fmt.Errorf("expired, and scavengettl is over with %d streams open", h.NumStreams()))
+			s.end(h, fmt.Errorf("%s, and scavengettl is over with %d streams open", why, h.NumStreams()))
 		case <-h.Done():
-			s.env.Log.Warn("expired session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
+			s.env.Log.Warn(why+" session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
+			h.stop()
 		case <-ctx.Done():
 			s.end(h, errClientEnds)
 		}

@@ -32,13 +32,14 @@ type Session struct {
 
 	interval time.Duration // of kcp-go's clock
 
-	mu      sync.Mutex
-	open    int // streams, with those that are being opened
-	retired bool
-	idle    chan struct{} // closed when retired and without streams
-	err     error         // why it ended
-	done    chan struct{}
-	once    sync.Once
+	mu       sync.Mutex
+	open     int // streams, with those that are being opened
+	retired  bool
+	idle     chan struct{} // closed when retired and without streams
+	retiring chan struct{} // closed when retired
+	err      error         // why it ended
+	done     chan struct{}
+	once     sync.Once
 }
 
 // Sessions makes sessions with the same settings. It is made once per program:
@@ -123,7 +124,7 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 	s := &Session{
 		kcp: k, link: l, peer: peer, own: own, smux: sp.version, wrap: f.wrap,
 		interval: time.Duration(f.cfg.Interval) * time.Millisecond,
-		idle:     make(chan struct{}), done: make(chan struct{}),
+		idle:     make(chan struct{}), retiring: make(chan struct{}), done: make(chan struct{}),
 	}
 	if own {
 		f.tune(k, l)
@@ -139,7 +140,8 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 	return s
 }
 
-// Open opens a stream. It fails with ErrRetired after Retire.
+// Open opens a stream. It fails with ErrRetired after Retire. A session that has used
+// up its stream ids retires by itself.
 func (s *Session) Open() (*Stream, error) {
 	st, err := s.OpenCorked()
 	if err != nil {
@@ -165,6 +167,10 @@ func (s *Session) OpenCorked() (*Stream, error) {
 	m, err := s.mux.Open()
 	if err != nil {
 		s.released()
+		if errors.Is(err, mux.ErrExhausted) {
+			s.Retire() // its streams go on
+			return nil, ErrRetired
+		}
 		return nil, s.explain(err)
 	}
 	return &Stream{Stream: m, session: s}, nil
@@ -206,7 +212,10 @@ func (s *Session) signalIdle() {
 func (s *Session) Retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.retired = true
+	if !s.retired {
+		s.retired = true
+		close(s.retiring)
+	}
 	s.signalIdle()
 }
 

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -343,4 +345,26 @@ func TestManyStreams(t *testing.T) {
 		testkit.Eventually(t, "all but the first are gone", func() bool { return u.client.NumStreams() == 1 })
 		u.closed()
 	})
+}
+
+// A session that has used up its stream ids retires, and keeps the streams it has.
+func TestExhaustedSessionRetires(t *testing.T) {
+	testkit.NoLeak(t)
+	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	client := u.client
+	near, far := u.open(t)
+	defer far.Close()
+	defer near.Close()
+	next := reflect.ValueOf(client.mux).Elem().FieldByName("next")
+	*(*uint32)(next.Addr().UnsafePointer()) = math.MaxUint32
+	if _, err := client.Open(); !errors.Is(err, ErrRetired) {
+		t.Error(err)
+	}
+	testkit.Within(t, "it has retired", client.Retired())
+	if _, err := far.Write([]byte("more")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(near, make([]byte, 4)); err != nil || client.Err() != nil {
+		t.Error(err, client.Err())
+	}
 }

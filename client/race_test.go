@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kcptun/std"
+	"kcptun/std/testkit"
+)
+
+// names is a resolver whose one name has addresses that change.
+type names struct {
+	mu    sync.Mutex
+	addrs []string
+	asked int
+}
+
+func (n *names) LookupPort(ctx context.Context, network, service string) (int, error) {
+	return net.DefaultResolver.LookupPort(ctx, network, service)
+}
+
+func (n *names) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.asked++
+	var all []netip.Addr
+	for _, a := range n.addrs {
+		all = append(all, netip.MustParseAddr(a))
+	}
+	return all, nil
+}
+
+func (n *names) set(addrs ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.addrs = addrs
+}
+
+// newNamedDialer is a dialer to a name with the port of server.
+func newNamedDialer(t *testing.T, server string, addrs ...string) (*dialer, *names, *testkit.Logbook) {
+	t.Helper()
+	_, port, _ := strings.Cut(server, ":")
+	cfg := clientConfig("name:" + port)
+	if err := cfg.Check(std.Client); err != nil {
+		t.Fatal(err)
+	}
+	env, book := newEnv()
+	d, err := newDialer(cfg, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := &names{addrs: addrs}
+	d.resolver = of
+	return d, of, book
+}
+
+// use has a stream echo on a session that dial makes, and closes it.
+func use(t *testing.T, d *dialer) *std.Session {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
+	defer cancel()
+	s, err := d.dial(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	st.Close()
+	s.Close(errors.New("the test is over"))
+	return s
+}
+
+// A name with several addresses: one that is dead or cannot be reached costs a moment,
+// the first time. It used to be the only one that was tried.
+func TestRaceFindsTheLiving(t *testing.T) {
+	for _, c := range []struct {
+		what  string
+		addrs []string
+		begin string
+	}{
+		{"dead, living", []string{"127.0.0.2", "127.0.0.1"}, ""},
+		{"dead three times", []string{"127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.1"}, ""},
+		{"IPv6 without a route", []string{"2001:db8::1", "127.0.0.1"}, "2001:db8::1"},
+		{"IPv6 that is dead", []string{"::1", "127.0.0.1"}, "::1"},
+		{"the other zone is not there", []string{"fe80::1", "127.0.0.1"}, "fe80::1"},
+		{"living, dead", []string{"127.0.0.1", "127.0.0.2"}, ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			testkit.NoLeak(t)
+			server := newEchoServer(t)
+			d, of, book := newNamedDialer(t, server.addr, c.addrs...)
+			if c.begin != "" {
+				d.begin = netip.MustParseAddr(c.begin)
+			}
+			for range 3 {
+				if s := use(t, d); s.RemoteAddr().String() != server.addr {
+					t.Errorf("the session goes to %v", s.RemoteAddr())
+				}
+			}
+			if of.asked != 3 {
+				t.Errorf("the name was looked up %d times for 3 sessions", of.asked)
+			}
+			if n := book.Count("did not answer in time"); n > 1 {
+				t.Errorf("%d sessions did not begin with the address that had answered", n-1)
+			}
+		})
+	}
+}
+
+// While no address answers there is no session, and the error names all that were
+// tried; the next try finds the one that does.
+func TestRaceOfTheSilent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the five seconds of a race")
+	}
+	testkit.NoLeak(t)
+	server := newEchoServer(t)
+	d, of, _ := newNamedDialer(t, server.addr, "127.0.0.2", "127.0.0.3")
+	_, err := d.dial(context.Background())
+	if err == nil {
+		t.Fatal("a session to addresses at which nobody listens")
+	}
+	testkit.Contains(t, err.Error(), "does not answer", "127.0.0.2:", "127.0.0.3:")
+	of.set("127.0.0.2", "127.0.0.3", "127.0.0.1")
+	use(t, d)
+}
+
+// A session that ended unanswered: the next one counts when it is answered, also where
+// there is but one address. Then all is as before.
+func TestDialInDoubt(t *testing.T) {
+	testkit.NoLeak(t)
+	server := newEchoServer(t)
+	d, of, _ := newNamedDialer(t, server.addr, "127.0.0.2")
+	s, err := d.dial(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close(errors.New("never answered"))
+	d.unanswered()
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	if s, err := d.dial(ctx); err == nil {
+		s.Close(nil)
+		t.Error("a second session to an address at which nobody listens")
+	}
+	of.set("127.0.0.1")
+	use(t, d)
+	if d.doubt.Load() {
+		t.Error("in doubt after an answer")
+	}
+}
+
+// A pool whose one slot cannot dial gives its connections the sessions of others.
+func TestPoolGoesRoundABadSlot(t *testing.T) {
+	testkit.NoLeak(t)
+	server := newEchoServer(t)
+	cfg := clientConfig(server.addr)
+	cfg.Conn = 2
+	p, _ := newTestPool(t, cfg)
+	sess := sessionOf(t, p)
+	bad := p.turn()
+	d, _, _ := newNamedDialer(t, server.addr) // a name without addresses
+	bad.dial = d
+	got, err := p.session(limited(t, testkit.Patience), bad)
+	if err != nil || got != sess {
+		t.Errorf("%v, %v instead of the session that lives", got, err)
+	}
+}
+
+// A session that takes no new streams, as its ids are used up, is replaced; the
+// streams on it go on. They used to be cut.
+func TestPoolReplacesTheExhausted(t *testing.T) {
+	testkit.NoLeak(t)
+	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
+	old := sessionOf(t, p)
+	st, err := old.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	old.Retire()
+	if sessionOf(t, p) == old {
+		t.Error("the exhausted session again")
+	}
+	echoStream(t, st)
+	st.Close()
+	testkit.Within(t, "closed when idle", old.Done())
+	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("exhausted and idle") == 1 })
+}
