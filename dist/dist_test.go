@@ -126,7 +126,10 @@ func TestUnits(t *testing.T) {
 	for end, file := range map[string]string{"client": "local.json", "server": "server.json"} {
 		got := unitSettings(t, "linux/kcptun-"+end+".service")
 		for name, value := range map[string]string{
-			"ExecStart":       "/usr/local/bin/kcptun-" + end + " -c /etc/kcptun/" + file,
+			// A file of root's, mode 0600, which the unit's user cannot read: systemd does.
+			"ExecStart":       "/usr/local/bin/kcptun-" + end + " -c ${CREDENTIALS_DIRECTORY}/" + file,
+			"LoadCredential":  file + ":/etc/kcptun/" + file,
+			"EnvironmentFile": "-/etc/kcptun/" + end + ".env",
 			"Environment":     "GOGC=20",
 			"LimitNOFILE":     "65536",
 			"Restart":         "on-failure",

@@ -177,6 +177,19 @@ func readPage(t *testing.T, path string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n") // as git may check it out
 }
 
+// The README names the Go version on which its list of oldest systems depends.
+func TestOldestSystems(t *testing.T) {
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(readPage(t, "../go.mod"))
+	if version == nil {
+		t.Fatal("go.mod names no version of Go")
+	}
+	for _, page := range []string{"../README.md", "../README.zh.md"} {
+		if !strings.Contains(readPage(t, page), "Go "+version[1]) {
+			t.Errorf("%s does not name Go %s: do its oldest systems still hold?", page, version[1])
+		}
+	}
+}
+
 // flagHeads are the generated beginnings of the sections, in the order of the
 // help text.
 func flagHeads() (heads []string) {
