@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"time"
 )
 
 // Fingerprint is a few hex digits of the settings that must be the same at both
@@ -37,6 +38,12 @@ func (c *Config) banner(r Role, version string, log *slog.Logger) {
 		}
 	}
 	log.Info("settings", attrs...)
+	if c.writesSnmp() {
+		log.Info("counters are appended to a file", "file", snmpFile(c.SnmpLog, time.Now()))
+		if advice := snmpAdvice(c.SnmpLog); advice != "" {
+			log.Warn(advice, "snmplog", c.SnmpLog)
+		}
+	}
 	for _, w := range c.Warnings {
 		log.Warn(w)
 	}

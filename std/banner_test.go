@@ -46,9 +46,9 @@ func TestBanner(t *testing.T) {
 	c.Warnings = []string{"beware"}
 	log, book := testkit.NewLog()
 	c.banner(Server, "1.2.3", log)
-	testkit.Contains(t, book.String(), `msg="kcptun server"`, "version=1.2.3", "fingerprint="+c.Fingerprint(), "listen=:29900", "crypt=null", "mtu=1350", "nocomp=false", "snmplog=/tmp/x.log", "level=WARN msg=beware")
+	testkit.Contains(t, book.String(), `msg="kcptun server"`, "version=1.2.3", "fingerprint="+c.Fingerprint(), "listen=:29900", "crypt=null", "mtu=1350", "nocomp=false", "snmplog=/tmp/x.log", "level=WARN msg=beware", `msg="counters are appended to a file" file=/tmp/x.log`)
 	testkit.Lacks(t, book.String(), "s3cret", "key=", "localaddr", " log=")
-	if lines := strings.Count(book.String(), "\n"); lines != 3 {
+	if lines := strings.Count(book.String(), "\n"); lines != 4 {
 		t.Errorf("%d lines", lines)
 	}
 }

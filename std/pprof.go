@@ -32,7 +32,8 @@ func servePprof(ctx context.Context, log *slog.Logger) {
 		log.Error("pprof is not served", "err", err)
 		return
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)} // else to standard error, and waiting for it
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	log.Info("pprof is served", "url", "http://"+pprofAddr+"/debug/pprof/")
 	if err := server.Serve(lis); !errors.Is(err, http.ErrServerClosed) {

@@ -2,11 +2,8 @@ package std
 
 import (
 	"context"
-	"encoding/csv"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -71,7 +68,10 @@ func logSnmp(ctx context.Context, path string, period time.Duration, log *slog.L
 	failed := ""
 	write := func() {
 		err := appendSnmp(path, time.Now())
-		if err != nil && err.Error() != failed { // each trouble once, not once a period
+		switch {
+		case err == nil:
+			failed = ""
+		case err.Error() != failed: // each trouble once, not once a period
 			log.Error("snmplog was not written", "err", err)
 			failed = err.Error()
 		}
@@ -85,26 +85,4 @@ func logSnmp(ctx context.Context, path string, period time.Duration, log *slog.L
 			return
 		}
 	}
-}
-
-// appendSnmp appends one line to the file; its name, but not its directory, is
-// a layout of time.Format. An empty file gets the header first.
-func appendSnmp(path string, now time.Time) error {
-	dir, name := filepath.Split(path)
-	f, err := os.OpenFile(filepath.Join(dir, now.Format(name)), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	w := csv.NewWriter(f)
-	if info.Size() == 0 {
-		_ = w.Write(append([]string{"Unix"}, kcp.DefaultSnmp.Header()...)) // Flush keeps the error
-	}
-	_ = w.Write(append([]string{fmt.Sprint(now.Unix())}, kcp.DefaultSnmp.ToSlice()...))
-	w.Flush()
-	return w.Error()
 }

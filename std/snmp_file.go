@@ -1,0 +1,80 @@
+package std
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+)
+
+// snmpFile is the file that counters are appended to at a time: the name in path, but
+// not its directory, is a layout of time.Format.
+func snmpFile(path string, at time.Time) string {
+	dir, name := filepath.Split(path)
+	return filepath.Join(dir, at.Format(name))
+}
+
+// snmpAdvice says what is odd about the name of the file of counters, or nothing.
+//
+// Go takes some digits and words for parts of a date wherever they stand: the 2 of
+// "stat-2.log" is the day, the 1 of "kcp1.log" the month. There is no way to quote them.
+// A name that was meant to hold a date has the year in it and two digits for each other
+// part.
+func snmpAdvice(path string) string {
+	at := func(year int, month time.Month, day, hour, minute, second int) string {
+		return snmpFile(path, time.Date(year, month, day, hour, minute, second, 0, time.UTC))
+	}
+	// 2006 and 2017 have the same calendar. January and October have names of one
+	// length, as have Monday and Friday: if that of the file differs, a number in it is
+	// not padded.
+	reference := at(2006, time.January, 2, 3, 4, 5)
+	later := at(2006, time.October, 20, 22, 24, 25)
+	hasYear := at(2017, time.January, 2, 3, 4, 5) != reference
+	const meaning = ": what looks like a part of Go's reference time, 2006-01-02 15:04:05, becomes one of the present time; docs/counters.md says more"
+	switch {
+	case len(later) != len(reference):
+		return "a single digit in the name of --snmplog is taken for a part of the date" + meaning
+	case hasYear || later == reference:
+		return ""
+	}
+	return "the name of --snmplog changes with the time and has no year, so old files are appended to again" + meaning
+}
+
+// appendSnmp appends one line to the file. An empty one gets the header first.
+func appendSnmp(path string, now time.Time) error {
+	f, err := os.OpenFile(snmpFile(path, now), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	if info.Size() == 0 {
+		_ = w.Write(append([]string{"Unix"}, kcp.DefaultSnmp.Header()...)) // a Buffer takes all
+	}
+	_ = w.Write(append([]string{fmt.Sprint(now.Unix())}, kcp.DefaultSnmp.ToSlice()...))
+	w.Flush()
+	return appendWhole(f, info.Size(), text.Bytes())
+}
+
+// appendWhole appends text to a file of that size, or leaves it as it was: on a disk
+// that is full, half a line would run into the next one.
+func appendWhole(f interface {
+	io.Writer
+	Truncate(size int64) error
+}, size int64, text []byte) error {
+	n, err := f.Write(text)
+	if err != nil && n > 0 {
+		_ = f.Truncate(size) // a pipe cannot; the error of writing is the one to report
+	}
+	return err
+}

@@ -1,0 +1,40 @@
+//go:build unix
+
+package std
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"kcptun/std/link"
+	"kcptun/std/testkit"
+)
+
+// What had broken: the end of the program waited for a file of counters that took
+// nothing, a disk behind a network that is away for instance. Here it is a pipe without
+// a reader.
+func TestEndWithStuckSnmp(t *testing.T) {
+	testkit.NoLeak(t)
+	c := DefaultConfig(Client)
+	c.SnmpLog = filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(c.SnmpLog, 0o600); err != nil {
+		t.Skip("no pipes with a name here:", err)
+	}
+	log, book := testkit.NewLog()
+	ctx, cancel := context.WithCancel(context.Background())
+	aside := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
+	cancel()
+	waited := make(chan struct{})
+	go func() { waitAside(aside, &c, log); close(waited) }()
+	testkit.Within(t, "the end does not wait for it", waited)
+	testkit.Contains(t, book.String(), "snmplog is stuck, its last line is lost")
+	f, err := os.OpenFile(c.SnmpLog, os.O_RDWR, 0) // frees what is stuck
+	if err != nil {
+		t.Fatal(err)
+	}
+	aside.Wait()
+	f.Close()
+}
