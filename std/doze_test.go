@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/clock"
 	"kcptun/std/testkit"
 )
 
@@ -31,12 +32,14 @@ func newDozing(t *testing.T) (*tunnel, *testkit.Cable) {
 func (u *tunnel) doze(t *testing.T) {
 	t.Helper()
 	for _, s := range []*Session{u.client, u.server} {
-		testkit.Eventually(t, "a session falls asleep", func() bool {
-			s.doze.mu.Lock()
-			defer s.doze.mu.Unlock()
-			return s.doze.asleep
-		})
+		testkit.Eventually(t, "a session falls asleep", s.doze.isAsleep)
 	}
+}
+
+func (d *dozer) isAsleep() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state == asleep
 }
 
 // A burst after idleness that fills the window, and is lost whole, is sent again
@@ -115,42 +118,95 @@ func TestDozesAgainAfterKeepalive(t *testing.T) {
 	}
 }
 
-func TestTogether(t *testing.T) {
-	const grid = 50 * time.Millisecond
-	for _, d := range []time.Duration{0, time.Nanosecond, grid - 1, grid, 7*grid + 3} {
-		before := time.Since(clock)
-		wait := together(d, grid)
-		after := time.Since(clock)
-		if (after+wait)/grid*grid < before+wait { // the clock was read between the two
-			t.Errorf("%v later: waiting %v does not end at a multiple", d, wait)
-		}
-		if wait < d || wait >= d+grid {
-			t.Errorf("%v later: waiting %v", d, wait)
+// Each state, each event, and what comes of it.
+func TestDozeStates(t *testing.T) {
+	for _, c := range []struct {
+		state      dozeState
+		event      dozeEvent
+		idle, came bool
+		next       dozeState
+		do         dozeAction
+	}{
+		{awake, onTimer, false, true, awake, doWatch},
+		{awake, onTimer, false, false, awake, doWatch},
+		{awake, onTimer, true, true, asleep, doSlowDown},
+		{awake, onTimer, true, false, asleep, doSlowDown},
+		{awake, onWake, false, true, awake, doNothing},
+		{awake, onWake, true, false, awake, doNothing},
+		{asleep, onTimer, true, true, asleep, doNothing},
+		{asleep, onTimer, false, false, asleep, doNothing},
+		{asleep, onWake, true, true, woken, doSpeedUp},
+		{asleep, onWake, false, false, woken, doSpeedUp},
+		{woken, onTimer, false, false, woken, doTick},
+		{woken, onTimer, false, true, awake, doWatch},
+		{woken, onTimer, true, false, asleep, doSlowDown},
+		{woken, onTimer, true, true, asleep, doSlowDown},
+		{woken, onWake, false, false, woken, doNothing},
+		{woken, onWake, true, true, woken, doNothing},
+	} {
+		if next, do := c.state.on(c.event, c.idle, c.came); next != c.next || do != c.do {
+			t.Errorf("state %d, event %d, idle %v, came %v: state %d, action %d; want %d, %d",
+				c.state, c.event, c.idle, c.came, next, do, c.next, c.do)
 		}
 	}
 }
 
-// Error correction gives its memory back with a keepalive. Talk that pauses for less
-// than a second keeps its groups.
-func TestRestsUnlessThereIsTalk(t *testing.T) {
-	for _, c := range []struct {
-		slept time.Duration // before it is woken, at the least
-		talk  bool
-	}{{10 * time.Second, false}, {oftenWoken, false}, {-time.Hour, true}} {
+// After close nothing happens any more, whatever the state was.
+func TestDozerCloses(t *testing.T) {
+	for _, state := range []dozeState{awake, asleep, woken} {
 		u, _ := newDozing(t)
 		d := u.client.doze
 		d.mu.Lock()
-		d.slept = time.Now().Add(-c.slept)
+		d.state = state
+		d.timer.Reset(time.Hour)
+		d.mu.Unlock()
+		d.close()
+		d.on(onWake)
+		d.on(onTimer)
+		if d.state != state || d.timer.Stop() {
+			t.Errorf("closed in state %d: it is %d now, or its timer runs", state, d.state)
+		}
+		u.closed()
+	}
+}
+
+// Error correction gives its memory back with a keepalive. Where packets come more than
+// once a second it keeps its groups.
+func TestRestsUnlessPacketsComeOften(t *testing.T) {
+	for _, c := range []struct {
+		slept time.Duration // before it is woken, at the least
+		rests bool
+	}{{10 * time.Second, true}, {briefSleep, true}, {-time.Hour, false}} {
+		u, _ := newDozing(t)
+		d := u.client.doze
+		d.mu.Lock()
+		d.sleptAt = clock.Now() - c.slept
 		d.mu.Unlock()
 		if err := u.client.mux.Nop(); err != nil {
 			t.Fatal(err)
 		}
 		d.mu.Lock()
-		talk := d.talk
+		rests := !d.isBrief()
 		d.mu.Unlock()
-		if talk != c.talk {
-			t.Errorf("woken after %v: talk %v", c.slept, talk)
+		if rests != c.rests {
+			t.Errorf("woken after %v: rests %v", c.slept, rests)
 		}
 		u.doze(t)
+	}
+}
+
+// A packet that wakes a session up finds kcp-go's interval in force: KCP makes its
+// retransmission timeout of it.
+func TestTimeoutAfterDozing(t *testing.T) {
+	u, _ := newDozing(t)
+	for range 3 {
+		pass(t, u.near, u.far)
+		pass(t, u.far, u.near)
+		u.doze(t)
+		for _, s := range []*Session{u.client, u.server} {
+			if rto := time.Duration(s.kcp.GetRTO()) * time.Millisecond; rto >= slowInterval {
+				t.Errorf("the retransmission timeout is %v", rto)
+			}
+		}
 	}
 }

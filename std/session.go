@@ -134,7 +134,7 @@ func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own b
 	}
 	mc := f.cfg.muxConfig()
 	mc.Client, mc.Version, mc.Segment = own, sp.version, f.segment(l)
-	mc.Silence, mc.Before, mc.Released = peer.Lifeless, peer.Rouse, s.released
+	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	s.mux = mux.New(conn, mc)
 	s.doze = newDozer(k, peer, f.cfg)
 	return s

@@ -193,7 +193,7 @@ func TestRestoredNonsenseIsRefused(t *testing.T) {
 	}
 }
 
-// Data that was restored is to be acknowledged as any other: until then nothing is quiet.
+// Data that was restored is to be acknowledged as any other.
 func TestRestoredDataIsOwed(t *testing.T) {
 	const conv = 7
 	in := newIntake(t, 2, 1)
@@ -204,37 +204,29 @@ func TestRestoredDataIsOwed(t *testing.T) {
 	}
 	write(seg(conv, 81, 0, 0, "x"))
 	wire := codedGroup(1, seg(conv, 82, 0, 1, ""), seg(conv, 81, 0, 1, "lost"))
-	in.hear(wire[0])
-	quiet := 0
-	in.peer().OnQuiet(func() { quiet++ })
-	in.hear(wire[2])
-	if in.hear(); quiet != 0 {
-		t.Error("it is quiet, and data is not acknowledged")
+	if in.hear(wire[0]); in.peer().Owes() {
+		t.Error("something is owed before it has come")
 	}
-	write(seg(conv, 82, 0, 1, ""))
-	in.hear()
-	if in.hear(); quiet != 1 {
-		t.Errorf("it was quiet %d times", quiet)
+	if in.hear(wire[2]); !in.peer().Owes() {
+		t.Error("what was restored is not owed")
+	}
+	if write(seg(conv, 82, 0, 1, "")); in.peer().Owes() {
+		t.Error("something is owed after it was acknowledged")
 	}
 }
 
-// And an acknowledgement that was restored can be what makes it quiet.
-func TestRestoredAckMakesQuiet(t *testing.T) {
+// And an acknowledgement that was restored is one.
+func TestRestoredAckCounts(t *testing.T) {
 	const conv = 7
 	in := newIntake(t, 2, 1)
 	if _, err := in.link.WriteTo(seg(conv, 81, 0, 0, "x"), in.peer()); err != nil {
 		t.Fatal(err)
 	}
 	wire := codedGroup(1, seg(conv, 84, 0, 0, ""), seg(conv, 82, 0, 1, ""))
-	in.hear(wire[0])
-	quiet := 0
-	in.peer().OnQuiet(func() { quiet++ })
-	in.far.deliver(wire[2], addrNumber(in.from))
-	if n, _, err := in.link.ReadFrom(in.buf); err != nil || in.buf[4] != 82 || quiet != 0 {
-		t.Fatalf("%d bytes, %v; it was quiet %d times", n, err, quiet)
+	if in.hear(wire[0]); in.peer().InFlight() != 1 {
+		t.Errorf("%d in flight", in.peer().InFlight())
 	}
-	in.far.deliver(seg(1, 81, 0, 0, "of another peer"), addrNumber(in.from+1))
-	if _, _, err := in.link.ReadFrom(in.buf); err != nil || quiet != 1 {
-		t.Errorf("it was quiet %d times, %v", quiet, err)
+	if in.hear(wire[2]); in.peer().InFlight() != 0 {
+		t.Errorf("%d in flight after the acknowledgement", in.peer().InFlight())
 	}
 }

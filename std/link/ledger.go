@@ -33,17 +33,20 @@ func (p *Peer) Busy() bool {
 // Activity grows with every packet to or from the peer.
 func (p *Peer) Activity() uint64 { return p.activity.Load() }
 
-// owes tells whether something came that is not acknowledged.
-func (p *Peer) owes() bool { return after(p.came.Load(), p.told.Load()) }
+// Owes tells whether data came that is not yet acknowledged.
+func (p *Peer) Owes() bool { return after(p.came.Load(), p.told.Load()) }
 
-// isQuiet tells whether nothing is left to do that OnQuiet waits for.
-func (p *Peer) isQuiet() bool { return p.quiet.isSet() && p.InFlight() == 0 && !p.owes() }
+// active takes note of a packet to or from the peer. The order lets a session fall
+// asleep without missing one: it calls OnWake first and looks at Activity afterwards.
+func (p *Peer) active() {
+	p.activity.Add(1)
+	p.Wake()
+}
 
 // received takes note of a packet of the peer.
 func (p *Peer) received(h Packet, now int64, at netip.Addr) {
 	p.heard.Store(now)
-	p.activity.Add(1)
-	p.Rouse()
+	p.active()
 	if old := p.local.Load(); at.IsValid() && (old == nil || *old != at) {
 		here := at // &at would be an allocation for each packet
 		p.local.Store(&here)
@@ -77,19 +80,15 @@ func (p *Peer) heardOf(h Packet) {
 
 // sent takes note of a packet to the peer.
 func (p *Peer) sent(h Packet) {
-	p.activity.Add(1)
+	p.active()
 	if h.Kind != Segments {
 		return
 	}
 	if h.Push {
-		p.Rouse() // it may have fallen asleep since this was written
 		p.push(h)
 	}
 	if h.Conv == p.conv.Load() && after(h.Una, p.told.Load()) {
 		p.told.Store(h.Una)
-	}
-	if !p.owes() {
-		p.answered.call()
 	}
 }
 

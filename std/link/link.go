@@ -84,7 +84,6 @@ type intake struct {
 	inbox []inbound
 	now   int64 // unix nanoseconds when inbox arrived
 	last  *Peer // the source of the datagram before
-	quiet *Peer // to be told so when kcp-go has the packet that was handed out last
 
 	rebuilt [][]byte // packets of last that were lost and restored, to be handed out
 	spare   []byte   // where they are
@@ -95,10 +94,6 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 	for {
 		if len(t.rebuilt) > 0 {
 			return t.handOut(p), t.last, nil
-		}
-		if t.quiet != nil {
-			t.quiet.quiet.call()
-			t.quiet = nil
 		}
 		for len(t.inbox) > 0 && len(t.rebuilt) == 0 {
 			in := &t.inbox[0]
@@ -179,9 +174,6 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 	t.last.received(h, t.now, in.at)
 	if h.Framed || h.Kind == Parity {
 		t.decode(h, packet)
-	}
-	if t.last.isQuiet() {
-		t.quiet = t.last
 	}
 	switch {
 	case h.Framed:

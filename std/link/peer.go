@@ -33,10 +33,8 @@ type Peer struct {
 	gone   atomic.Bool   // no longer in the table
 	held   int           // sessions that have it; the table's lock guards it
 
-	activity atomic.Uint64 // packets to and from it
-	asleep   hook          // for the next of them
-	answered hook          // for when all that came is acknowledged
-	quiet    hook          // for when all that was sent is acknowledged, too
+	activity atomic.Uint64          // packets to and from it
+	waker    atomic.Pointer[func()] // to be called at the next of them
 
 	local atomic.Pointer[netip.Addr] // where the peer sends to; nil: any
 
@@ -54,33 +52,17 @@ func (p *Peer) Network() string { return "udp" }
 // String is the address as host:port.
 func (p *Peer) String() string { return p.text }
 
-// hook is a function that is to be called once.
-type hook struct{ f atomic.Pointer[func()] }
+// OnWake has f called once: before the next packet of the peer is handed on or the
+// next packet to it is sent, or at the next Wake.
+func (p *Peer) OnWake(f func()) { p.waker.Store(&f) }
 
-func (h *hook) set(f func()) { h.f.Store(&f) }
-
-func (h *hook) isSet() bool { return h.f.Load() != nil }
-
-func (h *hook) call() {
-	if !h.isSet() {
+// Wake calls what OnWake was given. It is to be called where a session that is
+// asleep will have something to do.
+func (p *Peer) Wake() {
+	if p.waker.Load() == nil {
 		return
 	}
-	if f := h.f.Swap(nil); f != nil {
+	if f := p.waker.Swap(nil); f != nil {
 		(*f)()
 	}
 }
-
-// OnActivity has f called once, before the next packet of the peer is handed on
-// or at the next Rouse.
-func (p *Peer) OnActivity(f func()) { p.asleep.set(f) }
-
-// OnAnswer has f called once, at a packet to the peer by which all that came is
-// acknowledged.
-func (p *Peer) OnAnswer(f func()) { p.answered.set(f) }
-
-// OnQuiet has f called once, when a packet of the peer was handed on by which all
-// that was sent is acknowledged, and there is nothing to acknowledge.
-func (p *Peer) OnQuiet(f func()) { p.quiet.set(f) }
-
-// Rouse is to be called before something is sent to a peer that may be asleep.
-func (p *Peer) Rouse() { p.asleep.call() }

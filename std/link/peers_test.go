@@ -169,12 +169,12 @@ func TestPeersSweepKeepsSessions(t *testing.T) {
 		for n := range maxIdlePeers {
 			hear(2 + n)
 		}
-		roused := false
-		p.OnActivity(func() { roused = true }) // its session dozes
+		woken := false
+		p.OnWake(func() { woken = true }) // its session is asleep
 		time.Sleep(peerIdle + time.Second)
 		hear(2 + maxIdlePeers) // sweeps
-		if hear(1); !roused {
-			t.Error("a session that dozes is not woken by what comes")
+		if hear(1); !woken {
+			t.Error("a session that is asleep is not woken by what comes")
 		}
 	})
 }

@@ -79,6 +79,7 @@ func (s *Session) pause(full func() bool) {
 		s.resume.Wait()
 	}
 	s.paused.Store(false)
+	s.cfg.Resumed()
 }
 
 // wakeReceiver is called when there is more room; s.mu is held.

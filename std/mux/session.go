@@ -50,6 +50,7 @@ type Config struct {
 
 	Silence  func() time.Duration // since the peer's last sign of life other than a frame
 	Before   func()               // called before each write to the connection
+	Resumed  func()               // called when reading the connection goes on after a pause; it must not call the session
 	Released func()               // called when a stream was closed
 }
 

@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+
+	"kcptun/std/testkit"
 )
 
 // Ids are those of smux: odd from 3 on for the client, even from 2 on for the server.
@@ -402,6 +404,29 @@ func TestBefore(t *testing.T) {
 	if n := len(conn.take()); calls != n || n != 2 {
 		t.Errorf("%d calls for %d writes", calls, n)
 	}
+}
+
+// Resumed is called when a session that had paused reads its connection again.
+func TestResumed(t *testing.T) {
+	a, b := net.Pipe()
+	cfg := testConfig(1, false)
+	cfg.ReceiveBuffer = 1000
+	resumed := make(chan struct{}, 100)
+	cfg.Resumed = func() { resumed <- struct{}{} }
+	s := start(t, a, cfg)
+	far := start(t, b, testConfig(1, true))
+	out, err := far.Open()
+	must(t, err)
+	go func() { _, _ = out.Write(make([]byte, 3000)) }()
+	in, err := s.Accept()
+	must(t, err)
+	testkit.Eventually(t, "the session pauses", s.paused.Load)
+	if len(resumed) != 0 {
+		t.Error("called before it reads again")
+	}
+	_, err = io.ReadFull(in, make([]byte, 3000))
+	must(t, err)
+	testkit.Within(t, "the call", resumed)
 }
 
 // The buffers of a writer that can take several are handed over as they are.
