@@ -3,15 +3,7 @@ package std
 import (
 	"errors"
 	"io"
-	"net"
-	"sync"
-	"syscall"
 )
-
-// copyBuffer is the size in bytes of the buffers that copying takes from a pool.
-const copyBuffer = 64 << 10
-
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
 
 // Copy copies src to dst until EOF, which is not an error, and returns the
 // number of bytes. It prefers src's WriterTo, then dst's ReaderFrom.
@@ -23,9 +15,9 @@ func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	if rf, ok := dst.(io.ReaderFrom); ok {
 		return rf.ReadFrom(src)
 	}
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
-	return io.CopyBuffer(dst, src, *buf)
+	buf := takeBuffer(copyBuffer)
+	defer buf.free()
+	return io.CopyBuffer(dst, src, buf.bytes())
 }
 
 // noEOF takes EOF for a good end: smux's WriterTo returns it.
@@ -47,49 +39,92 @@ type corker interface {
 // corkLimit is the most in bytes that is worth holding back: it is copied once more.
 const corkLimit = 2 << 10
 
-// transfer is Copy for relays. A socket is waited on without a buffer in hand,
-// so that thousands of idle streams hold none, and with nothing held back.
-func transfer(dst corker, src io.Reader) error {
-	sock, ok := src.(socket)
-	if !ok {
+// roomer is a writer that can tell beforehand how much it takes.
+type roomer interface {
+	// Room is how many bytes a Write takes without waiting; 0 where it may wait.
+	Room() int
+	// AwaitRoom waits until a Write of up to size bytes need not wait, and returns how
+	// many it takes. The Write, or the end of the stream, follows soon.
+	AwaitRoom(size int) (int, error)
+}
+
+// sink is what a relay writes to.
+type sink interface {
+	corker
+	roomer
+}
+
+// source is what a relay reads from.
+type source interface {
+	// read reads what is there into a buffer that is the caller's from then on. Where
+	// nothing is, it waits, or returns errNothingYet. EOF is an error here.
+	read(wait bool) (buf *buffer, n int, err error)
+}
+
+// errNothingYet is the result of a read that was not to wait.
+var errNothingYet = errors.New("nothing to read yet")
+
+// transfer is Copy for relays. It waits for bytes and for room with no buffer in hand,
+// or a small one, so that thousands of streams on which nothing moves cost none, and
+// with nothing held back.
+func transfer(dst sink, src io.Reader) error {
+	from, err := newSource(src, dst)
+	if err != nil {
+		return err
+	}
+	if from == nil {
 		if err := dst.Flush(); err != nil {
 			return err
 		}
 		_, err := Copy(dst, src)
 		return err
 	}
-	r, err := newSocketReader(sock)
-	if err != nil {
-		return err
-	}
 	held := true // the opening of the stream is
 	for {
-		buf, n, err := r.read(!held)
+		buf, n, err := from.read(!held)
 		switch {
 		case n > corkLimit:
-			_, err = dst.Write((*buf)[:n])
+			_, err = dst.Write(buf.bytes()[:n])
 			held = false
 		case n > 0:
-			_, err = dst.WriteCorked((*buf)[:n])
+			_, err = dst.WriteCorked(buf.bytes()[:n])
 			held = true
 		case errors.Is(err, errNothingYet):
 			err = dst.Flush()
 			held = false
 		}
-		if buf != nil {
-			copyBuffers.Put(buf)
-		}
+		buf.free()
 		if err != nil {
 			return noEOF(err)
 		}
 	}
 }
 
-// socket is a connection of the system's, TCP or unix.
-type socket interface {
-	net.Conn
-	syscall.Conn
+// growingReader is a source for what cannot be waited on without a buffer. It waits
+// with a small one, and takes a large one only for what follows a full one.
+type growingReader struct {
+	src  io.Reader
+	dst  roomer
+	full bool
+	err  error // came with the last bytes
 }
 
-// errNothingYet is the result of a read that was not to wait.
-var errNothingYet = errors.New("nothing to read yet")
+func (r *growingReader) read(wait bool) (*buffer, int, error) {
+	switch {
+	case r.err != nil:
+		return nil, 0, r.err
+	case !wait: // only a wait tells whether something is there
+		return nil, 0, errNothingYet
+	}
+	size := smallBuffer
+	if r.full {
+		size = max(size, min(r.dst.Room(), copyBuffer))
+	}
+	buf := takeBuffer(size)
+	n, err := r.src.Read(buf.bytes()[:size])
+	r.full = n == size
+	if n > 0 {
+		r.err, err = err, nil
+	}
+	return buf, n, err
+}

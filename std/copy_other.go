@@ -2,18 +2,17 @@
 
 package std
 
-// socketReader reads from a socket into buffers of the pool.
-type socketReader struct{ sock socket }
+import (
+	"io"
+	"syscall"
+)
 
-func newSocketReader(sock socket) (*socketReader, error) { return &socketReader{sock}, nil }
-
-// read reads into a buffer that is the caller's from then on. Without wait nothing
-// is read: here only a wait tells whether something is there.
-func (r *socketReader) read(wait bool) (buf *[]byte, n int, err error) {
-	if !wait {
-		return nil, 0, errNothingYet
+// newSource is how a relay reads from src; nil where src writes by itself. Sockets do,
+// too, but with a large buffer in hand while they wait.
+func newSource(src io.Reader, dst roomer) (source, error) {
+	_, writes := src.(io.WriterTo)
+	if _, socket := src.(syscall.Conn); writes && !socket {
+		return nil, nil
 	}
-	buf = copyBuffers.Get().(*[]byte)
-	n, err = r.sock.Read(*buf)
-	return buf, n, err
+	return &growingReader{src: src, dst: dst}, nil
 }

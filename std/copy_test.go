@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,8 @@ type uncorked struct{ io.Writer }
 
 func (u uncorked) WriteCorked(p []byte) (int, error) { return u.Write(p) }
 func (u uncorked) Flush() error                      { return nil }
+func (u uncorked) Room() int                         { return copyBuffer }
+func (u uncorked) AwaitRoom(size int) (int, error)   { return size, nil }
 
 // A socket is read to its end, and its errors come through.
 func TestTransferFromSocket(t *testing.T) {
@@ -123,5 +126,54 @@ func TestTransferIsWoken(t *testing.T) {
 	b.Close()
 	if err := testkit.Within(t, "transfer ends", done); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// sizes is a reader that notes the sizes of the buffers it is given, and has steps of
+// bytes to read. It never waits.
+type sizes struct {
+	steps []int
+	given []int
+}
+
+func (s *sizes) Read(p []byte) (int, error) {
+	s.given = append(s.given, len(p))
+	if len(s.steps) == 0 {
+		return 0, io.EOF
+	}
+	n := min(s.steps[0], len(p))
+	if s.steps[0] -= n; s.steps[0] == 0 {
+		s.steps = s.steps[1:]
+		if len(s.steps) == 0 {
+			return n, io.EOF // with the last bytes
+		}
+	}
+	return n, nil
+}
+
+// What can only be waited on with a buffer is waited on with a small one.
+func TestGrowingReader(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		steps, want []int
+	}{
+		{"little by little", []int{1, 100, smallBuffer - 1}, []int{smallBuffer, smallBuffer, smallBuffer}},
+		{"much at once", []int{smallBuffer + copyBuffer + 5, 1}, []int{smallBuffer, copyBuffer, copyBuffer, smallBuffer}},
+		{"nothing", nil, []int{smallBuffer}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			src := &sizes{steps: slices.Clone(c.steps)}
+			var got bytes.Buffer
+			if err := transfer(uncorked{&got}, src); err != nil {
+				t.Error(err)
+			}
+			want := 0
+			for _, n := range c.steps {
+				want += n
+			}
+			if got.Len() != want || !slices.Equal(src.given, c.want) {
+				t.Errorf("%d bytes of %d, by buffers of %d, want %d", got.Len(), want, src.given, c.want)
+			}
+		})
 	}
 }

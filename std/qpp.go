@@ -5,8 +5,11 @@ package std
 import (
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/xtaci/qpp"
+
+	"kcptun/std/mux"
 )
 
 // QPPLicence is the licence that a program linked with QPP is under.
@@ -42,6 +45,39 @@ func (p *QPPPort) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// WriteTo decrypts all that the peer sends and writes it to w. It holds nothing while
+// nothing comes.
+func (p *QPPPort) WriteTo(w io.Writer) (int64, error) {
+	st, ok := p.under.(*Stream)
+	if !ok { // its bytes may not be changed in place
+		return Copy(w, struct{ io.Reader }{p})
+	}
+	return st.WriteTo(&decrypter{p, w})
+}
+
+// decrypter decrypts in place what it is given, and writes it.
+type decrypter struct {
+	port *QPPPort
+	dst  io.Writer
+}
+
+func (d *decrypter) Write(b []byte) (int, error) {
+	d.port.pad.DecryptWithPRNG(b, d.port.in)
+	return d.dst.Write(b)
+}
+
+func (d *decrypter) WriteBuffers(v [][]byte) (int, error) {
+	for _, b := range v {
+		d.port.pad.DecryptWithPRNG(b, d.port.in)
+	}
+	if many, ok := d.dst.(mux.BuffersWriter); ok {
+		return many.WriteBuffers(v)
+	}
+	bufs := net.Buffers(v)
+	n, err := bufs.WriteTo(d.dst)
+	return int(n), err
+}
+
 // Write encrypts a copy of b, which it leaves alone as a Writer must, and
 // writes it.
 func (p *QPPPort) Write(b []byte) (int, error) { return p.encrypt(b, p.under.Write) }
@@ -62,12 +98,28 @@ func (p *QPPPort) Flush() error {
 	return nil
 }
 
+// Room is that of what is under it.
+func (p *QPPPort) Room() int {
+	if r, ok := p.under.(roomer); ok {
+		return r.Room()
+	}
+	return copyBuffer
+}
+
+// AwaitRoom waits for room in what is under it.
+func (p *QPPPort) AwaitRoom(size int) (int, error) {
+	if r, ok := p.under.(roomer); ok {
+		return r.AwaitRoom(size)
+	}
+	return size, nil
+}
+
 func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error) {
-	buf := copyBuffers.Get().(*[]byte)
-	defer copyBuffers.Put(buf)
+	buf := takeBuffer(min(len(b), copyBuffer))
+	defer buf.free()
 	written := 0
 	for len(b) > 0 {
-		part := (*buf)[:copy(*buf, b)]
+		part := buf.bytes()[:copy(buf.bytes(), b)]
 		p.pad.EncryptWithPRNG(part, p.out)
 		n, err := write(part)
 		written += n

@@ -145,3 +145,52 @@ func TestValidateQPPParams(t *testing.T) {
 }
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
+
+// Both ways over a session and its relays, where the stream's bytes are decrypted in
+// place.
+func TestQPPOverStreams(t *testing.T) {
+	testkit.NoLeak(t)
+	cc, sc := testConfig(Client), testConfig(Server)
+	cc.QPP, sc.QPP = true, true
+	u := newTunnel(t, cc, sc)
+	app, a := tcpPair(t)
+	b, target := tcpPair(t)
+	done := make(chan Result, 2)
+	go func() { done <- Relay(a, u.near.Wrapped(), 0) }()
+	go func() { done <- Relay(u.far.Wrapped(), b, 0) }()
+	for _, way := range [][2]*net.TCPConn{{app, target}, {target, app}} {
+		data := testkit.RandomBytes(5, 1_000_003)
+		go func() { _, _ = way[0].Write(data); _ = way[0].CloseWrite() }()
+		if got := testkit.Within(t, "all", gather(deadline(t, way[1]))); got != sumOf(data) {
+			t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
+		}
+	}
+	for range 2 {
+		if got := testkit.Within(t, "the relays to end", done); got.ErrA != nil || got.ErrB != nil {
+			t.Errorf("%+v", got)
+		}
+	}
+	u.closed()
+}
+
+// writeOnly is a writer and nothing else.
+type writeOnly struct{ io.Writer }
+
+func TestQPPWriteTo(t *testing.T) {
+	seed, text := []byte("a key"), strings.Repeat("quantum permutation pad!", 10_000)
+	pad := qpp.NewQPP(seed, 61)
+	var sealed buffered
+	if _, err := io.WriteString(NewQPPPort(&sealed, pad, seed), text); err != nil {
+		t.Fatal(err)
+	}
+	cut := [][]byte{bytes.Clone(sealed.Bytes()[:7]), bytes.Clone(sealed.Bytes()[7:70_000]), bytes.Clone(sealed.Bytes()[70_000:])}
+	var got bytes.Buffer
+	if n, err := NewQPPPort(&sealed, pad, seed).WriteTo(&got); n != int64(len(text)) || err != nil || got.String() != text {
+		t.Errorf("%d bytes of %d, %v", n, len(text), err)
+	}
+	got.Reset()
+	d := &decrypter{NewQPPPort(&sealed, pad, seed), writeOnly{&got}}
+	if n, err := d.WriteBuffers(cut); n != len(text) || err != nil || got.String() != text {
+		t.Errorf("several: %d bytes of %d, %v", n, len(text), err)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	monotonic "kcptun/std/clock" // doze.go has a clock of its own
 )
 
 // lastWords bounds the silence of a direction whose source takes no more itself:
@@ -131,7 +133,7 @@ func await(d *direction, done <-chan *direction, lim limits) (cut error, ended b
 type direction struct {
 	src, dst io.ReadWriteCloser
 	bytes    atomic.Int64
-	active   atomic.Int64 // unix nanoseconds when a Write last began or ended
+	active   atomic.Int64 // by clock.Now, when a Write last began or ended
 	writing  atomic.Bool
 
 	// Set when run has reported.
@@ -145,23 +147,29 @@ func (d *direction) run(done chan<- *direction) {
 }
 
 // Write counts what passes, and when.
-func (d *direction) Write(p []byte) (int, error) { return d.pass(p, d.dst.Write) }
+func (d *direction) Write(p []byte) (int, error) {
+	d.begin()
+	n, err := d.dst.Write(p)
+	return d.end(n, err)
+}
 
 // WriteCorked is Write, but the destination may hold p back until Flush.
 func (d *direction) WriteCorked(p []byte) (int, error) {
-	if c, ok := d.dst.(corker); ok {
-		return d.pass(p, c.WriteCorked)
+	c, ok := d.dst.(corker)
+	if !ok {
+		return d.Write(p)
 	}
-	return d.Write(p)
+	d.begin()
+	n, err := c.WriteCorked(p)
+	return d.end(n, err)
 }
 
 // WriteBuffers writes several buffers, to a socket in one system call.
 func (d *direction) WriteBuffers(v [][]byte) (int, error) {
-	return d.pass(nil, func([]byte) (int, error) {
-		bufs := net.Buffers(v)
-		n, err := bufs.WriteTo(d.dst)
-		return int(n), err
-	})
+	d.begin()
+	bufs := net.Buffers(v)
+	n, err := bufs.WriteTo(d.dst)
+	return d.end(int(n), err)
 }
 
 // Flush has the destination send what it holds back.
@@ -170,14 +178,38 @@ func (d *direction) Flush() error {
 	if !ok {
 		return nil
 	}
-	_, err := d.pass(nil, func([]byte) (int, error) { return 0, c.Flush() })
+	d.begin()
+	_, err := d.end(0, c.Flush())
 	return err
 }
 
-func (d *direction) pass(p []byte, write func([]byte) (int, error)) (int, error) {
+// Room is how many bytes the destination takes without waiting, as far as it tells.
+func (d *direction) Room() int {
+	if r, ok := d.dst.(roomer); ok {
+		return r.Room()
+	}
+	return copyBuffer
+}
+
+// AwaitRoom waits for room as Write would, within the same limits.
+func (d *direction) AwaitRoom(size int) (int, error) {
+	r, ok := d.dst.(roomer)
+	if !ok {
+		return size, nil
+	}
+	d.begin()
+	n, err := r.AwaitRoom(size)
+	_, err = d.end(0, err)
+	return n, err
+}
+
+// begin and end surround what may wait for the destination.
+func (d *direction) begin() {
 	d.touch()
 	d.writing.Store(true)
-	n, err := write(p)
+}
+
+func (d *direction) end(n int, err error) (int, error) {
 	d.writing.Store(false)
 	d.bytes.Add(int64(n))
 	d.touch()
@@ -185,8 +217,8 @@ func (d *direction) pass(p []byte, write func([]byte) (int, error)) (int, error)
 	return n, err
 }
 
-func (d *direction) touch()              { d.active.Store(time.Now().UnixNano()) }
-func (d *direction) idle() time.Duration { return time.Since(time.Unix(0, d.active.Load())) }
+func (d *direction) touch()              { d.active.Store(int64(monotonic.Now())) }
+func (d *direction) idle() time.Duration { return monotonic.Now() - time.Duration(d.active.Load()) }
 
 // Pipe copies between alice and bob until both directions have ended, and closes
 // both. closeWait is in seconds and has the meaning of Relay's quiet. errA is

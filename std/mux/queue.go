@@ -95,6 +95,10 @@ func (g *gatherer) end(by *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	by.ended = true
+	if by.turn {
+		by.turn = false
+		g.callNext()
+	}
 	if i := slices.Index(g.queue, by); i >= 0 {
 		g.queue = slices.Delete(g.queue, i, i+1)
 		by.called.Signal()

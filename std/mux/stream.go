@@ -145,7 +145,8 @@ func (st *Stream) Read(p []byte) (int, error) {
 }
 
 // WriteTo writes all that the peer sends to w, without a copy in between, and what
-// is there at once where w is a BuffersWriter. EOF is no error.
+// is there at once where w is a BuffersWriter. The bytes are w's until its Write
+// returns: it may change them in place. EOF is no error.
 func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	many, _ := w.(BuffersWriter)
