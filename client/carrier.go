@@ -16,7 +16,8 @@ type carrier struct {
 	env  std.Env
 	pool *pool
 
-	open std.Group
+	open    std.Group
+	refused std.Refusals
 }
 
 var (
@@ -46,7 +47,9 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 		var err error
 		if st, sess, err = c.await(conn, ends, slot); err != nil {
 			conn.Close()
-			c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err)
+			if times, due := c.refused.Due(); due {
+				c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err, "times", times)
+			}
 			return
 		}
 	}

@@ -34,7 +34,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	env.Log.Info("listening", "addr", lis.Addr())
 
 	pool := newPool(cfg, env, dial)
-	carry := &carrier{cfg: cfg, env: env, pool: pool}
+	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: std.Refusals{Quiet: cfg.Quiet}}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
 	err = std.AcceptLoop(ctx, lis, env.Log, func(conn net.Conn) { carry.start(conn) })
 	// On a dead path a stream can neither be written nor closed: the end of its

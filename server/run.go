@@ -29,7 +29,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 		return err
 	}
 	defer closeAll(links)
-	srv := &server{cfg: cfg, env: env, sessions: std.NewSessions(cfg)}
+	srv := &server{cfg: cfg, env: env, sessions: std.NewSessions(cfg), noTarget: std.Refusals{Quiet: cfg.Quiet}}
 	return srv.serve(ctx, links)
 }
 

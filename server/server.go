@@ -19,6 +19,7 @@ type server struct {
 	cfg      *Config
 	env      std.Env
 	sessions *std.Sessions
+	noTarget std.Refusals
 
 	streams std.Group
 	wg      sync.WaitGroup // sessions and listeners
@@ -149,7 +150,9 @@ func (s *server) acceptStreams(ctx context.Context, sess *std.Session) error {
 func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream, ends *std.Closers) {
 	target, err := dialTarget(ctx, s.cfg.Target)
 	if err != nil {
-		s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.cfg.Target, "reason", err)
+		if times, due := s.noTarget.Due(); due {
+			s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.cfg.Target, "reason", err, "times", times)
+		}
 		st.Close()
 		return
 	}

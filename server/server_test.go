@@ -137,6 +137,27 @@ func TestRunTargetRefuses(t *testing.T) {
 	}
 }
 
+// What had broken: --quiet, which is there for servers with many streams, got a line for
+// each that found no target.
+func TestQuietRefusals(t *testing.T) {
+	testkit.NoLeak(t)
+	cfg := config(std.Server)
+	cfg.Target, cfg.Quiet = filepath.Join(t.TempDir(), "nobody"), true
+	s := start(t, cfg, 1)
+	sess, _ := s.session(t, config(std.Client), 0)
+	for range 5 {
+		if _, err := io.ReadAll(open(t, sess)); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.log.Count("stream refused"); n != 1 {
+		t.Errorf("%d lines for 5 streams without a target, want 1", n)
+	}
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenLinks(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := config(std.Server)
