@@ -30,7 +30,9 @@ var (
 func (c *carrier) start(conn net.Conn) {
 	ends := new(std.Closers)
 	ends.Add(conn)
-	c.open.Go(ends, func() { c.carry(conn, ends) })
+	if !c.open.Go(ends, func() { c.carry(conn, ends) }) {
+		conn.Close()
+	}
 }
 
 // finish lets the open connections end by themselves for a while, and then
@@ -58,7 +60,7 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
 		From: std.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
 		FromName: "application", ToName: "server",
-		Stream: st, A: conn, B: st.Wrapped(), CloseWait: c.cfg.CloseWait, Spawn: c.open.Spawn,
+		Stream: st, A: conn, B: st.Wrapped(), CloseWait: c.cfg.CloseWait, Group: &c.open,
 	})
 }
 

@@ -67,6 +67,7 @@ func TestShutdownCutsEndlessTransfers(t *testing.T) {
 			begun := time.Now()
 			pick(tn).terminate(t)
 			pick(tn).mustExit(t, 0)
+			pick(tn).mustLog(t, "cut by the shutdown of this end")
 			if took := time.Since(begun); took > shutdownLimit {
 				t.Errorf("the %s took %v to end", name, took)
 			}

@@ -161,6 +161,6 @@ func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream, 
 		Log: s.env.Log, Quiet: s.cfg.Quiet,
 		From: sess.RemoteAddr().String(), To: s.cfg.Target,
 		FromName: "client", ToName: "target",
-		Stream: st, A: st.Wrapped(), B: target, CloseWait: s.cfg.CloseWait, Spawn: s.streams.Spawn,
+		Stream: st, A: st.Wrapped(), B: target, CloseWait: s.cfg.CloseWait, Group: &s.streams,
 	})
 }

@@ -1,9 +1,11 @@
 package std
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -16,7 +18,7 @@ type Carry struct {
 	Stream           *Stream
 	A, B             io.ReadWriteCloser // the ends towards From and To; one is the stream
 	CloseWait        int                // seconds, see Relay
-	Spawn            func(func())       // runs a function in a goroutine; nil: a new one
+	Group            *Group             // owns the stream and its goroutines; nil: nobody does
 }
 
 // CarryStream relays a stream until it has ended and closes both ends. Unless
@@ -35,14 +37,21 @@ func CarryStream(c Carry) {
 }
 
 func (c Carry) relay() Result {
-	spawn := c.Spawn
-	if spawn == nil {
-		spawn = newGoroutine
+	spawn := newGoroutine
+	if c.Group != nil {
+		spawn = c.Group.Spawn
 	}
 	return relay(c.A, c.B, limits{time.Duration(c.CloseWait) * time.Second, abandoned}, spawn)
 }
 
 func newGoroutine(f func()) { go f() }
+
+const cutByShutdown = "cut by the shutdown of this end"
+
+// wasCut tells whether err came of closing the stream's ends because this program ends.
+func (c Carry) wasCut(err error) bool {
+	return c.Group != nil && c.Group.Cut() && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe))
+}
 
 // reason says which end ended the stream, and how.
 func (c Carry) reason(r Result) string {
@@ -52,8 +61,12 @@ func (c Carry) reason(r Result) string {
 		first, second, err, next = second, first, next, err
 	}
 	switch {
+	case c.wasCut(err):
+		return cutByShutdown
 	case err != nil:
 		return fmt.Sprintf("%s: %v", first, err)
+	case c.wasCut(next):
+		return fmt.Sprintf("%s finished, then %s", first, cutByShutdown)
 	case next != nil:
 		return fmt.Sprintf("%s finished, then %s: %v", first, second, next)
 	}

@@ -76,6 +76,40 @@ func TestCarryReasons(t *testing.T) {
 	}
 }
 
+// A stream that did not end by itself before the program does is cut, and the log says
+// so. It used to name an error of closing, of either end.
+func TestCarryCutByShutdown(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		half bool // the application has finished
+		want string
+	}{
+		{"both ways", false, `reason="cut by the shutdown of this end"`},
+		{"one way", true, `reason="application finished, then cut by the shutdown of this end"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			testkit.NoLeak(t)
+			u := newTunnel(t, testConfig(Client), testConfig(Server))
+			app, a := tcpPair(t)
+			log, book := testkit.NewLog()
+			var group Group
+			ends := new(Closers)
+			ends.Add(a)
+			ends.Add(u.near)
+			group.Go(ends, func() {
+				CarryStream(Carry{Log: log, FromName: "application", ToName: "server", Stream: u.near, A: a, B: u.near.Wrapped(), Group: &group})
+			})
+			if c.half {
+				closeWrite(t, app)
+				testkit.Within(t, "the end to pass", gather(u.far))
+			}
+			group.Finish(0)
+			testkit.Contains(t, book.String(), c.want)
+			u.closed()
+		})
+	}
+}
+
 // The target dies in the middle of an upload, and the server closes the stream. Our
 // server says so. Of another, under smux 2, the client's end would not notice: it
 // writes into a window that never opens again.

@@ -3,6 +3,7 @@ package std
 import (
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type Group struct {
 	mu     sync.Mutex
 	open   map[io.Closer]struct{}
 	closed bool
+	cut    atomic.Bool // Finish closes what is left
 }
 
 // Go runs f in a goroutine on behalf of c, unless Finish was called: then it
@@ -48,6 +50,9 @@ func (g *Group) Spawn(f func()) {
 	})
 }
 
+// Cut tells whether Finish closes, or has closed, what did not end by itself.
+func (g *Group) Cut() bool { return g.cut.Load() }
+
 // Finish lets nothing new start, waits up to grace for all to end, closes what
 // is left and waits for that.
 func (g *Group) Finish(grace time.Duration) {
@@ -73,6 +78,7 @@ func (g *Group) Finish(grace time.Duration) {
 		left = append(left, c)
 	}
 	g.mu.Unlock()
+	g.cut.Store(true) // before the first ends by it
 	// All at once: one that takes its time shall not keep the others open.
 	var closing sync.WaitGroup
 	for _, c := range left {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	monotonic "kcptun/std/clock" // doze.go has a clock of its own
+	"kcptun/std/clock"
 )
 
 // lastWords bounds the silence of a direction whose source takes no more itself:
@@ -217,8 +217,8 @@ func (d *direction) end(n int, err error) (int, error) {
 	return n, err
 }
 
-func (d *direction) touch()              { d.active.Store(int64(monotonic.Now())) }
-func (d *direction) idle() time.Duration { return monotonic.Now() - time.Duration(d.active.Load()) }
+func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
+func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
 
 // Pipe copies between alice and bob until both directions have ended, and closes
 // both. closeWait is in seconds and has the meaning of Relay's quiet. errA is
