@@ -36,7 +36,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	pool := newPool(cfg, env, dial)
 	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: std.Refusals{Quiet: cfg.Quiet}}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
-	err = std.AcceptLoop(ctx, lis, env.Log, func(conn net.Conn) { carry.start(conn) })
+	err = std.AcceptLoop(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { carry.start(conn) })
 	// On a dead path a stream can neither be written nor closed: the end of its
 	// session ends it.
 	forced := time.AfterFunc(grace+drainLimit, pool.cancel)
@@ -47,4 +47,15 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 		return nil
 	}
 	return err
+}
+
+// spareDescriptors is how many descriptors the connections of applications leave: some
+// for the log and for looking up names, and for each session that is to be made one for
+// its socket and one for another address that is tried. The imitation of TCP has
+// two sockets in the place of one, and runs a program with its pipes.
+func spareDescriptors(cfg *Config) int {
+	if cfg.TCP {
+		return 16 + 4*cfg.Conn
+	}
+	return 8 + 2*cfg.Conn
 }

@@ -3,16 +3,38 @@ package main
 import (
 	"context"
 	"net"
+	"time"
 
 	"kcptun/std"
 )
 
-// dialTarget connects to the target, TCP or a unix socket.
+// Pauses before the target is dialled again, where descriptors are short.
+const (
+	firstDialPause = 10 * time.Millisecond
+	lastDialPause  = 320 * time.Millisecond
+)
+
+// dialTarget connects to the target, TCP or a unix socket, within dialTimeout in all.
+// Of a name's addresses package net tries both families 0.3 s apart, and gives each
+// address of a family its share of the time. Where descriptors are short, it waits for
+// one: a stream that is refused is lost, and others end meanwhile.
 func dialTarget(ctx context.Context, target string) (net.Conn, error) {
 	network := "tcp"
 	if std.IsUnixPath(target) {
 		network = "unix"
 	}
-	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: std.KeepAlive}
-	return d.DialContext(ctx, network, target)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	d := net.Dialer{KeepAliveConfig: std.KeepAlive}
+	for pause := firstDialPause; ; pause = min(2*pause, lastDialPause) {
+		conn, err := d.DialContext(ctx, network, target)
+		if err == nil || !std.OutOfDescriptors(err) {
+			return conn, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }

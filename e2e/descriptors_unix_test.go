@@ -1,0 +1,75 @@
+//go:build unix
+
+package e2e_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// A crowd larger than the client has descriptors comes while the server is away. In
+// whatever order the crowd leaves and the server comes, a new connection works then.
+func TestCrowdWhileServerIsAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits up to half a minute for a session to be given up")
+	}
+	t.Parallel()
+	for name, leaveFirst := range map[string]bool{"crowd leaves, server comes": true, "server comes, crowd leaves": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := plan{listen: freeAddr(t)}
+			target := startTarget(t, "127.0.0.1:0")
+			p.target = target.Addr()
+			args := append([]string{"-c", `ulimit -n 40 && exec "$0" "$@"`, programs.Client},
+				p.flags(nil, "--localaddr", "127.0.0.1:0", "--remoteaddr", p.listen)...)
+			client := launch(t, "client", "/bin/sh", nil, args)
+			addr, err := client.ListenAddr(patient(t))
+			must(t, err)
+			crowd := crowdOf(t, addr, 100)
+			client.mustLog(t, "accepting pauses, descriptors are short")
+			if leaveFirst {
+				crowd.leave()
+			}
+			startServer(t, p)
+			if !leaveFirst {
+				crowd.leave()
+			}
+			must(t, lab.WaitFor(patient(t), "a new connection to work", func() bool {
+				ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+				defer cancel()
+				_, err := lab.Echo(ctx, lab.DialTo(addr), 1, 10)
+				return err == nil
+			}))
+			if lines := client.lines("too many open files"); len(lines) > 0 {
+				t.Errorf("the client had no descriptor left: %s", lines)
+			}
+		})
+	}
+}
+
+// crowd is connections of applications that have sent a byte.
+type crowd []net.Conn
+
+func crowdOf(t *testing.T, addr string, n int) crowd {
+	t.Helper()
+	var c crowd
+	for range n {
+		conn, err := net.Dial("tcp", addr)
+		must(t, err)
+		t.Cleanup(func() { conn.Close() })
+		_, err = conn.Write([]byte{0})
+		must(t, err)
+		c = append(c, conn)
+	}
+	return c
+}
+
+func (c crowd) leave() {
+	for _, conn := range c {
+		conn.Close()
+	}
+}
