@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/link"
+	"kcptun/std/notice"
 )
 
 // server serves sessions and their streams.
@@ -23,11 +25,13 @@ type server struct {
 
 	streams std.Group
 	wg      sync.WaitGroup // sessions and listeners
+
+	refused notice.Recurring // sessions
 }
 
 var (
 	errServerEnds = errors.New("server ends")
-	errNoWords    = fmt.Errorf("no first bytes within %v: a client that is gone, or one whose session a former run of this server had", firstWords)
+	errNoWords    = fmt.Errorf("no first bytes within %v: a client that is gone, or a datagram that somebody plays again", firstWords)
 )
 
 // serve accepts sessions from all links until ctx ends, lets their streams
@@ -96,30 +100,80 @@ func (s *server) accept(ctx, life context.Context, lis *kcp.Listener, l *link.Co
 
 // session serves one session until it ends, or life does.
 func (s *server) session(ctx, life context.Context, k *kcp.UDPSession, l *link.Conn) {
-	log := s.env.Log.With("from", k.RemoteAddr().String(), "conv", k.GetConv())
+	log := s.env.Log.With("from", addressOf(k), "conv", k.GetConv())
 	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
 	defer cancel()
+	var notes []func()
 	sess, err := s.sessions.Server(hearing, k, l, func(setting string, ours, theirs any) {
-		log.Warn("client differs in "+setting+", speaking as it does", "ours", ours, "theirs", theirs)
+		notes = append(notes, func() {
+			log.Warn("client differs in "+setting+", speaking as it does", "ours", ours, "theirs", theirs)
+		})
 	})
 	if err != nil {
-		log.Warn("session refused", "reason", err)
+		s.refuse(log, err)
 		return
 	}
-	log.Info("session opened", "at", sess.LocalAddr())
 	done := make(chan struct{})
 	s.wg.Go(func() {
 		defer close(done)
 		sess.Close(s.acceptStreams(ctx, sess))
 	})
+	// Before it is confirmed, it may be one of a flood of datagrams that somebody plays
+	// again from many addresses: there is no line for each of them.
+	opened := func() {
+		log.Info("session opened", "at", sess.LocalAddr())
+		for _, note := range notes {
+			note()
+		}
+	}
+	if s.wait(life, sess, done, opened) {
+		log.Info("session closed", "reason", sess.Err())
+	} else {
+		s.refuse(log, sess.Err())
+	}
+}
+
+// addressOf is the address of a session's client; its RemoteAddr names the conversation,
+// too.
+func addressOf(k *kcp.UDPSession) string {
+	if p, ok := k.RemoteAddr().(*link.Peer); ok {
+		return p.Addr().String()
+	}
+	return k.RemoteAddr().String()
+}
+
+// refuse logs that no session came of a conversation.
+func (s *server) refuse(log *slog.Logger, reason error) {
+	if times, due := s.refused.Due(); due {
+		log.Warn("session refused", "reason", reason, "times", times)
+	}
+}
+
+// wait waits until a session is done, and ends it when life does. It calls opened when
+// the client has shown that it hears us, and tells whether it has.
+func (s *server) wait(life context.Context, sess *std.Session, done <-chan struct{}, opened func()) bool {
+	select {
+	case <-sess.Confirmed():
+		opened()
+	case <-done:
+		return false
+	case <-life.Done():
+		s.end(sess, done)
+		return false
+	}
 	select {
 	case <-done:
 	case <-life.Done():
-		s.drain(sess)
-		sess.Close(errServerEnds)
-		<-done
+		s.end(sess, done)
 	}
-	log.Info("session closed", "reason", sess.Err())
+	return true
+}
+
+// end lets a session send what it has, and closes it.
+func (s *server) end(sess *std.Session, done <-chan struct{}) {
+	s.drain(sess)
+	sess.Close(errServerEnds)
+	<-done
 }
 
 // drain waits for the client to acknowledge what was sent.

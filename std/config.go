@@ -135,7 +135,8 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: c.RateLimit,
 		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
-		Stats: stats, Log: log, Plain: os.Getenv(OffloadEnv) == "off",
+		Conversations: new(link.Conversations),
+		Stats:         stats, Log: log, Plain: os.Getenv(OffloadEnv) == "off",
 	}, nil
 }
 

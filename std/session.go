@@ -19,6 +19,9 @@ import (
 // ErrRetired is returned by Open of a session that takes no new streams.
 var ErrRetired = errors.New("session takes no new streams")
 
+// errOver is why a session of kcp-go is refused that is the second of its conversation.
+var errOver = errors.New("its conversation is over")
+
 // Session is KCP, snappy and smux in one value with one owner, who closes it.
 type Session struct {
 	kcp  *kcp.UDPSession
@@ -75,7 +78,10 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	if !ok {
 		return nil, fmt.Errorf("session from %v is not of this link", k.RemoteAddr())
 	}
-	l.Hold(peer)
+	if !l.Hold(peer, func() { k.Close() }) {
+		k.Close()
+		return nil, errOver
+	}
 	f.tune(k, l)
 	stop := context.AfterFunc(ctx, func() { k.Close() })
 	theirs, conn, err := listenFor(k)
@@ -83,8 +89,8 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		k.Close()
 		l.Forget(peer)
+		k.Close()
 		return nil, ofKCP(err)
 	}
 	if theirs.compressed == f.cfg.NoComp {
@@ -244,11 +250,10 @@ func (s *Session) Close(reason error) {
 		s.mu.Unlock()
 		close(s.done)
 		s.doze.close()
-		s.mux.Close(reason) // and KCP, through the layers between
+		s.link.Forget(s.peer) // first: kcp-go would make a session of what comes after its end
+		s.mux.Close(reason)   // and KCP, through the layers between
 		if s.own {
 			s.link.Close()
-		} else {
-			s.link.Forget(s.peer)
 		}
 	})
 }
@@ -264,7 +269,10 @@ func (s *Session) Err() error {
 }
 
 // RemoteAddr is the peer's address.
-func (s *Session) RemoteAddr() net.Addr { return s.kcp.RemoteAddr() }
+func (s *Session) RemoteAddr() net.Addr { return s.peer.Addr() }
+
+// Confirmed is closed when the client has acknowledged something; nil at a client.
+func (s *Session) Confirmed() <-chan struct{} { return s.peer.Confirmed() }
 
 // LocalAddr is the address of the socket.
 func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
@@ -295,16 +303,16 @@ func ofKCP(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		return errors.New("the link was closed")
 	case errors.Is(err, io.ErrClosedPipe):
-		return errors.New("the peer began another session from the same address")
+		return errors.New("it made room for other sessions, as its peer had acknowledged nothing")
 	}
 	return err
 }
 
 // silence is the reason when smux's keepalive has given the peer up.
 func (s *Session) silence() error {
-	heard := s.peer.Heard()
-	if heard.IsZero() {
+	silence, heard := s.peer.Silence()
+	if !heard {
 		return errors.New("the peer never answered: are address, port, key and crypt right, and does a firewall let UDP through?")
 	}
-	return fmt.Errorf("nothing heard from the peer for %v", time.Since(heard).Round(time.Second))
+	return fmt.Errorf("nothing heard from the peer for %v", silence.Round(time.Second))
 }

@@ -7,7 +7,7 @@ package std
 func (s *Session) Probe() error { return s.mux.Nop() }
 
 // Answered tells whether anything that opens has come from the peer.
-func (s *Session) Answered() bool { return !s.peer.Heard().IsZero() }
+func (s *Session) Answered() bool { _, heard := s.peer.Silence(); return heard }
 
 // Retired is closed when the session takes no new streams: after Retire, or when it
 // has used up its stream ids.

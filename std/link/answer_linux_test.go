@@ -88,8 +88,8 @@ func TestAnswerComesFromTheAddressAsked(t *testing.T) {
 				if gaveUp := book.with("does not segment"); segments != segmenting(t, server) || len(gaveUp) > 0 {
 					t.Errorf("gave segmentation up: %q", gaveUp)
 				}
-				last := len(clients) - 1
-				near, far := sessions(t, clients[last], server)
+				last := net.JoinHostPort(c.asked[len(c.asked)-1], portOf(server))
+				near, far := sessions(t, l.dialUDP(opt, last), server)
 				exchange(t, near, far, 1<<18)
 			})
 			if !ok {

@@ -66,6 +66,7 @@ func (p *tap) SetWriteDeadline(time.Time) error { return nil }
 // kcpSegment is a KCP segment as the tests read it, by a decoder of their own.
 type kcpSegment struct {
 	conv, sn, una uint32
+	ts            uint32
 	cmd           byte
 	wnd           uint16
 	size          int
@@ -74,7 +75,7 @@ type kcpSegment struct {
 func segments(b []byte) (segs []kcpSegment) {
 	le := binary.LittleEndian
 	for len(b) >= 24 {
-		s := kcpSegment{conv: le.Uint32(b), cmd: b[4], wnd: le.Uint16(b[6:]), sn: le.Uint32(b[12:]), una: le.Uint32(b[16:]), size: int(le.Uint32(b[20:]))}
+		s := kcpSegment{conv: le.Uint32(b), cmd: b[4], wnd: le.Uint16(b[6:]), ts: le.Uint32(b[8:]), sn: le.Uint32(b[12:]), una: le.Uint32(b[16:]), size: int(le.Uint32(b[20:]))}
 		segs = append(segs, s)
 		b = b[24+s.size:]
 	}

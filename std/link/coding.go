@@ -11,74 +11,16 @@ import (
 	"kcptun/std/link/fec"
 )
 
-// talk is the conversation that a peer's error correction is of. A peer that begins
-// another begins with sequence number 0 there, too.
-type talk struct {
-	conv, before     uint32
-	begun, hasBefore bool
-}
-
-// A packet is of the talk, or the first of another, or a late one of that before.
-const (
-	same = iota
-	fresh
-	late
-)
-
-func (t *talk) turn(conv uint32) int {
-	switch {
-	case t.begun && conv == t.conv:
-		return same
-	case t.hasBefore && conv == t.before:
-		return late
-	}
-	t.begin(conv)
-	return fresh
-}
-
-func (t *talk) begin(conv uint32) {
-	t.before, t.hasBefore = t.conv, t.begun
-	t.conv, t.begun = conv, true
-}
-
 // outgoing makes the parity of what is sent to a peer.
 type outgoing struct {
-	mu   sync.Mutex
-	talk talk
-	enc  *fec.Encoder // nil before the first packet
+	mu  sync.Mutex
+	enc *fec.Encoder // nil before the first packet
 }
 
 // incoming restores what was lost on the way from a peer.
 type incoming struct {
-	mu    sync.Mutex
-	talk  talk
-	lates int          // packets of the conversation before, one after the other
-	dec   *fec.Decoder // nil before the first packet with a FEC header
-
-	floored bool // dec knows where the conversation began for us
-}
-
-// manyLates is how many late packets say that it was a stray one which had ended their
-// conversation.
-const manyLates = 16
-
-// turn tells whether a packet is one to restore others with.
-func (in *incoming) turn(conv uint32) bool {
-	switch in.talk.turn(conv) {
-	case same:
-		in.lates = 0
-		return true
-	case late:
-		if in.lates++; in.lates < manyLates {
-			return false
-		}
-		in.talk.begin(conv)
-	}
-	in.lates, in.floored = 0, false
-	if in.dec != nil {
-		in.dec.Restart()
-	}
-	return true
+	mu  sync.Mutex
+	dec *fec.Decoder // nil before the first packet with a FEC header
 }
 
 // coded tells whether packets get a FEC header.
@@ -86,18 +28,12 @@ func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 }
 
 // postCoded posts a packet with its header, and the parity that is to follow it. It
 // returns the length of the packet's datagram.
-func (c *Conn) postCoded(peer *Peer, conv uint32, packet []byte) (int, error) {
+func (c *Conn) postCoded(peer *Peer, packet []byte) (int, error) {
 	o := &peer.outgoing
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.enc == nil {
 		o.enc = c.opt.Codes.Encoder(c.opt.DataShards, c.opt.ParityShards)
-	}
-	switch o.talk.turn(conv) {
-	case late:
-		return c.post(peer, packet)
-	case fresh:
-		o.enc.Restart()
 	}
 	framed, parity := o.enc.Encode(packet)
 	n, err := c.post(peer, framed)
@@ -129,22 +65,16 @@ func (t *intake) decode(h Packet, packet []byte) {
 	defer in.mu.Unlock()
 	if h.Kind == Segments {
 		atomic.AddUint64(&kcp.DefaultSnmp.InBytes, fecHeader) // kcp-go counts the rest
-		if !in.turn(h.Conv) {
-			return
-		}
 	} else {
 		atomic.AddUint64(&kcp.DefaultSnmp.InPkts, 1)
 		atomic.AddUint64(&kcp.DefaultSnmp.InBytes, uint64(len(packet)))
-		if !in.talk.begun {
-			return // whose it is will be known with the first data
+		if in.dec == nil {
+			return // no group has begun
 		}
 	}
 	if in.dec == nil {
 		in.dec = t.opt.Codes.Decoder(t.opt.DataShards, t.opt.ParityShards)
-	}
-	if !in.floored {
-		in.floored = true
-		in.dec.From(binary.LittleEndian.Uint32(packet)) // it is data: the conversation has just begun
+		in.dec.From(binary.LittleEndian.Uint32(packet))
 	}
 	out := in.dec.Decode(packet, t.restored)
 	if out.Began {
@@ -166,7 +96,7 @@ func (t *intake) decode(h Packet, packet []byte) {
 // restored keeps a copy of a packet to be handed out, if it is one.
 func (t *intake) restored(packet []byte) {
 	h, ok := parseSegments(packet)
-	if !ok || h.Conv != t.last.incoming.talk.conv {
+	if !ok || !t.last.is(h) || !t.last.canBe(h) {
 		addSnmp(&kcp.DefaultSnmp.FECErrs)
 		return
 	}
@@ -174,7 +104,7 @@ func (t *intake) restored(packet []byte) {
 	t.last.heardOf(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
-	t.spare = t.last.belated(t.spare, begin, h.Conv)
+	t.last.belate(t.spare[begin:], t.last.una.Load(), true)
 	t.rebuilt = append(t.rebuilt, t.spare[begin:len(t.spare):len(t.spare)])
 }
 
@@ -191,36 +121,35 @@ func (t *intake) handOut(p []byte) int {
 	return n
 }
 
-// belated changes a restored packet, which is at begin in buf, so that KCP does not
-// take for new what was true when it was sent. The window that it tells is set to the
-// peer's last word. An acknowledgement in it would make a round trip too long by the
-// time that restoring took, and with it KCP's timeout: KCP reads the clock of the last
-// one alone, so one more follows, of what it knows already, with a time to come.
-func (p *Peer) belated(buf []byte, begin int, conv uint32) []byte {
+// belate changes a packet in place so that KCP does not take for new what was true when
+// it was sent: one that was restored, or comes late, or is played again. What is
+// acknowledged in it and is below known, which KCP has been told before, becomes a
+// segment that only tells a window: KCP would take the time since then for a round trip,
+// and set its timeout by that.
+//
+// If all that the packet says is old, so is the window, which is set to the peer's last
+// word; and an acknowledgement that is news is given a time to come, of which KCP makes
+// no round trip. It reads the time of the last one alone. To KCP, segments that were
+// sent again since then have been overtaken, too, by this one: it may send one of them
+// once more.
+func (p *Peer) belate(packet []byte, known uint32, old bool) {
 	room := p.room.Load()
-	if conv != p.conv.Load() {
-		room = -1
-	}
 	var last []byte
-	for b := buf[begin:]; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
-		if room >= 0 {
+	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
+		if old && room >= 0 {
 			binary.LittleEndian.PutUint16(b[offsetWnd:], uint16(room))
 		}
-		if b[offsetCmd] == cmdAck {
-			last = b[:segHeader]
+		switch {
+		case b[offsetCmd] != cmdAck:
+		case after(known, binary.LittleEndian.Uint32(b[offsetSN:])):
+			b[offsetCmd] = cmdWindow
+		default:
+			last = b
 		}
 	}
-	if last == nil || len(buf)-begin+segHeader > MaxDatagram {
-		return buf
+	if old && last != nil {
+		binary.LittleEndian.PutUint32(last[offsetTS:], binary.LittleEndian.Uint32(last[offsetTS:])+1<<30)
 	}
-	at := len(buf)
-	buf = append(buf, last...)
-	seg := buf[at:]
-	una := binary.LittleEndian.Uint32(seg[offsetUna:])
-	binary.LittleEndian.PutUint32(seg[offsetSN:], una-1)
-	binary.LittleEndian.PutUint32(seg[offsetTS:], binary.LittleEndian.Uint32(seg[offsetTS:])+1<<30)
-	binary.LittleEndian.PutUint32(seg[offsetLen:], 0)
-	return buf
 }
 
 // Rest gives back what memory error correction has for a peer, for as long as nothing

@@ -2,8 +2,8 @@ package link
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,22 +33,39 @@ func newIntake(t *testing.T, dataShards, parityShards int) *intakeOf {
 	return &intakeOf{t: t, link: server, far: far, from: 1, buf: make([]byte, MaxDatagram)}
 }
 
-func (i *intakeOf) peer() *Peer { return i.link.peers.get(addrNumber(i.from)) }
+// peer is that of conversation 7, which most tests are about.
+func (i *intakeOf) peer() *Peer { return peerOf(i.link, addrNumber(i.from), 7) }
+
+// marker begins a conversation of its own: with it, what came before has been handed out.
+var marker, markerAddr = seg(99, 81, 0, 0, "marker"), addrNumber(99)
+
+// dialled is a link whose other end is not there.
+func dialled(t *testing.T, dataShards, parityShards int) (*Conn, *fakeCarrier) {
+	opt, _ := options(Plain{})
+	opt.DataShards, opt.ParityShards = dataShards, parityShards
+	near, far := fakePair()
+	client, _ := fakeConns(t, near, nobody(far), opt)
+	return client, far
+}
 
 // hear returns what is handed out of these packets and of those restored.
 func (i *intakeOf) hear(packets ...[]byte) (out [][]byte) {
 	i.t.Helper()
-	last := withFEC(0xf3, []byte("last")) // is handed out as it is
-	for _, p := range append(slices.Clone(packets), last) {
+	for _, p := range packets {
 		i.far.deliver(p, addrNumber(i.from))
 	}
+	i.far.deliver(marker, markerAddr)
 	for {
 		n, from, err := i.link.ReadFrom(i.buf)
-		if err != nil || from != net.Addr(i.peer()) {
-			i.t.Fatalf("from %v: %v", from, err)
+		if err != nil {
+			i.t.Fatal(err)
 		}
-		if bytes.Equal(i.buf[:n], last) {
+		switch from.(*Peer).addr {
+		case markerAddr:
 			return out
+		case addrNumber(i.from):
+		default:
+			i.t.Fatalf("from %v", from)
 		}
 		out = append(out, bytes.Clone(i.buf[:n]))
 	}
@@ -167,40 +184,6 @@ func TestGroupsAreTold(t *testing.T) {
 	t.Errorf("newest group and incomplete ones are %v, want %v", got, want)
 }
 
-// A conversation that begins has groups of its own, also where its numbers are those
-// of the last one, and a late packet of that is handed out and no more.
-func TestIntakeOfAnotherConversation(t *testing.T) {
-	in := newIntake(t, 3, 1)
-	before, now := pushes(7, 3), pushes(8, 3)
-	old, wire := codedGroup(1, before...), codedGroup(1, now...)
-	for group := range 20 {
-		in.hear(moved(old, group)...)
-	}
-	moved(old, 0)
-	in.expect("it begins", in.hear(wire[0]), now[0])
-	in.expect("a late packet", in.hear(old[1]), before[1])
-	in.expect("and the rest of the group", in.hear(wire[2], wire[3]), now[2], now[1])
-	in.expect("the next group", in.hear(moved(wire, 1)[1:]...), now[1], now[2], now[0])
-	for group := 2; group < 100; group++ { // and they go on being late
-		moved(wire, group)
-		in.expect("a late packet in each group", in.hear(wire[1], old[1], wire[2], wire[3]), now[1], before[1], now[2], now[0])
-	}
-}
-
-// One packet of a conversation that is none of this peer's, as a replayed one is, does
-// not put an end to restoring.
-func TestIntakeRecoversFromStrayConversation(t *testing.T) {
-	in := newIntake(t, 3, 1)
-	packets := pushes(7, 3)
-	wire := codedGroup(1, packets...)
-	in.expect("at first", in.hear(wire[0], wire[2], wire[3]), packets[0], packets[2], packets[1])
-	in.hear(codedGroup(1, pushes(8, 3)...)[0])
-	for group := range 100 {
-		in.hear(moved(wire, group+1)...)
-	}
-	in.expect("after a stray packet", in.hear(moved(wire, 101)[1:]...), packets[1], packets[2], packets[0])
-}
-
 // Parity says not whose it is. Before anything else it is worth nothing, and does no
 // harm.
 func TestParityBeforeAnything(t *testing.T) {
@@ -230,7 +213,7 @@ func TestRestOfReceiver(t *testing.T) {
 	in.peer().Rest() // nothing has come yet
 	packets := pushes(7, 3)
 	wire := codedGroup(1, packets...)
-	in.hear(wire[1])
+	in.hear(wire[0])
 	in.peer().Rest()
 	in.expect("a group that was forgotten", in.hear(wire[2], wire[3]), packets[2])
 	in.expect("the next", in.hear(moved(wire, 1)[1:]...), packets[1], packets[2], packets[0])
@@ -290,7 +273,7 @@ func TestLanesRestore(t *testing.T) {
 					return
 				}
 				select {
-				case got <- packet{from.String(), string(buf[:n])}:
+				case got <- packet{from.(*Peer).addr.String(), string(buf[:n])}:
 				case <-server.closed:
 					return
 				}
@@ -298,10 +281,14 @@ func TestLanesRestore(t *testing.T) {
 		}()
 	}
 	wires := make(map[string][][]byte)
-	last := withFEC(0xf3, []byte("last"))
+	last := seg(0, 84, 0, 0, "") // of the source's conversation
 	// pass has each source send groups, and tells how many packets were restored.
 	pass := func(first, groups int) map[string]int {
 		say := func(from int, w []byte) {
+			w = bytes.Clone(w)
+			if bytes.Equal(w, last) {
+				binary.LittleEndian.PutUint32(w, uint32(100+from))
+			}
 			far.inbox <- inbound{data: bytes.Clone(w), size: len(w), from: addrNumber(from)}
 		}
 		go func() {
@@ -319,9 +306,11 @@ func TestLanesRestore(t *testing.T) {
 		came, restored := make(map[string]int), make(map[string]int)
 		for ended := 0; ended < sources; {
 			p := testkit.Within(t, "a packet", got)
-			switch wire := wires[p.from]; p.content {
-			case string(last):
+			if p.content[4:] == string(last[4:]) {
 				ended++
+				continue
+			}
+			switch wire := wires[p.from]; p.content {
 			case string(wire[0][fecHeader:]):
 				restored[p.from]++
 			case string(wire[1][fecHeader:]), string(wire[2][fecHeader:]), string(wire[3][fecHeader:]):
@@ -342,7 +331,7 @@ func TestLanesRestore(t *testing.T) {
 	for from := range sources {
 		conv := uint32(100 + from)
 		wires[addrNumber(from).String()] = codedGroup(parity, pushes(conv, data)...)
-		peer := server.peers.get(addrNumber(from))
+		peer := peerOf(server, addrNumber(from), conv)
 		others.Go(func() {
 			for i := uint32(0); ; i++ {
 				select {
@@ -373,13 +362,23 @@ func TestLanesRestore(t *testing.T) {
 // A server that was restarted hears the rest of a conversation, with parity of what it
 // never heard. It restores nothing of that: another run has dealt with it.
 func TestNothingIsRestoredFromBeforeTheFirstPacket(t *testing.T) {
-	for heard := 1; heard < 3; heard++ {
-		in := newIntake(t, 4, 3)
-		wire := codedGroup(3, pushes(7, 4)...)
-		for _, packet := range in.hear(wire[heard:]...) {
-			if h := parsed(packet); h.Next <= uint32(heard) {
-				t.Errorf("heard from %d on, segment %d is restored", heard, h.Next-1)
-			}
+	in := newIntake(t, 4, 3)
+	wire := codedGroup(3, pushes(7, 4)...)
+	in.expect("a server that was restarted", in.hear(wire[1:]...))
+	if n := in.link.opt.Stats.Strays.Load(); n != 6 || len(in.link.peers.table) != 1 { // of the marker
+		t.Errorf("%d of 6 strays are counted, %d conversations have begun", n, len(in.link.peers.table)-1)
+	}
+	client, far := dialled(t, 4, 3)
+	beginAt(client, 7)
+	far.peer.deliver(wire[2], fakeServerAddr)
+	for _, parity := range wire[4:] {
+		far.peer.deliver(parity, fakeServerAddr)
+	}
+	far.peer.deliver(seg(7, 84, 0, 0, ""), fakeServerAddr)
+	for _, want := range [][]byte{wire[2][fecHeader:], wire[3][fecHeader:], seg(7, 84, 0, 0, "")} {
+		n, _, err := client.ReadFrom(in.buf)
+		if err != nil || !bytes.Equal(in.buf[4:n], want[4:]) {
+			t.Errorf("a client gets %x, %v\nwant %x", in.buf[:n], err, want)
 		}
 	}
 }

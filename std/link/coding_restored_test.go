@@ -3,10 +3,10 @@ package link
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
-
-	"kcptun/std/link/fec"
+	"time"
 
 	"github.com/xtaci/kcp-go/v5"
 )
@@ -21,93 +21,70 @@ func window(packet []byte, wnd uint16) []byte {
 }
 
 // The window that a restored packet tells is old. What kcp-go is told is the peer's
-// last word, where that is known, of the same conversation.
+// last word.
 func TestRestoredPacketTellsTheLastWindow(t *testing.T) {
-	const conv = 7
-	lost := join(seg(conv, 81, 1, 0, "one"), seg(conv, 81, 2, 0, "two"))
-	for _, c := range []struct {
-		name string
-		talk uint32 // the conversation that the link has sent data in; 0 is none
-		word uint16
-		want uint16
-	}{
-		{"the last word", conv, 1234, 1234},
-		{"no room", conv, 0, 0},
-		{"the widest", conv, 0xffff, 0xffff},
-		{"no word", 0, 1234, 9},
-		{"the word of another conversation", conv + 1, 1234, 9},
-	} {
+	lost := join(seg(7, 81, 1, 0, "one"), seg(7, 81, 2, 0, "two"))
+	for _, word := range []uint16{1234, 0, 0xffff} {
 		in := newIntake(t, 3, 1)
-		if c.talk != 0 {
-			if _, err := in.link.WriteTo(seg(c.talk, 81, 0, 0, "x"), in.peer()); err != nil {
-				t.Fatal(err)
-			}
-			in.hear(window(seg(c.talk, 84, 0, 0, ""), 55))
-		}
-		first, last := seg(conv, 81, 0, 0, "zero"), window(seg(conv, 81, 3, 0, "three"), c.word)
+		first, last := seg(7, 81, 0, 0, "zero"), window(seg(7, 81, 3, 0, "three"), word)
 		wire := codedGroup(1, first, lost, last)
 		got := in.hear(wire[0], wire[2], wire[3])
-		in.expect(c.name, got, first, last, window(lost, c.want))
+		in.expect(fmt.Sprint("the window ", word), got, first, last, window(lost, word))
 	}
 }
 
-// A restored acknowledgement is followed by one that kcp-go knows and that has the
-// time of none it has sent, so that it takes no round-trip time from the packet.
-func TestRestoredAckHasNoTime(t *testing.T) {
-	const conv, una = 7, 100
+// stamped changes the time in a segment.
+func stamped(segment []byte, ahead uint32) []byte {
+	segment = bytes.Clone(segment)
+	binary.LittleEndian.PutUint32(segment[8:], binary.LittleEndian.Uint32(segment[8:])+ahead)
+	return segment
+}
+
+// KCP takes no round trip from a restored acknowledgement, nor from one that comes late
+// or is played again, and no window from a packet that is older than the last word. What
+// is news in them it gets.
+func TestOldPacketsTellNothingOld(t *testing.T) {
+	const conv, una, week = 7, 100, 1 << 30
+	ack := func(sn, una uint32) []byte { return seg(conv, 82, sn, una, "") }
+	tell := func(sn, una uint32) []byte { return seg(conv, 84, sn, una, "") } // what is left of it
+	push := func(una uint32) []byte { return seg(conv, 81, 5, una, "data") }
 	for _, c := range []struct {
-		name string
-		lost []byte
-		ack  []byte // that is to be covered; nil is none
+		name     string
+		packet   []byte
+		heard    []byte // what becomes of it where it comes by itself; nil: nothing
+		restored []byte
 	}{
-		{"an ack", seg(conv, 82, 120, una, ""), seg(conv, 82, 120, una, "")},
-		{"some", join(seg(conv, 82, 120, una-1, ""), seg(conv, 82, 119, una, "")), seg(conv, 82, 119, una, "")},
-		{"before data", join(seg(conv, 82, 120, una, ""), seg(conv, 81, 5, una, "data")), seg(conv, 82, 120, una, "")},
-		{"data alone", seg(conv, 81, 5, una, "data"), nil},
-		{"a window that is asked for", seg(conv, 83, 0, una, ""), nil},
-		{"of nothing yet", seg(conv, 82, 0, 0, ""), seg(conv, 82, 0, 0, "")},
-		{"with just the room for another", join(seg(conv, 82, 1, una, ""), seg(conv, 81, 5, una, textOf(1, MaxDatagram-3*segHeader))), seg(conv, 82, 1, una, "")},
-		{"without room for another", join(seg(conv, 82, 1, una, ""), seg(conv, 81, 5, una, textOf(1, MaxDatagram-fec.Header-2*segHeader))), nil},
+		{"the next ack", ack(una, una+1), nil, tell(una, una+1)},
+		{"an ack with a gap before it", ack(120, una), nil, stamped(ack(120, una), week)},
+		{"two of them", join(ack(120, una), ack(122, una)), nil, join(ack(120, una), stamped(ack(122, una), week))},
+		{"known by una", ack(una-1, una), tell(una-1, una), tell(una-1, una)},
+		{"known, and news", join(ack(una-1, una), ack(120, una)), nil, join(tell(una-1, una), stamped(ack(120, una), week))},
+		{"news, and known", join(ack(120, una), ack(una-1, una)), join(ack(120, una), tell(una-1, una)), join(stamped(ack(120, una), week), tell(una-1, una))},
+		{"before data", join(ack(una-1, una), push(una)), join(tell(una-1, una), push(una)), join(tell(una-1, una), push(una))},
+		{"data alone", push(una), nil, push(una)},
+		{"an old ack", ack(una-5, una-4), window(tell(una-5, una-4), 55), window(tell(una-5, una-4), 55)},
+		{"an old one with news", ack(120, una-4), window(stamped(ack(120, una-4), week), 55), window(stamped(ack(120, una-4), week), 55)},
+		{"old data", push(una - 1), window(push(una-1), 55), window(push(una-1), 55)},
+		{"a short rest behind it", join(ack(una-1, una), make([]byte, 23)), join(tell(una-1, una), make([]byte, 23)), join(tell(una-1, una), make([]byte, 23))},
 	} {
-		in := newIntake(t, 2, 1)
-		first := seg(conv, 81, 4, una, "first")
-		wire := codedGroup(1, first, c.lost)
-		got := in.hear(wire[0], wire[2])
-		if len(got) != 2 || !bytes.HasPrefix(got[1], c.lost) {
-			t.Errorf("%s: it is not restored: %x", c.name, got)
-			continue
+		before := func() *intakeOf {
+			in := newIntake(t, 2, 1)
+			in.hear(seg(conv, 81, 0, 0, "it begins"))
+			in.peer().next.Store(200)
+			in.hear(codedGroup(1, window(ack(una-1, una), 55), window(ack(una-1, una), 55))...)
+			return in
 		}
-		extra := got[1][len(c.lost):]
-		if c.ack == nil {
-			if len(extra) != 0 {
-				t.Errorf("%s: %x follows", c.name, extra)
-			}
-			continue
+		in := before()
+		if c.heard == nil {
+			c.heard = c.packet
 		}
-		if h, ok := ParsePacket(got[1]); !ok || h.Conv != conv || len(extra) != segHeader {
-			t.Errorf("%s: %x is no packet", c.name, got[1])
-			continue
-		}
-		was, is := segments(c.ack)[0], segments(extra)[0]
-		was.sn = was.una - 1 // known by una
-		if is != was {
-			t.Errorf("%s: %+v follows, want %+v", c.name, is, was)
-		}
-		before, after := binary.LittleEndian.Uint32(c.ack[8:]), binary.LittleEndian.Uint32(extra[8:])
-		if ahead := int32(after - before); ahead < 1<<29 { // a week
-			t.Errorf("%s: its time is %d ms later", c.name, ahead)
-		}
-	}
-}
-
-// So it is with each of several that are restored together.
-func TestRestoredAcksHaveNoTime(t *testing.T) {
-	in := newIntake(t, 3, 2)
-	lost := join(seg(7, 82, 120, 100, ""), seg(7, 81, 5, 100, textOf(1, 1000)))
-	wire := codedGroup(2, seg(7, 81, 4, 100, "first"), lost, lost)
-	got := in.hear(wire[0], wire[3], wire[4])
-	if len(got) != 3 || len(got[1]) != len(lost)+segHeader || len(got[2]) != len(lost)+segHeader {
-		t.Errorf("%d packets", len(got))
+		in.expect(c.name+", heard", in.hear(c.packet), c.heard)
+		framed := moved(codedGroup(1, c.packet, c.packet), 1)
+		in = before()
+		in.expect(c.name+", heard with parity", in.hear(framed[0]), c.heard)
+		in = before()
+		got := in.hear(window(seg(conv, 83, 0, una, ""), 55), moved(codedGroup(1, window(seg(conv, 84, 0, una, ""), 55), c.packet), 1)[0], moved(codedGroup(1, window(seg(conv, 84, 0, una, ""), 55), c.packet), 1)[2])
+		in.expect(c.name+", restored", got[2:], window(c.restored, 55))
 	}
 }
 
@@ -124,20 +101,20 @@ func TestRestoredPacketIsOfItsPeer(t *testing.T) {
 		return inbox
 	}
 	waiting := slices.Concat(arrivals(wire[0]), arrivals(wire[3]), arrivals(wire[1]))
-	in.link.in.refill = func() ([]inbound, int64, error) { return waiting, 1, nil }
+	in.link.in.refill = func() ([]inbound, time.Duration, error) { return waiting, 1, nil }
 	for n, want := range []struct{ from, packet int }{{1, 0}, {2, 0}, {3, 0}, {1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 1}, {3, 2}} {
 		for i := range 8 {
-			in.link.peers.get(addrNumber(10 + i)).Rest() // which needs memory again
+			peerOf(in.link, addrNumber(10+i), 1).Rest() // which needs memory again
 		}
 		size, from, err := in.link.ReadFrom(in.buf)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if from.String() != addrNumber(want.from).String() || !bytes.Equal(in.buf[:size], p[want.packet]) {
+		if from.(*Peer).addr != addrNumber(want.from) || !bytes.Equal(in.buf[:size], p[want.packet]) {
 			t.Errorf("packet %d is from %v: %x, want number %d from %v", n, from, in.buf[:size], want.packet, addrNumber(want.from))
 		}
 		for i := range 24 {
-			if _, err := in.link.WriteTo(seg(1, 81, 0, 0, textOf(1, 100)), in.link.peers.get(addrNumber(10+i/3))); err != nil {
+			if _, err := in.link.WriteTo(seg(1, 81, 0, 0, textOf(1, 100)), peerOf(in.link, addrNumber(10+i/3), 1)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -148,6 +125,7 @@ func TestRestoredPacketIsOfItsPeer(t *testing.T) {
 func TestRestoredAckIsNoted(t *testing.T) {
 	const conv = 7
 	in := newIntake(t, 2, 1)
+	in.hear(seg(conv, 81, 0, 0, "it begins"))
 	for sn := range uint32(5) {
 		if _, err := in.link.WriteTo(seg(conv, 81, sn, 0, "x"), in.peer()); err != nil {
 			t.Fatal(err)

@@ -11,7 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+
+	"kcptun/std/clock"
 )
 
 // This file knows the inside of a carrier; the other tests do not.
@@ -129,11 +130,28 @@ func admit(c *Conn, datagram []byte, from netip.AddrPort) func() bool {
 	in := &inbound{data: bytes.Clone(datagram), size: len(datagram), from: from}
 	return func() bool {
 		copy(in.data, datagram)
-		c.in.now = time.Now().UnixNano()
+		c.in.now = clock.Now()
 		_, peer := c.in.admit(in.data, in)
 		return peer != nil
 	}
 }
+
+// peerOf is the peer of a conversation at a listening link, which begins where it has
+// not yet.
+func peerOf(c *Conn, from netip.AddrPort, conv uint32) *Peer {
+	id := identity{from, conv}
+	c.peers.mu.Lock()
+	defer c.peers.mu.Unlock()
+	p := c.peers.table[id]
+	if p == nil {
+		p = c.peers.newcomer(id)
+		c.peers.table[id], c.peers.latest[from] = p, p
+	}
+	return p
+}
+
+// beginAt has the conversation of a dialled link begin, as its first data does.
+func beginAt(c *Conn, conv uint32) { c.Peer().sent(parsed(seg(conv, 81, 0, 0, "x"))) }
 
 // logbook is a slog.Handler that keeps the lines.
 type logbook struct {

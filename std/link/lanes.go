@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // laneBytes bounds what waits for one lane. Above it the receiver waits, and the
@@ -42,14 +43,11 @@ func (c *Conn) Lanes(n int) []net.PacketConn {
 	return conns
 }
 
-// laneSeed keeps others from choosing addresses that all meet in one lane.
-var laneSeed = maphash.MakeSeed()
-
 // laneOf is the lane of an address. A client whose address changes while its
 // session stays will have to be looked up here, in the table of peers: its
 // session lives in the lane where it began.
 func (c *Conn) laneOf(from netip.AddrPort) *lane {
-	return c.lanes[maphash.Comparable(laneSeed, from)%uint64(len(c.lanes))]
+	return c.lanes[maphash.Comparable(seed, from)%uint64(len(c.lanes))]
 }
 
 // handOut receives for all lanes until the link is closed.
@@ -92,8 +90,8 @@ type lane struct {
 // parcel is datagrams on their way to a lane.
 type parcel struct {
 	list []inbound
-	buf  []byte // where their data is
-	now  int64  // unix nanoseconds when the last arrived
+	buf  []byte        // where their data is
+	now  time.Duration // when the last arrived, by std/clock
 }
 
 // ReadFrom is that of Conn, for the peers of this lane.
@@ -101,7 +99,7 @@ func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.next(p) }
 
 // put copies datagrams of one source into what waits for the lane: what they are
 // in now is received into again.
-func (l *lane) put(in *inbound, now int64) {
+func (l *lane) put(in *inbound, now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := &l.waiting
@@ -117,7 +115,7 @@ func (l *lane) put(in *inbound, now int64) {
 }
 
 // swap waits until there is something, and takes all of it.
-func (l *lane) swap() ([]inbound, int64, error) {
+func (l *lane) swap() ([]inbound, time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.waiting.list) == 0 && !l.closed {

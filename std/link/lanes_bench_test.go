@@ -53,7 +53,7 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 					return
 				}
 				if from != last {
-					n, _ := number.Load(from.String())
+					n, _ := number.Load(from.(*Peer).addr.String())
 					last, count = from, &taken[n.(int)]
 				}
 				count.Add(1)

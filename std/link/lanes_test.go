@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/clock"
 	"kcptun/std/testkit"
 
 	"github.com/xtaci/kcp-go/v5"
@@ -102,7 +103,7 @@ func TestLanesKeepOrder(t *testing.T) {
 					return
 				}
 				h, _ := ParsePacket(buf[:n])
-				got <- packet{from.String(), h.Next - 1, i}
+				got <- packet{from.(*Peer).addr.String(), h.Next - 1, i}
 			}
 		}()
 	}
@@ -190,7 +191,7 @@ func TestLaneMemory(t *testing.T) {
 	in := &inbound{data: packet, size: len(packet), from: addrNumber(1)}
 	pass := func(n int) {
 		for range n {
-			l.put(in, time.Now().UnixNano())
+			l.put(in, clock.Now())
 		}
 		if list, _, err := l.swap(); err != nil || len(list) != n {
 			t.Fatalf("%d of %d, %v", len(list), n, err)

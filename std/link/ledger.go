@@ -2,25 +2,34 @@ package link
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"time"
+
+	"kcptun/std/clock"
 )
 
-// Heard is when the last packet of the peer passed every check; the zero time
+// unheard is when a peer was heard that was not yet. The clock may be below 0 in tests.
+const unheard = math.MinInt64
+
+// Silence is how long ago the last packet of the peer passed every check. It is false
 // where none has.
-func (p *Peer) Heard() time.Time {
-	if ns := p.heard.Load(); ns != 0 {
-		return time.Unix(0, ns)
+func (p *Peer) Silence() (time.Duration, bool) {
+	at := p.heard.Load()
+	return since(at), at != unheard
+}
+
+// since is how long ago that was, by std/clock; as long as can be for unheard.
+func since(at int64) time.Duration {
+	if at == unheard {
+		return math.MaxInt64
 	}
-	return time.Time{}
+	return clock.Now() - time.Duration(at)
 }
 
 // InFlight is the number of segments sent and not yet acknowledged. What still
 // waits in kcp-go's queue for the window to open is not among them.
 func (p *Peer) InFlight() int {
-	if !p.pushed.Load() {
-		return 0
-	}
 	return max(0, int(int32(p.next.Load()-p.una.Load())))
 }
 
@@ -43,39 +52,74 @@ func (p *Peer) active() {
 	p.Wake()
 }
 
-// received takes note of a packet of the peer.
-func (p *Peer) received(h Packet, now int64, at netip.Addr) {
-	p.heard.Store(now)
+// canBe tells whether a packet can be of this conversation: an acknowledgement of what
+// was never sent cannot.
+func (p *Peer) canBe(h Packet) bool {
+	next := p.next.Load()
+	return h.Kind != Segments || !after(h.Una, next) && (!h.Acked || after(next, h.Ack))
+}
+
+// received takes note of a packet of the peer that holds segments. What a packet may
+// change is what it is the last word on: one that was held up, or is played again, moves
+// nothing back. It tells what was acknowledged before, and whether belate is to be
+// called for what the packet says of the past.
+//
+// A packet with the last una can still be older than another with the same, and tell a
+// window that is no longer true. If that is 0, KCP asks after half a second; if it is
+// too large, KCP sends again what found no room.
+func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, belated bool) {
+	p.heard.Store(int64(now))
 	p.active()
-	if old := p.local.Load(); at.IsValid() && (old == nil || *old != at) {
+	known = p.una.Load()
+	late := after(known, h.Una)
+	fresh := p.heardOf(h)
+	if p.una.Load() != known {
+		p.acked.Store(int64(now))
+	}
+	if old := p.local.Load(); at.IsValid() && (old == nil || fresh && *old != at) {
 		here := at // &at would be an allocation for each packet
 		p.local.Store(&here)
 		if old != nil {
 			p.noGSO.Store(false) // another way, which may take what the last did not
 		}
 	}
-	if h.Kind == Segments && h.Conv == p.conv.Load() {
+	if !late {
 		p.room.Store(int32(h.Window))
 	}
-	una := p.una.Load()
-	p.heardOf(h)
-	if p.una.Load() != una {
-		p.acked.Store(now)
+	if p.confirmed != nil && !p.isConfirmed.Load() {
+		p.confirm(h)
+	}
+	return known, late || h.Acked && after(known, h.Ack)
+}
+
+// confirm looks for an acknowledgement that only somebody can send who has heard us: it
+// repeats the time at which data of this conversation was sent.
+func (p *Peer) confirm(h Packet) {
+	if !h.Acked || after(p.firstStamp.Load(), h.AckStamp) || after(h.AckStamp, p.lastStamp.Load()) {
+		return
+	}
+	if !p.isConfirmed.Swap(true) {
+		p.table.talks.confirm(p)
+		close(p.confirmed)
 	}
 }
 
+// farthest is how far beyond what was acknowledged to it a peer can be with its data:
+// windows have 16 bits.
+const farthest = 1<<16 + 1
+
 // heardOf takes note of the data in a packet of the peer, and of what it says has
-// arrived there, however old it is.
-func (p *Peer) heardOf(h Packet) {
-	if h.Kind != Segments || h.Conv != p.conv.Load() {
-		return
-	}
-	if h.Push && after(h.Next, p.came.Load()) {
+// arrived there, however old it is. It tells whether any of it is news.
+func (p *Peer) heardOf(h Packet) (fresh bool) {
+	if h.Push && after(h.Next, p.came.Load()) && !after(h.Next, p.told.Load()+farthest) {
 		p.came.Store(h.Next)
+		fresh = true
 	}
 	if after(h.Una, p.una.Load()) {
 		p.una.Store(h.Una)
+		fresh = true
 	}
+	return fresh
 }
 
 // sent takes note of a packet to the peer.
@@ -87,21 +131,26 @@ func (p *Peer) sent(h Packet) {
 	if h.Push {
 		p.push(h)
 	}
-	if h.Conv == p.conv.Load() && after(h.Una, p.told.Load()) {
+	if p.is(h) && after(h.Una, p.told.Load()) {
 		p.told.Store(h.Una)
 	}
 }
 
-// push takes note of data to the peer.
+// push takes note of data to the peer. The conversation of a dialled link begins with
+// the first.
 func (p *Peer) push(h Packet) {
-	if p.conv.Load() != h.Conv || !p.pushed.Load() {
+	if !p.begun.Load() {
 		p.conv.Store(h.Conv)
-		p.una.Store(0) // sequence numbers of a conversation start at 0
-		p.next.Store(0)
-		p.came.Store(0)
-		p.told.Store(0)
-		p.room.Store(-1)
-		p.pushed.Store(true)
+		p.begun.Store(true)
+	}
+	if !p.is(h) {
+		return
+	}
+	if p.confirmed != nil && !p.isConfirmed.Load() {
+		if p.next.Load() == 0 {
+			p.firstStamp.Store(h.Stamp)
+		}
+		p.lastStamp.Store(h.Stamp)
 	}
 	if after(h.Next, p.next.Load()) {
 		p.next.Store(h.Next)

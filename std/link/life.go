@@ -12,7 +12,7 @@ const maxProbeGap = 120 * time.Second
 // nothing to acknowledge: any packet of it counts, and maxProbeGap is taken off.
 func (p *Peer) Lifeless() time.Duration {
 	if p.room.Load() == 0 {
-		return time.Since(p.Heard()) - maxProbeGap
+		return since(p.heard.Load()) - maxProbeGap
 	}
-	return time.Since(time.Unix(0, p.acked.Load()))
+	return since(p.acked.Load())
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"kcptun/std/clock"
 )
 
 // A peer lives that acknowledges something new. One that says the same again, as a
@@ -11,11 +13,11 @@ import (
 // say, and says it seldom.
 func TestLifeless(t *testing.T) {
 	const minute = time.Minute
-	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), 0, nil).only
+	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
 	p.sent(Packet{Kind: Segments, Conv: 1, Push: true, Next: 10})
-	began := time.Now()
+	began := clock.Now()
 	hear := func(at time.Duration, una uint32, room uint16) {
-		p.received(Packet{Kind: Segments, Conv: 1, Una: una, Window: room}, began.Add(at).UnixNano(), netip.Addr{})
+		p.received(Packet{Kind: Segments, Conv: 1, Una: una, Window: room}, began+at, netip.Addr{})
 	}
 	for _, c := range []struct {
 		name string

@@ -18,6 +18,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/clock"
 	"kcptun/std/link/fec"
 	"kcptun/std/notice"
 )
@@ -38,6 +39,8 @@ type Options struct {
 
 	DataShards, ParityShards int        // of the groups that are sent, such that fec.Check takes them; 0 turns parity off
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
+
+	Conversations *Conversations // shared by all links of a program; nil: the link's own
 }
 
 // Conn is a net.PacketConn over sealed datagrams. It deliberately is not, and
@@ -64,8 +67,11 @@ func newConn(sock carrier, opt Options, only netip.AddrPort) *Conn {
 	if opt.Codes == nil {
 		opt.Codes = new(fec.Codes)
 	}
+	if opt.Conversations == nil {
+		opt.Conversations = new(Conversations)
+	}
 	c := &Conn{sock: sock, opt: opt, closed: make(chan struct{})}
-	c.peers = newPeers(only, opt.RateLimit, c.closed)
+	c.peers = newPeers(only, opt, c.closed)
 	c.in = intake{Conn: c, refill: c.receive}
 	c.out = newOutbox(sock, opt.Sealer, c.sendFailed)
 	return c
@@ -79,11 +85,11 @@ func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
 // intake checks what has arrived, for one goroutine.
 type intake struct {
 	*Conn
-	refill func() (inbox []inbound, now int64, err error) // valid until the next call
+	refill func() (inbox []inbound, now time.Duration, err error) // valid until the next call
 
 	inbox []inbound
-	now   int64 // unix nanoseconds when inbox arrived
-	last  *Peer // the source of the datagram before
+	now   time.Duration // when inbox arrived, by std/clock
+	last  *Peer         // the source of the datagram before
 
 	rebuilt [][]byte // packets of last that were lost and restored, to be handed out
 	spare   []byte   // where they are
@@ -120,14 +126,14 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 
 // receive waits for the next datagrams. Errors of the socket that pass are
 // counted and survived.
-func (c *Conn) receive() (inbox []inbound, now int64, err error) {
+func (c *Conn) receive() (inbox []inbound, now time.Duration, err error) {
 	for failures := 0; ; failures++ {
 		inbox, err := c.sock.recv()
 		if c.isClosed() || errors.Is(err, net.ErrClosed) {
 			return nil, 0, net.ErrClosed
 		}
 		if err == nil {
-			return inbox, time.Now().UnixNano(), nil
+			return inbox, clock.Now(), nil
 		}
 		c.opt.Stats.RecvErrors.Add(1)
 		if times, due := c.recvTrouble.Due(); due {
@@ -168,20 +174,53 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		st.BadShape.Add(1)
 		return nil, nil
 	}
-	if t.last == nil || t.last.addr != in.from || t.last.gone.Load() {
-		t.last = t.peers.get(in.from)
-	}
-	t.last.received(h, t.now, in.at)
-	if h.Framed || h.Kind == Parity {
-		t.decode(h, packet)
-	}
-	switch {
-	case h.Framed:
-		packet = packet[fecHeader:]
-	case h.Kind == Parity:
+	if !t.recognise(h, in.from) {
 		return nil, nil
 	}
+	if h.Kind == Parity {
+		t.decode(h, packet)
+		if len(t.rebuilt) > 0 {
+			t.last.active()
+		}
+		return nil, nil
+	}
+	known, belated := t.last.received(h, t.now, in.at)
+	if h.Framed {
+		t.decode(h, packet) // which copies it: then it may be changed
+		packet = packet[fecHeader:]
+	}
+	if belated {
+		t.last.belate(packet, known, after(known, h.Una))
+	}
 	return packet, t.last
+}
+
+// recognise finds the conversation that a packet is of, or lets it begin. Whatever else
+// comes, from whomever, ends here: kcp-go would make a session of it, or let it end one,
+// and nothing of a conversation that lives may be changed by it.
+func (t *intake) recognise(h Packet, from netip.AddrPort) bool {
+	st := t.opt.Stats
+	if h.Kind == OutOfBand {
+		addSnmp(&kcp.DefaultSnmp.OOBPackets)
+		return false
+	}
+	p := t.last
+	if p == nil || p.addr != from || p.gone.Load() || !p.is(h) {
+		p = t.peers.find(from, h)
+	}
+	if p == nil && h.Begins && t.peers.only == nil {
+		var v verdict
+		if p, v = t.peers.begin(identity{from, h.Conv}, t.now); v == crowded {
+			st.Crowded.Add(1)
+			return false
+		}
+	}
+	if p == nil || !p.canBe(h) {
+		st.Strays.Add(1)
+		return false
+	}
+	t.last = p
+	return true
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this
@@ -196,8 +235,8 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	}
 	h, ok := ParsePacket(p)
 	peer.sent(h)
-	if ok && h.Kind == Segments && !h.Framed && c.opt.coded() && len(p) <= fec.MaxPacket-fec.Header {
-		return c.postCoded(peer, h.Conv, p)
+	if ok && h.Kind == Segments && peer.is(h) && !h.Framed && c.opt.coded() && len(p) <= fec.MaxPacket-fec.Header {
+		return c.postCoded(peer, p)
 	}
 	return c.post(peer, p)
 }
@@ -220,11 +259,14 @@ func (c *Conn) sendFailed(refused int, err error) {
 // Peer is the only peer of a dialled link, nil at a listening one.
 func (c *Conn) Peer() *Peer { return c.peers.only }
 
-// Hold keeps a peer for a session that begins, until Forget. Two sessions may have
-// the same one: kcp-go ends a session when another comes from its address.
-func (c *Conn) Hold(p *Peer) { c.peers.hold(p) }
+// Hold gives a peer to the session that begins with it, until Forget. It is false where
+// its conversation is over: kcp-go had a packet of it in hand when its session was
+// closed, and has made another. The link calls end where the session must make room for
+// others, as long as the peer is not confirmed.
+func (c *Conn) Hold(p *Peer, end func()) bool { return c.peers.hold(p, end) }
 
-// Forget drops what the link keeps of a peer whose last session has ended.
+// Forget drops what the link keeps of a peer whose session ends. What still comes of the
+// conversation is dropped.
 func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
 
 // Advice is one line about a setting the system did not grant in full (a

@@ -186,7 +186,7 @@ func checkApart(t *testing.T, s Sealer) {
 	const writers, packets, alone = 8, 2000, 4
 	var wg sync.WaitGroup
 	for w := range writers {
-		peer := server.peers.get(addrNumber(min(w, alone))) // the others share one
+		peer := peerOf(server, addrNumber(min(w, alone)), 1) // the others share one
 		wg.Go(func() {
 			data := string(testkit.RandomBytes(uint64(w), 1400))
 			for i := range packets {

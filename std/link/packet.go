@@ -21,7 +21,7 @@ const (
 	fecOOB      = 0xf3
 	cmdPush     = 81
 	cmdAck      = 82
-	cmdLast     = 84
+	cmdWindow   = 84 // the last
 	offsetCmd   = 4
 	offsetWnd   = 6
 	offsetTS    = 8
@@ -38,6 +38,12 @@ type Packet struct {
 	Una  uint32 // all below it has arrived at the sender; only with Segments
 	Push bool   // the packet carries data
 	Next uint32 // one above the highest sequence number pushed; only with Push
+
+	Begins   bool   // its first segment is the first of a conversation, and it acknowledges none
+	Acked    bool   // it holds acknowledgements of single segments, ...
+	Ack      uint32 // of which the last is of this one, and KCP measures its round trip
+	AckStamp uint32 // by this: the time at which that was sent
+	Stamp    uint32 // the sender's time in the last segment of data; only with Push
 
 	Window uint16 // segments that the sender has room for; only with Segments
 	Framed bool   // the segments follow a FEC header; only with Segments
@@ -71,13 +77,22 @@ func parseSegments(b []byte) (Packet, bool) {
 		Conv: binary.LittleEndian.Uint32(b),
 		Una:  binary.LittleEndian.Uint32(b[offsetUna:]),
 	}
+	p.Begins = b[offsetCmd] == cmdPush && binary.LittleEndian.Uint32(b[offsetSN:]) == 0
 	for len(b) >= segHeader { // kcp-go, too, ignores a shorter rest
 		cmd, size := b[offsetCmd], binary.LittleEndian.Uint32(b[offsetLen:])
-		if binary.LittleEndian.Uint32(b) != p.Conv || cmd < cmdPush || cmd > cmdLast || uint64(size) > uint64(len(b)-segHeader) {
+		if binary.LittleEndian.Uint32(b) != p.Conv || cmd < cmdPush || cmd > cmdWindow || uint64(size) > uint64(len(b)-segHeader) {
 			return Packet{}, false
 		}
 		if una := binary.LittleEndian.Uint32(b[offsetUna:]); after(una, p.Una) {
 			p.Una = una
+		}
+		p.Begins = p.Begins && binary.LittleEndian.Uint32(b[offsetUna:]) == 0
+		switch cmd {
+		case cmdAck:
+			p.Acked = true
+			p.Ack, p.AckStamp = binary.LittleEndian.Uint32(b[offsetSN:]), binary.LittleEndian.Uint32(b[offsetTS:])
+		case cmdPush:
+			p.Stamp = binary.LittleEndian.Uint32(b[offsetTS:])
 		}
 		if next := binary.LittleEndian.Uint32(b[offsetSN:]) + 1; cmd == cmdPush && (!p.Push || after(next, p.Next)) {
 			p.Push, p.Next = true, next

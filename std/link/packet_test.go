@@ -12,7 +12,15 @@ import (
 // expected is what ParsePacket should read of a well-formed packet of segments.
 func expected(segs []kcpSegment) Packet {
 	p := Packet{Kind: Segments, Conv: segs[0].conv, Una: segs[0].una}
+	p.Begins = segs[0].cmd == 81 && segs[0].sn == 0
 	for _, s := range segs {
+		p.Begins = p.Begins && s.una == 0
+		switch s.cmd {
+		case 81:
+			p.Stamp = s.ts
+		case 82:
+			p.Acked, p.Ack, p.AckStamp = true, s.sn, s.ts
+		}
 		if int32(s.una-p.Una) > 0 {
 			p.Una = s.una
 		}
@@ -94,8 +102,17 @@ func TestParsePacketShapes(t *testing.T) {
 	packet := func(una uint32, next ...uint32) *Packet {
 		p := &Packet{Kind: Segments, Conv: 5, Una: una, Window: 9}
 		if len(next) > 0 {
-			p.Push, p.Next = true, next[0]
+			p.Push, p.Next, p.Stamp = true, next[0], 77
 		}
+		return p
+	}
+	acked := func(p *Packet, sn uint32) *Packet {
+		p.Acked, p.Ack, p.AckStamp = true, sn, 77
+		return p
+	}
+	first := func(next uint32) *Packet {
+		p := packet(0, next)
+		p.Begins = true
 		return p
 	}
 	framed := packet(2, 4)
@@ -107,16 +124,25 @@ func TestParsePacketShapes(t *testing.T) {
 	}{
 		{"push", seg(5, 81, 3, 2, "data"), packet(2, 4)},
 		{"empty push", seg(5, 81, 3, 2, ""), packet(2, 4)},
-		{"ack names no number pushed", seg(5, 82, 3, 2, ""), packet(2)},
+		{"ack names no number pushed", seg(5, 82, 3, 2, ""), acked(packet(2), 3)},
 		{"window ask", seg(5, 83, 0, 2, ""), packet(2)},
 		{"window tell", seg(5, 84, 0, 2, ""), packet(2)},
 		{"the highest of several pushes", join(seg(5, 81, 7, 2, "a"), seg(5, 81, 3, 2, "b")), packet(2, 8)},
-		{"the highest of several una", join(seg(5, 82, 7, 2, ""), seg(5, 82, 3, 9, ""), seg(5, 82, 3, 4, "")), packet(9)},
-		{"ack and push", join(seg(5, 82, 100, 2, ""), seg(5, 81, 3, 2, "b")), packet(2, 4)},
+		{"the highest of several una", join(seg(5, 82, 7, 2, ""), seg(5, 82, 3, 9, ""), seg(5, 82, 3, 4, "")), acked(packet(9), 3)},
+		{"ack and push", join(seg(5, 82, 100, 2, ""), seg(5, 81, 3, 2, "b")), acked(packet(2, 4), 100)},
+		{"the first of a conversation", seg(5, 81, 0, 0, "a"), first(1)},
+		{"the first two", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 0, "b")), first(2)},
+		{"the second alone", seg(5, 81, 1, 0, "a"), packet(0, 2)},
+		{"the second before the first", join(seg(5, 81, 1, 0, "b"), seg(5, 81, 0, 0, "a")), packet(0, 2)},
+		{"the first, and something was heard", seg(5, 81, 0, 1, "a"), packet(1, 1)},
+		{"the first, and something was heard since", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 1, "b")), packet(1, 2)},
+		{"window ask of nothing", seg(5, 83, 0, 0, ""), packet(0)},
+		{"window tell of nothing", seg(5, 84, 0, 0, ""), packet(0)},
+		{"ack of number 0", seg(5, 82, 0, 0, ""), acked(packet(0), 0)},
 		{"push of the last number", seg(5, 81, top, 2, "a"), packet(2, 0)},
 		{"pushes around the wrap", join(seg(5, 81, top, top, "a"), seg(5, 81, 0, top, "b")), packet(top, 1)},
-		{"una around the wrap", join(seg(5, 82, 1, top, ""), seg(5, 82, 1, 1, "")), packet(1)},
-		{"a rest below a header is ignored", join(seg(5, 82, 1, 2, ""), make([]byte, 23)), packet(2)},
+		{"una around the wrap", join(seg(5, 82, 1, top, ""), seg(5, 82, 1, 1, "")), acked(packet(1), 1)},
+		{"a rest below a header is ignored", join(seg(5, 82, 1, 2, ""), make([]byte, 23)), acked(packet(2), 1)},
 		{"data with FEC", withFEC(0xf1, seg(5, 81, 3, 2, "data")), framed},
 		{"parity of any content", withFEC(0xf2, make([]byte, 99)), &Packet{Kind: Parity}},
 		{"out of band", withFEC(0xf3, []byte{5, 0, 0, 0, 'x'}), &Packet{Kind: OutOfBand, Conv: 5}},

@@ -1,37 +1,51 @@
 package link
 
 import (
+	"container/list"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/time/rate"
 )
 
-// Peer is the other end of a link and the net.Addr that kcp-go is given for it.
-// It stands for the peer rather than for its present address, with its text
-// kept ready: kcp-go formats the address of every packet and keys its sessions
-// by that text. It is also where the link keeps what it knows of the peer, the
-// seam for rate control and for dead paths.
+// Peer is the other end of one conversation, and the net.Addr that kcp-go is given
+// for it. Two conversations from one address are two peers, which know nothing of each
+// other. Its text is kept ready: kcp-go formats the address of every packet and keys its
+// sessions by that text. It is also where the link keeps what it knows of the
+// conversation, the seam for rate control and for dead paths.
 type Peer struct {
 	addr  netip.AddrPort
 	text  string
 	scope uint32 // interface of a link-local address, else 0
 	limit *rate.Limiter
 	stop  <-chan struct{}
+	table *peers
 
-	conv   atomic.Uint32 // the conversation that the two counters below are of
-	next   atomic.Uint32 // one above the highest sequence number sent
-	una    atomic.Uint32 // all below it was acknowledged by the peer
-	came   atomic.Uint32 // one above the highest sequence number received
-	told   atomic.Uint32 // all below it was acknowledged to the peer
-	heard  atomic.Int64  // unix nanoseconds of the last packet; 0 is never
-	acked  atomic.Int64  // the same of the last that acknowledged something new
-	pushed atomic.Bool   // next is set
-	room   atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
-	paced  atomic.Int32  // packets that wait for the rate limit
-	gone   atomic.Bool   // no longer in the table
-	held   int           // sessions that have it; the table's lock guards it
+	conv  atomic.Uint32 // valid once begun is set, and does not change then
+	begun atomic.Bool
+	next  atomic.Uint32 // one above the highest sequence number sent
+	una   atomic.Uint32 // all below it was acknowledged by the peer
+	came  atomic.Uint32 // one above the highest sequence number received
+	told  atomic.Uint32 // all below it was acknowledged to the peer
+	heard atomic.Int64  // when the last packet came, by std/clock; or never
+	acked atomic.Int64  // the same of the last that acknowledged something new
+	room  atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
+	paced atomic.Int32  // packets that wait for the rate limit
+	gone  atomic.Bool   // no longer in the table
+
+	held bool   // a session has it; the table's lock guards it
+	end  func() // ends that session
+
+	// Until the conversation is confirmed; none of this at a dialled link.
+	confirmed   chan struct{} // closed then
+	isConfirmed atomic.Bool
+	firstStamp  atomic.Uint32 // KCP's times in the data that was sent
+	lastStamp   atomic.Uint32
+	place       *list.Element // in Conversations, whose lock guards it
+	since       time.Duration // when it began, by std/clock
 
 	activity atomic.Uint64          // packets to and from it
 	waker    atomic.Pointer[func()] // to be called at the next of them
@@ -49,8 +63,23 @@ type Peer struct {
 // Network is "udp", also for the imitation of TCP: kcp-go does not look.
 func (p *Peer) Network() string { return "udp" }
 
-// String is the address as host:port.
+// String is the text by which kcp-go knows the conversation: at a listening link its
+// number follows the address.
 func (p *Peer) String() string { return p.text }
+
+// Addr is the address of the peer.
+func (p *Peer) Addr() net.Addr { return net.UDPAddrFromAddrPort(p.addr) }
+
+// Confirmed is closed when the peer has acknowledged something that this conversation
+// sent, so that it is where it says; nil at a dialled link.
+func (p *Peer) Confirmed() <-chan struct{} { return p.confirmed }
+
+func (p *Peer) identity() identity { return identity{p.addr, p.conv.Load()} }
+
+// is tells whether a packet is of this conversation. Parity may be of any.
+func (p *Peer) is(h Packet) bool {
+	return p.begun.Load() && (h.Kind == Parity || h.Conv == p.conv.Load())
+}
 
 // OnWake has f called once: before the next packet of the peer is handed on or the
 // next packet to it is sent, or at the next Wake.

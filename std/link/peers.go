@@ -1,6 +1,7 @@
 package link
 
 import (
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -8,42 +9,50 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxIdlePeers bounds the peers kept for which nobody called Forget: they
-// passed the seal, but no session came of it.
-const (
-	maxIdlePeers = 4096
-	peerIdle     = time.Minute
-	peerSweep    = time.Second // walking a table of busy peers for each new one would cost too much
-)
-
 // peers is the table of a link's peers. A dialled link has exactly one.
 type peers struct {
 	only  *Peer
 	limit int // bytes per second, 0 is none
 	stop  <-chan struct{}
+	talks *Conversations
 
-	mu    sync.Mutex
-	table map[netip.AddrPort]*Peer
-	swept time.Time
+	mu     sync.Mutex
+	table  map[identity]*Peer
+	latest map[netip.AddrPort]*Peer // of an address, the one heard last: parity is for it
 }
 
-func newPeers(only netip.AddrPort, limit int, stop <-chan struct{}) *peers {
-	ps := &peers{limit: limit, stop: stop}
+func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
+	ps := &peers{limit: opt.RateLimit, stop: stop, talks: opt.Conversations}
 	if only.IsValid() {
 		ps.only = ps.newPeer(only)
-	} else {
-		ps.table = make(map[netip.AddrPort]*Peer)
+		ps.only.text = only.String()
+		return ps
 	}
+	ps.table = make(map[identity]*Peer)
+	ps.latest = make(map[netip.AddrPort]*Peer)
 	return ps
 }
 
 func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
-	p := &Peer{addr: addr, text: addr.String(), scope: scopeOf(addr.Addr()), stop: ps.stop}
+	p := &Peer{addr: addr, scope: scopeOf(addr.Addr()), stop: ps.stop, table: ps}
 	p.room.Store(-1)
+	p.heard.Store(unheard)
+	p.acked.Store(unheard)
 	if ps.limit > 0 {
 		// The burst is what kcp-go's own limiter grants: 64 full datagrams.
 		p.limit = rate.NewLimiter(rate.Limit(ps.limit), 64*MaxDatagram)
 	}
+	return p
+}
+
+// newcomer is the peer of a conversation that another end begins. kcp-go keys its
+// sessions by the text of an address, so this one names the conversation, too.
+func (ps *peers) newcomer(id identity) *Peer {
+	p := ps.newPeer(id.addr)
+	p.text = fmt.Sprintf("%v#%08x", id.addr, id.conv)
+	p.conv.Store(id.conv)
+	p.begun.Store(true)
+	p.confirmed = make(chan struct{})
 	return p
 }
 
@@ -52,63 +61,81 @@ func (ps *peers) admits(from netip.AddrPort) bool {
 	return ps.only == nil || ps.only.addr == from
 }
 
-// get returns the peer at an address, a new one where there is none.
-func (ps *peers) get(from netip.AddrPort) *Peer {
+// find returns the peer that a packet is from; nil where there is none.
+func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 	if ps.only != nil {
-		return ps.only
+		if ps.only.is(h) {
+			return ps.only
+		}
+		return nil
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p := ps.table[from]; p != nil {
-		return p
+	if h.Kind == Parity {
+		return ps.latest[from]
 	}
-	if now := time.Now(); len(ps.table) >= maxIdlePeers && now.Sub(ps.swept) >= peerSweep {
-		ps.swept = now
-		ps.sweep(now.Add(-peerIdle))
+	p := ps.table[identity{from, h.Conv}]
+	if p != nil && ps.latest[from] != p {
+		ps.latest[from] = p
 	}
-	p := ps.newPeer(from)
-	ps.table[from] = p
 	return p
 }
 
-// hold keeps the peer of a session that begins until as many calls of forget. It
-// puts a peer back that was dropped meanwhile, with the end of the session before
-// at this address for instance: kcp-go has given this one to the session.
-func (ps *peers) hold(p *Peer) {
-	if ps.only != nil {
-		return
+// begin makes a peer of a conversation that begins, which is in the table then where
+// the verdict says so.
+func (ps *peers) begin(id identity, now time.Duration) (*Peer, verdict) {
+	p, evicted, v := ps.talks.begin(ps, id, now)
+	if v != begins {
+		return nil, v
+	}
+	if evicted != nil {
+		evicted.table.evict(evicted)
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	p.held++
-	if other := ps.table[p.addr]; other != nil && other != p {
-		other.gone.Store(true)
-	}
-	p.gone.Store(false)
-	ps.table[p.addr] = p
+	ps.table[id], ps.latest[id.addr] = p, p
+	return p, v
 }
 
-// sweep drops the peers not heard since then that no session has.
-func (ps *peers) sweep(then time.Time) {
-	for addr, p := range ps.table {
-		if p.held == 0 && p.Heard().Before(then) {
-			p.gone.Store(true)
-			delete(ps.table, addr)
-		}
+// hold gives a peer to the session that begins with it, which end ends. It is false
+// where the peer is gone, or has a session: no two have the same.
+func (ps *peers) hold(p *Peer, end func()) bool {
+	if ps.only != nil {
+		return true
 	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p.gone.Load() || p.held {
+		return false
+	}
+	p.held, p.end = true, end
+	return true
 }
 
+// forget takes a peer out, of which the session ends.
 func (ps *peers) forget(p *Peer) {
-	if ps.only != nil {
-		return
+	if ps.only == nil && ps.remove(p) {
+		ps.talks.forget(p)
 	}
+}
+
+// evict takes a peer out and ends its session.
+func (ps *peers) evict(p *Peer) {
+	if ps.remove(p) && p.end != nil {
+		p.end()
+	}
+}
+
+// remove tells whether the peer was in the table.
+func (ps *peers) remove(p *Peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p.held > 0 {
-		p.held--
+	if p.gone.Swap(true) {
+		return false
 	}
-	if p.held == 0 && ps.table[p.addr] == p {
-		p.gone.Store(true)
-		delete(ps.table, p.addr)
+	delete(ps.table, p.identity())
+	if ps.latest[p.addr] == p {
+		delete(ps.latest, p.addr)
 	}
+	return true
 }

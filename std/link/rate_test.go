@@ -53,7 +53,7 @@ func TestRateLimitIsPerPeer(t *testing.T) {
 		full := seg(1, 81, 0, 0, string(make([]byte, 1400)))
 		start := time.Now()
 		for i := range 10 {
-			peer := server.peers.get(addrNumber(i))
+			peer := peerOf(server, addrNumber(i), 1)
 			for range 64 {
 				if _, err := server.WriteTo(full, peer); err != nil {
 					t.Fatal(err)

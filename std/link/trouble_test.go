@@ -88,7 +88,7 @@ func TestTransientErrorsDoNotSurface(t *testing.T) {
 			}
 		}
 		n, from, err := server.ReadFrom(make([]byte, MaxDatagram))
-		if err != nil || n != len(packet) || from.String() != fakeClientAddr.String() {
+		if err != nil || n != len(packet) || from.(*Peer).addr != fakeClientAddr {
 			t.Fatalf("%v: ReadFrom: %d %v %v", errno, n, from, err)
 		}
 		client.Close() // waits for what sends
@@ -168,10 +168,10 @@ func TestPauseBegins(t *testing.T) {
 
 func TestStatsText(t *testing.T) {
 	var s Stats
-	for i, c := range []interface{ Add(uint64) uint64 }{&s.Short, &s.Foreign, &s.SealFailures, &s.BadShape, &s.RecvErrors, &s.SendErrors} {
+	for i, c := range []interface{ Add(uint64) uint64 }{&s.Short, &s.Foreign, &s.SealFailures, &s.BadShape, &s.Strays, &s.Crowded, &s.RecvErrors, &s.SendErrors} {
 		c.Add(uint64(i + 1))
 	}
-	const want = "LinkShort:1 LinkForeign:2 LinkSealFailures:3 LinkBadShape:4 LinkRecvErrors:5 LinkSendErrors:6"
+	const want = "LinkShort:1 LinkForeign:2 LinkSealFailures:3 LinkBadShape:4 LinkStrays:5 LinkCrowded:6 LinkRecvErrors:7 LinkSendErrors:8"
 	if got := s.String(); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}

@@ -138,7 +138,7 @@ func TestUDPForeign(t *testing.T) {
 		server, port := listenAt(t, opt, "127.0.0.1:0")
 		client := dialTo(t, opt, "127.0.0.1:"+port)
 		peer := ask(t, client, server)
-		stranger, err := net.Dial("udp4", peer.String())
+		stranger, err := net.Dial("udp4", peer.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
