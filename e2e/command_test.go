@@ -27,20 +27,17 @@ var badCommands = []badCommand{
 	{args: "--crypt aes-257", says: oneLine("--crypt", `"crypt"`, `"aes-257"`, "aes-128-gcm", "salsa20", "null")},
 	{args: "--mode faster", says: oneLine("--mode", `"mode"`, `"faster"`, "fast3", "fast2", "normal", "manual")},
 	{args: "--mtu 10", says: oneLine("--mtu", "10 ", "100 to 1500")},
-	{args: "--mtu 1501", says: oneLine("--mtu", "1501 ", "100 to 1500")},
 	{args: "--mtu much", says: oneLine("--mtu", `"much"`, "100 to 1500")},
 	{args: "--smuxver 3", says: oneLine("--smuxver", "3 ", "1 to 2")},
-	{args: "--sndwnd 0", says: oneLine("--sndwnd", "0 ", "1 to 65535")},
-	{args: "--rcvwnd -5", says: oneLine("--rcvwnd", "-5 ", "1 to 65535")},
 	{args: "--datashard 200 --parityshard 100", says: oneLine("--datashard", "--parityshard", "256")},
 	{args: "--dscp 64", says: oneLine("--dscp", "64 ", "0 to 63")},
 	{args: "--framesize 65536", says: oneLine("--framesize", "1 to 65535")},
 	{args: "--streambuf 5000000", says: oneLine("--streambuf", "--smuxbuf", "4194304")},
+	{args: "--sockbuf 0", says: oneLine("--sockbuf", "1 to 2147483647")},
 	{args: "--keepalive 0", says: oneLine("--keepalive", "1 to 86400")},
 	{args: "--ratelimit 4294967296", says: oneLine("--ratelimit", "0 to 4294967295")},
 	{args: "--QPP --QPPCount 0", says: oneLine("--QPPCount", "1 to 65535")},
 	{args: "--QPP --QPPCount 65536", says: oneLine("--QPPCount", "1 to 65535")},
-	{args: "--mode manual --interval 5", says: oneLine("--interval", "10 to 5000")},
 	{args: "--key=", says: oneLine("--key", "empty")},
 	{args: "", env: "KCPTUN_KEY=", says: oneLine("--key", "KCPTUN_KEY", "empty")},
 	{args: "--nocomp=perhaps", says: oneLine("--nocomp", `"perhaps"`, "true", "false")},
@@ -52,6 +49,9 @@ var badCommands = []badCommand{
 	{args: "-c FOLDER/broken.json", says: oneLine("-c", "broken.json", "line 2, column 15")},
 	{args: "-c FOLDER/typed.json", says: oneLine("-c", "typed.json", "line 1, column", `"mtu"`, "number")},
 	{args: "-c FOLDER/range.json", says: oneLine("--smuxver", `"smuxver"`, "7 ", "1 to 2")},
+	{args: "-c FOLDER/utf16.json", says: oneLine("-c", "utf16.json", "line 1, column 1", "UTF-16", "UTF-8")},
+	{args: "-c FOLDER/gbk.json", says: oneLine("-c", "gbk.json", "line 1, column 9", "not UTF-8")},
+	{args: "-c FOLDER/quotes.json", says: oneLine("-c", "quotes.json", "line 1, column 2", "typographic", "U+201C")},
 	{args: "-c=", says: oneLine("-c")},
 	{args: "--mtu 10 --crypt rot13 --smuxver 9", says: [][]string{
 		{"--crypt", "rot13"}, {"--mtu", "100 to 1500"}, {"--smuxver", "1 to 2"}}},
@@ -60,7 +60,6 @@ var badCommands = []badCommand{
 var badClientCommands = []badCommand{
 	{args: "--conn 0", says: oneLine("--conn", "1 to 65535")},
 	{args: "--conn 65536", says: oneLine("--conn", "1 to 65535")},
-	{args: "--autoexpire -1", says: oneLine("--autoexpire", "-1 ", "0 to")},
 	{args: "-r nowhere", says: oneLine("--remoteaddr", `"nowhere"`, "host:port")},
 	{args: "-r host:0", says: oneLine("--remoteaddr", "1 to 65535")},
 	{args: "-r host:70000", says: oneLine("--remoteaddr", "1 to 65535")},
@@ -69,12 +68,13 @@ var badClientCommands = []badCommand{
 	{args: "-r :4000", says: oneLine("--remoteaddr", "host:port")},
 	{args: "-l host:99999", says: oneLine("--localaddr", "65535")},
 	{args: "-l FOLDER/no/such/socket", says: oneLine("--localaddr", "no such file")},
+	{args: "-l FOLDER/" + strings.Repeat("x", 108), says: oneLine("--localaddr", "bytes", "at most")},
+	{args: "--socketmode 0600", says: oneLine("--socketmode", "not the path of a unix socket")},
 	{args: "--target 127.0.0.1:80", says: oneLine("--target", "client")},
 }
 
 var badServerCommands = []badCommand{
 	{args: "-t 127.0.0.1:0", says: oneLine("--target", "1 to 65535")},
-	{args: "-t FOLDER/no/such/socket", says: oneLine("--target", "no such file")},
 	{args: "-l nothing", says: oneLine("--listen", "host:port")},
 	{args: "-l :4000-3000", says: oneLine("--listen", "4000-3000")},
 	{args: "-l [::g]:4000", says: oneLine("--listen", "IPv6")},
@@ -90,6 +90,9 @@ func TestBadCommandLines(t *testing.T) {
 		"broken.json": "{\n  \"mtu\": 1200,,\n}",
 		"typed.json":  `{"mtu": "1200"}`,
 		"range.json":  `{"smuxver": 7}`,
+		"utf16.json":  "\xff\xfe{\x00}\x00",
+		"gbk.json":    "{\"key\":\"\xc3\xdc\"}",
+		"quotes.json": "{\u201cmtu\u201d: 1200}",
 	} {
 		must(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
 	}
@@ -103,6 +106,20 @@ func TestBadCommandLines(t *testing.T) {
 				args := strings.Fields(strings.ReplaceAll(c.args, "FOLDER", folder))
 				c.run(t, name, append(addresses[name][:4:4], args...))
 			})
+		}
+	}
+}
+
+// What users have written for years works as it did with the original, and a warning
+// says what is in force.
+func TestForgivenSettings(t *testing.T) {
+	t.Parallel()
+	both := []string{"--mtu", "1501", "--sndwnd", "0", "--rcvwnd", "65536", "--parityshard", "-1", "--interval", "5", "--crypt", "aes-256"}
+	tn := start(t, plan{both: both, client: []string{"--autoexpire", "-1", "--scavengettl", "-1"}})
+	tn.exchange(t, 256*kib)
+	for _, p := range []*program{tn.client, tn.server} {
+		for _, line := range []string{"1501 is out of range, valid are 100 to 1500; 1500 is in force", "32 is in force", "65535 is in force", "-1 is out of range", "as the mode is not manual", "another name of aes"} {
+			p.mustLog(t, line)
 		}
 	}
 }
