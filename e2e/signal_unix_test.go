@@ -21,7 +21,7 @@ func TestCountersOnSignal(t *testing.T) {
 	for _, p := range []*program{tn.client, tn.server} {
 		must(t, p.Signal(syscall.SIGUSR1))
 		line := p.mustLog(t, "KCP SNMP:")
-		for _, counter := range []string{"BytesSent:", "BytesReceived:", "RetransSegs:", "FECRecovered:", "InCsumErrors:", "LinkSealFailures:0"} {
+		for _, counter := range []string{"BytesSent:", "BytesReceived:", "RetransSegs:", "FECRecovered:", "InCsumErrors:", "LinkSealFailures:0", "LogLost:0"} {
 			if !strings.Contains(line, " "+counter) {
 				t.Errorf("the %s has no %s in its line: %s", p.name, counter, line)
 			}

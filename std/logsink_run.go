@@ -51,7 +51,7 @@ func (s *logSink) report() {
 	if s.unreported == 0 {
 		return
 	}
-	s.ownLog.Warn("lines of the log are lost here: it was not read, or could not be written", "lines", s.unreported)
+	s.ownLog.Warn("log lines were lost here: the log was not read, or could not be written", "lines", s.unreported)
 	if s.putOwn() {
 		s.unreported = 0
 	}
@@ -79,7 +79,7 @@ func (s *logSink) putOwn() bool {
 func (s *logSink) reopen() {
 	f, err := openLog(s.path)
 	if err != nil {
-		s.ownLog.Error("the log file was not reopened, the old one is used further", "err", err)
+		s.ownLog.Error("the log file was not reopened, the old one stays in use", "err", err)
 	} else {
 		s.closeFile()
 		s.out, s.torn = f, false

@@ -69,7 +69,7 @@ func writeLines(s *logSink, first, count int) {
 	}
 }
 
-var lossLine = regexp.MustCompile(`level=WARN msg="lines of the log are lost here: .*" lines=(\d+)\n$`)
+var lossLine = regexp.MustCompile(`level=WARN msg="log lines were lost here: .*" lines=(\d+)\n$`)
 
 // readBack checks that lines come in order, and that where some are missing a line says
 // how many. It returns how many came, and how many are missing.
