@@ -16,7 +16,9 @@ type Decoder struct {
 	codes *Codes
 	code  *code // nil until the peer's shape is known
 	doubt bool  // packets contradict the shape
-	look  look
+
+	proven bool // a group has come whole, or was restored, by this shape
+	look   look
 
 	begun  bool
 	newest uint32 // group
@@ -72,9 +74,12 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	if !d.doubt && seq >= d.code.end {
 		return out
 	}
+	if !isData && d.isForeign(seq) {
+		return out
+	}
 	d.look.note(seq, isData)
 	if !d.doubt && int(seq%uint32(d.code.total())) < d.code.data != isData {
-		d.doubt = true
+		d.doubt, d.proven = true, false
 		d.Rest()
 	}
 	if d.doubt {
@@ -102,13 +107,29 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	}
 	switch {
 	case g.data == d.code.data:
-		out.Full = true
+		out.Full, d.proven = true, true
 		d.close(g)
 	case g.data+g.parity >= d.code.data:
 		out.Restored, out.Failed = d.restore(g, restored)
+		d.proven = d.proven || out.Restored > 0 && !out.Failed
 		d.close(g)
 	}
 	return out
+}
+
+// parityAhead is how many sequence numbers parity may be ahead of the newest group where
+// groups are small: as many may be lost in a row.
+const parityAhead = 32
+
+// isForeign tells whether parity can hardly be of this conversation. It names none, and
+// anybody may play some again: it moves on by a few packets or groups at most, and does not put a shape
+// in doubt by which a group has come whole. Data, which names its conversation, does both.
+func (d *Decoder) isForeign(seq uint32) bool {
+	if d.doubt || !d.begun {
+		return false
+	}
+	total := uint32(d.code.total())
+	return d.ahead(seq/total, d.newest) > int32(max(keepGroups*total, parityAhead)) || d.proven && int(seq%total) < d.code.data
 }
 
 // group finds the group with this id, or begins it. It is nil for one that is too
@@ -240,7 +261,7 @@ func (d *Decoder) learn() {
 // Restart forgets what has come, for a new conversation.
 func (d *Decoder) Restart() {
 	d.Rest()
-	d.look, d.begun, d.groups, d.hasFloor = look{}, false, [keepGroups]group{}, false
+	d.look, d.begun, d.groups, d.hasFloor, d.proven = look{}, false, [keepGroups]group{}, false, false
 }
 
 // Rest gives memory back while nothing comes. What is missing of the groups that have

@@ -55,3 +55,24 @@ func TestFloorOfLongConversation(t *testing.T) {
 		r.restored(t, fmt.Sprintf("step %d, the group that begins with %d", i, first), s, first, first+1)
 	}
 }
+
+// Parity that is not of this conversation, such as one played again, does not turn
+// restoring off: neither by a number far ahead nor by one where data belongs.
+func TestForeignParityLeavesRestoring(t *testing.T) {
+	c := shape{4, 3}
+	foreign := func(seq uint32) []byte {
+		p := make([]byte, 60)
+		putHeader(p, seq, kindParity)
+		return p
+	}
+	for name, at := range map[string]uint32{"far ahead": 7*1000 + 5, "where data belongs": 1, "far ahead, where data belongs": 7*1000 + 1} {
+		s, r := newSender(c), newReceiver(c)
+		r.take(s.group()...)
+		for i := range 20 {
+			first := s.next
+			r.take(foreign(first + at))
+			r.take(s.group()[1:]...)
+			r.restored(t, fmt.Sprint(name, ", group ", i), s, first)
+		}
+	}
+}
