@@ -1,0 +1,57 @@
+package e2e_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// An order that was delivered is delivered once, also when the server is killed and
+// started again in the midst of the group of error correction that it was in. A server
+// that restored the order's packet from parity took it for a new session: the target got
+// it again in one of four rounds.
+func TestOrderIsDeliveredOnceAcrossRestart(t *testing.T) {
+	fullOnly(t)
+	for range 8 {
+		var orders atomic.Int64
+		hand := startHand(t, func(conn *net.TCPConn) {
+			defer conn.Close()
+			b := make([]byte, 3)
+			if _, err := io.ReadFull(conn, b); err == nil && string(b) == "pay" {
+				orders.Add(1)
+			}
+			_, _ = conn.Write([]byte("done"))
+		})
+		p := plan{listen: freeAddr(t), target: hand.addr()}
+		tn := start(t, p)
+		send := func(text string, patience time.Duration) bool {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			conn, err := tn.dial(ctx)
+			if err != nil {
+				return false
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(patience))
+			_, _ = conn.Write([]byte(text))
+			n, _ := io.ReadFull(conn, make([]byte, 4))
+			return n == 4
+		}
+		if !send("pay", patience) {
+			t.Fatal("the order is not answered")
+		}
+		tn.server.kill(t)
+		tn.server = startServer(t, p)
+		for range 6 { // other connections of the old session: the rest of the group, and its parity
+			send("see", 300*time.Millisecond)
+		}
+		if n := orders.Load(); n != 1 {
+			t.Errorf("the order was delivered %d times", n)
+		}
+		tn.client.kill(t)
+		tn.server.kill(t)
+	}
+}
