@@ -24,15 +24,14 @@ func (i *localInfo) askLocal(conn *net.UDPConn) {
 	if err != nil {
 		return
 	}
+	local := conn.LocalAddr().(*net.UDPAddr).IP
+	i.v6 = len(local) == net.IPv6len
 	ask := func(fd uintptr) {
-		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
-		i.v6 = err == nil && domain == unix.AF_INET6
 		level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
 		if i.v6 {
 			level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
 		}
-		i.info = conn.LocalAddr().(*net.UDPAddr).IP.IsUnspecified() &&
-			unix.SetsockoptInt(int(fd), level, option, 1) == nil
+		i.info = local.IsUnspecified() && unix.SetsockoptInt(int(fd), level, option, 1) == nil
 	}
 	_ = raw.Control(ask) // closed: the next call says so
 }

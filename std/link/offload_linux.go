@@ -30,9 +30,10 @@ type ancillary struct {
 // 5.0), each where the kernel has it.
 type batchSocket struct {
 	*udpSocket
-	raw syscall.RawConn
-	opt Options
-	gso bool // only the flusher uses it, after the start
+	raw   syscall.RawConn
+	opt   Options
+	calls messageCalls
+	gso   bool // only the flusher uses it, after the start
 
 	rx receiver
 	tx sender
@@ -65,6 +66,10 @@ func newBatchSocket(plain *udpSocket, opt Options, listening bool) carrier {
 func (s *batchSocket) probe(fd int) {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s.gso = err == nil
+	var missing error
+	if s.calls, missing = findCalls(uintptr(fd)); missing != nil {
+		s.opt.Stats.notices.oneByOne(s.opt.Log, missing)
+	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
 }
 

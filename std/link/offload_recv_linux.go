@@ -81,10 +81,10 @@ func (r *receiver) room(i int) []byte {
 	return r.lent[i/dialRecv][i%dialRecv*recvBytes:][:recvBytes]
 }
 
-// call is one recvmmsg; false makes the caller wait until there is something.
+// call is one receive call; false makes the caller wait until there is something.
 func (r *receiver) call(fd uintptr) bool {
 	r.borrow()
-	n, errno, ready := mmsg(unix.SYS_RECVMMSG, fd, r.msgs)
+	n, errno, ready := r.s.calls.recv(fd, r.msgs)
 	if r.n, r.err = n, nil; errno != 0 {
 		r.err = errno
 	}

@@ -29,9 +29,9 @@ func (t *sender) init(s *batchSocket, messages int) {
 	t.write = t.call
 }
 
-// call is one sendmmsg; false makes the caller wait until the socket has room.
+// call is one send call; false makes the caller wait until the socket has room.
 func (t *sender) call(fd uintptr) bool {
-	n, errno, ready := mmsg(unix.SYS_SENDMMSG, fd, t.todo)
+	n, errno, ready := t.s.calls.send(fd, t.todo)
 	if t.n, t.err = n, nil; errno != 0 {
 		t.err = errno
 	}
@@ -93,7 +93,7 @@ func aboutSegments(e error) bool { return noOffload(e) || noPath(e) }
 func (t *sender) giveUp(p *Peer, e error) {
 	if noOffload(e) {
 		t.s.gso = false // the device cannot make the checksums
-		t.s.opt.Log.Info("the system does not segment datagrams here, sending them one by one", "err", e)
+		t.s.opt.Stats.notices.noSegments(t.s.opt.Log, e)
 		return
 	}
 	p.noGSO.Store(true) // segments that need fragments, on this path alone

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,22 +26,81 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 			opt.DataShards, opt.ParityShards = 10, 3
 			server := l.listenUDP(opt, ":0")
 			client := l.dialUDP(opt, net.JoinHostPort(host, portOf(server)))
-			c, s := sessions(t, client, server)
-			exchange(t, c, s, 1<<20)
 			if _, err := unix.GetsockoptInt(int(fdOf(t, client)), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
 				t.Skipf("no segmentation here: %v", err)
 			}
-			lines := book.with("does not segment datagrams for this peer")
+			peer := sendTogether(t, client, client.Peer(), server)
+			sendTogether(t, server, peer, client)
+			said := func(end string) int {
+				lines := book.with("does not segment datagrams for this peer")
+				return strings.Count(strings.Join(lines, "\n"), "to="+net.JoinHostPort(end, ""))
+			}
+			for _, end := range []string{host, other} { // the line comes after what was sent
+				eventually(t, "it says so for "+end, func() bool { return said(end) > 0 })
+			}
+			sendTogether(t, client, client.Peer(), server)
+			sendTogether(t, server, peer, client)
 			for _, end := range []string{host, other} {
-				to := "to=" + net.JoinHostPort(end, "")
-				if n := strings.Count(strings.Join(lines, "\n"), to); n != 1 {
-					t.Errorf("said %d times %s: %q", n, to, lines)
+				if n := said(end); n != 1 {
+					t.Errorf("said %d times for %s", n, end)
 				}
 			}
 			if n := opt.Stats.SendErrors.Load(); n != 0 {
 				t.Errorf("%d datagrams were refused", n)
 			}
+			c, s := sessions(t, l.dialUDP(opt, net.JoinHostPort(host, portOf(server))), server)
+			exchange(t, c, s, 1<<20)
 		})
+	}
+}
+
+// sendTogether sends some full datagrams in one batch and waits for all of them. Whether a
+// session sends several at a time depends on how fast the machine is: a writer that is
+// slow sends each by itself.
+func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
+	t.Helper()
+	eventually(t, "the socket is free", from.out.begin)
+	const count = 5
+	for i := range uint32(count) {
+		if _, err := from.WriteTo(seg(1, 81, i, 0, strings.Repeat("x", 1300)), to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from.out.mu.Lock()
+	from.out.busy = false
+	from.out.mu.Unlock()
+	from.out.rouse()
+	within(t, "the batch", func() {
+		for range count {
+			_, source, err := at.ReadFrom(make([]byte, MaxDatagram))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			sender = source.(*Peer)
+		}
+	})
+	return sender
+}
+
+// A firewall rule answers EPERM to a datagram, as a filter of system calls answers to a
+// call. It says nothing about the calls, whichever datagram meets it.
+func TestUDPFirewallRefusesDatagrams(t *testing.T) {
+	l := newLab(t, "iptables")
+	rule := "ip netns exec " + l.client + " iptables -w -A OUTPUT -p udp -m statistic --mode nth --every 3 --packet 0 -j DROP"
+	if out, err := exec.Command("sh", "-c", rule).CombinedOutput(); err != nil {
+		t.Skipf("no such rules here: %v: %s", err, out)
+	}
+	opt, book := options(newAES())
+	server := l.listenUDP(opt, labServer4+":0")
+	client := l.dialUDP(opt, net.JoinHostPort(labServer4, portOf(server)))
+	c, s := sessions(t, client, server)
+	exchange(t, c, s, 100_000)
+	if opt.Stats.SendErrors.Load() == 0 || len(book.with("operation not permitted")) == 0 {
+		t.Errorf("the rule refused nothing: %v", opt.Stats)
+	}
+	if lines := book.with("in one call"); len(lines) != 0 {
+		t.Errorf("it says %q", lines)
 	}
 }
 

@@ -57,9 +57,9 @@ func (s *rawSocket) read(b *rawBatch) error {
 }
 
 func (s *rawSocket) tryRead(fd uintptr) (done bool) {
-	n, errno, ready := mmsg(unix.SYS_RECVMMSG, fd, s.into.messages[:])
+	n, errno, ready := s.calls.recv(fd, s.into.messages[:])
 	if s.into.count = n; errno != 0 {
-		s.readErr = os.NewSyscallError("recvmmsg", errno)
+		s.readErr = os.NewSyscallError("recvmsg", errno)
 	}
 	return ready
 }

@@ -51,6 +51,9 @@ func (c *rawCarrier) open(ipv6 bool) (*rawSocket, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.missing != nil {
+		c.opt.Stats.notices.oneByOne(c.opt.Log, s.missing)
+	}
 	if c.opt.DSCP > 0 {
 		if err := s.setDSCP(c.opt.DSCP); err != nil {
 			c.opt.Log.Warn("dscp is not in force on the imitation of TCP", "dscp", c.opt.DSCP, "err", err)

@@ -94,9 +94,9 @@ func (s *rawSender) result() (refused int, err error) {
 }
 
 func (s *rawSender) tryWrite(fd uintptr) (done bool) {
-	n, errno, ready := mmsg(unix.SYS_SENDMMSG, fd, s.todo)
+	n, errno, ready := s.sock.calls.send(fd, s.todo)
 	if s.sent, s.writeErr = n, nil; errno != 0 {
-		s.writeErr = os.NewSyscallError("sendmmsg", errno)
+		s.writeErr = os.NewSyscallError("sendmsg", errno)
 	}
 	return ready
 }

@@ -18,6 +18,9 @@ type rawSocket struct {
 	file *os.File
 	raw  syscall.RawConn
 
+	calls   messageCalls
+	missing error // why one of them moves one message only; nil: none does
+
 	// One goroutine reads. What the callback needs is here rather than in a
 	// closure of its own, so that a read allocates nothing.
 	into     *rawBatch
@@ -36,6 +39,7 @@ func openRawSocket(ipv6 bool) (*rawSocket, error) {
 	}
 	s := &rawSocket{ipv6: ipv6, fd: fd, file: os.NewFile(uintptr(fd), "raw TCP socket")}
 	s.readable = s.tryRead
+	s.calls, s.missing = findCalls(uintptr(fd))
 	if ipv6 { // the destination; IPv4 has it in the header, which IPv6 does not show
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	}

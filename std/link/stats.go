@@ -15,6 +15,8 @@ type Stats struct {
 	Crowded      atomic.Uint64 // packets that would have begun one, while too many were not confirmed
 	RecvErrors   atomic.Uint64 // receive calls that failed and were tried again
 	SendErrors   atomic.Uint64 // datagrams that the system refused to send
+
+	notices notices // shared, as the counters are
 }
 
 // String lists every counter as Name:value, in the style of kcp-go's Snmp.
