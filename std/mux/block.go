@@ -54,12 +54,15 @@ func (q *blocks) push(b *block) {
 }
 
 // append copies data to the end, into the last block where it has room: a peer
-// that sends bytes one by one shall not cost a block for each.
-func (q *blocks) append(data []byte) {
+// that sends bytes one by one shall not cost a block for each. It returns the
+// memory that this takes.
+func (q *blocks) append(data []byte) (memory int) {
 	if q.last == nil || cap(q.last.bytes)-len(q.last.bytes) < len(data) {
 		q.push(newBlock(len(data)))
+		memory = cap(q.last.bytes)
 	}
 	q.last.bytes = append(q.last.bytes, data...)
+	return memory
 }
 
 // take takes the first block off, or a chain of as many as may be written at once.
@@ -75,12 +78,13 @@ func (q *blocks) take(many bool) *block {
 	return first
 }
 
-// size is the number of bytes in a chain of blocks.
-func (b *block) size() (n int) {
+// size is the number of bytes in a chain of blocks, and of the memory they hold.
+func (b *block) size() (n, memory int) {
 	for ; b != nil; b = b.next {
 		n += len(b.bytes) - b.off
+		memory += cap(b.bytes)
 	}
-	return n
+	return n, memory
 }
 
 // freeAll frees a chain of blocks.
@@ -92,20 +96,22 @@ func (b *block) freeAll() {
 	}
 }
 
-// read copies from the first block into p.
-func (q *blocks) read(p []byte) int {
+// read copies from the first block into p. It returns how many bytes that was, and
+// how much memory became free.
+func (q *blocks) read(p []byte) (n, memory int) {
 	b := q.first
-	n := copy(p, b.bytes[b.off:])
+	n = copy(p, b.bytes[b.off:])
 	if b.off += n; b.off == len(b.bytes) {
+		memory = cap(b.bytes)
 		q.take(false).free()
 	}
-	return n
+	return n, memory
 }
 
-// clear drops everything and returns how many bytes that was.
+// clear drops everything and returns how much memory became free.
 func (q *blocks) clear() int {
-	n := q.first.size()
+	_, memory := q.first.size()
 	q.first.freeAll()
 	*q = blocks{}
-	return n
+	return memory
 }

@@ -63,12 +63,12 @@ func (s *Session) step(in *receiver) error {
 
 // mayReceive waits while much is unread.
 func (s *Session) mayReceive() error {
-	if s.unread.Load() < int64(s.cfg.ReceiveBuffer) {
+	if !s.full(s.cfg.Version) {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pause(func() bool { return s.unread.Load() >= int64(s.cfg.ReceiveBuffer) })
+	s.pause(func() bool { return s.full(s.cfg.Version) })
 	return s.err
 }
 
@@ -89,9 +89,9 @@ func (s *Session) wakeReceiver() {
 	}
 }
 
-// taken takes note that n bytes are not unread any more.
-func (s *Session) taken(n int) {
-	s.unread.Add(-int64(n))
+// freed takes note of memory that holds nothing unread any more.
+func (s *Session) freed(memory int) {
+	s.unread.Add(-int64(memory))
 	if s.paused.Load() {
 		s.mu.Lock()
 		s.wakeReceiver()
@@ -101,22 +101,39 @@ func (s *Session) taken(n int) {
 
 // opened takes a stream of the peer's in.
 func (s *Session) opened(id uint32) error {
+	st, err := s.enlist(id)
+	if st == nil || err != nil {
+		return err
+	}
+	frame, sweep := st.open()
+	ok := true
+	if frame != nil {
+		ok = s.out.add(frame[:], false)
+	}
+	s.settle(ok, sweep)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, st)
+	s.announce()
+	return nil
+}
+
+// enlist makes a stream of the peer's; nil where there is one with its id.
+func (s *Session) enlist(id uint32) (*Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.streams[id] != nil {
-		return nil
+		return nil, nil
 	}
 	if len(s.waiting) >= backlog {
 		s.pause(func() bool { return len(s.waiting) >= backlog })
 	}
 	if s.err != nil {
-		return s.err
+		return nil, s.err
 	}
 	st := newStream(s, id)
 	s.streams[id] = st
-	s.waiting = append(s.waiting, st)
-	s.announce()
-	return nil
+	return st, nil
 }
 
 func (s *Session) stream(id uint32) *Stream {

@@ -41,8 +41,8 @@ type Config struct {
 	Client        bool // opens streams with odd ids, the other end with even ones
 	Version       int  // of smux: 1, or 2 with a window for each stream
 	FrameSize     int  // most data in a frame that is sent, in bytes, up to 65535
-	ReceiveBuffer int  // bytes of all streams that may be unread for more to be received
-	StreamBuffer  int  // bytes of one stream that the peer may send beyond what was read, in smux 2
+	ReceiveBuffer int  // bytes that all streams may hold unread; with smux 2 twice that in the worst case, see budget
+	StreamBuffer  int  // bytes of one stream that the peer may send beyond what was read, at most, in smux 2
 	Segment       int  // bytes: under load multiples of it are written
 
 	KeepAlive time.Duration // longest time between frames to the peer
@@ -63,14 +63,14 @@ type Session struct {
 	conn net.Conn
 	cfg  Config
 	out  *gatherer
+	budget
 
 	mu       sync.Mutex
 	streams  map[uint32]*Stream
 	next     uint32
-	waiting  []*Stream // for Accept
-	err      error     // why nothing more is received
-	resume   sync.Cond // unread or waiting shrank, or the session ended
-	unread   atomic.Int64
+	waiting  []*Stream             // for Accept
+	err      error                 // why nothing more is received
+	resume   sync.Cond             // unread or waiting shrank, or the session ended
 	paused   atomic.Bool           // the receiver waits for resume
 	heard    atomic.Int64          // when a frame was last received, by package clock
 	reason   atomic.Pointer[error] // given to Close
@@ -91,6 +91,7 @@ func New(conn net.Conn, cfg Config) *Session {
 		s.next = 3 // as smux has it
 	}
 	s.resume.L = &s.mu
+	s.size, s.most, s.swept = int64(cfg.ReceiveBuffer), int64(cfg.StreamBuffer), clock.Now()
 	s.out = newGatherer(conn, cfg.Segment, cfg.Before, s.end)
 	s.heard.Store(int64(clock.Now()))
 	s.mu.Lock()
@@ -119,11 +120,26 @@ func (s *Session) Open() (*Stream, error) {
 	s.streams[st.id] = st
 	s.next += 2
 	s.mu.Unlock()
-	if err := s.control(cmdSYN, st.id, true, &st.waiter); err != nil {
+	if err := s.begin(st); err != nil {
+		st.mu.Lock()
+		st.release()
+		st.mu.Unlock()
 		s.forget(st)
 		return nil, err
 	}
 	return st, nil
+}
+
+// begin sends the opening of a stream, and its window where that is not the usual one.
+func (s *Session) begin(st *Stream) error {
+	syn := newHeader(byte(s.cfg.Version), cmdSYN, 0, st.id)
+	frames := [][]byte{syn[:]}
+	window, sweep := st.open()
+	if window != nil {
+		frames = append(frames, window[:])
+	}
+	s.settle(true, sweep)
+	return s.out.write(frames, true, &st.waiter)
 }
 
 // Accept waits for the peer to open a stream. Its error is why the session has
@@ -215,11 +231,17 @@ func (s *Session) end(err error) {
 	s.err = err
 	close(s.done)
 	s.resume.Broadcast()
-	streams := slices.Collect(maps.Values(s.streams))
 	s.mu.Unlock()
-	for _, st := range streams { // whose locks come before the session's
+	for _, st := range s.all() {
 		st.wake()
 	}
+}
+
+// all are the streams of the session. Their locks come before the session's.
+func (s *Session) all() []*Stream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.streams))
 }
 
 // cut is the error of a stream that the peer has not finished; nil while it may.

@@ -381,9 +381,9 @@ func TestReceiveBuffer(t *testing.T) {
 				sent++
 			}
 		}()
-		for i := range 96 {
+		for i := range 97 {
 			synctest.Wait()
-			if sent != 4+i || s.unread.Load() != 12000 {
+			if sent != 3+i || s.unread.Load() != 3*4096 {
 				t.Fatalf("%d frames were received, %d bytes unread", sent, s.unread.Load())
 			}
 			_, err := io.ReadFull(st, make([]byte, 3000))

@@ -255,7 +255,7 @@ func TestSmuxCut(t *testing.T) {
 		ours, theirs := p.stream(t, true)
 		_, err := theirs.Write([]byte("half"))
 		must(t, err)
-		testkit.Eventually(t, "the data is here", func() bool { return p.ours.unread.Load() == 4 })
+		testkit.Eventually(t, "the data is here", func() bool { return p.ours.unread.Load() > 0 })
 		must(t, p.theirs.Close())
 		got, err := io.ReadAll(ours)
 		if string(got) != "half" || err != ErrCut {
@@ -280,9 +280,13 @@ func TestSmuxCloseGivesBack(t *testing.T) {
 				_, err := theirs.Write(make([]byte, 100000))
 				return err
 			})
-			testkit.Eventually(t, "the buffer is full", p.ours.paused.Load)
+			testkit.Eventually(t, "something is unread", func() bool {
+				return p.ours.paused.Load() || p.ours.cfg.Version == 2 && p.ours.unread.Load() > 0
+			})
 			must(t, dropped.Close())
-			must(t, testkit.Within(t, "the write to a closed stream", stuck))
+			if p.ours.cfg.Version == 1 { // else it waits for its window
+				must(t, testkit.Within(t, "the write to a closed stream", stuck))
+			}
 			transfer(t, "beside it", kept, ours, randomBytes(50000))
 			if n := p.ours.unread.Load(); n != 0 {
 				t.Errorf("%d bytes are unread", n)

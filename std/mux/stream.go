@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"encoding/binary"
 	"io"
 	"net"
 	"sync"
@@ -37,11 +36,7 @@ type Stream struct {
 	wrote    bool // our FIN was sent, or is to be
 	waiter   waiter
 
-	// What was read, modulo 2^32 as on the wire, and how much of it the peer has not
-	// been told.
-	consumed, untold uint32
-	told             bool // the window
-
+	in window
 	// What was sent, what of it the peer's application has consumed, and how far the
 	// one may be ahead of the other, in smux 2.
 	sent, theirs, window uint32
@@ -66,29 +61,31 @@ func (st *Stream) wake() {
 // take takes received data in: a copy of small, or b.
 func (st *Stream) take(small []byte, b *block) {
 	st.mu.Lock()
-	defer st.mu.Unlock()
-	size := len(small)
+	size, memory := len(small), 0
 	if b != nil {
-		size = len(b.bytes)
+		size, memory = len(b.bytes), cap(b.bytes)
 	}
-	switch {
-	case st.closed && b != nil:
-		b.free()
+	if st.closed || size == 0 {
+		st.mu.Unlock()
+		b.freeAll()
 		return
-	case st.closed || size == 0:
-		return
-	case b != nil:
+	}
+	if b != nil {
 		st.unread.push(b)
-	default:
-		st.unread.append(small)
+	} else {
+		memory = st.unread.append(small)
 	}
-	st.session.unread.Add(int64(size))
+	st.session.unread.Add(int64(memory))
+	ok, sweep := st.received(size, memory)
 	st.changed.Broadcast()
+	st.mu.Unlock()
+	st.session.settle(ok, sweep)
 }
 
 func (st *Stream) finish() {
 	st.mu.Lock()
 	st.finished = true
+	st.release()
 	st.changed.Broadcast()
 	st.mu.Unlock()
 }
@@ -138,9 +135,9 @@ func (st *Stream) Read(p []byte) (int, error) {
 		st.mu.Unlock()
 		return 0, err
 	}
-	n := st.unread.read(p)
+	n, memory := st.unread.read(p)
 	st.mu.Unlock()
-	st.took(n)
+	st.took(n, memory)
 	return n, nil
 }
 
@@ -164,11 +161,11 @@ func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 		case err != nil:
 			return total, err
 		}
-		size := b.size()
+		size, memory := b.size()
 		n, err := writeBlocks(w, many, b)
 		total += int64(n)
 		b.freeAll()
-		st.took(size)
+		st.took(size, memory)
 		if err != nil {
 			return total, err
 		}
@@ -195,31 +192,17 @@ func writeBlocks(w io.Writer, many BuffersWriter, b *block) (int, error) {
 	return many.WriteBuffers(v)
 }
 
-// took takes note of bytes that were read, and tells the peer now and then. It does
-// not wait for the connection: where the readers of both ends did, while both
-// receivers wait for the readers, nothing would move again.
-func (st *Stream) took(n int) {
+// took takes note of bytes that were read, and of the memory that they held.
+func (st *Stream) took(n, memory int) {
 	s := st.session
-	s.taken(n)
+	s.freed(memory)
 	if s.cfg.Version != 2 {
 		return
 	}
 	st.mu.Lock()
-	st.consumed += uint32(n)
-	st.untold += uint32(n)
-	half := uint32(s.cfg.StreamBuffer / 2)
-	if st.finished || st.untold < half && (st.told || st.untold < firstUpdate) {
-		st.mu.Unlock()
-		return
-	}
-	st.told, st.untold = true, 0
-	var frame [headerBytes + updateBytes]byte
-	h := newHeader(2, cmdUPD, updateBytes, st.id)
-	copy(frame[:], h[:])
-	binary.LittleEndian.PutUint32(frame[headerBytes:], st.consumed)
-	binary.LittleEndian.PutUint32(frame[headerBytes+4:], uint32(s.cfg.StreamBuffer))
+	ok, sweep := st.read(n, memory)
 	st.mu.Unlock()
-	s.add(frame[:], false)
+	s.settle(ok, sweep)
 }
 
 // grant takes note of what an update of the peer says.
@@ -321,11 +304,12 @@ func (st *Stream) Close() error {
 	st.closed = true
 	finished := st.finished
 	dropped := st.unread.clear()
+	st.release()
 	st.changed.Broadcast()
 	st.mu.Unlock()
 	st.session.out.end(&st.waiter)
 	if dropped > 0 {
-		st.session.taken(dropped)
+		st.session.freed(dropped)
 	}
 	if !st.finishing() {
 		st.session.post(cmdFIN, st.id, false)

@@ -1,0 +1,105 @@
+package mux
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kcptun/std/clock"
+)
+
+// How much the streams of a session may hold that is unread, and what they are told.
+//
+// A window that was told in smux 2 is a promise: the peer may fill it, and a stream that
+// nobody reads holds what it was last told. Were each told StreamBuffer, a few such
+// streams would take the whole ReceiveBuffer (R), and the session would have to stop
+// receiving for all. So what is promised is counted together with what is unread, and
+// of the rest, free, a stream is told
+//
+//	3/4 x free x free / R    at most StreamBuffer
+//
+// Who finds all free may be told 3/4 of R. Each that stops leaves less, but never
+// nothing: after k of them about R / (1 + 3k/4) is free. Streams that are read renew
+// their windows and so come to equal ones: R/3 each for two, R/4.4 for three.
+//
+// Where that is less than leastWindow, a stream is told so much nevertheless: it has to
+// go on, if slowly. That is beyond R, and so is what the peer sends before it hears of
+// its window. For this there is another R; only when 2 x R are held, or R in smux 1,
+// which has no windows, does the session stop receiving. A peer that heeds its windows
+// comes to that when about as many streams are not read as R has KiB, at most some
+// hundred of them. One that does not heed them stops itself.
+//
+// What was promised to streams that receive nothing does not count: they are many, and
+// it would leave nothing for those that are used. Once in sweepInterval, if something is
+// short, they are looked for, and a promise above firstWindow is taken back to that. When
+// one of them receives something its promise counts again, and is cut if it is too large
+// by then.
+type budget struct {
+	size, most int64        // ReceiveBuffer and StreamBuffer, in bytes
+	unread     atomic.Int64 // memory of the blocks that hold what is unread
+	promised   atomic.Int64 // bytes that the peer may still send, on streams that count
+
+	mu    sync.Mutex // windows are reckoned one after the other
+	swept time.Duration
+}
+
+const (
+	// leastWindow is what every stream is told, however little is free, in bytes,
+	// leastShare what part of the second R it may be, and tinyWindow what it is at least.
+	leastWindow = 16 << 10
+	leastShare  = 128
+	tinyWindow  = 512
+
+	// sweepInterval is between two searches for streams that do not count. It is long
+	// beside a round trip, so that a stream which is waiting for its peer counts.
+	sweepInterval = time.Second
+)
+
+// share is the window of a stream where others hold and were promised taken bytes.
+func (b *budget) share(taken int64) int64 {
+	free := max(b.size-taken, 0)
+	least := max(min((2*b.size-taken)/leastShare, leastWindow), tinyWindow)
+	return min(max(free*free/b.size*3/4, least), b.most)
+}
+
+// admit counts the promise of a stream from now on. If that is too much, the stream is
+// told the window that is returned, and what is left of its promise counts.
+func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size = b.share(b.unread.Load() - w.memory + b.promised.Load())
+	if size >= w.held+w.promise {
+		b.promised.Add(w.promise)
+		return size, false, false
+	}
+	b.promised.Add(max(size-w.held, 0))
+	return size, true, b.due()
+}
+
+// renew is the window that a stream is told, whose promise counts, after it was read.
+func (b *budget) renew(w *window) (size int64, sweep bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size = b.share(b.unread.Load() - w.memory + b.promised.Load() - w.promise)
+	b.promised.Add(max(size-w.held, 0) - w.promise)
+	return size, size < b.most && b.due()
+}
+
+// due tells whether it is time to look for streams that do not count; b.mu is held.
+func (b *budget) due() bool {
+	now := clock.Now()
+	if now-b.swept < sweepInterval {
+		return false
+	}
+	b.swept = now
+	return true
+}
+
+// full tells whether no more may be received.
+func (b *budget) full(version int) bool {
+	limit := b.size
+	if version == 2 {
+		limit *= 2
+	}
+	return b.unread.Load() >= limit
+}
