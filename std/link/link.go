@@ -127,7 +127,7 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 // receive waits for the next datagrams. Errors of the socket that pass are
 // counted and survived.
 func (c *Conn) receive() (inbox []inbound, now time.Duration, err error) {
-	for failures := 0; ; failures++ {
+	for failures := 0; ; {
 		inbox, err := c.sock.recv()
 		if c.isClosed() || errors.Is(err, net.ErrClosed) {
 			return nil, 0, net.ErrClosed
@@ -139,7 +139,10 @@ func (c *Conn) receive() (inbox []inbound, now time.Duration, err error) {
 		if times, due := c.recvTrouble.Due(); due {
 			c.opt.Log.Warn("receiving failed, going on", "err", err, "times", times)
 		}
-		c.pause(failures)
+		if !ofOneDatagram(err) {
+			c.pause(failures)
+			failures++
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func dialRaw(ctx context.Context, opt Options, peer netip.AddrPort) (_ *rawCarri
 	if err != nil {
 		return nil, err
 	}
-	local, scope, err := sock.connect(peer.Addr(), scopeOf(peer.Addr()))
+	local, scope, err := sock.bindToward(peer.Addr(), scopeOf(peer.Addr()))
 	if err != nil {
 		return nil, fmt.Errorf("dialing %s: %w", peer, err)
 	}

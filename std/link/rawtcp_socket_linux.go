@@ -92,14 +92,24 @@ func (s *rawSocket) bind(local netip.Addr, scope uint32) error {
 	return unix.Bind(s.fd, sockaddr(netip.AddrPortFrom(local, 0), scope))
 }
 
-// connect restricts the socket to one remote address and tells the local
-// address, and its scope, that the system's routes choose for it.
-func (s *rawSocket) connect(remote netip.Addr, scope uint32) (netip.Addr, uint32, error) {
-	if err := unix.Connect(s.fd, sockaddr(netip.AddrPortFrom(remote, 0), scope)); err != nil {
+// bindToward binds the socket to the local address that the system's routes choose for
+// a remote one, and returns it with its scope. It does not stay connected: a connected
+// raw socket is told of every ICMP that names the two addresses, of anybody and about
+// any connection, and each costs a datagram that is to be sent.
+func (s *rawSocket) bindToward(remote netip.Addr, scope uint32) (netip.Addr, uint32, error) {
+	probe, err := openRawSocket(s.ipv6)
+	if err != nil {
 		return netip.Addr{}, 0, err
 	}
-	local, scope, err := socketName(s.fd)
-	return local.Addr(), scope, err
+	defer probe.close()
+	if err := unix.Connect(probe.fd, sockaddr(netip.AddrPortFrom(remote, 0), scope)); err != nil {
+		return netip.Addr{}, 0, err
+	}
+	local, scope, err := socketName(probe.fd)
+	if err != nil {
+		return netip.Addr{}, 0, err
+	}
+	return local.Addr(), scope, s.bind(local.Addr(), scope)
 }
 
 func sockaddr(a netip.AddrPort, scope uint32) unix.Sockaddr {
