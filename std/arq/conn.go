@@ -1,0 +1,228 @@
+package arq
+
+import (
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kcptun/std/clock"
+)
+
+// Conn is a conversation as a net.Conn. It runs its engine when something comes, is
+// written or read, and by a timer that is set only while something is due.
+type Conn struct {
+	local, remote net.Addr
+	send          func(packet []byte)
+
+	mu       sync.Mutex
+	engine   *Engine
+	readable sync.Cond
+	writable sync.Cond
+	closed   bool
+	timer    *time.Timer
+	due      time.Duration // when the timer fires; 0 is never
+	running  bool          // somebody is in run
+	counted  Stats         // what Config.Count was told of
+	backlog  atomic.Int64  // see Backlog
+	again    bool          // and shall go round once more
+}
+
+// NewConn starts a conversation. send is given each packet for the peer, which it must not
+// keep, and may block: only what is to be sent waits meanwhile. It is not called by two
+// goroutines at a time, nor once Close has returned.
+func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte)) *Conn {
+	c := &Conn{local: local, remote: remote, send: send, engine: New(cfg)}
+	c.readable.L, c.writable.L = &c.mu, &c.mu
+	c.timer = time.AfterFunc(time.Hour, c.fire)
+	c.timer.Stop()
+	return c
+}
+
+// Deliver takes a packet of the peer in. It does not block.
+func (c *Conn) Deliver(packet []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	if err := c.engine.Input(clock.Now(), packet); err != nil {
+		return err
+	}
+	c.run()
+	return nil
+}
+
+// Read takes what the peer has sent, and waits for it.
+func (c *Conn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && c.engine.Readable() == 0 {
+		c.readable.Wait()
+	}
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	n := c.engine.Read(p)
+	if c.engine.Readable() > 0 {
+		c.readable.Signal()
+	}
+	if c.engine.Urgent() {
+		c.run()
+	}
+	return n, nil
+}
+
+// Write sends p. It waits while much has not left yet.
+func (c *Conn) Write(p []byte) (int, error) { return c.WriteBuffers([][]byte{p}) }
+
+// WriteBuffers sends several buffers as one.
+func (c *Conn) WriteBuffers(v [][]byte) (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && c.engine.Room() <= 0 {
+		c.writable.Wait()
+	}
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	for _, b := range v {
+		c.engine.Write(b)
+		n += len(b)
+	}
+	c.run()
+	return n, nil
+}
+
+// fire runs at the end of the timer.
+func (c *Conn) fire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due = 0
+	c.run()
+}
+
+// run does what is due, and sets the timer; c.mu is held, but for the time in send. Who
+// comes while another is in there leaves it to him.
+func (c *Conn) run() {
+	if c.readable.Signal(); c.running {
+		c.again = true
+		return
+	}
+	c.running = true
+	out := batches.Get().(*batch)
+	for c.again = true; c.again && !c.closed; {
+		c.again = false
+		c.engine.Output(clock.Now(), out.add)
+		c.mu.Unlock()
+		out.flush(c.send)
+		c.mu.Lock()
+	}
+	batches.Put(out)
+	c.running = false
+	c.count()
+	c.backlog.Store(int64(c.engine.Limit()))
+	if c.closed {
+		c.writable.Broadcast() // Close waits for the end of this
+		return
+	}
+	if c.engine.Room() > 0 {
+		c.writable.Broadcast()
+	}
+	c.arm()
+}
+
+// arm sets the timer, unless it fires early enough.
+func (c *Conn) arm() {
+	at, ok := c.engine.Next()
+	if !ok || c.due != 0 && c.due <= at {
+		return
+	}
+	c.due = at
+	c.timer.Reset(max(at-clock.Now(), 0))
+}
+
+// Close ends the conversation at this end: nothing on the wire tells the peer. It is
+// idempotent.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.timer.Stop()
+	c.readable.Broadcast()
+	c.writable.Broadcast()
+	for c.running {
+		c.writable.Wait()
+	}
+	c.engine.Close()
+	return nil
+}
+
+// View is what is known of the link.
+func (c *Conn) View() View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine.View()
+}
+
+// count tells what has happened since the last time; c.mu is held.
+func (c *Conn) count() {
+	if now := c.engine.stats; c.engine.cfg.Count != nil && now != c.counted {
+		c.engine.cfg.Count(now.since(c.counted))
+		c.counted = now
+	}
+}
+
+// Backlog is how many bytes may wait for Write: what leaves within some milliseconds.
+func (c *Conn) Backlog() int { return int(c.backlog.Load()) }
+
+// Pending is how many bytes the peer has not acknowledged, sent or not.
+func (c *Conn) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine.Pending()
+}
+
+// Conv is the conversation's number.
+func (c *Conn) Conv() uint32 { return c.engine.cfg.Conv }
+
+// LocalAddr is the address of this end.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr is the address of the peer.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline is there for net.Conn: a Conn has no deadlines, and its user closes it.
+func (c *Conn) SetDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetReadDeadline is there for net.Conn.
+func (c *Conn) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// SetWriteDeadline is there for net.Conn.
+func (c *Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// batch is packets that are to be sent when no lock is held.
+type batch struct {
+	bytes []byte
+	ends  []int
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) add(packet []byte) {
+	b.bytes = append(b.bytes, packet...)
+	b.ends = append(b.ends, len(b.bytes))
+}
+
+func (b *batch) flush(send func([]byte)) {
+	begin := 0
+	for _, end := range b.ends {
+		send(b.bytes[begin:end])
+		begin = end
+	}
+	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
+}

@@ -1,0 +1,198 @@
+// Package arq is the engine of a conversation in mode auto: numbering, windows,
+// retransmission and pacing on KCP's wire, to any peer that speaks it.
+//
+// An Engine is a state machine. It owns no socket, no goroutine and no clock: it is told
+// what comes and what time it is, and says what to send and when to call it again. Which
+// segments are lost is the business of loss, how fast to send that of model.
+package arq
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrSegment is the error of a packet that is none of this conversation.
+var ErrSegment = errors.New("not a packet of this conversation")
+
+// Config are the settings of an engine.
+type Config struct {
+	Conv     uint32 // conversation
+	MTU      int    // most bytes of a packet
+	Overhead int    // bytes that a packet has more on the wire: what the pace counts
+	Send     int    // most segments in flight
+	Receive  int    // most segments that wait for the application
+	Limit    int    // bytes per second on the wire; 0 is none
+
+	Count func(Stats) // told now and then what has happened since the last time; nil: nobody is
+}
+
+// Engine is one conversation. It is for one goroutine at a time.
+type Engine struct {
+	cfg    Config
+	snd    sender
+	rcv    receiver
+	rtt    rtt
+	loss   loss
+	mdl    model
+	copies copies
+
+	tokens    float64       // bytes that may be sent now
+	filled    time.Duration // when they were counted
+	slack     bool          // there were more than could be kept: nobody has much to send
+	lookAgain time.Duration // for losses; 0 is never
+	ask       time.Duration // when the window is asked for; 0 is never
+	askWait   time.Duration
+	sent      int64 // bytes on the wire, but for acknowledgements and copies
+	packet    []byte
+	carries   bool // packet has data
+	echoes    []echo
+	stats     Stats
+}
+
+// New makes an engine for a conversation that begins.
+func New(cfg Config) *Engine {
+	e := &Engine{cfg: cfg, snd: newSender(cfg.MTU-headerBytes, cfg.Send), rtt: newRTT()}
+	e.rcv.limit = cfg.Receive
+	e.mdl = newModel(&e.rtt)
+	e.loss.update(&e.rtt)
+	return e
+}
+
+// Input takes a packet of the peer in.
+func (e *Engine) Input(now time.Duration, packet []byte) error {
+	newest := time.Duration(-1)
+	before, una, heard := e.snd.deliveredBytes, e.snd.una, false
+	for len(packet) >= headerBytes {
+		s, rest, ok := parse(packet)
+		if !ok || s.conv != e.cfg.Conv {
+			return ErrSegment
+		}
+		packet = rest
+		if after(s.una, una) {
+			una = s.una
+		}
+		e.snd.open(s.una, s.wnd)
+		switch s.cmd {
+		case cmdPush:
+			if e.rcv.push(&s, now) {
+				e.stats.Received++
+			} else {
+				e.stats.Repeated++
+			}
+		case cmdAck:
+			heard = true
+			if at, known := e.acknowledged(echo{s.sn, s.ts}); known {
+				newest = max(newest, at)
+			}
+		case cmdAsk:
+			e.rcv.tell = true
+		}
+	}
+	e.advance(una)
+	if e.snd.deliveredBytes != before {
+		e.loss.progress(now)
+	} else if !heard {
+		return nil
+	}
+	if newest >= 0 {
+		e.rtt.sample(now, now-newest)
+	}
+	e.detect(now)
+	if e.mdl.feed(e.sample(now)) {
+		e.loss.decay(&e.rtt)
+	}
+	return nil
+}
+
+// acknowledged takes an acknowledgement in, and tells when its segment was sent, if that
+// is known.
+func (e *Engine) acknowledged(a echo) (at time.Duration, known bool) {
+	if !e.snd.inRange(a.sn) {
+		return 0, false
+	}
+	f := *e.snd.flight(a.sn)
+	at, known, late := e.snd.acknowledge(a)
+	if f.state == delivered {
+		return 0, false
+	}
+	e.arrived(&f)
+	if late > 0 {
+		e.loss.learn(late, &e.rtt)
+	}
+	if f.sends > 1 && f.ts != a.ts {
+		e.stats.Spurious++
+	}
+	return at, known
+}
+
+// arrived tells the model of a segment that has arrived.
+func (e *Engine) arrived(f *flight) {
+	if f.state == lost {
+		e.mdl.losses.mistaken(f.phase, f.tx)
+		return
+	}
+	e.mdl.losses.note(f.phase, f.tx, true)
+}
+
+func (e *Engine) advance(una uint32) {
+	if after(una, e.snd.next) {
+		return
+	}
+	for sn := e.snd.una; after(una, sn); sn++ {
+		if f := e.snd.flight(sn); f.state != delivered {
+			e.arrived(f)
+		}
+	}
+	e.snd.advance(una)
+}
+
+func (e *Engine) detect(now time.Duration) {
+	e.lookAgain = e.loss.detect(&e.snd, &e.rtt, now, e.markLost)
+}
+
+func (e *Engine) markLost(f *flight) {
+	e.stats.Lost++
+	e.mdl.losses.note(f.phase, f.tx, false)
+}
+
+func (e *Engine) sample(now time.Duration) sample {
+	return sample{
+		now: now, delivered: e.snd.deliveredBytes, sent: e.sent,
+		outstanding: e.snd.outstanding, newest: e.snd.newest, next: e.snd.nextTx,
+	}
+}
+
+// Room is how many bytes Write takes now. What waits here makes all that follows wait:
+// it is what leaves within a few milliseconds.
+func (e *Engine) Room() int { return e.Limit() - e.snd.queued }
+
+// Limit is Room where nothing waits.
+func (e *Engine) Limit() int { return max(int(e.pace()*0.004), 8<<10) }
+
+// Write takes p to be sent. The caller heeds Room.
+func (e *Engine) Write(p []byte) { e.snd.write(p) }
+
+// Read takes bytes of the peer's stream; none is 0.
+func (e *Engine) Read(p []byte) int { return e.rcv.read(p) }
+
+// Readable is how many bytes Read has.
+func (e *Engine) Readable() int { return e.rcv.bytes }
+
+// Urgent tells whether Output has something to send that Read has led to.
+func (e *Engine) Urgent() bool { return e.rcv.tell }
+
+// Pending is how many bytes of the stream the peer has not acknowledged.
+func (e *Engine) Pending() int { return e.snd.queued + int(e.snd.next-e.snd.una)*e.snd.mss }
+
+// Close gives all memory back.
+func (e *Engine) Close() {
+	e.snd.free()
+	e.rcv.free()
+}
+
+func (e *Engine) pace() float64 {
+	if e.cfg.Limit > 0 {
+		return min(e.mdl.pace, float64(e.cfg.Limit))
+	}
+	return e.mdl.pace
+}

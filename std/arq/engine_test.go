@@ -1,0 +1,182 @@
+package arq
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+// script is an engine whose packets a test reads and answers.
+type script struct {
+	*Engine
+	t   *testing.T
+	now time.Duration
+	out []segment
+}
+
+func newScript(t *testing.T) *script {
+	return &script{t: t, now: time.Second, Engine: New(Config{Conv: 3, MTU: 1300, Overhead: 48, Send: 1000, Receive: 100})}
+}
+
+// step passes time until nothing is due before an end, and returns what was sent.
+func (s *script) step(d time.Duration) []segment {
+	s.out = nil
+	end := s.now + d
+	for {
+		s.Output(s.now, func(p []byte) {
+			for {
+				seg, rest, ok := parse(p)
+				if !ok {
+					return
+				}
+				s.out = append(s.out, seg)
+				p = rest
+			}
+		})
+		at, ok := s.Next()
+		if !ok || at > end {
+			s.now = end
+			return s.out
+		}
+		s.now = max(at, s.now+50*time.Microsecond)
+	}
+}
+
+// hear takes a segment of the peer in.
+func (s *script) hear(seg segment) {
+	s.t.Helper()
+	seg.conv = 3
+	if err := s.Input(s.now, seg.appendTo(nil)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func count(segs []segment, cmd byte) (n int) {
+	for _, s := range segs {
+		if s.cmd == cmd {
+			n++
+		}
+	}
+	return n
+}
+
+// An engine with nothing to do wants no call.
+func TestEngineIdle(t *testing.T) {
+	s := newScript(t)
+	if at, ok := s.Next(); ok {
+		t.Errorf("a call is due at %v, before anything was sent", at)
+	}
+	s.Write([]byte("hello"))
+	out := s.step(50 * msec)
+	if n := count(out, cmdPush); n != 2 || out[0].ts != out[1].ts { // with a copy, for nothing is known of the link
+		t.Fatalf("%+v was sent", out)
+	}
+	s.hear(segment{cmd: cmdAck, sn: 0, ts: out[0].ts, una: 1, wnd: 100})
+	s.step(time.Second)
+	if at, ok := s.Next(); ok {
+		t.Errorf("all is acknowledged, and a call is due at %v", at-s.now)
+	}
+	s.hear(segment{cmd: cmdPush, sn: 0, una: 1, wnd: 100, data: []byte("answer")})
+	if out := s.step(time.Second); count(out, cmdAck) != 1 || len(out) != 1 {
+		t.Errorf("%+v was sent", out)
+	}
+	if _, ok := s.Next(); ok {
+		t.Error("all is answered, and a call is due")
+	}
+}
+
+// A peer without room is asked, ever less often, and its answer lets us go on at once.
+func TestEngineAsksForRoom(t *testing.T) {
+	s := newScript(t)
+	s.hear(segment{cmd: cmdTell, wnd: 0})
+	s.snd.edge = 0
+	s.Write(make([]byte, 100))
+	out := s.step(20 * time.Second)
+	if n := count(out, cmdAsk); n < 4 || n > 10 || count(out, cmdPush) > 0 {
+		t.Errorf("%d questions in 20 s, %d segments of data", n, count(out, cmdPush))
+	}
+	s.hear(segment{cmd: cmdTell, wnd: 10})
+	if out := s.step(msec); count(out, cmdPush) != 1 { // its copy comes later
+		t.Errorf("there is room, and %+v is sent", out)
+	}
+	s.hear(segment{cmd: cmdAsk, una: 1, wnd: 10})
+	if out := s.step(msec); count(out, cmdTell) != 1 || out[0].wnd != 100 {
+		t.Errorf("asked for the window, %+v is sent", out)
+	}
+}
+
+// Reading from a full queue tells the peer at once that there is room.
+func TestEngineTellsRoom(t *testing.T) {
+	s := newScript(t)
+	for sn := range uint32(100) {
+		s.hear(segment{cmd: cmdPush, sn: sn, data: []byte("x")})
+	}
+	out := s.step(time.Second)
+	if last := out[len(out)-1]; last.wnd != 0 || last.una != 100 {
+		t.Errorf("%+v", last)
+	}
+	s.Read(make([]byte, 10))
+	if !s.Urgent() {
+		t.Error("there is room, and nothing is urgent")
+	}
+	if out := s.step(msec); count(out, cmdTell) != 1 || out[0].wnd != 10 {
+		t.Errorf("%+v", out)
+	}
+}
+
+func TestEngineRefusesStrangePackets(t *testing.T) {
+	s := newScript(t)
+	other := segment{conv: 4, cmd: cmdPush, data: []byte("x")}
+	short := segment{conv: 3, cmd: cmdPush, data: []byte("x")}
+	odd := segment{conv: 3, cmd: 80}
+	for _, p := range [][]byte{other.appendTo(nil), short.appendTo(nil)[:headerBytes], odd.appendTo(nil)} {
+		if err := s.Input(s.now, p); !errors.Is(err, ErrSegment) {
+			t.Errorf("% x: %v", p, err)
+		}
+	}
+	if s.Readable() > 0 {
+		t.Error("something of it is taken")
+	}
+}
+
+// The pace holds whatever is to be sent, retransmissions included, and the limit of the
+// settings is above the model's.
+func TestEnginePaces(t *testing.T) {
+	s := newScript(t)
+	s.cfg.Limit = 100_000
+	s.snd.edge = 1000
+	s.Write(make([]byte, 500_000))
+	sent := 0
+	for _, seg := range s.step(2 * time.Second) {
+		sent += headerBytes + len(seg.data) + 48
+	}
+	if sent > 200_000+4*mtu+mtu {
+		t.Errorf("%d bytes were sent in 2 s with a limit of 100,000 a second", sent)
+	}
+}
+
+// Nothing that a peer says makes an engine panic, or send without bounds.
+func FuzzEngine(f *testing.F) {
+	push := segment{conv: 3, cmd: cmdPush, sn: 0, wnd: 10, data: []byte("x")}
+	ack := segment{conv: 3, cmd: cmdAck, sn: 0, ts: 1000, una: 1, wnd: 65535}
+	f.Add(ack.appendTo(push.appendTo(nil)), uint16(10))
+	f.Fuzz(func(t *testing.T, b []byte, wait uint16) {
+		s := newScript(t)
+		s.Write(make([]byte, 20_000))
+		s.step(100 * msec)
+		for i := 0; i+headerBytes <= len(b); i += headerBytes {
+			seg := append([]byte{3, 0, 0, 0, cmdPush + b[i]%4}, b[i+5:i+headerBytes-4]...)
+			seg = append(seg, byte(len(b)-i-headerBytes), 0, 0, 0)
+			seg = append(seg, b[i+headerBytes:]...)
+			_ = s.Input(s.now, seg[:min(len(seg), headerBytes+int(seg[20]))])
+			s.Read(make([]byte, 100))
+			if out := s.step(time.Duration(wait) * time.Millisecond / 10); len(out) > 20_000 {
+				t.Fatalf("%d segments were sent", len(out))
+			}
+		}
+		if s.snd.outstanding < 0 || s.snd.una != s.snd.next && !s.snd.inRange(s.snd.una) {
+			t.Fatalf("%d bytes in flight, una %d, next %d", s.snd.outstanding, s.snd.una, s.snd.next)
+		}
+		s.Close()
+	})
+}

@@ -1,0 +1,130 @@
+package arq
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// lossCase is ten segments sent a millisecond apart from 1 s on, over a round trip of
+// 100 ms.
+type lossCase struct {
+	s    sender
+	l    loss
+	r    rtt
+	lost []uint32
+}
+
+func newLossCase() *lossCase {
+	c := &lossCase{s: newTestSender(0, 10), r: newRTT()}
+	c.r.sample(0, 100*msec)
+	c.l.update(&c.r)
+	c.l.progress(time.Second)
+	sendAll(&c.s, time.Second)
+	return c
+}
+
+func (c *lossCase) acknowledge(sns ...uint32) {
+	for _, sn := range sns {
+		if _, _, late := c.s.acknowledge(echo{sn, c.s.flight(sn).ts}); late > 0 {
+			c.l.learn(late, &c.r)
+		}
+	}
+}
+
+func (c *lossCase) detect(now time.Duration) (again time.Duration) {
+	again = c.l.detect(&c.s, &c.r, now, func(f *flight) {})
+	c.lost = nil
+	for {
+		sn, _, ok := c.s.nextLost()
+		if !ok {
+			return again
+		}
+		c.lost = append(c.lost, sn)
+	}
+}
+
+func TestLoss(t *testing.T) {
+	const now = 1101 * msec // the first acknowledgements come
+	for _, c := range []struct {
+		name    string
+		arrived []uint32
+		now     time.Duration
+		lost    []uint32
+		again   bool // it is to be looked at again
+	}{
+		{"nothing has come", nil, now, nil, false},
+		{"in order", []uint32{0, 1, 2}, now, nil, false},
+		{"overtaken by two", []uint32{1, 2}, now, nil, true},
+		{"overtaken by three, but not for long", []uint32{1, 2, 3}, now, nil, true},
+		{"overtaken by many, for long", []uint32{1, 2, 3, 7, 8, 9}, now, []uint32{0}, true},
+		{"two holes", []uint32{0, 2, 4, 9}, now, []uint32{1}, true},
+		{"the tail", []uint32{0, 1, 2, 3, 4, 5, 6, 7}, 2 * time.Second, nil, false},
+		{"few came after it, but long ago", []uint32{1}, 1200 * msec, []uint32{0}, false},
+	} {
+		l := newLossCase()
+		l.acknowledge(c.arrived...)
+		again := l.detect(c.now)
+		if !slices.Equal(l.lost, c.lost) || again > 0 != c.again {
+			t.Errorf("%s: lost %v, again at %v, want %v, %v", c.name, l.lost, again, c.lost, c.again)
+		}
+	}
+}
+
+// A link that reorders teaches patience, and forgets it.
+func TestLossLearnsReordering(t *testing.T) {
+	c := newLossCase()
+	before := c.l.reo
+	c.acknowledge(9, 0) // 9 ms late, and here after all
+	if c.l.reo <= 9*msec {
+		t.Errorf("what is late by 9 ms is lost after %v", c.l.reo)
+	}
+	if c.detect(1110 * msec); len(c.lost) > 0 {
+		t.Errorf("%v are lost, though others were as late", c.lost)
+	}
+	for range 500 {
+		c.l.decay(&c.r)
+	}
+	if c.l.reo > before+msec {
+		t.Errorf("500 rounds later it is %v, and was %v", c.l.reo, before)
+	}
+}
+
+// Where nothing comes, the oldest and the newest are sent again, and then the same with
+// twice the patience, and then everything.
+func TestLossProbes(t *testing.T) {
+	c := newLossCase()
+	at := c.l.probe(&c.s, &c.r)
+	if at <= 1100*msec || at > 1600*msec {
+		t.Errorf("the first probe is due at %v", at)
+	}
+	for i, want := range [][]uint32{{0, 9}, {1, 8}, {2, 3, 4, 5, 6, 7}} {
+		at := c.l.probe(&c.s, &c.r)
+		c.l.fire(&c.s, at, func(*flight) {})
+		if c.detect(at); !slices.Equal(c.lost, want) {
+			t.Errorf("probe %d: %v, want %v", i, c.lost, want)
+		}
+		if next := c.l.probe(&c.s, &c.r); next > 0 && next-at < c.l.timeout(&c.r)/2 {
+			t.Errorf("the next probe is due %v later", next-at)
+		}
+	}
+	if at := c.l.probe(&c.s, &c.r); at != 0 {
+		t.Errorf("nothing is in flight, and a probe is due at %v", at)
+	}
+}
+
+// What was sent again and is lost again is noticed as well.
+func TestLossOfRetransmission(t *testing.T) {
+	c := newLossCase()
+	c.acknowledge(1, 2, 3, 9)
+	c.detect(1110 * msec)
+	f := c.s.flight(0)
+	f.ts = f.clock(1110 * msec)
+	c.s.sent(0, f, 1110*msec, 100)
+	c.s.write(make([]byte, 100))
+	sendAll(&c.s, 1111*msec)
+	c.acknowledge(15, 16, 17, 18)
+	if c.detect(1215 * msec); !slices.Contains(c.lost, 0) {
+		t.Errorf("%v are lost, and 0 again is not", c.lost)
+	}
+}

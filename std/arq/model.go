@@ -1,0 +1,350 @@
+package arq
+
+import "time"
+
+// phase is what a sender is about.
+type phase uint8
+
+const (
+	starting phase = iota // looks for the rate
+	draining              // empties the queue that it has made
+	cruising              // holds the rate and a short queue
+	probing               // asks whether there is more
+	phases
+)
+
+// mtu is about the bytes of a full packet on the wire.
+const mtu = 1400
+
+// Limits of the model.
+const (
+	leastPace  = 30e3 // bytes per second
+	firstBurst = 80   // packets in the first round trip
+	startGain  = 2    // of the pace over the rate, in the start
+	mostLoss   = 0.3  // that is taken for the link's own
+)
+
+// model finds the rate of a link. It knows no sockets and no clock: it is told what was
+// delivered and lost, and says how fast to send.
+type model struct {
+	phase phase
+	since time.Duration // the phase began
+	first uint64        // number of its first transmission
+
+	rtt  *rtt
+	gain float64
+	pace float64 // bytes per second on the wire
+	bw   float64 // bytes per second that arrive
+
+	rates  [8]float64 // of the last rounds
+	rateN  int
+	round  round
+	track  track
+	losses losses
+
+	longFrom  time.Duration // since when the queue is long; 0: it is not
+	grownAt   time.Duration // when the rate last grew much, in the start
+	full      float64       // the rate then
+	probeGain float64
+	probeFrom float64 // the rate when probing began
+	overload  int     // rounds
+	behind    int     // rounds of the start in which less arrives than was sent
+	wider     int     // how often in this probing the link was wider than thought
+	empty     int     // rounds in which the queue was empty
+	collapsed time.Duration
+	cycle     int
+}
+
+// round is about a round trip.
+type round struct {
+	at      time.Duration // it began
+	bytes   int64         // delivered before it
+	tx      uint64        // its first transmission
+	queue   time.Duration // the shortest in it
+	limited bool          // by the application
+}
+
+func newModel(r *rtt) model {
+	m := model{rtt: r, gain: startGain}
+	m.pace = firstBurst * mtu / guess.Seconds()
+	return m
+}
+
+// sample is what a packet of the peer tells.
+type sample struct {
+	now         time.Duration
+	delivered   int64 // bytes, ever
+	sent        int64 // bytes, ever, retransmissions included
+	outstanding int
+	newest      uint64 // transmission that has arrived
+	next        uint64 // transmission
+}
+
+// feed takes a sample in, and tells whether a round has ended with it.
+func (m *model) feed(s sample) (ended bool) {
+	if !m.rtt.known {
+		return false
+	}
+	if m.round.at == 0 {
+		m.begin(s)
+		m.pace = max(m.pace, firstBurst*mtu/max(m.rtt.smooth.Seconds(), 0.1))
+	}
+	m.track.add(s, m.rtt)
+	m.round.queue = min(m.round.queue, m.rtt.queue())
+	if m.phase == draining {
+		m.drain(s)
+	}
+	m.watch(s)
+	if ended = m.over(s); ended {
+		m.end(s)
+	}
+	m.setPace()
+	return ended
+}
+
+// begin begins a round.
+func (m *model) begin(s sample) {
+	m.round = round{at: s.now, bytes: s.delivered, tx: s.next, queue: time.Hour}
+}
+
+// over tells whether the round is over.
+func (m *model) over(s sample) bool {
+	age := s.now - m.round.at
+	if m.phase == starting {
+		return age >= max(25*time.Millisecond, m.rtt.smooth/4)
+	}
+	return s.newest >= m.round.tx && age >= max(40*time.Millisecond, m.rtt.least/2)
+}
+
+// enter begins a phase.
+func (m *model) enter(p phase, s sample) {
+	m.phase, m.since, m.first = p, s.now, s.next
+	switch p {
+	case starting:
+		m.gain, m.full, m.grownAt, m.behind = startGain, m.bw, s.now, 0
+	case probing:
+		m.wider, m.empty = 0, 0
+		m.probeGain, m.probeFrom = 1.1, m.bw
+		m.gain = m.probeGain
+	case draining:
+		m.cycle++
+		m.drain(s)
+	case cruising:
+		m.gain = 1
+	}
+}
+
+// targetQueue is how long the queue shall be: a fixed amount of data, so that a slower
+// flow tolerates a longer one, which is what makes the shares of two flows converge.
+func (m *model) targetQueue() time.Duration {
+	q := seconds(24 * mtu / max(m.bw, 1))
+	return min(max(q, 2*time.Millisecond), max(m.rtt.least/4, 15*time.Millisecond))
+}
+
+// longQueue is what says that we send more than the link carries.
+func (m *model) longQueue() time.Duration {
+	return m.targetQueue() + max(m.rtt.least/10, 8*time.Millisecond) + m.rtt.jitter/2
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// watch looks at every sample for what cannot wait for the end of a round: that more is
+// sent than the link carries.
+func (m *model) watch(s sample) {
+	// From sample to sample: where the program itself stood still, what comes then is late,
+	// and tells nothing of the link.
+	switch {
+	case m.rtt.queue() <= m.longQueue():
+		m.longFrom = 0
+	case m.longFrom == 0:
+		m.longFrom = s.now
+	}
+	long := m.longFrom > 0 && s.now-m.longFrom > 10*time.Millisecond
+	while := max(20*time.Millisecond, m.rtt.least/2)
+	switch {
+	case m.phase == starting && long:
+		m.endStart(s)
+	case m.phase == probing && long && s.newest >= m.first:
+		m.enter(draining, s)
+	case m.phase != starting && long && m.rtt.queue() > m.veryLong() && s.now-m.collapsed > m.rtt.smooth+while:
+		if r := m.track.rate(s.now, while); r > 0 && r < 0.7*m.bw {
+			m.collapse(s, r)
+		}
+	}
+}
+
+// veryLong is a queue that says that the link carries less than it did.
+func (m *model) veryLong() time.Duration {
+	return max(m.rtt.least/4, 25*time.Millisecond) + m.rtt.jitter/2
+}
+
+// collapse begins anew with a rate that is clearly below the model.
+func (m *model) collapse(s sample, rate float64) {
+	m.collapsed = s.now
+	m.setRate(rate)
+	m.losses.forget(s.next)
+	m.enter(draining, s)
+	m.overload = 0
+}
+
+// endStart ends the start with the rate that the link has shown.
+func (m *model) endStart(s sample) {
+	if r := m.track.rate(s.now, min(250*time.Millisecond, max(50*time.Millisecond, m.rtt.smooth/2))); r > 0 {
+		m.setRate(r)
+	}
+	m.enter(draining, s)
+}
+
+// drain sets how far below the rate is sent, to empty the queue in a round trip.
+func (m *model) drain(s sample) {
+	rate := m.bw / (1 - m.losses.own)
+	if rate <= 0 {
+		return
+	}
+	excess := max(m.rtt.queue(), seconds(float64(s.outstanding)/rate)-m.rtt.least-12*time.Millisecond)
+	top := 0.92
+	if m.cycle%4 == 0 { // now and then deep enough to see the link's own loss
+		top = 0.85
+	}
+	m.gain = max(0.4, min(top, 1-excess.Seconds()/max(m.rtt.smooth, 40*time.Millisecond).Seconds()))
+}
+
+// end ends a round.
+func (m *model) end(s sample) {
+	took := s.now - m.round.at
+	rate := float64(s.delivered-m.round.bytes) / took.Seconds()
+	queue, limited := m.round.queue, m.round.limited
+	if queue == time.Hour {
+		queue = 0
+	}
+	m.begin(s)
+	m.losses.round(took, m.phase)
+	if !limited || rate > m.bw {
+		m.addRate(rate)
+	}
+	switch m.phase {
+	case starting:
+		m.endStarting(s, limited)
+	case probing:
+		m.endProbing(s, rate, limited)
+	case draining:
+		if s.newest >= m.first && queue <= m.targetQueue() || s.now-m.since > 4*m.rtt.smooth+100*time.Millisecond {
+			m.losses.warmUp(s.next)
+			m.enter(cruising, s)
+		}
+	case cruising:
+		m.steer(queue)
+		if s.now-m.since > max(8*m.rtt.smooth, 500*time.Millisecond) || m.empty >= 4 {
+			m.enter(probing, s)
+		}
+	}
+	m.checkOverload(s, queue, rate, limited)
+}
+
+func (m *model) endStarting(s sample, limited bool) {
+	share := m.track.share(m.rtt) / (1 - m.losses.earlier)
+	if share < 0.85 {
+		m.behind++
+	} else {
+		m.behind = 0
+	}
+	if m.behind >= 2 || share < 0.7 {
+		m.endStart(s)
+		return
+	}
+	if m.bw > m.full*1.25 || limited {
+		m.full, m.grownAt = max(m.full, m.bw), s.now
+	} else if s.now-m.grownAt > 2*m.rtt.smooth+50*time.Millisecond {
+		m.enter(draining, s)
+	}
+}
+
+// endProbing goes on faster where the link turns out to be wider.
+func (m *model) endProbing(s sample, rate float64, limited bool) {
+	if s.newest < m.first || s.now-m.since <= 2*m.rtt.smooth+20*time.Millisecond {
+		return
+	}
+	if rate > m.probeFrom*(1+0.5*(m.probeGain-1)) && !limited && m.losses.all-m.losses.own < 0.03 {
+		m.probeFrom = rate
+		m.setRate(rate)
+		m.probeGain = min(2, m.probeGain*1.25)
+		m.gain = m.probeGain
+		m.since, m.first = s.now, s.next
+		if m.wider++; m.wider >= 2 { // much wider: the start is made for that
+			m.enter(starting, s)
+		}
+		return
+	}
+	m.enter(draining, s)
+}
+
+// steer holds the queue at its target.
+func (m *model) steer(queue time.Duration) {
+	off := (m.targetQueue() - queue).Seconds() / max(m.rtt.least, 50*time.Millisecond).Seconds()
+	m.gain = min(1.08, max(0.9, 1+0.7*off))
+	if m.empty++; queue > m.targetQueue()/4 || m.gain < 1.05 {
+		m.empty = 0
+	}
+	if m.losses.all-m.losses.own > 0.02 { // more than when drained: we cause it
+		m.gain = min(m.gain, 0.95)
+	}
+}
+
+// checkOverload notices that the link carries less than it did: a long queue, and a rate
+// clearly below the model.
+func (m *model) checkOverload(s sample, queue time.Duration, rate float64, limited bool) {
+	if m.phase == starting || limited || queue <= m.veryLong() || rate >= 0.85*m.bw {
+		m.overload = 0
+		return
+	}
+	if m.overload++; m.overload >= 2 {
+		m.collapse(s, rate)
+	}
+}
+
+// addRate takes the rate of a round in. The second largest of the last rounds counts: the
+// largest may be an outlier.
+func (m *model) addRate(rate float64) {
+	m.rateN++
+	m.rates[m.rateN%len(m.rates)] = rate
+	first, second := 0.0, 0.0
+	for _, r := range m.rates {
+		if r > first {
+			first, second = r, first
+		} else {
+			second = max(second, r)
+		}
+	}
+	m.bw = second
+	if second == 0 || m.phase == starting {
+		m.bw = first
+	}
+}
+
+func (m *model) setRate(rate float64) {
+	m.rates = [len(m.rates)]float64{}
+	m.addRate(rate)
+}
+
+func (m *model) setPace() {
+	if m.bw <= 0 {
+		return
+	}
+	pace := m.gain * m.bw / (1 - m.losses.own)
+	if m.phase == starting {
+		pace = max(pace, m.pace)
+	}
+	m.pace = max(pace, leastPace)
+}
+
+// window is how many bytes may be in flight.
+func (m *model) window() int {
+	if !m.rtt.known {
+		return firstBurst * mtu
+	}
+	rate := m.bw / (1 - m.losses.own)
+	if rate == 0 || m.phase == starting {
+		rate = max(2*rate, m.pace)
+	}
+	return int(rate*(m.rtt.least+40*time.Millisecond).Seconds()*1.6) + 64*mtu
+}

@@ -1,0 +1,188 @@
+package arq
+
+import "time"
+
+// Bounds of the time between two questions for a window that is shut. The first is KCP's.
+const (
+	firstAsk = 500 * time.Millisecond
+	lastAsk  = 10 * time.Second
+)
+
+// burst is the longest that is sent at once after a pause, and gather the shortest that
+// is worth waking up for: a few packets in one system call.
+const (
+	burst  = 5 * time.Millisecond
+	gather = time.Millisecond
+)
+
+// Output has all sent that is due. emit gets each packet; it must not keep it.
+func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
+	e.fill(now)
+	if e.lookAgain > 0 && now >= e.lookAgain {
+		e.detect(now)
+	}
+	if at := e.loss.probe(&e.snd, &e.rtt); at > 0 && now >= at {
+		e.stats.Probes++
+		e.loss.fire(&e.snd, now, e.markLost)
+	}
+	e.control(now, emit)
+	for {
+		sn, f, ok := e.copies.due(&e.snd, now)
+		if !ok {
+			break
+		}
+		e.stats.Copies++
+		e.transmit(sn, f, emit)
+	}
+	for e.tokens > 0 && e.one(now, emit) {
+	}
+	if e.tokens > 0 && len(e.snd.queue) == 0 {
+		e.mdl.round.limited = true // there was nothing to send
+	}
+	e.flush(emit)
+}
+
+// fill counts the bytes that may be sent by now.
+func (e *Engine) fill(now time.Duration) {
+	pace := e.pace()
+	e.tokens += pace * (now - e.filled).Seconds()
+	e.filled = now
+	e.slack = false
+	if most := max(pace*burst.Seconds(), 4*mtu); e.tokens > most {
+		e.tokens = most
+		e.slack = true
+	}
+}
+
+// control sends what is not data: acknowledgements and windows.
+func (e *Engine) control(now time.Duration, emit func([]byte)) {
+	e.echoes = e.echoes[:0]
+	if e.answers(now) {
+		e.echoes = e.rcv.due(e.echoes)
+	}
+	for _, a := range e.echoes {
+		e.put(&segment{cmd: cmdAck, sn: a.sn, ts: a.ts}, emit)
+	}
+	if e.snd.shut() && e.snd.outstanding == 0 {
+		if e.ask == 0 {
+			e.askWait = firstAsk
+			e.ask = now + e.askWait
+		} else if now >= e.ask {
+			e.put(&segment{cmd: cmdAsk}, emit)
+			e.askWait = min(e.askWait*3/2, lastAsk)
+			e.ask = now + e.askWait
+		}
+	} else {
+		e.ask = 0
+	}
+	if e.rcv.tell {
+		e.rcv.tell = false
+		e.put(&segment{cmd: cmdTell}, emit)
+	}
+}
+
+// manyAcks are sent though it is not their time yet.
+const manyAcks = 64
+
+// answerAt is when the acknowledgements are due that wait: a sixteenth of a round trip
+// after the first, so that the way back has few of them, and the peer hears often enough.
+func (e *Engine) answerAt() time.Duration {
+	return e.rcv.since + min(max(e.rtt.smooth/16, time.Millisecond), 10*time.Millisecond)
+}
+
+// answers tells whether to send the acknowledgements that wait: when they are due, or
+// when they can go with data.
+func (e *Engine) answers(now time.Duration) bool {
+	n := len(e.rcv.acks)
+	switch {
+	case n == 0:
+		return false
+	case n >= manyAcks || now >= e.answerAt():
+		return true
+	}
+	return e.tokens > 0 && e.snd.mayNumber() && len(e.snd.queue[0].data())+(n+1)*headerBytes <= e.cfg.MTU
+}
+
+// one sends a segment of data: one that was lost before a new one. It is false where
+// there is none.
+func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
+	sn, f, ok := e.snd.nextLost()
+	if ok {
+		e.stats.Resent++
+	} else {
+		if !e.snd.mayNumber() || e.snd.outstanding >= e.mdl.window() {
+			return false
+		}
+		sn, f = e.snd.number()
+		e.stats.Sent++
+	}
+	f.ts = f.clock(now)
+	f.phase = e.mdl.phase
+	size := headerBytes + len(f.buf.data()) + e.cfg.Overhead
+	if e.snd.outstanding == 0 {
+		e.loss.since = now
+	}
+	e.sent += int64(size)
+	thin := e.slack && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
+	e.snd.sent(sn, f, now, size)
+	e.transmit(sn, f, emit)
+	e.copies.add(sn, f, now, e.copies.wanted(f, thin, e.mdl.losses.expected()))
+	return true
+}
+
+// transmit sends a segment of data.
+func (e *Engine) transmit(sn uint32, f *flight, emit func([]byte)) {
+	e.tokens -= float64(headerBytes + len(f.buf.data()) + e.cfg.Overhead)
+	e.put(&segment{cmd: cmdPush, sn: sn, ts: f.ts, data: f.buf.data()}, emit)
+}
+
+// put puts a segment into the packet, and sends that where it has no room for it.
+func (e *Engine) put(s *segment, emit func([]byte)) {
+	if len(e.packet)+headerBytes+len(s.data) > e.cfg.MTU {
+		e.flush(emit)
+	}
+	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.window(), e.rcv.next
+	e.packet = s.appendTo(e.packet)
+}
+
+func (e *Engine) flush(emit func([]byte)) {
+	if len(e.packet) > 0 {
+		emit(e.packet)
+		e.packet = e.packet[:0]
+	}
+}
+
+// Next is when Output is to be called though nothing comes and nothing is written. ok is
+// false where nothing is due.
+func (e *Engine) Next() (at time.Duration, ok bool) {
+	earlier := func(t time.Duration) {
+		if t > 0 && (!ok || t < at) {
+			at, ok = t, true
+		}
+	}
+	earlier(e.lookAgain)
+	earlier(e.ask)
+	if len(e.copies.waiting) > 0 {
+		earlier(e.copies.waiting[0].at)
+	}
+	earlier(e.loss.probe(&e.snd, &e.rtt))
+	if e.snd.hasLost() || e.snd.mayNumber() && e.snd.outstanding < e.mdl.window() {
+		earlier(max(e.ready(), 1))
+	}
+	if len(e.rcv.acks) > 0 {
+		earlier(e.answerAt())
+	}
+	if e.snd.shut() && e.snd.outstanding == 0 && e.ask == 0 || len(e.rcv.acks) >= manyAcks || e.rcv.tell {
+		earlier(max(e.filled, 1))
+	}
+	return at, ok
+}
+
+// ready is when there are enough tokens for a few packets.
+func (e *Engine) ready() time.Duration {
+	if e.tokens > 0 {
+		return e.filled
+	}
+	pace := e.pace()
+	return e.filled + seconds((min(pace*gather.Seconds(), 8*mtu)-e.tokens)/pace)
+}

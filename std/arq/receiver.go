@@ -1,0 +1,149 @@
+package arq
+
+import "time"
+
+// receiver puts segments in order, and knows what is to be acknowledged.
+type receiver struct {
+	next   uint32        // all before it have come
+	limit  int           // segments that may wait for the application
+	ring   []*buffer     // came early, by sn modulo its length, a power of two
+	early  int           // in ring
+	queue  []*buffer     // in order, for the application
+	bytes  int           // in queue
+	acks   []echo        // to be sent
+	before [2][]echo     // early segments of the last packets of acks, the latest first
+	since  time.Duration // the first of acks waits
+	tell   bool          // the window is to be told
+}
+
+// echo is what an acknowledgement says: which segment came, and the sender's clock in it.
+type echo struct{ sn, ts uint32 }
+
+// window is how many segments there is room for.
+func (r *receiver) window() uint16 { return uint16(min(max(r.limit-len(r.queue), 0), 0xffff)) }
+
+// push takes a segment of data in. It tells whether it was new.
+func (r *receiver) push(s *segment, now time.Duration) bool {
+	ahead := int32(s.sn - r.next)
+	if int(ahead) >= r.limit {
+		return false // no room was told for it: it is not acknowledged either
+	}
+	if len(r.acks) == 0 {
+		r.since = now
+	}
+	r.acks = append(r.acks, echo{s.sn, s.ts})
+	if ahead < 0 {
+		return false
+	}
+	r.grow(int(ahead) + 1)
+	at := &r.ring[s.sn&uint32(len(r.ring)-1)]
+	if *at != nil {
+		return false
+	}
+	*at = newBuffer(s.data)
+	r.early++
+	r.collect()
+	return true
+}
+
+// grow sees to it that the ring has room for n segments from next on.
+func (r *receiver) grow(n int) {
+	if n <= len(r.ring) {
+		return
+	}
+	size := max(64, len(r.ring))
+	for size < n {
+		size *= 2
+	}
+	ring := make([]*buffer, size)
+	for i := range uint32(len(r.ring)) {
+		sn := r.next + i
+		ring[sn&uint32(size-1)] = r.ring[sn&uint32(len(r.ring)-1)]
+	}
+	r.ring = ring
+}
+
+// collect moves what is in order to the application's queue. What the window has no room
+// for stays: the peer was told so, and asks.
+func (r *receiver) collect() {
+	for r.early > 0 && len(r.queue) < r.limit {
+		at := &r.ring[r.next&uint32(len(r.ring)-1)]
+		if *at == nil {
+			return
+		}
+		r.queue = append(r.queue, *at)
+		r.bytes += len((*at).data())
+		*at = nil
+		r.early--
+		r.next++
+	}
+}
+
+// read takes bytes of the stream.
+func (r *receiver) read(p []byte) (n int) {
+	full := len(r.queue) >= r.limit
+	taken := 0
+	for n < len(p) && taken < len(r.queue) {
+		b := r.queue[taken]
+		k := copy(p[n:], b.data())
+		n += k
+		if b.skip(k); len(b.data()) > 0 {
+			break
+		}
+		b.free()
+		r.queue[taken] = nil
+		taken++
+	}
+	r.queue = r.queue[taken:]
+	r.bytes -= n
+	if len(r.queue) == 0 {
+		r.queue = nil
+	}
+	r.collect()
+	if full && len(r.queue) < r.limit {
+		r.tell = true
+	}
+	return n
+}
+
+// due takes the acknowledgements that are to be sent: the last, which tells a round trip,
+// and those of segments that came early; una tells of the others. What two packets ago
+// said of segments that are still early is repeated: that packet may have been lost, and
+// losses come in runs.
+func (r *receiver) due(out []echo) []echo {
+	if len(r.acks) == 0 {
+		return out
+	}
+	for _, e := range r.before[1] {
+		if after(e.sn, r.next) {
+			out = append(out, e)
+		}
+	}
+	begin := len(out)
+	for i, e := range r.acks {
+		if i == len(r.acks)-1 || !after(r.next, e.sn) {
+			out = append(out, e)
+		}
+	}
+	r.before[0], r.before[1] = r.before[1][:0], r.before[0]
+	for _, e := range out[begin:] {
+		if after(e.sn, r.next) {
+			r.before[0] = append(r.before[0], e)
+		}
+	}
+	r.acks = r.acks[:0]
+	return out
+}
+
+// free gives all buffers back.
+func (r *receiver) free() {
+	for _, b := range r.ring {
+		if b != nil {
+			b.free()
+		}
+	}
+	for _, b := range r.queue {
+		b.free()
+	}
+	*r = receiver{limit: r.limit, next: r.next}
+}

@@ -1,0 +1,123 @@
+package arq
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// text is all that a receiver has for the application.
+func text(r *receiver) string {
+	var b strings.Builder
+	for p := make([]byte, 3); ; {
+		n := r.read(p)
+		if n == 0 {
+			return b.String()
+		}
+		b.Write(p[:n])
+	}
+}
+
+func pushAll(r *receiver, sns ...uint32) (fresh int) {
+	for _, sn := range sns {
+		if r.push(&segment{sn: sn, ts: sn + 1000, data: fmt.Appendf(nil, "<%d>", sn)}, 0) {
+			fresh++
+		}
+	}
+	return fresh
+}
+
+func numbers(echoes []echo) (sns []uint32) {
+	for _, e := range echoes {
+		sns = append(sns, e.sn)
+	}
+	return sns
+}
+
+func TestReceiver(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		first uint32
+		come  []uint32
+		text  string
+		fresh int
+		next  uint32
+		acks  []uint32
+	}{
+		{"in order", 0, []uint32{0, 1, 2}, "<0><1><2>", 3, 3, []uint32{2}},
+		{"reordered", 0, []uint32{2, 0, 1}, "<0><1><2>", 3, 3, []uint32{1}},
+		{"one missing", 0, []uint32{0, 2, 3}, "<0>", 3, 1, []uint32{2, 3}},
+		{"twice", 0, []uint32{0, 0, 1, 0}, "<0><1>", 2, 2, []uint32{0}},
+		{"early twice", 0, []uint32{2, 2}, "", 1, 0, []uint32{2, 2}},
+		{"beyond the window", 0, []uint32{8, 0}, "<0>", 1, 1, []uint32{0}},
+		{"far away", 0, []uint32{1<<31 - 1, 1 << 20, 0}, "<0>", 1, 1, []uint32{0}},
+		{"about the wrap", 0xffffffff, []uint32{0, 0xffffffff, 1}, "<4294967295><0><1>", 3, 2, []uint32{1}},
+		{"from before", 100, []uint32{99, 1, 100}, "<100>", 1, 101, []uint32{100}},
+	} {
+		r := receiver{next: c.first, limit: 8}
+		if fresh := pushAll(&r, c.come...); fresh != c.fresh {
+			t.Errorf("%s: %d are new, want %d", c.name, fresh, c.fresh)
+		}
+		acks := numbers(r.due(nil))
+		if got := text(&r); got != c.text || r.next != c.next || !slices.Equal(acks, c.acks) {
+			t.Errorf("%s: %q, next %d, acks %v, want %q, %d, %v", c.name, got, r.next, acks, c.text, c.next, c.acks)
+		}
+	}
+}
+
+// The window shuts when nobody reads, takes what was told, and is told when it opens.
+func TestReceiverWindow(t *testing.T) {
+	r := receiver{limit: 3}
+	pushAll(&r, 0, 1)
+	if r.window() != 1 || r.tell {
+		t.Errorf("window %d, tell %v", r.window(), r.tell)
+	}
+	pushAll(&r, 2, 3, 4) // the sender may be ahead of what it was told by as much as is early
+	if r.window() != 0 || r.next != 3 {
+		t.Errorf("window %d, next %d", r.window(), r.next)
+	}
+	r.read(make([]byte, 3)) // one is early, and takes the place
+	if r.tell || r.next != 4 || r.window() != 0 {
+		t.Errorf("tell %v, next %d, window %d", r.tell, r.next, r.window())
+	}
+	if got := text(&r); got != "<1><2><3><4>" || r.window() != 3 || !r.tell {
+		t.Errorf("%q, window %d, tell %v", got, r.window(), r.tell)
+	}
+}
+
+// Early segments are acknowledged again in the packet after the next, as long as they are
+// early.
+func TestReceiverRepeatsAcknowledgements(t *testing.T) {
+	r := receiver{limit: 100}
+	for _, c := range []struct {
+		come, acks []uint32
+	}{
+		{[]uint32{0, 5}, []uint32{5}},
+		{[]uint32{6}, []uint32{6}},
+		{[]uint32{7}, []uint32{5, 7}},
+		{nil, nil},
+		{[]uint32{8}, []uint32{6, 8}},
+		{[]uint32{1, 2, 3, 4, 10}, []uint32{10}},
+	} {
+		pushAll(&r, c.come...)
+		if acks := numbers(r.due(nil)); !slices.Equal(acks, c.acks) {
+			t.Errorf("after %v: %v, want %v", c.come, acks, c.acks)
+		}
+	}
+}
+
+func TestReceiverGrows(t *testing.T) {
+	r := receiver{next: 1<<32 - 100, limit: 5000}
+	var all []uint32
+	for i := range uint32(3000) {
+		all = append(all, r.next+i)
+	}
+	for i := len(all) - 1; i >= 0; i -= 7 { // far ones first
+		pushAll(&r, all[i])
+	}
+	pushAll(&r, all...)
+	if want := all[len(all)-1] + 1; r.next != want || r.early != 0 {
+		t.Errorf("next %d, want %d; %d are early", r.next, want, r.early)
+	}
+}

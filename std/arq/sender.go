@@ -1,0 +1,251 @@
+package arq
+
+import "time"
+
+// state is what is known of a segment between una and next.
+type state uint8
+
+const (
+	inFlight  state = iota + 1
+	lost            // waits to be sent again
+	delivered       // the peer has it
+)
+
+// flight is a segment that was sent and that una has not passed.
+type flight struct {
+	buf   *buffer
+	state state
+	sends int           // transmissions
+	tx    uint64        // the last one's number
+	at    time.Duration // when that was
+	ts    uint32        // the clock in it, which no other transmission of the segment has
+	size  int           // bytes on the wire
+	phase phase         // of the model, then
+}
+
+// transmission is an entry of the log of what was sent, in that order.
+type transmission struct {
+	sn uint32
+	at time.Duration
+}
+
+// sender numbers segments, and knows which of them are on their way.
+type sender struct {
+	mss  int    // most bytes of data in a segment
+	una  uint32 // the peer has all before it
+	next uint32 // of a segment that has not been sent
+	edge uint32 // the peer has room for segments before it
+	most int    // segments between una and next
+
+	queue  []*buffer // to be numbered and sent
+	queued int       // bytes in queue
+
+	ring []flight // by sn modulo its length, a power of two
+
+	log            []transmission // by number modulo its length, a power of two
+	first, nextTx  uint64         // what is unresolved is in between
+	newest         uint64         // highest number that arrived
+	newestAt       time.Duration  // when it was sent
+	resend         []uint32       // lost, in the order in which that was noticed
+	outstanding    int            // bytes in flight
+	deliveredBytes int64          // on the wire, ever
+}
+
+func newSender(mss, most int) sender {
+	return sender{mss: mss, most: most, edge: 32, nextTx: 1, first: 1}
+}
+
+// write takes all of p into the queue: full segments, and the rest in one that the next
+// write fills up.
+func (s *sender) write(p []byte) {
+	s.queued += len(p)
+	if n := len(s.queue); n > 0 {
+		p = p[s.queue[n-1].add(p, s.mss):]
+	}
+	for len(p) > 0 {
+		b := newBuffer(nil)
+		p = p[b.add(p, s.mss):]
+		s.queue = append(s.queue, b)
+	}
+}
+
+func (s *sender) flight(sn uint32) *flight { return &s.ring[sn&uint32(len(s.ring)-1)] }
+
+// inRange tells whether a segment was sent and una has not passed it.
+func (s *sender) inRange(sn uint32) bool { return !after(s.una, sn) && after(s.next, sn) }
+
+// mayNumber tells whether one more segment may be sent for the first time.
+func (s *sender) mayNumber() bool {
+	return len(s.queue) > 0 && after(s.edge, s.next) && int(s.next-s.una) < s.most
+}
+
+// shut tells whether the peer's window is what keeps us from sending.
+func (s *sender) shut() bool { return len(s.queue) > 0 && !after(s.edge, s.next) }
+
+// number gives the first of the queue a number.
+func (s *sender) number() (sn uint32, f *flight) {
+	if int(s.next-s.una) >= len(s.ring) { // also when there is none
+		s.growRing()
+	}
+	sn = s.next
+	s.next++
+	f = s.flight(sn)
+	*f = flight{buf: s.queue[0]}
+	s.queued -= len(f.buf.data())
+	s.queue[0] = nil
+	if s.queue = s.queue[1:]; len(s.queue) == 0 {
+		s.queue = nil
+	}
+	return sn, f
+}
+
+func (s *sender) growRing() {
+	ring := make([]flight, max(64, 2*len(s.ring)))
+	for sn := s.una; sn != s.next; sn++ {
+		ring[sn&uint32(len(ring)-1)] = *s.flight(sn)
+	}
+	s.ring = ring
+}
+
+// sent takes note of a transmission.
+func (s *sender) sent(sn uint32, f *flight, now time.Duration, size int) {
+	if s.nextTx-s.first >= uint64(len(s.log)) {
+		s.growLog()
+	}
+	s.log[s.nextTx&uint64(len(s.log)-1)] = transmission{sn, now}
+	f.tx, f.at, f.size, f.state = s.nextTx, now, size, inFlight
+	f.sends++
+	s.nextTx++
+	s.outstanding += size
+}
+
+func (s *sender) growLog() {
+	log := make([]transmission, max(64, 2*len(s.log)))
+	for tx := s.first; tx != s.nextTx; tx++ {
+		log[tx&uint64(len(log)-1)] = s.log[tx&uint64(len(s.log)-1)]
+	}
+	s.log = log
+}
+
+// clock is the ts of a transmission: milliseconds, and later than that of the one before.
+func (f *flight) clock(now time.Duration) uint32 {
+	ts := uint32(now / time.Millisecond)
+	if f.sends > 0 && !after(ts, f.ts) {
+		ts = f.ts + 1
+	}
+	return ts
+}
+
+// arrived takes note that the peer has a segment.
+func (s *sender) arrived(f *flight) {
+	if f.state == inFlight {
+		s.outstanding -= f.size
+	}
+	s.deliveredBytes += int64(f.size)
+	f.state = delivered
+	f.buf.free()
+	f.buf = nil
+}
+
+// resolved takes note that a transmission has arrived.
+func (s *sender) resolved(tx uint64, at time.Duration) {
+	if tx > s.newest {
+		s.newest, s.newestAt = tx, at
+	}
+}
+
+// acknowledge takes an acknowledgement in. at is when the segment was sent that it is
+// for, and known false where that cannot be told. late is by how much newer transmissions
+// have overtaken it.
+func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Duration) {
+	if !s.inRange(e.sn) {
+		return 0, false, 0
+	}
+	f := s.flight(e.sn)
+	if f.state == delivered {
+		return 0, false, 0
+	}
+	switch {
+	case f.ts == e.ts:
+		if f.tx < s.newest {
+			late = s.newestAt - f.at
+		}
+		s.resolved(f.tx, f.at)
+		at, known = f.at, true
+	case f.sends > 1 && after(f.ts, e.ts): // the one before arrived after all
+		sent := f.at - time.Duration(f.ts-e.ts)*time.Millisecond
+		late = s.newestAt - sent
+	}
+	s.arrived(f)
+	return at, known, late
+}
+
+// advance takes in that the peer has all before una.
+func (s *sender) advance(una uint32) {
+	if after(una, s.next) {
+		return // what was not sent cannot have come
+	}
+	for ; after(una, s.una); s.una++ {
+		f := s.flight(s.una)
+		if f.state == delivered {
+			continue
+		}
+		if f.sends == 1 {
+			s.resolved(f.tx, f.at)
+		}
+		s.arrived(f)
+	}
+	if s.una == s.next && len(s.ring) > keepRing {
+		s.ring, s.log, s.first = nil, nil, s.nextTx
+	}
+}
+
+// keepRing is how long a ring may be that an idle conversation keeps.
+const keepRing = 256
+
+// open takes in how far the peer's window reaches. It never takes back what it has told,
+// so an old packet that tells less is only old.
+func (s *sender) open(una uint32, window uint16) {
+	if after(una, s.next) || after(s.una, una) {
+		return
+	}
+	if edge := una + uint32(window); after(edge, s.edge) {
+		s.edge = edge
+	}
+}
+
+// nextLost takes the next segment that is to be sent again.
+func (s *sender) nextLost() (sn uint32, f *flight, ok bool) {
+	for len(s.resend) > 0 {
+		sn = s.resend[0]
+		s.resend = s.resend[1:]
+		if f = s.flight(sn); s.inRange(sn) && f.state == lost {
+			return sn, f, true
+		}
+	}
+	s.resend = nil
+	return 0, nil, false
+}
+
+func (s *sender) hasLost() bool {
+	for len(s.resend) > 0 {
+		if sn := s.resend[0]; s.inRange(sn) && s.flight(sn).state == lost {
+			return true
+		}
+		s.resend = s.resend[1:]
+	}
+	return false
+}
+
+// free gives all buffers back.
+func (s *sender) free() {
+	for _, b := range s.queue {
+		b.free()
+	}
+	for sn := s.una; sn != s.next; sn++ {
+		if b := s.flight(sn).buf; b != nil {
+			b.free()
+		}
+	}
+	*s = newSender(s.mss, s.most)
+}

@@ -1,0 +1,210 @@
+package arq
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"time"
+)
+
+// sim is a network in memory with a clock of its own: what takes seconds on a link takes
+// none here, and goes the same way each time.
+type sim struct {
+	now    time.Duration
+	events events
+	n      uint64
+}
+
+type event struct {
+	at time.Duration
+	n  uint64
+	do func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].n < e[j].n
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	old := *e
+	x := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return x
+}
+
+func (s *sim) after(d time.Duration, do func()) {
+	s.n++
+	heap.Push(&s.events, event{s.now + d, s.n, do})
+}
+
+// run runs until a time.
+func (s *sim) run(until time.Duration) {
+	for len(s.events) > 0 && s.events[0].at <= until {
+		e := heap.Pop(&s.events).(event)
+		s.now = max(s.now, e.at)
+		e.do()
+	}
+	s.now = until
+}
+
+// wire is one direction of a link: a bottleneck with a queue or a policer, then loss and
+// delay.
+type wire struct {
+	delay, jitter time.Duration
+	rate          float64 // bytes per second; 0 is no limit
+	queue         time.Duration
+	police        float64 // bytes that pass at once; 0 is a queue
+	loss          float64
+	burst         float64 // mean length of a loss
+	change        func(now time.Duration) float64
+
+	sim          *sim
+	rnd          *rand.Rand
+	free         time.Duration
+	tokens       float64
+	filled       time.Duration
+	bad          bool
+	bytes        int64
+	drops, lost  int
+	carried      int
+	longestQueue time.Duration
+}
+
+func (w *wire) drop() bool {
+	if w.burst <= 1 {
+		return w.rnd.Float64() < w.loss
+	}
+	leave := 1 / w.burst
+	switch {
+	case w.bad:
+		w.bad = w.rnd.Float64() >= leave
+	default:
+		w.bad = w.rnd.Float64() < leave*w.loss/(1-w.loss)
+	}
+	return w.bad
+}
+
+func (w *wire) send(p []byte, overhead int, deliver func([]byte)) {
+	s := w.sim
+	size := float64(len(p) + overhead)
+	w.bytes += int64(size)
+	at := s.now
+	rate := w.rate
+	if w.change != nil {
+		rate = w.change(s.now)
+	}
+	switch {
+	case rate > 0 && w.police > 0:
+		w.tokens = min(w.police, w.tokens+(s.now-w.filled).Seconds()*rate)
+		w.filled = s.now
+		if w.tokens < size {
+			w.drops++
+			return
+		}
+		w.tokens -= size
+	case rate > 0:
+		w.free = max(w.free, s.now)
+		if w.free-s.now > w.queue {
+			w.drops++
+			return
+		}
+		w.longestQueue = max(w.longestQueue, w.free-s.now)
+		w.free += seconds(size / rate)
+		at = w.free
+	}
+	if w.drop() {
+		w.lost++
+		return
+	}
+	at += w.delay
+	if w.jitter > 0 {
+		at += time.Duration(w.rnd.Int64N(int64(w.jitter)))
+	}
+	w.carried++
+	b := append([]byte(nil), p...)
+	s.after(at-s.now, func() { deliver(b) })
+}
+
+// end is an engine in a simulation, with an application that reads at once.
+type end struct {
+	*Engine
+	sim   *sim
+	out   *wire
+	peer  *end
+	timer uint64 // the pending call
+	bulk  bool   // there is always something to write
+
+	written, read int64 // bytes of the stream
+	onRead        func()
+	cpuPackets    int
+}
+
+const simOverhead = 20 + 28 // cipher aes, UDP and IP
+
+func newEnd(s *sim, out *wire, cfg Config) *end {
+	if cfg.MTU == 0 {
+		cfg = Config{Conv: 1, MTU: 1330, Overhead: simOverhead, Send: 32768, Receive: 32768}
+	}
+	return &end{Engine: New(cfg), sim: s, out: out}
+}
+
+func (e *end) write(n int) {
+	e.Write(make([]byte, n))
+	e.written += int64(n)
+}
+
+// poll does what is due.
+func (e *end) poll() {
+	if e.bulk {
+		if room := e.Room(); room > 0 {
+			e.write(room)
+		}
+	}
+	e.Output(e.sim.now, func(p []byte) {
+		e.cpuPackets++
+		e.out.send(p, simOverhead, e.peer.input)
+	})
+	if e.bulk && e.Room() > 0 {
+		e.write(e.Room())
+	}
+	e.timer++
+	this := e.timer
+	if at, ok := e.Next(); ok {
+		e.sim.after(max(at-e.sim.now, 50*time.Microsecond), func() {
+			if e.timer == this {
+				e.poll()
+			}
+		})
+	}
+}
+
+func (e *end) input(p []byte) {
+	if err := e.Input(e.sim.now, p); err != nil {
+		panic(err)
+	}
+	var buf [64 << 10]byte
+	for {
+		n := e.Read(buf[:])
+		if n == 0 {
+			break
+		}
+		e.read += int64(n)
+	}
+	if e.onRead != nil {
+		e.onRead()
+	}
+	e.poll()
+}
+
+// pair is two ends on a link.
+func pair(s *sim, down, up wire, seed uint64) (client, server *end) {
+	d, u := down, up
+	d.sim, u.sim = s, s
+	d.rnd, u.rnd = rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
+	client, server = newEnd(s, &u, Config{}), newEnd(s, &d, Config{})
+	client.peer, server.peer = server, client
+	return client, server
+}

@@ -1,0 +1,60 @@
+package arq
+
+import "encoding/binary"
+
+// The commands of KCP's segments.
+const (
+	cmdPush = 81 // data
+	cmdAck  = 82 // acknowledges the segment of its sn, sent at its ts
+	cmdAsk  = 83 // asks for the window
+	cmdTell = 84 // tells the window, as every segment does
+)
+
+// headerBytes is the length of a segment's header.
+const headerBytes = 24
+
+// segment is one KCP segment. Several travel in a packet.
+type segment struct {
+	conv uint32
+	cmd  byte
+	frg  byte   // fragments that follow, in message mode; 0 in stream mode
+	wnd  uint16 // segments that the sender has room for
+	ts   uint32 // milliseconds of the sender's clock; in an ack, of the segment that it is for
+	sn   uint32
+	una  uint32 // the sender has all segments before it
+	data []byte
+}
+
+// appendTo appends the segment to a packet.
+func (s *segment) appendTo(b []byte) []byte {
+	b = binary.LittleEndian.AppendUint32(b, s.conv)
+	b = append(b, s.cmd, s.frg)
+	b = binary.LittleEndian.AppendUint16(b, s.wnd)
+	b = binary.LittleEndian.AppendUint32(b, s.ts)
+	b = binary.LittleEndian.AppendUint32(b, s.sn)
+	b = binary.LittleEndian.AppendUint32(b, s.una)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.data)))
+	return append(b, s.data...)
+}
+
+// parse takes the first segment off a packet. ok is false where none is left, or what is
+// there is no segment.
+func parse(b []byte) (s segment, rest []byte, ok bool) {
+	if len(b) < headerBytes {
+		return s, nil, false
+	}
+	size := binary.LittleEndian.Uint32(b[20:])
+	s = segment{
+		conv: binary.LittleEndian.Uint32(b), cmd: b[4], frg: b[5],
+		wnd: binary.LittleEndian.Uint16(b[6:]), ts: binary.LittleEndian.Uint32(b[8:]),
+		sn: binary.LittleEndian.Uint32(b[12:]), una: binary.LittleEndian.Uint32(b[16:]),
+	}
+	if s.cmd < cmdPush || s.cmd > cmdTell || uint64(size) > uint64(len(b)-headerBytes) {
+		return s, nil, false
+	}
+	s.data = b[headerBytes:][:size]
+	return s, b[headerBytes+size:], true
+}
+
+// after compares sequence numbers, and clocks of milliseconds, which wrap.
+func after(a, b uint32) bool { return int32(a-b) > 0 }
