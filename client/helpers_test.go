@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
-
 	"kcptun/std"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
@@ -52,21 +50,21 @@ func newEchoServer(t *testing.T) *echoServer {
 	if e.link, err = link.Listen(context.Background(), opt, "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	lis, err := kcp.ServeConn(nil, 0, 0, e.link)
+	sessions := std.NewSessions(&c)
+	lis, err := sessions.Listen(e.link, e.link)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.addr = e.link.LocalAddr().String()
 	ctx, cancel := context.WithCancel(context.Background())
-	sessions := std.NewSessions(&c)
 	e.wg.Go(func() {
 		for errs := 0; errs < 50; { // with a session and an error at hand it picks either
-			k, err := lis.AcceptKCP()
+			c, err := lis.Accept()
 			if err != nil {
 				errs++
 				continue
 			}
-			e.wg.Go(func() { e.serve(ctx, sessions, k) })
+			e.wg.Go(func() { e.serve(ctx, sessions, c) })
 		}
 	})
 	t.Cleanup(func() {
@@ -78,8 +76,8 @@ func newEchoServer(t *testing.T) *echoServer {
 	return e
 }
 
-func (e *echoServer) serve(ctx context.Context, sessions *std.Sessions, k *kcp.UDPSession) {
-	s, err := sessions.Server(ctx, k, e.link, func(string, any, any) {})
+func (e *echoServer) serve(ctx context.Context, sessions *std.Sessions, c *std.Conversation) {
+	s, err := sessions.Server(ctx, c, func(string, any, any) {})
 	if err != nil {
 		return
 	}

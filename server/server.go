@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
-
 	"kcptun/std"
 	"kcptun/std/link"
 	"kcptun/std/notice"
@@ -44,13 +42,13 @@ func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	failed := make(chan error, len(links)*each)
 	for _, l := range links {
 		for _, lane := range l.Lanes(each) {
-			lis, err := kcp.ServeConn(nil, 0, 0, lane)
+			lis, err := s.sessions.Listen(l, lane)
 			if err != nil {
 				return err
 			}
 			defer lis.Close()
 			context.AfterFunc(ctx, func() { lis.Close() })
-			s.wg.Go(func() { failed <- s.accept(ctx, life, lis, l) })
+			s.wg.Go(func() { failed <- s.accept(ctx, life, lis) })
 		}
 	}
 	var err error
@@ -82,29 +80,29 @@ func lanes(cores, ports int) int { return max(1, min(cores/2/ports, maxLanes)) }
 
 // accept serves the sessions of a link, or of one lane, until its listener ends.
 // Its error says why it did; nil where ctx has ended.
-func (s *server) accept(ctx, life context.Context, lis *kcp.Listener, l *link.Conn) error {
+func (s *server) accept(ctx, life context.Context, lis std.Listener) error {
 	for {
-		k, err := lis.AcceptKCP()
+		c, err := lis.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
-				k.Close()
+				c.Drop()
 			}
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		s.wg.Go(func() { s.session(ctx, life, k, l) })
+		s.wg.Go(func() { s.session(ctx, life, c) })
 	}
 }
 
 // session serves one session until it ends, or life does.
-func (s *server) session(ctx, life context.Context, k *kcp.UDPSession, l *link.Conn) {
-	log := s.env.Log.With("from", addressOf(k), "conv", k.GetConv())
+func (s *server) session(ctx, life context.Context, c *std.Conversation) {
+	log := s.env.Log.With("from", c.Addr().String(), "conv", c.Conv())
 	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
 	defer cancel()
 	var notes []func()
-	sess, err := s.sessions.Server(hearing, k, l, func(setting string, ours, theirs any) {
+	sess, err := s.sessions.Server(hearing, c, func(setting string, ours, theirs any) {
 		notes = append(notes, func() {
 			log.Warn("client differs in "+setting+", speaking as it does", "ours", ours, "theirs", theirs)
 		})
@@ -131,15 +129,6 @@ func (s *server) session(ctx, life context.Context, k *kcp.UDPSession, l *link.C
 	} else {
 		s.refuse(log, sess.Err())
 	}
-}
-
-// addressOf is the address of a session's client; its RemoteAddr names the conversation,
-// too.
-func addressOf(k *kcp.UDPSession) string {
-	if p, ok := k.RemoteAddr().(*link.Peer); ok {
-		return p.Addr().String()
-	}
-	return k.RemoteAddr().String()
 }
 
 // refuse logs that no session came of a conversation.

@@ -64,8 +64,24 @@ func TestModes(t *testing.T) {
 			t.Errorf("%s: %v, want %v; %v", name, got, want, err)
 		}
 	}
-	if got := strings.Join(ModeNames(), " "); got != "fast3 fast2 fast normal manual" {
+	if got := strings.Join(ModeNames(), " "); got != "auto fast3 fast2 fast normal manual" {
 		t.Error(got)
+	}
+}
+
+// Mode auto takes the place of what has its default, and of nothing else.
+func TestModeAuto(t *testing.T) {
+	for _, r := range []Role{Client, Server} {
+		c, err := checked(r, func(c *Config) { c.Mode = modeAuto })
+		if err != nil || c.DataShard != 0 || c.ParityShard != 0 || c.SndWnd != maxAutoWindow || c.RcvWnd != maxAutoWindow || c.SmuxBuf != autoSmuxBuf || c.StreamBuf != autoSmuxBuf/2 {
+			t.Errorf("%v: %+v, %v", r, c, err)
+		}
+		c, err = checked(r, func(c *Config) {
+			c.Mode, c.DataShard, c.ParityShard, c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = modeAuto, 20, 2, 300, 400, 5<<20, 1<<20
+		})
+		if err != nil || c.DataShard != 20 || c.ParityShard != 2 || c.SndWnd != 300 || c.RcvWnd != 400 || c.SmuxBuf != 5<<20 || c.StreamBuf != 1<<20 {
+			t.Errorf("%v: %+v, %v", r, c, err)
+		}
 	}
 }
 

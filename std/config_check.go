@@ -45,6 +45,7 @@ func (c *Config) Check(r Role) error {
 	c.checkAddresses(r, fail)
 	c.checkCombinations(r, fail)
 	c.applyMode()
+	c.applyAuto(r)
 	return errors.Join(errs...)
 }
 

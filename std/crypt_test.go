@@ -271,7 +271,7 @@ func TestStockSessionOverOurLink(t *testing.T) {
 			}
 			defer far.Close()
 			defer closeListener(l, lis)
-			NewSessions(c).tune(far, l)
+			NewSessions(c).newClassic(far, l, l.Peer())
 			if _, err := far.Write(down); err != nil {
 				t.Fatal(err)
 			}

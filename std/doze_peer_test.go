@@ -115,7 +115,7 @@ func TestDozerOwesAnswers(t *testing.T) {
 		{"the acknowledgement of repeated data", func() { p.send(barePush, 5, 0, 1, nop) }, bareAck},
 	} {
 		for range 3 {
-			testkit.Eventually(t, "the session falls asleep", s.doze.isAsleep)
+			testkit.Eventually(t, "the session falls asleep", classicOf(s).doze.isAsleep)
 			for len(p.came) > 0 {
 				<-p.came
 			}
@@ -148,10 +148,10 @@ func TestShutWindowOpensWhileAsleep(t *testing.T) {
 	const paused = 64 << 10 // unread, and the client's receiver pauses
 	for range 4 {
 		testkit.Eventually(t, "the window is shut", func() bool {
-			return u.client.doze.isAsleep() && u.server.peer.InFlight() == 0 && u.server.peer.Busy()
+			return classicOf(u.client).doze.isAsleep() && u.server.peer.InFlight() == 0 && u.server.peer.Busy()
 		})
 		way.Cut.Store(true) // or the server's question would wake the client
-		testkit.Eventually(t, "the client is asleep", u.client.doze.isAsleep)
+		testkit.Eventually(t, "the client is asleep", classicOf(u.client).doze.isAsleep)
 		before, begun := peer.Activity(), time.Now()
 		if _, err := io.CopyN(io.Discard, u.near, paused); err != nil {
 			t.Fatal(err)

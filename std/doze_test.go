@@ -32,7 +32,7 @@ func newDozing(t *testing.T) (*tunnel, *testkit.Cable) {
 func (u *tunnel) doze(t *testing.T) {
 	t.Helper()
 	for _, s := range []*Session{u.client, u.server} {
-		testkit.Eventually(t, "a session falls asleep", s.doze.isAsleep)
+		testkit.Eventually(t, "a session falls asleep", classicOf(s).doze.isAsleep)
 	}
 }
 
@@ -155,7 +155,7 @@ func TestDozeStates(t *testing.T) {
 func TestDozerCloses(t *testing.T) {
 	for _, state := range []dozeState{awake, asleep, woken} {
 		u, _ := newDozing(t)
-		d := u.client.doze
+		d := classicOf(u.client).doze
 		d.mu.Lock()
 		d.state = state
 		d.timer.Reset(time.Hour)
@@ -178,7 +178,7 @@ func TestRestsUnlessPacketsComeOften(t *testing.T) {
 		rests bool
 	}{{10 * time.Second, true}, {briefSleep, true}, {-time.Hour, false}} {
 		u, _ := newDozing(t)
-		d := u.client.doze
+		d := classicOf(u.client).doze
 		d.mu.Lock()
 		d.sleptAt = clock.Now() - c.slept
 		d.mu.Unlock()
@@ -204,7 +204,7 @@ func TestTimeoutAfterDozing(t *testing.T) {
 		pass(t, u.far, u.near)
 		u.doze(t)
 		for _, s := range []*Session{u.client, u.server} {
-			if rto := time.Duration(s.kcp.GetRTO()) * time.Millisecond; rto >= slowInterval {
+			if rto := time.Duration(classicOf(s).GetRTO()) * time.Millisecond; rto >= slowInterval {
 				t.Errorf("the retransmission timeout is %v", rto)
 			}
 		}

@@ -235,7 +235,7 @@ func TestFlagErrors(t *testing.T) {
 		{Client, "-c no-such-file.json", "-c: open no-such-file.json"},
 		{Client, "-c=", "-c: open : "},
 		{Client, "--crypt aes-512", `--crypt (JSON "crypt"): "aes-512" is unknown, valid are aes, aes-128, aes-128-gcm, aes-192, salsa20, blowfish, twofish, cast5, 3des, tea, xtea, xor, sm4, none, null`},
-		{Client, "--mode turbo", `--mode (JSON "mode"): "turbo" is unknown, valid are fast3, fast2, fast, normal, manual`},
+		{Client, "--mode turbo", `--mode (JSON "mode"): "turbo" is unknown, valid are auto, fast3, fast2, fast, normal, manual`},
 	} {
 		_, err := parse(tt.role, strings.Fields(tt.args)...)
 		if err == nil {

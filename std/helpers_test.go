@@ -143,7 +143,8 @@ func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Add
 	if err != nil {
 		t.Fatal(err)
 	}
-	lis, err := kcp.ServeConn(nil, 0, 0, u.serverLink)
+	server := NewSessions(sc)
+	lis, err := server.Listen(u.serverLink, u.serverLink)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,9 +158,9 @@ func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Add
 	}
 	accepted := make(chan error, 1)
 	go func() {
-		k, err := lis.AcceptKCP()
+		c, err := lis.Accept()
 		if err == nil {
-			u.server, err = NewSessions(sc).Server(ctx, k, u.serverLink, func(setting string, _, _ any) {
+			u.server, err = server.Server(ctx, c, func(setting string, _, _ any) {
 				u.notes = append(u.notes, setting)
 			})
 		}
@@ -175,7 +176,7 @@ func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Add
 		t.Fatal(err)
 	}
 	u.closed = sync.OnceFunc(func() {
-		closeListener(u.serverLink, lis)
+		closeSessions(u.serverLink, lis)
 		u.client.Close(errTestEnds)
 		u.server.Close(errTestEnds)
 	})
@@ -199,3 +200,16 @@ func closeListener(l *link.Conn, lis *kcp.Listener) {
 }
 
 var errTestEnds = errors.New("test ends")
+
+// closeSessions is closeListener for what accepts sessions.
+func closeSessions(l *link.Conn, lis Listener) {
+	if c, ok := lis.(*classicListener); ok {
+		closeListener(l, c.Listener)
+		return
+	}
+	lis.Close()
+	l.Close()
+}
+
+// classicOf is the engine of a session in a classic mode.
+func classicOf(s *Session) *classic { return s.engine.(*classic) }

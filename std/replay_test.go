@@ -70,7 +70,7 @@ func TestReplayedAcknowledgement(t *testing.T) {
 		acknowledge()
 	}
 	testkit.Eventually(t, "all is acknowledged", func() bool { return l.Peer().InFlight() == 0 })
-	before, activity := s.kcp.GetRTO(), l.Peer().Activity()
+	before, activity := classicOf(s).GetRTO(), l.Peer().Activity()
 	for range 3 {
 		_, _ = peer.WriteToUDP(recorded, from)
 	}
@@ -80,7 +80,7 @@ func TestReplayedAcknowledgement(t *testing.T) {
 	}
 	acknowledge()
 	testkit.Eventually(t, "all is acknowledged", func() bool { return l.Peer().InFlight() == 0 })
-	if after := s.kcp.GetRTO(); after > 10*before+1000 {
+	if after := classicOf(s).GetRTO(); after > 10*before+1000 {
 		t.Errorf("the timeout was %d ms, after three acknowledgements of 5 s ago it is %d ms", before, after)
 	}
 }

@@ -19,21 +19,15 @@ import (
 // ErrRetired is returned by Open of a session that takes no new streams.
 var ErrRetired = errors.New("session takes no new streams")
 
-// errOver is why a session of kcp-go is refused that is the second of its conversation.
-var errOver = errors.New("its conversation is over")
-
 // Session is KCP, snappy and smux in one value with one owner, who closes it.
 type Session struct {
-	kcp  *kcp.UDPSession
-	mux  *mux.Session
-	doze *dozer
-	link *link.Conn
-	peer *link.Peer
-	own  bool                                        // the link is this session's alone
-	smux int                                         // version
-	wrap func(io.ReadWriteCloser) io.ReadWriteCloser // QPP, or nil
-
-	interval time.Duration // of kcp-go's clock
+	engine engine
+	mux    *mux.Session
+	link   *link.Conn
+	peer   *link.Peer
+	own    bool                                        // the link is this session's alone
+	smux   int                                         // version
+	wrap   func(io.ReadWriteCloser) io.ReadWriteCloser // QPP, or nil
 
 	mu       sync.Mutex
 	open     int // streams, with those that are being opened
@@ -63,34 +57,29 @@ func NewSessions(cfg *Config) *Sessions {
 
 // Client starts a session over a link that it owns from now on.
 func (f *Sessions) Client(l *link.Conn, conv uint32) (*Session, error) {
-	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, l)
+	e, err := f.newEngine(l, conv)
 	if err != nil {
 		return nil, err
 	}
-	return f.start(k, l, l.Peer(), true, dialect{compressed: !f.cfg.NoComp, version: f.cfg.SmuxVer}, k), nil
+	d := dialect{compressed: !f.cfg.NoComp, version: f.cfg.SmuxVer}
+	var conn net.Conn = e
+	if d.compressed {
+		conn = NewCompStream(e)
+	}
+	return f.start(e, l, l.Peer(), true, d, conn), nil
 }
 
-// Server starts a session that kcp-go has accepted from a link. It first waits
-// for the client's first bytes, to speak as the client does, until ctx ends;
-// note is called with each setting in which the client differs from us.
-func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, note func(setting string, ours, theirs any)) (*Session, error) {
-	peer, ok := k.RemoteAddr().(*link.Peer)
-	if !ok {
-		return nil, fmt.Errorf("session from %v is not of this link", k.RemoteAddr())
-	}
-	if !l.Hold(peer, func() { k.Close() }) {
-		k.Close()
-		return nil, errOver
-	}
-	f.tune(k, l)
-	stop := context.AfterFunc(ctx, func() { k.Close() })
-	theirs, conn, err := listenFor(k)
+// Server starts a session of a conversation that a client has begun. It first waits for
+// the client's first bytes, to speak as the client does, until ctx ends; note is called
+// with each setting in which the client differs from us.
+func (f *Sessions) Server(ctx context.Context, c *Conversation, note func(setting string, ours, theirs any)) (*Session, error) {
+	stop := context.AfterFunc(ctx, func() { c.engine.Close() })
+	theirs, conn, err := listenFor(c.engine)
 	if !stop() {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		l.Forget(peer)
-		k.Close()
+		c.Drop()
 		return nil, ofKCP(err)
 	}
 	if theirs.compressed == f.cfg.NoComp {
@@ -99,8 +88,8 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	if theirs.version != f.cfg.SmuxVer {
 		note("smuxver", f.cfg.SmuxVer, theirs.version)
 	}
-	s := f.start(k, l, peer, false, theirs, conn)
-	// Until tune, kcp-go had a window of 32 packets. A client that filled it was
+	s := f.start(c.engine, c.link, c.peer, false, theirs, conn)
+	// Until it was tuned, kcp-go had a window of 32 packets. A client that filled it was
 	// told so, and would wait for its probe to learn of the larger one.
 	if err := s.mux.Nop(); err != nil {
 		s.Close(err)
@@ -109,40 +98,21 @@ func (f *Sessions) Server(ctx context.Context, k *kcp.UDPSession, l *link.Conn, 
 	return s, nil
 }
 
-// tune gives a KCP session its parameters.
-func (f *Sessions) tune(k *kcp.UDPSession, l *link.Conn) {
-	c := f.cfg
-	//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
-	k.SetStreamMode(true)
-	k.SetWriteDelay(false)
-	k.SetNoDelay(c.NoDelay, c.Interval, c.Resend, c.NoCongestion)
-	k.SetWindowSize(c.SndWnd, c.RcvWnd)
-	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of what the link adds
-	k.SetACKNoDelay(c.AckNodelay)
-}
-
 // segment is the number of stream bytes in a full KCP segment.
 func (f *Sessions) segment(l *link.Conn) int {
 	return f.cfg.MTU - l.Overhead() - kcp.IKCP_OVERHEAD
 }
 
-func (f *Sessions) start(k *kcp.UDPSession, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
+func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
 	s := &Session{
-		kcp: k, link: l, peer: peer, own: own, smux: sp.version, wrap: f.wrap,
-		interval: time.Duration(f.cfg.Interval) * time.Millisecond,
-		idle:     make(chan struct{}), retiring: make(chan struct{}), done: make(chan struct{}),
-	}
-	if own {
-		f.tune(k, l)
-		if sp.compressed {
-			conn = NewCompStream(k)
-		}
+		engine: e, link: l, peer: peer, own: own, smux: sp.version, wrap: f.wrap,
+		idle: make(chan struct{}), retiring: make(chan struct{}), done: make(chan struct{}),
 	}
 	mc := f.cfg.muxConfig()
-	mc.Client, mc.Version, mc.Segment = own, sp.version, f.segment(l)
+	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	s.mux = mux.New(conn, mc)
-	s.doze = newDozer(k, peer, f.cfg)
+	e.begin()
 	return s
 }
 
@@ -237,8 +207,7 @@ func (s *Session) NumStreams() int {
 
 // Drain waits until the peer has acknowledged all that was sent, or ctx ends.
 func (s *Session) Drain(ctx context.Context) error {
-	// Three intervals: within one, kcp-go moves what the window let wait.
-	return s.peer.Drain(ctx, 3*s.interval)
+	return s.engine.drain(ctx)
 }
 
 // Close closes the session and all its streams. The first reason given is kept.
@@ -249,9 +218,8 @@ func (s *Session) Close(reason error) {
 		s.err = reason
 		s.mu.Unlock()
 		close(s.done)
-		s.doze.close()
 		s.link.Forget(s.peer) // first: kcp-go would make a session of what comes after its end
-		s.mux.Close(reason)   // and KCP, through the layers between
+		s.mux.Close(reason)   // and the engine, through the layers between
 		if s.own {
 			s.link.Close()
 		}
@@ -278,7 +246,7 @@ func (s *Session) Confirmed() <-chan struct{} { return s.peer.Confirmed() }
 func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
 
 // Conv is the KCP conversation id.
-func (s *Session) Conv() uint32 { return s.kcp.GetConv() }
+func (s *Session) Conv() uint32 { return s.engine.Conv() }
 
 // explain puts an error of a dead session into words that help.
 func (s *Session) explain(err error) error {

@@ -24,7 +24,7 @@ func TestPausedSessionEnds(t *testing.T) {
 	if silent := u.server.peer.Lifeless(); silent > 20*time.Second {
 		t.Errorf("no sign of life of a living client for %v", silent)
 	}
-	u.server.kcp.Close()
+	u.server.engine.Close()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := u.server.Accept()

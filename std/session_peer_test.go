@@ -61,7 +61,8 @@ func rawServer(t *testing.T, ctx context.Context, words string) error {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	lis, err := kcp.ServeConn(nil, 0, 0, l)
+	sessions := NewSessions(c)
+	lis, err := sessions.Listen(l, l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,19 +82,19 @@ func rawServer(t *testing.T, ctx context.Context, words string) error {
 	if _, err := near.Write([]byte(words)); err != nil {
 		t.Fatal(err)
 	}
-	k, err := lis.AcceptKCP()
+	begun, err := lis.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSessions(c).Server(ctx, k, l, func(string, any, any) { t.Error("noted") })
+	s, err := sessions.Server(ctx, begun, func(string, any, any) { t.Error("noted") })
 	if s != nil {
 		t.Error("a session came of it")
 		s.Close(errTestEnds)
 	}
-	if _, err2 := k.Write([]byte("x")); err2 == nil {
+	if _, err2 := begun.engine.Write([]byte("x")); err2 == nil {
 		t.Error("the KCP session is still open")
 	}
-	closeListener(l, lis)
+	closeSessions(l, lis)
 	return err
 }
 

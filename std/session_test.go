@@ -133,7 +133,7 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 			"link closed":      func(u *tunnel) error { u.clientLink.Close(); return nil },
 			"streams closed":   func(u *tunnel) error { u.client.mux.Close(why); return why },
 			"stream closed":    func(u *tunnel) error { u.near.Close(); return nil },
-			"protocol error":   func(u *tunnel) error { _, _ = u.server.kcp.Write([]byte("not snappy at all")); return nil },
+			"protocol error":   func(u *tunnel) error { _, _ = u.server.engine.Write([]byte("not snappy at all")); return nil },
 			"closed after all": func(u *tunnel) error { _, _ = u.near.Read(make([]byte, 5)); u.client.Close(why); return why },
 		}
 		for end, how := range overEnds {

@@ -37,7 +37,7 @@ func settings(c *Config) []setting {
 		{roles: Server, name: "target", short: "t", key: "target", value: &c.Target, usage: "where streams are connected to: host:port, or the path of a unix socket"},
 		{roles: both, name: "key", key: "key", value: &c.Key, env: KeyEnv, usage: "pre-shared key, the same at both ends; better given by the environment or JSON than where ps shows it"},
 		{roles: both, name: "crypt", key: "crypt", value: &c.Crypt, choices: CipherNames(), aliases: cipherAliases(), usage: "packet cipher, the same at both ends"},
-		{roles: both, name: "mode", key: "mode", value: &c.Mode, choices: ModeNames(), usage: "how eagerly to send again: from fast3, the most eager, to normal; manual takes --nodelay, --interval, --resend, --nc"},
+		{roles: both, name: "mode", key: "mode", value: &c.Mode, choices: ModeNames(), usage: "auto finds the rate of the link by itself, whatever the peer; the others are KCP's: from fast3, which sends again most eagerly, to normal; manual takes --nodelay, --interval, --resend, --nc"},
 		{roles: both, name: "QPP", key: "qpp", value: &c.QPP, usage: "encrypt streams with a quantum permutation pad on top, the same at both ends"},
 		{roles: both, name: "QPPCount", key: "qpp-count", value: &c.QPPCount, min: 1, max: 65535, unused: unless(c.QPP, "QPP is off"), usage: "number of pads for QPP, the same at both ends; a prime is best"},
 		{roles: Client, name: "conn", key: "conn", value: &c.Conn, min: positive, max: 65535, usage: "number of sessions, used in turn"},

@@ -43,6 +43,22 @@ func (c *Conn) Lanes(n int) []net.PacketConn {
 	return conns
 }
 
+// Serve reads from the link, or from a lane of it, in a goroutine of its own, and hands
+// each packet to take, which must not keep it, until the link is closed. It takes the
+// place of kcp-go's reading.
+func (c *Conn) Serve(lane net.PacketConn, take func(from *Peer, packet []byte)) {
+	c.handing.Go(func() {
+		var packet [MaxDatagram]byte
+		for {
+			n, from, err := lane.ReadFrom(packet[:])
+			if err != nil {
+				return
+			}
+			take(from.(*Peer), packet[:n])
+		}
+	})
+}
+
 // laneOf is the lane of an address. A client whose address changes while its
 // session stays will have to be looked up here, in the table of peers: its
 // session lives in the lane where it began.

@@ -58,6 +58,8 @@ type Peer struct {
 
 	outgoing outgoing
 	incoming incoming
+
+	owner any // see Owner
 }
 
 // Network is "udp", also for the imitation of TCP: kcp-go does not look.
@@ -69,6 +71,15 @@ func (p *Peer) String() string { return p.text }
 
 // Addr is the address of the peer.
 func (p *Peer) Addr() net.Addr { return net.UDPAddrFromAddrPort(p.addr) }
+
+// Conv is the number of the conversation, once it has begun.
+func (p *Peer) Conv() uint32 { return p.conv.Load() }
+
+// Owner is what SetOwner has set, for whoever reads the packets of the peer.
+func (p *Peer) Owner() any { return p.owner }
+
+// SetOwner keeps something with the peer. It is for the goroutine that reads.
+func (p *Peer) SetOwner(o any) { p.owner = o }
 
 // Confirmed is closed when the peer has acknowledged something that this conversation
 // sent, so that it is where it says; nil at a dialled link.

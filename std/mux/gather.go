@@ -47,8 +47,9 @@ var gatherBuffers = sync.Pool{New: func() any { return new(gatherBuffer) }}
 // that follow, and to failed.
 type gatherer struct {
 	conn    BuffersWriter
-	segment int    // bytes: under load only multiples are written, so that segments are full
-	before  func() // is called before each write
+	segment int        // bytes: under load only multiples are written, so that segments are full
+	backlog func() int // see Config
+	before  func()     // is called before each write
 	failed  func(error)
 
 	mu      sync.Mutex
@@ -76,9 +77,9 @@ type BuffersWriter interface {
 
 // newGatherer starts a gatherer; failed is called once when it ends, with the reason
 // and without a lock held.
-func newGatherer(conn net.Conn, segment int, before func(), failed func(error)) *gatherer {
+func newGatherer(conn net.Conn, cfg *Config, failed func(error)) *gatherer {
 	g := &gatherer{
-		conn: AsBuffersWriter(conn), segment: segment, before: before, failed: failed,
+		conn: AsBuffersWriter(conn), segment: cfg.Segment, backlog: cfg.Backlog, before: cfg.Before, failed: failed,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	g.last.Store(int64(clock.Now()))
@@ -228,10 +229,23 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 }
 
+// most is how many bytes may wait: where the connection is slow and says so, fewer than
+// its buffer holds, for all that follows waits for them.
+func (g *gatherer) most() int {
+	if g.backlog == nil {
+		return gatherBytes
+	}
+	n := g.backlog()
+	if n <= 0 {
+		return gatherBytes
+	}
+	return min(max(n, gentleFrame), gatherBytes)
+}
+
 // limit is how many bytes may wait for size more to be still taken in. Small writes
 // go ahead of those that wait, into room of their own.
 func (g *gatherer) limit(size int) int {
-	limit := gatherBytes
+	limit := g.most()
 	if g.begun < gentleBytes {
 		limit = gentleFrame
 	}
@@ -257,7 +271,7 @@ func (g *gatherer) shares() (frame, write int) {
 	case g.waiting > 0:
 		return math.MaxUint16, fairShare
 	}
-	return math.MaxUint16, maxData
+	return math.MaxUint16, min(maxData, g.most())
 }
 
 // run writes what waits, whenever it is roused, until the connection fails or close
@@ -271,7 +285,7 @@ func (g *gatherer) run() {
 		g.mu.Lock()
 		if g.err == nil && !g.busy && len(g.pending) > 0 {
 			leave := 0
-			if g.loaded = len(g.pending) >= gatherBytes; g.loaded { // more is sure to come
+			if g.loaded = len(g.pending) >= g.most(); g.loaded { // more is sure to come
 				leave = len(g.pending) % g.segment
 			}
 			g.writeNow(nil, leave) // rouses where something is left

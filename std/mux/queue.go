@@ -8,7 +8,7 @@ import (
 
 // calledLimit is how many bytes may wait for one to go on that was called: what small
 // writes have put before it is not to cost it its turn.
-const calledLimit = gatherBytes * 3 / 2
+func (g *gatherer) calledLimit() int { return g.most() * 3 / 2 }
 
 // waiter is a stream as the gatherer knows it. The gatherer's lock guards it.
 type waiter struct {
@@ -21,7 +21,7 @@ type waiter struct {
 func (g *gatherer) await(size int, by *waiter) error {
 	limit, queue := g.limit(size), size > smallWrite && g.waiting > 0
 	if by.turn {
-		limit, queue = calledLimit, false
+		limit, queue = g.calledLimit(), false
 	}
 	for ; g.err == nil && !by.ended && (queue || len(g.pending) >= limit); queue = false {
 		g.loaded = true
@@ -31,7 +31,7 @@ func (g *gatherer) await(size int, by *waiter) error {
 		g.waiting++
 		by.called.Wait()
 		g.waiting--
-		limit = calledLimit
+		limit = g.calledLimit()
 	}
 	by.turn = false
 	if g.err == nil && by.ended {

@@ -49,6 +49,7 @@ type Config struct {
 	Patience  time.Duration // of a peer that gives no sign of life, after which the session ends
 
 	Silence  func() time.Duration // since the peer's last sign of life other than a frame
+	Backlog  func() int           // bytes that may wait to be written, which may change; nil or 0: 64 KiB
 	Before   func()               // called before each write to the connection
 	Resumed  func()               // called when reading the connection goes on after a pause; it must not call the session
 	Released func()               // called when a stream was closed
@@ -92,7 +93,7 @@ func New(conn net.Conn, cfg Config) *Session {
 	}
 	s.resume.L = &s.mu
 	s.size, s.most, s.swept = int64(cfg.ReceiveBuffer), int64(cfg.StreamBuffer), clock.Now()
-	s.out = newGatherer(conn, cfg.Segment, cfg.Before, s.end)
+	s.out = newGatherer(conn, &cfg, s.end)
 	s.heard.Store(int64(clock.Now()))
 	s.mu.Lock()
 	s.timer = time.AfterFunc(s.until(s.keepAlive()), s.tick)

@@ -1,0 +1,126 @@
+package std
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/arq"
+	"kcptun/std/link"
+)
+
+// datagramHeaders are the bytes of UDP and IP before each datagram. A link's rate
+// includes them.
+const datagramHeaders = 8 + 20
+
+// maxAutoWindow is the most segments that are in flight, or wait for the application:
+// 45 MB. Windows on the wire have 16 bits.
+const maxAutoWindow = 1 << 15
+
+// auto is the engine of mode auto.
+type auto struct {
+	*arq.Conn
+	once   sync.Once
+	closed error
+}
+
+func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
+	c := f.cfg
+	mtu := c.MTU - l.Overhead()
+	cfg := arq.Config{
+		Conv: conv, MTU: mtu, Send: min(c.SndWnd, maxAutoWindow), Receive: min(c.RcvWnd, maxAutoWindow),
+		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Count: countSegments,
+	}
+	if c.DataShard > 0 { // each packet pays for its part of the parity
+		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
+	}
+	kind := &kcp.DefaultSnmp.PassiveOpens
+	if l.Peer() != nil {
+		kind = &kcp.DefaultSnmp.ActiveOpens
+	}
+	countOpened(kind)
+	return &auto{Conn: arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte) {
+		n, err := l.WriteTo(packet, peer)
+		if err == nil { // else the link is closed
+			atomic.AddUint64(&kcp.DefaultSnmp.OutPkts, 1)
+			atomic.AddUint64(&kcp.DefaultSnmp.OutBytes, uint64(n))
+		}
+	})}
+}
+
+// take takes a packet of the peer in. One that is none of the conversation has been
+// refused by the link already, or is malformed: it is lost.
+func (a *auto) take(packet []byte) {
+	atomic.AddUint64(&kcp.DefaultSnmp.InPkts, 1)
+	atomic.AddUint64(&kcp.DefaultSnmp.InBytes, uint64(len(packet)))
+	if a.Deliver(packet) != nil {
+		atomic.AddUint64(&kcp.DefaultSnmp.InErrs, 1)
+	}
+}
+
+func (a *auto) Read(p []byte) (int, error) {
+	n, err := a.Conn.Read(p)
+	atomic.AddUint64(&kcp.DefaultSnmp.BytesReceived, uint64(n))
+	return n, err
+}
+
+func (a *auto) Write(p []byte) (int, error) { return a.WriteBuffers([][]byte{p}) }
+
+func (a *auto) WriteBuffers(v [][]byte) (int, error) {
+	n, err := a.Conn.WriteBuffers(v)
+	atomic.AddUint64(&kcp.DefaultSnmp.BytesSent, uint64(n))
+	return n, err
+}
+
+// countSegments adds to kcp-go's counters, which are those of either engine.
+func countSegments(s arq.Stats) {
+	snmp := kcp.DefaultSnmp
+	atomic.AddUint64(&snmp.OutSegs, s.Sent+s.Resent+s.Copies)
+	atomic.AddUint64(&snmp.InSegs, s.Received+s.Repeated)
+	atomic.AddUint64(&snmp.RetransSegs, s.Resent)
+	atomic.AddUint64(&snmp.LostSegs, s.Lost)
+	atomic.AddUint64(&snmp.RepeatSegs, s.Repeated)
+}
+
+// countOpened counts a conversation that begins, as kcp-go does.
+func countOpened(kind *uint64) {
+	atomic.AddUint64(kind, 1)
+	open := atomic.AddUint64(&kcp.DefaultSnmp.CurrEstab, 1)
+	for most := atomic.LoadUint64(&kcp.DefaultSnmp.MaxConn); open > most; most = atomic.LoadUint64(&kcp.DefaultSnmp.MaxConn) {
+		if atomic.CompareAndSwapUint64(&kcp.DefaultSnmp.MaxConn, most, open) {
+			return
+		}
+	}
+}
+
+func (a *auto) begin() {}
+
+// Close ends the conversation.
+func (a *auto) Close() error {
+	a.once.Do(func() {
+		atomic.AddUint64(&kcp.DefaultSnmp.CurrEstab, ^uint64(0))
+		a.closed = a.Conn.Close()
+	})
+	return a.closed
+}
+
+// drainLook is how often is looked whether all has arrived.
+const drainLook = 5 * time.Millisecond
+
+func (a *auto) drain(ctx context.Context) error {
+	tick := time.NewTicker(drainLook)
+	defer tick.Stop()
+	for a.Pending() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (a *auto) backlog() int { return a.Backlog() }
