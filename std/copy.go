@@ -41,7 +41,7 @@ const corkLimit = 2 << 10
 
 // roomer is a writer that can tell beforehand how much it takes.
 type roomer interface {
-	// Room is how many bytes a Write takes without waiting; 0 where it may wait.
+	// Room is how many bytes may be read ahead for a Write; 0 where AwaitRoom comes first.
 	Room() int
 	// AwaitRoom waits until a Write of up to size bytes need not wait, and returns how
 	// many it takes. The Write, or the end of the stream, follows soon.

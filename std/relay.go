@@ -183,7 +183,7 @@ func (d *direction) Flush() error {
 	return err
 }
 
-// Room is how many bytes the destination takes without waiting, as far as it tells.
+// Room is how many bytes may be read ahead for the destination.
 func (d *direction) Room() int {
 	if r, ok := d.dst.(roomer); ok {
 		return r.Room()

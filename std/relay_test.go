@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kcptun/std/testkit"
@@ -198,25 +199,59 @@ func TestRelaySilence(t *testing.T) {
 	})
 }
 
+// halfPipe is one end of a connection in memory of which one direction can be closed.
+type halfPipe struct {
+	*io.PipeReader
+	*io.PipeWriter
+}
+
+func newHalfPipes() (a, b halfPipe) {
+	toB, fromA := io.Pipe()
+	toA, fromB := io.Pipe()
+	return halfPipe{toA, fromA}, halfPipe{toB, fromB}
+}
+
+func (p halfPipe) CloseWrite() error { return p.PipeWriter.Close() }
+
+func (p halfPipe) Close() error {
+	p.PipeReader.Close()
+	return p.PipeWriter.Close()
+}
+
 // The time begins anew with each byte, and does not begin before an end has
-// finished.
+// finished. It is that of the monotonic clock: here one that the test sets.
 func TestRelayTalkIsNoSilence(t *testing.T) {
-	const quiet = 400 * time.Millisecond
-	r := newRelay(t, substrates[0], quiet)
-	time.Sleep(quiet + quiet/4)
-	closeWrite(t, r.app)
-	for begun := time.Now(); time.Since(begun) < 2*quiet; time.Sleep(quiet / 20) {
-		send(t, r.target, []byte("."))
-	}
-	select {
-	case got := <-r.result:
-		t.Fatalf("ended while the other end talked: %+v", got)
-	default:
-	}
-	closeWrite(t, r.target)
-	if got := testkit.Within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil {
-		t.Errorf("%+v", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const quiet = 10 * time.Second
+		app, a := newHalfPipes()
+		b, target := newHalfPipes()
+		go func() { _, _ = io.Copy(io.Discard, app.PipeReader) }()
+		result := make(chan Result, 1)
+		go func() { result <- Relay(a, b, quiet) }()
+		time.Sleep(3 * quiet)
+		if err := app.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			time.Sleep(quiet - time.Millisecond)
+			if _, err := target.Write([]byte(".")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		select {
+		case got := <-result:
+			t.Fatalf("ended while the other end talked: %+v", got)
+		default:
+		}
+		begun := time.Now()
+		if got := <-result; !errors.Is(got.ErrB, errSilent) || got.FromB != 10 {
+			t.Errorf("%+v", got)
+		}
+		if took := time.Since(begun); took != quiet {
+			t.Errorf("ended after %v of silence, want %v", took, quiet)
+		}
+	})
 }
 
 // quiet 0 leaves a silent direction open.

@@ -54,12 +54,13 @@ func (g *gatherer) awaitRoom(size int, by *waiter) (int, error) {
 	return write, nil
 }
 
-// free is the most data of a write that need not wait, whatever its size; 0 where it
-// may have to.
+// free is the most data that a stream reads ahead at this time, and 0 where another one
+// waits for room with what it has read: one in a session does, so that the connection
+// need not wait for a socket to be read, and no more.
 func (g *gatherer) free() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.err != nil || g.waiting > 0 || len(g.pending) >= g.limit(maxWrite) {
+	if g.err != nil || g.waiting > 0 {
 		return 0
 	}
 	_, write := g.shares()

@@ -5,8 +5,9 @@ import (
 	"math"
 )
 
-// Room is how many bytes a Write takes without waiting; 0 where it may wait. It is for
-// who would rather not hold bytes while Write waits, and reads them when there is room.
+// Room is how many bytes may be read ahead for a Write; 0 where AwaitRoom is to be called
+// first. Of the streams of a session only one waits in Write then, while the others
+// hold nothing.
 func (st *Stream) Room() int {
 	write := st.session.out.free()
 	if write == 0 {

@@ -104,7 +104,7 @@ func ended(c <-chan error) error {
 	}
 }
 
-// Room is what a Write takes without waiting.
+// Room is what may be read ahead.
 func TestRoom(t *testing.T) {
 	for _, c := range []struct {
 		name                   string
