@@ -167,7 +167,8 @@ func (m *model) watch(s sample) {
 	case m.phase == probing && long && s.newest >= m.first:
 		m.enter(draining, s)
 	case m.phase != starting && long && m.rtt.queue() > m.veryLong() && s.now-m.collapsed > m.rtt.smooth+while:
-		if r := m.track.rate(s.now, while); r > 0 && r < 0.7*m.bw {
+		// Not where less arrives because less was sent.
+		if r := m.track.rate(s.now, while); r > 0 && r < 0.7*m.bw && m.track.share(m.rtt) < 0.8 {
 			m.collapse(s, r)
 		}
 	}
