@@ -2,6 +2,7 @@ package mux
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"kcptun/std/clock"
@@ -102,6 +103,11 @@ func (s *Session) freed(memory int) {
 // opened takes a stream of the peer's in.
 func (s *Session) opened(id uint32) error {
 	st, err := s.enlist(id)
+	if err == errTooMany { // the peer learns that it is closed, and this end knows it no more
+		s.post(cmdFIN, id, false)
+		s.post(cmdNOP, id, false)
+		return nil
+	}
 	if st == nil || err != nil {
 		return err
 	}
@@ -113,10 +119,15 @@ func (s *Session) opened(id uint32) error {
 	s.settle(ok, sweep)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
 	s.waiting = append(s.waiting, st)
 	s.announce()
 	return nil
 }
+
+var errTooMany = errors.New("too many streams")
 
 // enlist makes a stream of the peer's; nil where there is one with its id.
 func (s *Session) enlist(id uint32) (*Stream, error) {
@@ -130,6 +141,9 @@ func (s *Session) enlist(id uint32) (*Stream, error) {
 	}
 	if s.err != nil {
 		return nil, s.err
+	}
+	if len(s.streams) >= maxStreams {
+		return nil, errTooMany
 	}
 	st := newStream(s, id)
 	s.streams[id] = st

@@ -59,6 +59,10 @@ type Config struct {
 // received.
 const backlog = 1024
 
+// maxStreams is how many streams a session has at most that the peer opened: as many as
+// there are ports for them to a target.
+const maxStreams = 1 << 16
+
 // Session is streams over one connection. The methods may be used at the same time.
 type Session struct {
 	conn net.Conn

@@ -327,6 +327,41 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
+// A peer cannot make us keep streams without end: what is too many is closed at once,
+// and the others go on.
+func TestTooManyStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, peer := withPeer(t, testConfig(1, false))
+		go func() {
+			for {
+				if _, err := s.Accept(); err != nil {
+					return
+				}
+			}
+		}()
+		for i := range uint32(maxStreams) {
+			peer.send(cmdSYN, 3+2*i, nil)
+		}
+		const more = 3 + 2*maxStreams
+		go peer.send(cmdSYN, more, nil)
+		for _, want := range []byte{cmdFIN, cmdNOP} {
+			f, err := readFrame(peer)
+			must(t, err)
+			if f.command != want || f.stream != more {
+				t.Errorf("%v", f)
+			}
+		}
+		if n := s.NumStreams(); n != maxStreams {
+			t.Errorf("%d streams", n)
+		}
+		go peer.send(cmdFIN, 3, nil)
+		synctest.Wait()
+		if st := s.stream(3); !st.Finished() {
+			t.Error("an old stream does not go on")
+		}
+	})
+}
+
 // Streams that wait are accepted by all who ask, even after the end.
 func TestAcceptByMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
