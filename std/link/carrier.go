@@ -27,7 +27,15 @@ type inbound struct {
 	size int            // of each datagram; the last may be shorter
 	from netip.AddrPort // IPv4 in its own form, also on a dual-stack socket
 	at   netip.Addr     // the address it was sent to; invalid where not known
+
+	path    path       // to be told that it is genuine; nil over UDP
+	segment tcpNumbers // and with these numbers
 }
+
+// path is what a carrier keeps of the way to a source. Anybody can send to it in the
+// source's name, so it changes by datagrams alone that were found genuine: that opened
+// and belong to a conversation.
+type path interface{ confirm(n *tcpNumbers) }
 
 // next takes the first datagram out of in.
 func (in *inbound) next() []byte {

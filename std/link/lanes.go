@@ -15,7 +15,7 @@ import (
 const laneBytes = 1 << 20
 
 // laneList bounds how many arrivals wait for one lane, however small: each takes
-// about 100 bytes beside its data, also one without any.
+// about 150 bytes beside its data, also one without any.
 const laneList = 1 << 12
 
 // Lanes spreads the way in over n goroutines, for a link with many peers on a

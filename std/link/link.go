@@ -180,6 +180,9 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 	if !t.recognise(h, in.from) {
 		return nil, nil
 	}
+	if in.path != nil {
+		in.path.confirm(&in.segment)
+	}
 	if h.Kind == Parity {
 		t.decode(h, packet)
 		if len(t.rebuilt) > 0 {

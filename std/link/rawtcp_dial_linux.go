@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"kcptun/std/clock"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -41,7 +43,10 @@ func dialRaw(ctx context.Context, opt Options, peer netip.AddrPort) (_ *rawCarri
 		return nil, err
 	}
 	f, err := newFlow(conn, sock)
-	if err != nil || !c.flows.add(f) {
+	if err == nil {
+		_, err = c.flows.add(f, clock.Now())
+	}
+	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("silencing the kernel's connection: %w", err)
 	}

@@ -24,12 +24,12 @@ type earlySegments struct {
 type earlySegment struct {
 	from, to netip.AddrPort
 	raw      []byte
-	at       time.Time
+	at       time.Duration // by std/clock
 }
 
 // keep keeps a copy of a segment, or returns the flow that came just now. What
 // anybody may send must not fill the memory: the oldest makes room.
-func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, now time.Time) *flow {
+func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, now time.Duration) *flow {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f := flows.get(from); f != nil {
@@ -46,7 +46,7 @@ func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, 
 }
 
 // take returns the datagrams that were kept for a flow that is in the table.
-func (e *earlySegments) take(f *flow, now time.Time) (found []inbound) {
+func (e *earlySegments) take(f *flow, now time.Duration) (found []inbound) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rest := e.kept[:0]
@@ -55,7 +55,7 @@ func (e *earlySegments) take(f *flow, now time.Time) (found []inbound) {
 			rest = append(rest, s)
 			continue
 		}
-		if seg, ok := parseSegment(s.raw); ok && now.Sub(s.at) < earlyTime {
+		if seg, ok := parseSegment(s.raw); ok && now-s.at < earlyTime {
 			if in, ok := f.accept(&seg, s.raw, now); ok {
 				found = append(found, in)
 			}

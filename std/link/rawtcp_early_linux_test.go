@@ -5,7 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
-	"time"
+
+	"kcptun/std/clock"
 )
 
 // TestTCPKeepsEarlySegments: a datagram that comes before its connection is
@@ -16,14 +17,14 @@ func TestTCPKeepsEarlySegments(t *testing.T) {
 	_, server, f := l.pair(opt, labServer4+":"+labPort)
 	var early earlySegments
 	raw := goldenPacket(f)[ipv4MinHeader:]
-	if got := early.keep(server.flows, f.remote, f.local, raw, time.Now()); got != f {
+	if got := early.keep(server.flows, f.remote, f.local, raw, clock.Now()); got != f {
 		t.Errorf("a flow in the table is not found: %v", got)
 	}
-	none, start := newFlows(), time.Now()
+	none, start := newFlows(1), clock.Now()
 	stranger := netip.MustParseAddrPort("192.0.2.99:1")
 	bad := append([]byte{}, raw...)
 	bad[len(bad)-1]++
-	old := start.Add(-earlyTime)
+	old := start - earlyTime
 	early.keep(none, f.remote, f.local, raw, old)
 	early.keep(none, f.remote, f.local, raw, start)
 	early.keep(none, f.remote, f.local, bad, start)
@@ -56,7 +57,7 @@ func TestTCPExaminesEarlySegments(t *testing.T) {
 	_, server, f := l.pair(opt, labServer4+":"+labPort)
 	b := newRawBatch(nil)
 	b.messages[0].len = uint32(copy(b.space[0][:], goldenPacket(f)))
-	bare := &rawCarrier{flows: newFlows()} // a client
+	bare := &rawCarrier{flows: newFlows(1)} // a client
 	for range 2 {
 		b.count = 1
 		bare.examine(server.socks[0], b)
@@ -65,7 +66,7 @@ func TestTCPExaminesEarlySegments(t *testing.T) {
 		}
 		bare.listener = server.listener
 	}
-	if found := bare.early.take(f, time.Now()); len(found) != 1 || string(found[0].data) != "payload" {
+	if found := bare.early.take(f, clock.Now()); len(found) != 1 || string(found[0].data) != "payload" {
 		t.Errorf("kept: %v", found)
 	}
 }

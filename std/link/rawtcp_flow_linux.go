@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"kcptun/std/clock"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -25,13 +27,13 @@ type flow struct {
 	header        [tcpHeaderSize]byte
 
 	mu     sync.Mutex
-	known  bool // the peer was heard: seq is set
+	known  bool // seq is set
 	acked  bool // ack is set
-	ending bool // the peer sent a FIN or a RST last
+	proven bool // a genuine datagram has come
 	seq    uint32
 	ack    uint32
 	echo   uint32
-	heard  time.Time
+	heard  time.Duration // by std/clock: of the last genuine datagram, before it of the handshake
 
 	// What every segment to the peer is sent with.
 	name4   unix.RawSockaddrInet4
@@ -43,7 +45,7 @@ type flow struct {
 func newFlow(conn *net.TCPConn, sock *rawSocket) (*flow, error) {
 	peer := unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort())
 	local, remote := unzoned(unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort())), unzoned(peer)
-	f := &flow{conn: conn, sock: sock, local: local, remote: remote, peer: peer, heard: time.Now()}
+	f := &flow{conn: conn, sock: sock, local: local, remote: remote, peer: peer, heard: clock.Now()}
 	f.pseudo = pseudoSum(local.Addr(), remote.Addr())
 	f.header = newHeader(local.Port(), remote.Port())
 	// The source address is stated: the server's socket is bound to none.
@@ -58,38 +60,45 @@ func newFlow(conn *net.TCPConn, sock *rawSocket) (*flow, error) {
 	return f, silence(conn, sock.ipv6)
 }
 
-// accept takes a segment of the peer, given as it arrived, too. It returns the
-// datagram in it, where there is one.
-func (f *flow) accept(seg *tcpSegment, raw []byte, now time.Time) (inbound, bool) {
-	// The kernel leaves the sum of its own segments to the hardware, so on one
-	// machine a handshake has none; what carries data always has it.
-	if seg.isData() && !sumIsRight(f.pseudo, raw) {
-		return inbound{}, false // the kernel has counted it among its InCsumErrors
+// accept returns the datagram in a segment of the peer, given as it arrived, too, where
+// there is one. Nothing else that arrives says anything: anybody can forge a RST, a FIN
+// or an acknowledgement, and middleboxes do.
+func (f *flow) accept(seg *tcpSegment, raw []byte, now time.Duration) (inbound, bool) {
+	if !seg.isData() || !sumIsRight(f.pseudo, raw) { // the kernel has counted a wrong one among its InCsumErrors
+		return inbound{}, false
 	}
-	f.arrived(seg, now)
 	in := inbound{data: seg.payload, size: len(seg.payload), from: f.peer, at: f.local.Addr()}
-	return in, seg.isData()
+	in.path, in.segment = f, seg.numbers(now)
+	return in, true
 }
 
-// arrived takes note of a segment of the peer, as tcpraw does: our next number
-// is what the peer acknowledges, and our acknowledgement rises with what arrives
-// in order and stands still after a gap.
-func (f *flow) arrived(s *tcpSegment, now time.Time) {
+// confirm takes note of the segment of a genuine datagram, as tcpraw does of each: our
+// next number is what the peer acknowledges, and our acknowledgement rises with what
+// arrives in order and stands still after a gap.
+func (f *flow) confirm(n *tcpNumbers) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.heard = now
-	f.ending = s.has(flagFIN | flagRST)
-	if s.has(flagRST) {
-		return // a kernel's, with numbers of its own
+	f.heard, f.proven = n.at, true
+	if n.acks {
+		f.seq, f.known = n.ack, true
 	}
-	if s.has(flagACK) {
+	if n.stamped {
+		f.echo = n.stamp
+	}
+	if !f.acked || f.ack == n.seq {
+		f.ack, f.acked = n.next, true
+	}
+}
+
+// answered takes the first numbers of a dialled flow from the answer of the handshake.
+// There is nothing yet to tell a forged one by, and it would have to come before the true
+// one; the first genuine datagram mends the sequence number.
+func (f *flow) answered(s *tcpSegment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.known && s.has(flagSYN) && s.has(flagACK) && !s.has(flagRST) {
 		f.seq, f.known = s.ack, true
-	}
-	if s.stamped {
-		f.echo = s.stamp
-	}
-	if next := s.next(); next != s.seq && (!f.acked || f.ack == s.seq) {
-		f.ack, f.acked = next, true
+		f.ack, f.acked = s.next(), true
 	}
 }
 
@@ -109,24 +118,26 @@ func (f *flow) advance(n int) (fields headerFields, known bool) {
 	return fields, f.known
 }
 
-// Flows are dropped after a minute of silence, as tcpraw's are. One that ended
-// with a FIN or a RST is dropped sooner, but not at once: a middlebox may have
-// forged it, and then the next segment takes it back.
-const (
-	flowSilence = time.Minute
-	flowEnding  = 5 * time.Second
-)
+// flowSilence is how long a flow is kept without a genuine datagram, as by tcpraw. There
+// is no other end: the one that the kernels agree on can be forged.
+const flowSilence = time.Minute
 
 // expired tells whether a flow is silent for too long.
-func (f *flow) expired(now time.Time) bool {
+func (f *flow) expired(now time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	limit := flowSilence
-	if f.ending {
-		limit = flowEnding
-	}
-	return now.Sub(f.heard) > limit
+	return now-f.heard > flowSilence
 }
+
+// isProven tells whether a genuine datagram has come, and if not, since when the flow waits.
+func (f *flow) isProven() (proven bool, since time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.proven, f.heard
+}
+
+// close ends the kernel's connection.
+func (f *flow) close() { release(f.conn, f.sock.ipv6) }
 
 // isData tells whether a segment carries a datagram.
 func (s *tcpSegment) isData() bool { return s.has(flagPSH) && len(s.payload) > 0 }

@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+	"time"
+
+	"kcptun/std/clock"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,5 +69,133 @@ func TestTCPForgedUnreachable(t *testing.T) {
 				t.Errorf("code %d: the client received %v: %v", code, in, err)
 			}
 		})
+	}
+}
+
+// forgedSegments are what a stranger, or a middlebox, can send in the name of a peer. The
+// numbers are none of the connection's.
+var forgedSegments = []struct {
+	name  string
+	flags byte
+	data  string
+}{
+	{"RST", flagRST, ""},
+	{"RST with an acknowledgement", flagRST | flagACK, ""},
+	{"FIN", flagFIN | flagACK, ""},
+	{"SYN", flagSYN, ""},
+	{"answer to a SYN", flagSYN | flagACK, ""},
+	{"acknowledgement", flagACK, ""},
+	{"data", flagPSH | flagACK, "not sealed with our key"},
+	{"data and FIN", flagPSH | flagFIN | flagACK, "not sealed with our key"},
+}
+
+func forgedSegment(from, to netip.AddrPort, flags byte, data string) []byte {
+	b := append(make([]byte, tcpMinHeader), data...)
+	binary.BigEndian.PutUint16(b[0:], from.Port())
+	binary.BigEndian.PutUint16(b[2:], to.Port())
+	binary.BigEndian.PutUint32(b[4:], 0xdeadbeef)
+	binary.BigEndian.PutUint32(b[8:], 0xfeedface)
+	b[12], b[13] = tcpMinHeader/4<<4, flags
+	binary.BigEndian.PutUint16(b[offsetSum:], ^foldSum(sumBytes(pseudoSum(from.Addr(), to.Addr())+uint64(len(b)), b)))
+	return b
+}
+
+// moved is what datagrams move of a flow.
+func (f *flow) moved() (fields headerFields, heard time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return headerFields{seq: f.seq, ack: f.ack, echo: f.echo}, f.heard
+}
+
+// awaitDatagram receives until the datagram, sent behind what is forged, has come.
+func awaitDatagram(t *testing.T, c *rawCarrier, want string) {
+	t.Helper()
+	within(t, want, func() {
+		for {
+			in, err := c.recv()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, i := range in {
+				if string(i.data) == want {
+					return
+				}
+			}
+		}
+	})
+}
+
+// A forged RST or FIN, with any sequence number, ended an idle flow of a server 5 s later.
+// An acknowledgement moved its sequence number, and data that did not open kept it.
+func TestTCPForgedSegments(t *testing.T) {
+	l := newRawLab(t)
+	opt, _ := options(Plain{})
+	remote := netip.MustParseAddrPort(labServer4 + ":" + labPort)
+	client, server, atServer := l.pair(opt, remote.String())
+	local := unmap(client.local.(*net.TCPAddr).AddrPort())
+	atClient := client.flows.get(remote)
+	for _, c := range forgedSegments {
+		fields, heard := atServer.moved()
+		l.inject(l.client, unix.IPPROTO_TCP, remote.Addr(), forgedSegment(local, remote, c.flags, c.data))
+		if _, err := client.send(datagramTo(remote.String(), []byte("to the server"))); err != nil {
+			t.Fatal(err)
+		}
+		awaitDatagram(t, server, "to the server")
+		if f, h := atServer.moved(); f != fields || h != heard {
+			t.Errorf("%s: moved the server's flow: %+v %v, was %+v %v", c.name, f, h, fields, heard)
+		}
+		server.flows.sweep(heard + flowSilence)
+		if server.flows.get(local) != atServer {
+			t.Fatalf("%s: ended the flow", c.name)
+		}
+		fields, heard = atClient.moved()
+		l.inject(l.server, unix.IPPROTO_TCP, local.Addr(), forgedSegment(remote, local, c.flags, c.data))
+		if _, err := server.send(datagramTo(local.String(), []byte("to the client"))); err != nil {
+			t.Fatal(err)
+		}
+		awaitDatagram(t, client, "to the client")
+		if f, h := atClient.moved(); f.ack != fields.ack || f.echo != fields.echo || h != heard {
+			t.Errorf("%s: moved the client's flow: %+v %v, was %+v %v", c.name, f, h, fields, heard)
+		}
+	}
+}
+
+// pathBook counts how often a path is confirmed.
+type pathBook struct{ confirmed int }
+
+func (p *pathBook) confirm(*tcpNumbers) { p.confirmed++ }
+
+func TestOnlyGenuineDatagramsConfirm(t *testing.T) {
+	opt, _ := options(newAES())
+	_, far := fakePair()
+	server := newConn(far, opt, netip.AddrPort{})
+	defer server.Close()
+	seal := func(packet []byte) []byte { return opt.Sealer.Seal(nil, packet) }
+	damaged := seal(seg(7, 81, 1, 0, "x"))
+	damaged[len(damaged)-1]++
+	outOfBand := withFEC(0xf3, seg(7, 81, 1, 0, "x"))
+	for _, c := range []struct {
+		name     string
+		datagram []byte
+		want     int
+	}{
+		{"short", []byte("x"), 0},
+		{"noise", seg(7, 81, 0, 0, "much too long to be taken for nothing"), 0},
+		{"the rest of a conversation nobody knows", seal(seg(7, 81, 5, 0, "x")), 0},
+		{"the first of a conversation", seal(seg(7, 81, 0, 0, "x")), 1},
+		{"damaged", damaged, 0},
+		{"no packet", seal(make([]byte, 30)), 0},
+		{"out of band", seal(outOfBand), 0},
+		{"another conversation", seal(seg(8, 82, 0, 0, "")), 0},
+		{"the next", seal(seg(7, 81, 1, 0, "x")), 1},
+	} {
+		var book pathBook
+		in := &inbound{data: c.datagram, size: len(c.datagram), from: fakeClientAddr, path: &book}
+		server.in.now = clock.Now()
+		server.in.admit(c.datagram, in)
+		if book.confirmed != c.want {
+			t.Errorf("%s: confirmed %d times", c.name, book.confirmed)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"time"
 )
 
 // The header of what the imitation of TCP sends, to the byte as tcpraw's:
@@ -42,6 +43,18 @@ type tcpSegment struct {
 }
 
 func (s *tcpSegment) has(flag byte) bool { return s.flags&flag != 0 }
+
+// tcpNumbers are what a flow takes from a segment whose datagram is genuine.
+type tcpNumbers struct {
+	seq, next     uint32 // of the segment and of what follows it
+	ack, stamp    uint32
+	acks, stamped bool          // ack and stamp are there
+	at            time.Duration // when it came, by std/clock
+}
+
+func (s *tcpSegment) numbers(at time.Duration) tcpNumbers {
+	return tcpNumbers{seq: s.seq, next: s.next(), ack: s.ack, stamp: s.stamp, acks: s.has(flagACK), stamped: s.stamped, at: at}
+}
 
 // next is the sequence number that follows the segment: SYN and FIN count one.
 func (s *tcpSegment) next() uint32 {

@@ -5,7 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"time"
+
+	"kcptun/std/clock"
 )
 
 // rawCarrier is the imitation of TCP: datagrams as the payload of segments that
@@ -32,7 +33,7 @@ type rawCarrier struct {
 
 func newRawCarrier(opt Options) *rawCarrier {
 	return &rawCarrier{
-		opt: opt, flows: newFlows(), sender: newRawSender(),
+		opt: opt, flows: newFlows(unprovenLimit()), sender: newRawSender(),
 		full: make(chan harvest), done: make(chan struct{}),
 	}
 }
@@ -111,7 +112,7 @@ func (c *rawCarrier) fill(s *rawSocket, b *rawBatch) error {
 
 // examine finds the datagrams in a batch, and keeps the flows up to date.
 func (c *rawCarrier) examine(s *rawSocket, b *rawBatch) {
-	now := time.Now()
+	now := clock.Now()
 	for i := range b.count {
 		src, dst, rest, ok := b.packet(i, s.ipv6)
 		if !ok {
@@ -128,6 +129,9 @@ func (c *rawCarrier) examine(s *rawSocket, b *rawBatch) {
 		}
 		if f == nil || f.local != to {
 			continue
+		}
+		if c.listener == nil {
+			f.answered(&seg)
 		}
 		if in, ok := f.accept(&seg, rest, now); ok {
 			b.found = append(b.found, in)

@@ -7,7 +7,10 @@ import (
 	"net/netip"
 	"time"
 
+	"kcptun/std/clock"
 	"kcptun/std/notice"
+
+	"golang.org/x/sys/unix"
 )
 
 // flowSweep is how often a listener looks for flows that have ended.
@@ -88,7 +91,8 @@ func (c *rawCarrier) accept() {
 	var trouble notice.Recurring
 	for {
 		conn, err := c.listener.AcceptTCP()
-		if err == nil {
+		failed := err != nil
+		if !failed {
 			err = c.take(conn)
 		}
 		if errors.Is(err, net.ErrClosed) || c.isClosed() {
@@ -97,8 +101,14 @@ func (c *rawCarrier) accept() {
 		if err == nil {
 			continue
 		}
+		if !failed {
+			c.opt.Stats.FlowsRefused.Add(1)
+		}
 		if times, due := trouble.Due(); due {
 			c.opt.Log.Warn("accepting a connection of the imitation of TCP failed, going on", "err", err, "times", times)
+		}
+		if !failed {
+			continue // one client was refused, for which no other is to wait
 		}
 		select { // mostly too many open files, which takes a while to pass
 		case <-time.After(50 * time.Millisecond):
@@ -116,14 +126,16 @@ func (c *rawCarrier) take(conn *net.TCPConn) error {
 			continue
 		}
 		f, err := newFlow(conn, s)
-		if err == nil && !c.flows.add(f) {
-			err = errors.New("too many connections")
+		if err == nil {
+			var dropped int
+			dropped, err = c.flows.add(f, clock.Now())
+			c.opt.Stats.FlowsRefused.Add(uint64(dropped))
 		}
 		if err != nil {
 			release(conn, ipv6)
 			return err
 		}
-		if found := c.early.take(f, time.Now()); len(found) > 0 {
+		if found := c.early.take(f, clock.Now()); len(found) > 0 {
 			c.give(harvest{found: found})
 		}
 		return nil
@@ -138,10 +150,19 @@ func (c *rawCarrier) expire() {
 	defer tick.Stop()
 	for {
 		select {
-		case now := <-tick.C:
-			c.flows.sweep(now)
+		case <-tick.C:
+			c.flows.sweep(clock.Now())
 		case <-c.done:
 			return
 		}
 	}
+}
+
+// unprovenLimit leaves most descriptors to sessions and their targets.
+func unprovenLimit() int {
+	var r unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
+		return maxUnproven / 8
+	}
+	return int(min(maxUnproven, r.Cur/8))
 }

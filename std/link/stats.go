@@ -13,6 +13,7 @@ type Stats struct {
 	BadShape     atomic.Uint64 // packets that opened and are not KCP; datagrams above MaxDatagram
 	Strays       atomic.Uint64 // packets of no conversation that is known, and that begin none
 	Crowded      atomic.Uint64 // packets that would have begun one, while too many were not confirmed
+	FlowsRefused atomic.Uint64 // connections of the imitation of TCP that were refused, or dropped for others
 	RecvErrors   atomic.Uint64 // receive calls that failed and were tried again
 	SendErrors   atomic.Uint64 // datagrams that the system refused to send
 
@@ -21,6 +22,6 @@ type Stats struct {
 
 // String lists every counter as Name:value, in the style of kcp-go's Snmp.
 func (s *Stats) String() string {
-	return fmt.Sprintf("LinkShort:%d LinkForeign:%d LinkSealFailures:%d LinkBadShape:%d LinkStrays:%d LinkCrowded:%d LinkRecvErrors:%d LinkSendErrors:%d",
-		s.Short.Load(), s.Foreign.Load(), s.SealFailures.Load(), s.BadShape.Load(), s.Strays.Load(), s.Crowded.Load(), s.RecvErrors.Load(), s.SendErrors.Load())
+	return fmt.Sprintf("LinkShort:%d LinkForeign:%d LinkSealFailures:%d LinkBadShape:%d LinkStrays:%d LinkCrowded:%d LinkFlowsRefused:%d LinkRecvErrors:%d LinkSendErrors:%d",
+		s.Short.Load(), s.Foreign.Load(), s.SealFailures.Load(), s.BadShape.Load(), s.Strays.Load(), s.Crowded.Load(), s.FlowsRefused.Load(), s.RecvErrors.Load(), s.SendErrors.Load())
 }
