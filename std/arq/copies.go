@@ -68,7 +68,7 @@ func (c *copies) due(s *sender, now time.Duration) (sn uint32, f *flight, ok boo
 	for len(c.waiting) > 0 && c.waiting[0].at <= now {
 		next := c.waiting[0]
 		c.waiting = c.waiting[1:]
-		if f = s.flight(next.sn); s.inRange(next.sn) && f.state == inFlight && f.tx == next.tx {
+		if f = s.find(next.sn); f != nil && f.state == inFlight && f.tx == next.tx {
 			return next.sn, f, true
 		}
 	}

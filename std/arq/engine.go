@@ -107,14 +107,12 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 // acknowledged takes an acknowledgement in, and tells when its segment was sent, if that
 // is known.
 func (e *Engine) acknowledged(a echo) (at time.Duration, known bool) {
-	if !e.snd.inRange(a.sn) {
+	of := e.snd.find(a.sn)
+	if of == nil || of.state == delivered {
 		return 0, false
 	}
-	f := *e.snd.flight(a.sn)
+	f := *of // as it was before
 	at, known, late := e.snd.acknowledge(a)
-	if f.state == delivered {
-		return 0, false
-	}
 	e.arrived(&f)
 	if late > 0 {
 		e.loss.learn(late, &e.rtt)

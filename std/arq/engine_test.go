@@ -155,6 +155,41 @@ func TestEnginePaces(t *testing.T) {
 	}
 }
 
+// What waits to be sent again, or once more, is of no use when all has arrived: after much
+// that was in flight there is not even a place any more where it was kept, and an engine
+// that looked there ended the program.
+func TestEngineForgetsWhatHasArrived(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		prepare func(s *script)
+	}{
+		{"lost", func(s *script) {
+			s.markLost(s.snd.flight(s.snd.una))
+			s.snd.markLost(s.snd.una, s.snd.flight(s.snd.una))
+		}},
+		{"copied", func(s *script) { s.copies.add(s.snd.una, s.snd.flight(s.snd.una), s.now, 1) }},
+	} {
+		s := newScript(t)
+		s.snd.edge = 1000
+		s.mdl.pace = 1e9
+		s.mdl.rtt.known, s.mdl.bw = true, 1e9 // all at once
+		s.Write(make([]byte, 500*1000))
+		s.step(2 * msec)
+		if len(s.snd.ring) <= keepRing {
+			t.Fatalf("%s: %d segments are in flight", c.name, s.snd.next)
+		}
+		c.prepare(s)
+		s.hear(segment{cmd: cmdTell, una: s.snd.next, wnd: 1000})
+		s.now += 50 * msec
+		if out := s.step(time.Second); count(out, cmdPush) > 0 {
+			t.Errorf("%s: %d segments were sent that had arrived", c.name, len(out))
+		}
+		if _, ok := s.Next(); ok {
+			t.Errorf("%s: something is due still", c.name)
+		}
+	}
+}
+
 // Nothing that a peer says makes an engine panic, or send without bounds.
 func FuzzEngine(f *testing.F) {
 	push := segment{conv: 3, cmd: cmdPush, sn: 0, wnd: 10, data: []byte("x")}

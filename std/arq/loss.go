@@ -37,17 +37,14 @@ func (l *loss) update(r *rtt) {
 	l.reo = max(r.least/16, leastPatience, l.late+l.late/8+lateMargin)
 }
 
-// detect marks what is lost by now, and returns how many bytes, and when to look again
-// though nothing comes; 0 is never.
+// detect marks what is lost by now, and returns when to look again though nothing comes; 0
+// is never.
 func (l *loss) detect(s *sender, r *rtt, now time.Duration, mark func(f *flight)) (again time.Duration) {
-	head := true
 	for tx := s.first; tx < s.nextTx && tx < s.newest; tx++ {
 		t := &s.log[tx&uint64(len(s.log)-1)]
-		f := s.flight(t.sn)
-		if !s.inRange(t.sn) || f.tx != tx || f.state != inFlight {
-			if head {
-				s.first = tx + 1
-			}
+		f := s.find(t.sn)
+		if f == nil || f.tx != tx || f.state != inFlight {
+			s.first = tx + 1
 			continue
 		}
 		overtaken := s.newest-tx >= reordered && s.newestAt-t.at > l.reo
@@ -58,9 +55,7 @@ func (l *loss) detect(s *sender, r *rtt, now time.Duration, mark func(f *flight)
 			}
 			return again // all that follow were sent later
 		}
-		if head {
-			s.first = tx + 1
-		}
+		s.first = tx + 1
 		s.markLost(t.sn, f)
 		mark(f)
 	}
@@ -104,7 +99,7 @@ func (l *loss) fire(s *sender, now time.Duration, mark func(f *flight)) {
 	}
 	for tx := s.nextTx - 1; !all && tx >= s.first; tx-- {
 		t := &s.log[tx&uint64(len(s.log)-1)]
-		if f := s.flight(t.sn); s.inRange(t.sn) && f.tx == tx && f.state == inFlight {
+		if f := s.find(t.sn); f != nil && f.tx == tx && f.state == inFlight {
 			s.markLost(t.sn, f)
 			mark(f)
 			return

@@ -69,7 +69,17 @@ func (s *sender) write(p []byte) {
 	}
 }
 
+// flight is where a segment between una and next is kept; of another there may be no
+// place at all.
 func (s *sender) flight(sn uint32) *flight { return &s.ring[sn&uint32(len(s.ring)-1)] }
+
+// find is the flight of a segment between una and next; nil of any other.
+func (s *sender) find(sn uint32) *flight {
+	if !s.inRange(sn) {
+		return nil
+	}
+	return s.flight(sn)
+}
 
 // inRange tells whether a segment was sent and una has not passed it.
 func (s *sender) inRange(sn uint32) bool { return !after(s.una, sn) && after(s.next, sn) }
@@ -158,11 +168,8 @@ func (s *sender) resolved(tx uint64, at time.Duration) {
 // for, and known false where that cannot be told. late is by how much newer transmissions
 // have overtaken it.
 func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Duration) {
-	if !s.inRange(e.sn) {
-		return 0, false, 0
-	}
-	f := s.flight(e.sn)
-	if f.state == delivered {
+	f := s.find(e.sn)
+	if f == nil || f.state == delivered {
 		return 0, false, 0
 	}
 	switch {
@@ -219,7 +226,7 @@ func (s *sender) nextLost() (sn uint32, f *flight, ok bool) {
 	for len(s.resend) > 0 {
 		sn = s.resend[0]
 		s.resend = s.resend[1:]
-		if f = s.flight(sn); s.inRange(sn) && f.state == lost {
+		if f = s.find(sn); f != nil && f.state == lost {
 			return sn, f, true
 		}
 	}
@@ -229,7 +236,7 @@ func (s *sender) nextLost() (sn uint32, f *flight, ok bool) {
 
 func (s *sender) hasLost() bool {
 	for len(s.resend) > 0 {
-		if sn := s.resend[0]; s.inRange(sn) && s.flight(sn).state == lost {
+		if f := s.find(s.resend[0]); f != nil && f.state == lost {
 			return true
 		}
 		s.resend = s.resend[1:]
