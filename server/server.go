@@ -29,6 +29,7 @@ type server struct {
 
 var (
 	errServerEnds = errors.New("server ends")
+	errNoAnswer   = fmt.Errorf("nothing acknowledged within %v: a client that does not hear us, or a recording that somebody plays again", firstWords)
 	errNoWords    = fmt.Errorf("no first bytes within %v: a client that is gone, or a datagram that somebody plays again", firstWords)
 )
 
@@ -36,7 +37,8 @@ var (
 // finish, and closes them.
 func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	// Sessions outlive ctx by the grace their streams get.
-	life, end := context.WithCancel(context.Background())
+	life, cancel := context.WithCancelCause(context.Background())
+	end := func() { cancel(errServerEnds) }
 	defer end()
 	each := lanes(runtime.GOMAXPROCS(0), len(links))
 	failed := make(chan error, len(links)*each)
@@ -99,36 +101,54 @@ func (s *server) accept(ctx, life context.Context, lis std.Listener) error {
 // session serves one session until it ends, or life does.
 func (s *server) session(ctx, life context.Context, c *std.Conversation) {
 	log := s.env.Log.With("from", c.Addr().String(), "conv", c.Conv())
-	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
-	defer cancel()
-	var notes []func()
-	sess, err := s.sessions.Server(hearing, c, func(setting string, ours, theirs any) {
-		notes = append(notes, func() {
-			log.Warn("client differs in "+setting+", speaking as it does", "ours", ours, "theirs", theirs)
-		})
-	})
+	sess, notes, err := s.begin(ctx, life, c)
 	if err != nil {
 		s.refuse(log, err)
 		return
+	}
+	log.Info("session opened", "at", sess.LocalAddr())
+	for _, n := range notes {
+		log.Warn("client differs in "+n.setting+", speaking as it does", "ours", n.ours, "theirs", n.theirs)
 	}
 	done := make(chan struct{})
 	s.wg.Go(func() {
 		defer close(done)
 		sess.Close(s.acceptStreams(ctx, sess))
 	})
-	// Before it is confirmed, it may be one of a flood of datagrams that somebody plays
-	// again from many addresses: there is no line for each of them.
-	opened := func() {
-		log.Info("session opened", "at", sess.LocalAddr())
-		for _, note := range notes {
-			note()
-		}
+	select {
+	case <-done:
+	case <-life.Done():
+		s.end(sess, done)
 	}
-	if s.wait(life, sess, done, opened) {
-		log.Info("session closed", "reason", sess.Err())
-	} else {
-		s.refuse(log, sess.Err())
+	log.Info("session closed", "reason", sess.Err())
+}
+
+// difference is a setting in which a client differs from us.
+type difference struct {
+	setting      string
+	ours, theirs any
+}
+
+// begin makes a session of a conversation, whose client has shown that it hears us. Until
+// then it may be a recording that somebody plays again, from many addresses: there is no
+// line in the log for each, no stream is accepted, and no connection to the target made.
+func (s *server) begin(ctx, life context.Context, c *std.Conversation) (*std.Session, []difference, error) {
+	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
+	defer cancel()
+	var notes []difference
+	sess, err := s.sessions.Server(hearing, c, func(setting string, ours, theirs any) {
+		notes = append(notes, difference{setting, ours, theirs})
+	})
+	if err != nil {
+		return nil, nil, err
 	}
+	confirming, cancel := context.WithTimeoutCause(life, firstWords, errNoAnswer)
+	defer cancel()
+	if err := sess.AwaitConfirmed(confirming); err != nil {
+		sess.Close(err)
+		return nil, nil, err
+	}
+	return sess, notes, nil
 }
 
 // refuse logs that no session came of a conversation.
@@ -136,26 +156,6 @@ func (s *server) refuse(log *slog.Logger, reason error) {
 	if times, due := s.refused.Due(); due {
 		log.Warn("session refused", "reason", reason, "times", times)
 	}
-}
-
-// wait waits until a session is done, and ends it when life does. It calls opened when
-// the client has shown that it hears us, and tells whether it has.
-func (s *server) wait(life context.Context, sess *std.Session, done <-chan struct{}, opened func()) bool {
-	select {
-	case <-sess.Confirmed():
-		opened()
-	case <-done:
-		return false
-	case <-life.Done():
-		s.end(sess, done)
-		return false
-	}
-	select {
-	case <-done:
-	case <-life.Done():
-		s.end(sess, done)
-	}
-	return true
 }
 
 // end lets a session send what it has, and closes it.

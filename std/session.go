@@ -239,9 +239,6 @@ func (s *Session) Err() error {
 // RemoteAddr is the peer's address.
 func (s *Session) RemoteAddr() net.Addr { return s.peer.Addr() }
 
-// Confirmed is closed when the client has acknowledged something; nil at a client.
-func (s *Session) Confirmed() <-chan struct{} { return s.peer.Confirmed() }
-
 // LocalAddr is the address of the socket.
 func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
 

@@ -242,6 +242,16 @@ func (s *Session) end(err error) {
 	}
 }
 
+// Ended is closed when nothing more is received. Err says why then.
+func (s *Session) Ended() <-chan struct{} { return s.done }
+
+// Err is why nothing more is received; nil before.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
 // all are the streams of the session. Their locks come before the session's.
 func (s *Session) all() []*Stream {
 	s.mu.Lock()
