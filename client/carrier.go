@@ -42,7 +42,7 @@ func (c *carrier) finish(grace time.Duration) { c.open.Finish(grace) }
 // carry carries one connection until it ends or ends is closed, to which it adds
 // what it opens.
 func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
-	slot := c.pool.turn()
+	slot := c.pool.pick()
 	st, sess := ready(slot)
 	if st == nil {
 		begun := clock.Now()
@@ -104,6 +104,6 @@ func (c *carrier) stream(ctx context.Context, from *slot) (*std.Stream, *std.Ses
 		if !errors.Is(err, std.ErrRetired) { // which has streams that go on
 			sess.Close(err)
 		}
-		from = c.pool.turn()
+		from = c.pool.pick()
 	}
 }

@@ -14,9 +14,12 @@ import (
 // longer waits for a name server, or for an address that does not answer.
 const spreadWait = 300 * time.Millisecond
 
-// pool keeps the client's sessions, in slots used in turn.
+// pool keeps the client's sessions, in slots used in turn. In mode auto there are two at
+// least, and a connection gets the one that moves least: what is lost of a download holds
+// up whatever shares its session, and nothing else.
 type pool struct {
 	slots  []*slot
+	apart  bool // mode auto
 	next   atomic.Uint64
 	ended  <-chan struct{}
 	cancel context.CancelFunc
@@ -26,13 +29,40 @@ type pool struct {
 
 func newPool(cfg *Config, env std.Env, dial *dialer) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &pool{ended: ctx.Done(), cancel: cancel, slots: make([]*slot, cfg.Conn)}
+	p := &pool{apart: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
+	n := cfg.Conn
+	if p.apart {
+		n = max(n, 2)
+	}
+	p.slots = make([]*slot, n)
 	for i := range p.slots {
 		s := newSlot(cfg, env, dial, &p.news)
 		p.slots[i] = s
 		p.wg.Go(func() { s.run(ctx) })
 	}
 	return p
+}
+
+// bulk is how many bytes in a second make a session one that carries bulk.
+const bulk = 64 << 10
+
+// pick is the slot for a connection that comes: the one whose turn it is, or in mode auto
+// the first of those that have the least to do. A slot has no session before that is needed.
+func (p *pool) pick() *slot {
+	if !p.apart {
+		return p.turn()
+	}
+	best, least := p.slots[0], int64(-1)
+	for _, s := range p.slots {
+		load := int64(0)
+		if sess := s.ready(); sess != nil {
+			load = sess.Load() / bulk
+		}
+		if least < 0 || load < least {
+			best, least = s, load
+		}
+	}
+	return best
 }
 
 // turn is the slot whose turn it is.

@@ -9,6 +9,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/arq"
+	"kcptun/std/clock"
 	"kcptun/std/link"
 )
 
@@ -23,6 +24,7 @@ const maxAutoWindow = 1 << 15
 // auto is the engine of mode auto.
 type auto struct {
 	*arq.Conn
+	moved  meter
 	once   sync.Once
 	closed error
 }
@@ -63,6 +65,7 @@ func (a *auto) take(packet []byte) {
 
 func (a *auto) Read(p []byte) (int, error) {
 	n, err := a.Conn.Read(p)
+	a.moved.add(clock.Now(), n)
 	atomic.AddUint64(&kcp.DefaultSnmp.BytesReceived, uint64(n))
 	return n, err
 }
@@ -71,6 +74,7 @@ func (a *auto) Write(p []byte) (int, error) { return a.WriteBuffers([][]byte{p})
 
 func (a *auto) WriteBuffers(v [][]byte) (int, error) {
 	n, err := a.Conn.WriteBuffers(v)
+	a.moved.add(clock.Now(), n)
 	atomic.AddUint64(&kcp.DefaultSnmp.BytesSent, uint64(n))
 	return n, err
 }
@@ -122,5 +126,7 @@ func (a *auto) drain(ctx context.Context) error {
 	}
 	return nil
 }
+
+func (a *auto) load() int64 { return a.moved.load(clock.Now()) }
 
 func (a *auto) backlog() int { return a.Backlog() }

@@ -22,6 +22,9 @@ var modes = []mode{
 	{name: modeManual},
 }
 
+// Auto tells whether the mode is the one that finds the rate by itself.
+func (c *Config) Auto() bool { return c.Mode == modeAuto }
+
 // ModeNames are the values that --mode takes.
 func ModeNames() []string {
 	names := make([]string, len(modes))

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"io"
+	"testing"
+
+	"kcptun/std/testkit"
+)
+
+// In mode auto a connection that comes beside a download gets another session, and the
+// first again when the download is over.
+func TestPoolKeepsBulkApart(t *testing.T) {
+	testkit.NoLeak(t)
+	cfg := clientConfig(newEchoServer(t).addr)
+	cfg.Mode = "auto"
+	p, book := newTestPool(t, cfg)
+	first := p.pick()
+	sess, err := p.session(limited(t, testkit.Patience), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := sess.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer small.Close()
+	echoStream(t, small)
+	if p.pick() != first {
+		t.Error("a few bytes drive the next connection to another session")
+	}
+	large, err := sess.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan error, 2)
+	go func() {
+		var err error
+		for buf := make([]byte, 32<<10); err == nil; {
+			select {
+			case <-stop:
+				done <- large.CloseWrite()
+				return
+			default:
+				_, err = large.Write(buf)
+			}
+		}
+		done <- err
+	}()
+	go func() {
+		_, err := io.Copy(io.Discard, large)
+		done <- err
+	}()
+	testkit.Eventually(t, "the next connection is kept apart", func() bool { return p.pick() != first })
+	other, err := p.session(limited(t, testkit.Patience), p.pick())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other == sess {
+		t.Error("the other slot has the same session")
+	}
+	close(stop)
+	for range 2 {
+		if err := testkit.Within(t, "the end of the bulk", done); err != nil {
+			t.Error(err)
+		}
+	}
+	large.Close()
+	testkit.Eventually(t, "the first session is free again", func() bool { return p.pick() == first })
+	if n := book.Count("session opened"); n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+}
