@@ -2,6 +2,7 @@ package std
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,7 @@ func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	mtu := c.MTU - l.Overhead()
 	cfg := arq.Config{
 		Conv: conv, MTU: mtu, Send: min(c.SndWnd, maxAutoWindow), Receive: min(c.RcvWnd, maxAutoWindow),
-		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Count: countSegments,
+		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 	}
 	if c.DataShard > 0 { // each packet pays for its part of the parity
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard

@@ -132,8 +132,12 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 	if err := fec.Check(c.DataShard, c.ParityShard); err != nil {
 		return link.Options{}, err
 	}
+	limit := c.RateLimit
+	if c.Mode == modeAuto {
+		limit = 0 // the engine keeps to it: who receives for many peers must not wait for one
+	}
 	return link.Options{
-		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: c.RateLimit,
+		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
 		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
 		Conversations: new(link.Conversations),
 		Stats:         stats, Log: log, Plain: os.Getenv(OffloadEnv) == "off",

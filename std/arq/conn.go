@@ -14,6 +14,7 @@ import (
 // written or read, and by a timer that is set only while something is due.
 type Conn struct {
 	local, remote net.Addr
+	origin        time.Duration // where the engine's clock begins
 	send          func(packet []byte)
 
 	mu       sync.Mutex
@@ -34,24 +35,26 @@ type Conn struct {
 // goroutines at a time, nor once Close has returned.
 func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte)) *Conn {
 	c := &Conn{local: local, remote: remote, send: send, engine: New(cfg)}
+	c.origin = clock.Now() - time.Second // 0 and less is never
 	c.readable.L, c.writable.L = &c.mu, &c.mu
 	c.timer = time.AfterFunc(time.Hour, c.fire)
 	c.timer.Stop()
 	return c
 }
 
-// Deliver takes a packet of the peer in. It does not block.
+// now is the time by the engine's clock.
+func (c *Conn) now() time.Duration { return clock.Now() - c.origin }
+
+// Deliver takes a packet of the peer in, and sends what is due then.
 func (c *Conn) Deliver(packet []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return net.ErrClosed
 	}
-	if err := c.engine.Input(clock.Now(), packet); err != nil {
-		return err
-	}
-	c.run()
-	return nil
+	err := c.engine.Input(c.now(), packet)
+	c.run() // also where only the beginning of it was good
+	return err
 }
 
 // Read takes what the peer has sent, and waits for it.
@@ -114,7 +117,7 @@ func (c *Conn) run() {
 	out := batches.Get().(*batch)
 	for c.again = true; c.again && !c.closed; {
 		c.again = false
-		c.engine.Output(clock.Now(), out.add)
+		c.engine.Output(c.now(), out.add)
 		c.mu.Unlock()
 		out.flush(c.send)
 		c.mu.Lock()
@@ -140,7 +143,7 @@ func (c *Conn) arm() {
 		return
 	}
 	c.due = at
-	c.timer.Reset(max(at-clock.Now(), 0))
+	c.timer.Reset(max(at-c.now(), 0))
 }
 
 // Close ends the conversation at this end: nothing on the wire tells the peer. It is

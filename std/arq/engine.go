@@ -21,12 +21,15 @@ type Config struct {
 	Overhead int    // bytes that a packet has more on the wire: what the pace counts
 	Send     int    // most segments in flight
 	Receive  int    // most segments that wait for the application
-	Limit    int    // bytes per second on the wire; 0 is none
+	Limit    int    // bytes per second on the wire, acknowledgements included; 0 is none
+	Clock    uint32 // the clock on the wire at time 0: what nobody knows who does not hear us
 
 	Count func(Stats) // told now and then what has happened since the last time; nil: nobody is
 }
 
-// Engine is one conversation. It is for one goroutine at a time.
+// Engine is one conversation. It is for one goroutine at a time. Times are those of one
+// clock, whose begin is the caller's choice and lies before the conversation: they are
+// above 0.
 type Engine struct {
 	cfg    Config
 	snd    sender
@@ -44,7 +47,6 @@ type Engine struct {
 	askWait   time.Duration
 	sent      int64 // bytes on the wire, but for acknowledgements and copies
 	packet    []byte
-	carries   bool // packet has data
 	echoes    []echo
 	stats     Stats
 }
@@ -52,20 +54,24 @@ type Engine struct {
 // New makes an engine for a conversation that begins.
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, snd: newSender(cfg.MTU-headerBytes, cfg.Send), rtt: newRTT()}
-	e.rcv.limit = cfg.Receive
+	e.snd.clockBase = cfg.Clock
+	e.rcv.limit, e.rcv.unheard = cfg.Receive, true
 	e.mdl = newModel(&e.rtt)
 	e.loss.update(&e.rtt)
 	return e
 }
 
-// Input takes a packet of the peer in.
+// Input takes a packet of the peer in. Of one that is malformed in the midst, what is
+// before counts, as it does for KCP.
 func (e *Engine) Input(now time.Duration, packet []byte) error {
 	newest := time.Duration(-1)
 	before, una, heard := e.snd.deliveredBytes, e.snd.una, false
+	var malformed error
 	for len(packet) >= headerBytes {
 		s, rest, ok := parse(packet)
 		if !ok || s.conv != e.cfg.Conv {
-			return ErrSegment
+			malformed = ErrSegment
+			break
 		}
 		packet = rest
 		if after(s.una, una) {
@@ -83,6 +89,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 			heard = true
 			if at, known := e.acknowledged(echo{s.sn, s.ts}); known {
 				newest = max(newest, at)
+				e.rcv.hears()
 			}
 		case cmdAsk:
 			e.rcv.tell = true
@@ -92,7 +99,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 	if e.snd.deliveredBytes != before {
 		e.loss.progress(now)
 	} else if !heard {
-		return nil
+		return malformed
 	}
 	if newest >= 0 {
 		e.rtt.sample(now, now-newest)
@@ -101,7 +108,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 	if e.mdl.feed(e.sample(now)) {
 		e.loss.decay(&e.rtt)
 	}
-	return nil
+	return malformed
 }
 
 // acknowledged takes an acknowledgement in, and tells when its segment was sent, if that

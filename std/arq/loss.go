@@ -42,8 +42,8 @@ func (l *loss) update(r *rtt) {
 func (l *loss) detect(s *sender, r *rtt, now time.Duration, mark func(f *flight)) (again time.Duration) {
 	for tx := s.first; tx < s.nextTx && tx < s.newest; tx++ {
 		t := &s.log[tx&uint64(len(s.log)-1)]
-		f := s.find(t.sn)
-		if f == nil || f.tx != tx || f.state != inFlight {
+		f := s.pending(tx)
+		if f == nil {
 			s.first = tx + 1
 			continue
 		}
@@ -99,7 +99,7 @@ func (l *loss) fire(s *sender, now time.Duration, mark func(f *flight)) {
 	}
 	for tx := s.nextTx - 1; !all && tx >= s.first; tx-- {
 		t := &s.log[tx&uint64(len(s.log)-1)]
-		if f := s.find(t.sn); f != nil && f.tx == tx && f.state == inFlight {
+		if f := s.pending(tx); f != nil {
 			s.markLost(t.sn, f)
 			mark(f)
 			return

@@ -119,7 +119,7 @@ func TestLossOfRetransmission(t *testing.T) {
 	c.acknowledge(1, 2, 3, 9)
 	c.detect(1110 * msec)
 	f := c.s.flight(0)
-	f.ts = f.clock(1110 * msec)
+	f.ts = c.s.clock(f, 1110*msec)
 	c.s.sent(0, f, 1110*msec, 100)
 	c.s.write(make([]byte, 100))
 	sendAll(&c.s, 1111*msec)

@@ -54,7 +54,8 @@ func (e *Engine) fill(now time.Duration) {
 	}
 }
 
-// control sends what is not data: acknowledgements and windows.
+// control sends what is not data: acknowledgements and windows. It is never held back, but
+// where the settings have a limit, data waits for it.
 func (e *Engine) control(now time.Duration, emit func([]byte)) {
 	e.echoes = e.echoes[:0]
 	if e.answers(now) {
@@ -116,7 +117,7 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 		sn, f = e.snd.number()
 		e.stats.Sent++
 	}
-	f.ts = f.clock(now)
+	f.ts = e.snd.clock(f, now)
 	f.phase = e.mdl.phase
 	size := headerBytes + len(f.buf.data()) + e.cfg.Overhead
 	if e.snd.outstanding == 0 {
@@ -140,6 +141,12 @@ func (e *Engine) transmit(sn uint32, f *flight, emit func([]byte)) {
 func (e *Engine) put(s *segment, emit func([]byte)) {
 	if len(e.packet)+headerBytes+len(s.data) > e.cfg.MTU {
 		e.flush(emit)
+	}
+	if e.cfg.Limit > 0 && s.cmd != cmdPush {
+		e.tokens -= headerBytes
+		if len(e.packet) == 0 {
+			e.tokens -= float64(e.cfg.Overhead)
+		}
 	}
 	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.window(), e.rcv.next
 	e.packet = s.appendTo(e.packet)

@@ -14,24 +14,45 @@ type receiver struct {
 	before [2][]echo     // early segments of the last packets of acks, the latest first
 	since  time.Duration // the first of acks waits
 	tell   bool          // the window is to be told
+
+	unheard bool // the peer has not shown that it hears us
 }
 
 // echo is what an acknowledgement says: which segment came, and the sender's clock in it.
 type echo struct{ sn, ts uint32 }
 
+// firstWindow is how many segments are taken in all of a peer that has not shown that it
+// hears us: it may be somebody who plays back what he has recorded, under any address. An
+// honest one needs them for a round trip.
+const firstWindow = 256
+
+// mostAcks bounds what waits to be acknowledged while nothing can be sent.
+const mostAcks = 1024
+
 // window is how many segments there is room for.
-func (r *receiver) window() uint16 { return uint16(min(max(r.limit-len(r.queue), 0), 0xffff)) }
+func (r *receiver) window() uint16 {
+	n := r.limit - len(r.queue)
+	if r.unheard {
+		n = min(n, firstWindow-int(r.next))
+	}
+	return uint16(min(max(n, 0), 0xffff))
+}
+
+// hears takes note that the peer hears us.
+func (r *receiver) hears() {
+	if r.unheard {
+		r.unheard = false
+		r.tell = r.tell || r.next >= firstWindow/2
+	}
+}
 
 // push takes a segment of data in. It tells whether it was new.
 func (r *receiver) push(s *segment, now time.Duration) bool {
 	ahead := int32(s.sn - r.next)
-	if int(ahead) >= r.limit {
+	if int(ahead) >= r.limit || r.unheard && s.sn >= firstWindow {
 		return false // no room was told for it: it is not acknowledged either
 	}
-	if len(r.acks) == 0 {
-		r.since = now
-	}
-	r.acks = append(r.acks, echo{s.sn, s.ts})
+	r.acknowledge(echo{s.sn, s.ts}, now)
 	if ahead < 0 {
 		return false
 	}
@@ -44,6 +65,19 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 	r.early++
 	r.collect()
 	return true
+}
+
+// acknowledge takes note of what is to be acknowledged. The last of too many takes the
+// place of the one before, whose segment the peer sends again if una does not tell of it.
+func (r *receiver) acknowledge(e echo, now time.Duration) {
+	switch len(r.acks) {
+	case 0:
+		r.since = now
+	case mostAcks:
+		r.acks[mostAcks-1] = e
+		return
+	}
+	r.acks = append(r.acks, e)
 }
 
 // grow sees to it that the ring has room for n segments from next on.
@@ -71,11 +105,18 @@ func (r *receiver) collect() {
 		if *at == nil {
 			return
 		}
-		r.queue = append(r.queue, *at)
-		r.bytes += len((*at).data())
+		if n := len((*at).data()); n > 0 {
+			r.queue = append(r.queue, *at)
+			r.bytes += n
+		} else {
+			(*at).free() // nobody would read it
+		}
 		*at = nil
 		r.early--
 		r.next++
+	}
+	if r.early == 0 && len(r.ring) > keepRing {
+		r.ring = nil
 	}
 }
 

@@ -40,6 +40,8 @@ type sender struct {
 	queue  []*buffer // to be numbered and sent
 	queued int       // bytes in queue
 
+	clockBase uint32 // the clock on the wire at time 0
+
 	ring []flight // by sn modulo its length, a power of two
 
 	log            []transmission // by number modulo its length, a power of two
@@ -120,13 +122,36 @@ func (s *sender) growRing() {
 // sent takes note of a transmission.
 func (s *sender) sent(sn uint32, f *flight, now time.Duration, size int) {
 	if s.nextTx-s.first >= uint64(len(s.log)) {
-		s.growLog()
+		if s.trim(); s.nextTx-s.first >= uint64(len(s.log)) {
+			s.growLog()
+		}
 	}
 	s.log[s.nextTx&uint64(len(s.log)-1)] = transmission{sn, now}
 	f.tx, f.at, f.size, f.state = s.nextTx, now, size, inFlight
 	f.sends++
 	s.nextTx++
 	s.outstanding += size
+}
+
+// trim takes what is resolved from the beginning of the log. Loss detection does so, too,
+// but only up to the newest transmission that is known to have arrived: a peer whose
+// acknowledgements tell of none would have the log grow for ever.
+func (s *sender) trim() {
+	for ; s.first < s.nextTx; s.first++ {
+		if s.pending(s.first) != nil {
+			return
+		}
+	}
+}
+
+// pending is the flight of which a transmission is the last, and not resolved; nil where
+// there is none.
+func (s *sender) pending(tx uint64) *flight {
+	f := s.find(s.log[tx&uint64(len(s.log)-1)].sn)
+	if f == nil || f.tx != tx || f.state != inFlight {
+		return nil
+	}
+	return f
 }
 
 func (s *sender) growLog() {
@@ -137,9 +162,10 @@ func (s *sender) growLog() {
 	s.log = log
 }
 
-// clock is the ts of a transmission: milliseconds, and later than that of the one before.
-func (f *flight) clock(now time.Duration) uint32 {
-	ts := uint32(now / time.Millisecond)
+// clock is the ts of the next transmission of a segment: milliseconds, and later than that
+// of the one before.
+func (s *sender) clock(f *flight, now time.Duration) uint32 {
+	ts := s.clockBase + uint32(now/time.Millisecond)
 	if f.sends > 0 && !after(ts, f.ts) {
 		ts = f.ts + 1
 	}
@@ -254,5 +280,5 @@ func (s *sender) free() {
 			b.free()
 		}
 	}
-	*s = newSender(s.mss, s.most)
+	*s = sender{mss: s.mss, most: s.most, nextTx: 1, first: 1}
 }

@@ -9,7 +9,7 @@ import (
 func sendAll(s *sender, from time.Duration) {
 	for i := time.Duration(0); s.mayNumber(); i++ {
 		sn, f := s.number()
-		f.ts = f.clock(from + i*msec)
+		f.ts = s.clock(f, from+i*msec)
 		s.sent(sn, f, from+i*msec, 100)
 	}
 }
@@ -66,10 +66,10 @@ func TestSenderKnowsTransmissions(t *testing.T) {
 	f := s.flight(0)
 	first := f.ts
 	s.markLost(0, f)
-	if f.clock(time.Second) == first { // in the same millisecond
+	if s.clock(f, time.Second) == first { // in the same millisecond
 		t.Fatal("two transmissions have one clock")
 	}
-	f.ts = f.clock(1500 * msec)
+	f.ts = s.clock(f, 1500*msec)
 	s.sent(0, f, 1500*msec, 100)
 	if at, known, late := s.acknowledge(echo{1, s.flight(1).ts}); !known || at != 1001*msec || late != 0 {
 		t.Errorf("%v, %v, %v", at, known, late)

@@ -49,7 +49,7 @@ func parse(b []byte) (s segment, rest []byte, ok bool) {
 		wnd: binary.LittleEndian.Uint16(b[6:]), ts: binary.LittleEndian.Uint32(b[8:]),
 		sn: binary.LittleEndian.Uint32(b[12:]), una: binary.LittleEndian.Uint32(b[16:]),
 	}
-	if s.cmd < cmdPush || s.cmd > cmdTell || uint64(size) > uint64(len(b)-headerBytes) {
+	if s.cmd < cmdPush || s.cmd > cmdTell || uint64(size) > uint64(min(len(b)-headerBytes, maxSegment)) {
 		return s, nil, false
 	}
 	s.data = b[headerBytes:][:size]

@@ -1,0 +1,171 @@
+package arq
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What a peer may do to an engine is bounded, whatever it says.
+
+// A peer whose acknowledgements tell of no transmission had the log of transmissions grow
+// with each segment.
+func TestLogOfTransmissionsIsBounded(t *testing.T) {
+	s := newScript(t)
+	s.snd.edge = 64
+	for range 5000 {
+		s.Write(make([]byte, 5000))
+		s.step(5 * msec)
+		for ; s.snd.next-s.snd.una > 1; s.snd.una++ {
+			s.hear(segment{cmd: cmdAck, sn: s.snd.una, ts: 77, una: s.snd.una, wnd: 64})
+		}
+	}
+	if s.snd.next < 5000 {
+		t.Fatalf("%d segments were sent", s.snd.next)
+	}
+	if len(s.snd.log) > 256 {
+		t.Errorf("the log has %d entries after %d segments, never more than 64 of them in flight", len(s.snd.log), s.snd.next)
+	}
+}
+
+// Segments without data that nobody reads shut the window for good.
+func TestReceiverKeepsNoEmptySegments(t *testing.T) {
+	r := receiver{limit: 8}
+	for sn := range uint32(20) {
+		r.push(&segment{sn: sn}, 0)
+	}
+	r.push(&segment{sn: 20, data: []byte("x")}, 0)
+	if r.next != 21 || r.window() != 7 || r.bytes != 1 {
+		t.Errorf("next %d, window %d, %d bytes", r.next, r.window(), r.bytes)
+	}
+}
+
+// While nothing can be sent, what is to be acknowledged does not pile up.
+func TestReceiverBoundsAcknowledgements(t *testing.T) {
+	r := receiver{limit: 100}
+	for range 1000 {
+		for sn := uint32(1); sn < 50; sn++ {
+			r.push(&segment{sn: sn, ts: 5}, 0)
+		}
+	}
+	r.push(&segment{sn: 50, ts: 6}, 0)
+	acks := r.due(nil)
+	if len(acks) > mostAcks || acks[len(acks)-1] != (echo{50, 6}) {
+		t.Errorf("%d acknowledgements, the last %v", len(acks), acks[len(acks)-1])
+	}
+}
+
+// Of a peer that has not shown that it hears us, which may be a recording, little is taken
+// in, also where it is read at once. The first acknowledgement of a time that we have sent
+// opens the window.
+func TestReceiverWaitsToBeHeard(t *testing.T) {
+	s := newScript(t)
+	s.rcv.limit = 5000
+	s.cfg.Clock, s.snd.clockBase = 12345, 12345
+	s.Write([]byte("question"))
+	sent := s.step(msec)[0]
+	push := func(from, to uint32) {
+		for sn := from; sn < to; sn++ {
+			s.hear(segment{cmd: cmdPush, sn: sn, wnd: 100, data: []byte("x")})
+			s.Read(make([]byte, 10))
+		}
+	}
+	push(0, 1000)
+	if s.rcv.next != firstWindow || s.rcv.window() != 0 {
+		t.Errorf("%d segments were taken in, and there is room for %d", s.rcv.next, s.rcv.window())
+	}
+	s.hear(segment{cmd: cmdAck, sn: 0, ts: sent.ts + 1, una: 0, wnd: 100}) // of another conversation
+	if push(firstWindow, firstWindow+10); s.rcv.next != firstWindow {
+		t.Error("a clock that was never sent opens the window")
+	}
+	s = newScript(t)
+	s.rcv.limit = 5000
+	s.Write([]byte("question"))
+	sent = s.step(msec)[0]
+	push(0, 1000)
+	s.hear(segment{cmd: cmdAck, sn: 0, ts: sent.ts, una: 1, wnd: 100})
+	if out := s.step(msec); count(out, cmdTell) != 1 || out[0].wnd != 5000 {
+		t.Errorf("heard, and it sends %+v", out)
+	}
+	if push(firstWindow, 1000); s.rcv.next != 1000 {
+		t.Errorf("%d segments were taken in", s.rcv.next)
+	}
+}
+
+func TestParseRefusesWhatNoDatagramHolds(t *testing.T) {
+	s := segment{cmd: cmdPush, data: make([]byte, maxSegment+1)}
+	if _, _, ok := parse(s.appendTo(nil)); ok {
+		t.Error("a segment is taken in that has no room in a buffer")
+	}
+}
+
+// Acknowledgements are within the limit of the settings, too: what is left of it is for
+// data.
+func TestLimitHoldsAcknowledgements(t *testing.T) {
+	const limit, flood = 100_000, 5 * time.Second
+	s := newScript(t)
+	s.cfg.Limit, s.snd.edge, s.rcv.limit, s.rcv.unheard = limit, 1000, 1000, false
+	s.Write(make([]byte, 2*limit*int(flood.Seconds())))
+	sent := 0
+	for end := s.now + flood; s.now < end; {
+		s.hear(segment{cmd: cmdPush, sn: 5, ts: uint32(s.now / msec), wnd: 1000})
+		s.Output(s.now, func(p []byte) { sent += len(p) + 48 })
+		s.now += msec / 2
+	}
+	if most := limit*int(flood.Seconds()) + 12*mtu; sent > most {
+		t.Errorf("%d bytes were sent in %v, want at most %d", sent, flood, most)
+	}
+}
+
+// A packet that is good only at its beginning counts up to there. Nobody told the reader.
+func TestConnTellsOfHalfAPacket(t *testing.T) {
+	c := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte) {})
+	defer c.Close()
+	got := make(chan error, 1)
+	go func() {
+		_, err := io.ReadFull(c, make([]byte, 5))
+		got <- err
+	}()
+	good := segment{conv: 1, cmd: cmdPush, wnd: 10, data: []byte("hello")}
+	time.Sleep(10 * msec) // most likely it waits now, and else it sees the data
+	if err := c.Deliver(append(good.appendTo(nil), make([]byte, headerBytes)...)); !errors.Is(err, ErrSegment) {
+		t.Error(err)
+	}
+	within(t, "the good half", got)
+}
+
+// The clock of the program may be anything, also below 0, where the engine takes times for
+// "never".
+func TestConnUnderAnyClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a, b *Conn
+		var n atomic.Int32
+		send := func(to **Conn) func([]byte) {
+			return func(p []byte) {
+				if n.Add(1)%5 == 0 {
+					return
+				}
+				packet := bytes.Clone(p)
+				time.AfterFunc(10*msec, func() { _ = (*to).Deliver(packet) })
+			}
+		}
+		cfg := Config{Conv: 1, MTU: 1300, Overhead: 48, Send: 512, Receive: 512}
+		a, b = NewConn(cfg, nil, nil, send(&b)), NewConn(cfg, nil, nil, send(&a))
+		defer a.Close()
+		defer b.Close()
+		begun := time.Now()
+		go func() { _, _ = a.Write(make([]byte, 200_000)) }()
+		timeout := time.AfterFunc(time.Hour, func() { a.Close(); b.Close() })
+		defer timeout.Stop()
+		if _, err := io.ReadFull(b, make([]byte, 200_000)); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("took %v", took)
+		}
+	})
+}
