@@ -30,17 +30,21 @@ type pool struct {
 func newPool(cfg *Config, env std.Env, dial *dialer) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pool{apart: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
-	n := cfg.Conn
-	if p.apart {
-		n = max(n, 2)
-	}
-	p.slots = make([]*slot, n)
+	p.slots = make([]*slot, slots(cfg))
 	for i := range p.slots {
 		s := newSlot(cfg, env, dial, &p.news)
 		p.slots[i] = s
 		p.wg.Go(func() { s.run(ctx) })
 	}
 	return p
+}
+
+// slots is how many sessions that take streams there may be.
+func slots(cfg *Config) int {
+	if cfg.Auto() {
+		return max(cfg.Conn, 2)
+	}
+	return cfg.Conn
 }
 
 // bulk is how many bytes in a second make a session one that carries bulk.

@@ -33,6 +33,8 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	defer lis.Close()
 	env.Log.Info("listening", "addr", lis.Addr())
 
+	defer dial.sessions.Explain(env.Log)()
+
 	pool := newPool(cfg, env, dial)
 	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: std.Refusals{Quiet: cfg.Quiet}}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
@@ -55,7 +57,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 // two sockets in the place of one, and runs a program with its pipes.
 func spareDescriptors(cfg *Config) int {
 	if cfg.TCP {
-		return 16 + 4*cfg.Conn
+		return 16 + 4*slots(cfg)
 	}
-	return 8 + 2*cfg.Conn
+	return 8 + 2*slots(cfg)
 }

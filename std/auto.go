@@ -25,7 +25,11 @@ const maxAutoWindow = 1 << 15
 // auto is the engine of mode auto.
 type auto struct {
 	*arq.Conn
-	moved  meter
+	moved meter
+
+	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
+	explained     atomic.Uint64 // payload when the log had it last
+
 	once   sync.Once
 	closed error
 }
@@ -45,13 +49,16 @@ func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		kind = &kcp.DefaultSnmp.ActiveOpens
 	}
 	countOpened(kind)
-	return &auto{Conn: arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte) {
+	a := new(auto)
+	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte) {
 		n, err := l.WriteTo(packet, peer)
 		if err == nil { // else the link is closed
+			a.wire.Add(uint64(n + datagramHeaders))
 			atomic.AddUint64(&kcp.DefaultSnmp.OutPkts, 1)
 			atomic.AddUint64(&kcp.DefaultSnmp.OutBytes, uint64(n))
 		}
-	})}
+	})
+	return a
 }
 
 // take takes a packet of the peer in. One that is none of the conversation has been
@@ -75,6 +82,7 @@ func (a *auto) Write(p []byte) (int, error) { return a.WriteBuffers([][]byte{p})
 
 func (a *auto) WriteBuffers(v [][]byte) (int, error) {
 	n, err := a.Conn.WriteBuffers(v)
+	a.payload.Add(uint64(n))
 	a.moved.add(clock.Now(), n)
 	atomic.AddUint64(&kcp.DefaultSnmp.BytesSent, uint64(n))
 	return n, err

@@ -36,14 +36,16 @@ type Session struct {
 	retiring chan struct{} // closed when retired
 	err      error         // why it ended
 	done     chan struct{}
+	gone     func() // called when it is closed; nil: nobody asks
 	once     sync.Once
 }
 
 // Sessions makes sessions with the same settings. It is made once per program:
 // deriving keys and pads takes milliseconds.
 type Sessions struct {
-	cfg  *Config
-	wrap func(io.ReadWriteCloser) io.ReadWriteCloser
+	cfg    *Config
+	living living // in mode auto
+	wrap   func(io.ReadWriteCloser) io.ReadWriteCloser
 }
 
 // NewSessions prepares for sessions with the settings of cfg.
@@ -113,6 +115,10 @@ func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp d
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	s.mux = mux.New(conn, mc)
 	e.begin()
+	if _, ok := e.(*auto); ok {
+		f.living.add(s)
+		s.gone = func() { f.living.remove(s) }
+	}
 	return s
 }
 
@@ -218,6 +224,9 @@ func (s *Session) Close(reason error) {
 		s.err = reason
 		s.mu.Unlock()
 		close(s.done)
+		if s.gone != nil {
+			s.gone()
+		}
 		s.link.Forget(s.peer) // first: kcp-go would make a session of what comes after its end
 		s.mux.Close(reason)   // and the engine, through the layers between
 		if s.own {
