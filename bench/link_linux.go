@@ -14,10 +14,11 @@ import (
 // startShare is the part of a transfer that counts as its start: 2 of 8 s.
 const startShare = 4
 
-// linkConfigs are what both pairs run with over a link: what one gets without a
-// flag, and what is used for speed.
+// linkConfigs are what the pairs run with over a link: what one gets without a flag,
+// what is used for speed, and our mode that tunes itself.
 func linkConfigs() []config {
 	return []config{
+		{name: "auto", mode: "auto", stock: true, alone: true},
 		{name: "default", stock: true},
 		{name: "fast3", mode: "fast3", window: 2048, stock: true},
 	}
@@ -39,7 +40,7 @@ func (b *bench) linkCases() []testCase {
 	return all
 }
 
-// overLink are the columns of our pair and the peer's.
+// overLink are the columns of our pair and the peer's, which does not have all modes.
 func (b *bench) overLink(c cell, cfg config) []contender {
 	column := func(name, against string, programs lab.Programs) contender {
 		col := contender{name: name + " " + cfg.name, flags: cfg.shown()}
@@ -54,6 +55,9 @@ func (b *bench) overLink(c cell, cfg config) []contender {
 			return b.tunnelOverLink(ctx, c, cfg, programs, uint64(round))
 		}
 		return col
+	}
+	if cfg.alone {
+		return []contender{column(oursName, "", b.ours)}
 	}
 	return []contender{column(oursName, peerName, b.ours), column(peerName, "", b.peer)}
 }

@@ -34,7 +34,7 @@ type options struct {
 	given map[string]string // the flags that were given, without paths
 }
 
-// linkRounds keep the default cells, of 6 columns each, under 15 minutes.
+// linkRounds keep the default cells, of 7 columns each, under 20 minutes.
 const linkRounds = 3
 
 // helpHead is above the flags in the help.
