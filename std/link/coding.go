@@ -104,6 +104,9 @@ func (t *intake) restored(packet []byte) {
 	t.last.heardOf(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
+	if h.Acked && t.last.shift != 0 {
+		shiftStamps(t.spare[begin:], cmdAck, -t.last.shift)
+	}
 	t.last.belate(t.spare[begin:], t.last.una.Load(), true)
 	t.rebuilt = append(t.rebuilt, t.spare[begin:len(t.spare):len(t.spare)])
 }

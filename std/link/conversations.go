@@ -30,6 +30,7 @@ const (
 type Conversations struct {
 	mu          sync.Mutex
 	unconfirmed list.List           // of *Peer, in the order in which they began
+	origin      uint32              // of stamps, see stampOrigin; 0: not drawn yet
 	ended       map[uint64]struct{} // see digest
 	order       []uint64            // of ended, a ring
 	oldest      int                 // in order, once that is full

@@ -195,6 +195,9 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		t.decode(h, packet) // which copies it: then it may be changed
 		packet = packet[fecHeader:]
 	}
+	if h.Acked && t.last.shift != 0 {
+		shiftStamps(packet, cmdAck, -t.last.shift)
+	}
 	if belated {
 		t.last.belate(packet, known, after(known, h.Una))
 	}
@@ -233,11 +236,15 @@ func (t *intake) recognise(h Packet, from netip.AddrPort) bool {
 // link, and with it the parity of the group that it is the last of. It returns the
 // length of the whole datagram, so that kcp-go's counter OutBytes includes what the
 // link adds. It blocks while the peer is above its rate limit or the socket takes no
-// more, and fails only when the link is closed.
+// more, and fails only when the link is closed. It may change the stamps in p, see
+// stampOrigin.
 func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer, ok := addr.(*Peer)
 	if !ok {
 		return 0, &net.AddrError{Err: "not a peer of this link", Addr: fmt.Sprint(addr)}
+	}
+	if peer.shift != 0 {
+		shiftStamps(p, cmdPush, peer.shift)
 	}
 	h, ok := ParsePacket(p)
 	peer.sent(h)

@@ -22,6 +22,7 @@ type Peer struct {
 	scope uint32 // interface of a link-local address, else 0
 	limit *rate.Limiter
 	stop  <-chan struct{}
+	shift uint32 // of the stamps on the wire, see stampOrigin; 0 at a dialled link
 	table *peers
 
 	conv  atomic.Uint32 // valid once begun is set, and does not change then

@@ -15,6 +15,7 @@ type peers struct {
 	limit int // bytes per second, 0 is none
 	stop  <-chan struct{}
 	talks *Conversations
+	shift uint32 // see stampOrigin
 
 	mu     sync.Mutex
 	table  map[identity]*Peer
@@ -28,6 +29,7 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 		ps.only.text = only.String()
 		return ps
 	}
+	ps.shift = ps.talks.stampOrigin()
 	ps.table = make(map[identity]*Peer)
 	ps.latest = make(map[netip.AddrPort]*Peer)
 	return ps
@@ -52,6 +54,7 @@ func (ps *peers) newcomer(id identity) *Peer {
 	p.text = fmt.Sprintf("%v#%08x", id.addr, id.conv)
 	p.conv.Store(id.conv)
 	p.begun.Store(true)
+	p.shift = ps.shift
 	p.confirmed = make(chan struct{})
 	return p
 }
