@@ -38,24 +38,34 @@ func TestConfigFields(t *testing.T) {
 	}
 }
 
-// The example that people start from says what the defaults are, and nothing odd.
-func TestExample(t *testing.T) {
-	want := std.DefaultConfig(std.Client)
-	got := want
-	if err := parseJSONConfig(&got, "../dist/local.json.example"); err != nil {
-		t.Fatal(err)
-	}
-	if len(got.Warnings) > 0 {
-		t.Error(got.Warnings)
-	}
-	for _, c := range []*Config{&got, &want} {
-		c.RemoteAddr, c.Key = "vps:29900", "a key"
-		if err := c.Check(std.Client); err != nil {
+// The examples that people start from say what the defaults are, and nothing odd. Their key
+// is refused.
+func TestExamples(t *testing.T) {
+	for _, path := range []string{"../dist/local.json.example", "../dist/local.full.json.example"} {
+		want := std.DefaultConfig(std.Client)
+		got := want
+		if err := parseJSONConfig(&got, path); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%+v\nwant %+v", got, want)
+		if len(got.Warnings) > 0 {
+			t.Error(path, got.Warnings)
+		}
+		if got.Key != std.PlaceholderKey {
+			t.Errorf("%s: key %q, want the placeholder", path, got.Key)
+		}
+		unchanged := got
+		if err := unchanged.Check(std.Client); err == nil {
+			t.Errorf("%s can be started with as it is", path)
+		}
+		for _, c := range []*Config{&got, &want} {
+			c.RemoteAddr, c.LocalAddr, c.Key = "vps:29900", "127.0.0.1:12948", "a key"
+			if err := c.Check(std.Client); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v\nwant %+v", path, got, want)
+		}
 	}
 }
 

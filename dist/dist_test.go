@@ -58,8 +58,8 @@ func readExample(t *testing.T, name string) map[string]any {
 	return values
 }
 
-func TestExamplesHaveEveryKey(t *testing.T) {
-	for name, own := range map[string]map[string]any{"local.json.example": clientKeys, "server.json.example": serverKeys} {
+func TestFullExamplesHaveEveryKey(t *testing.T) {
+	for name, own := range map[string]map[string]any{"local.full.json.example": clientKeys, "server.full.json.example": serverKeys} {
 		values := readExample(t, name)
 		for _, keys := range []map[string]any{bothKeys, own} {
 			for key, example := range keys {
@@ -93,15 +93,35 @@ func sameType(a, b any) bool {
 	return false
 }
 
-func TestExamplesFitTogether(t *testing.T) {
-	client, server := readExample(t, "local.json.example"), readExample(t, "server.json.example")
-	for _, key := range equalKeys {
-		if client[key] != server[key] {
-			t.Errorf("%s: %v at the client, %v at the server: the two would not understand each other", key, client[key], server[key])
+// A first user's example is short, opens nothing to the network that needs not be open, and says of each setting
+// what the full one says.
+func TestExamplesAreShort(t *testing.T) {
+	for _, end := range []string{"local", "server"} {
+		short, full := readExample(t, end+".json.example"), readExample(t, end+".full.json.example")
+		if len(short) > 6 {
+			t.Errorf("%s: %d keys", end, len(short))
+		}
+		for key, value := range short {
+			if full[key] != value {
+				t.Errorf("%s: %q is %v, and %v in the full example", end, key, value, full[key])
+			}
+		}
+		for _, key := range []string{"localaddr", "target"} {
+			if addr, has := short[key].(string); has && !strings.HasPrefix(addr, "127.0.0.1:") {
+				t.Errorf("%s: %q is %s", end, key, addr)
+			}
 		}
 	}
-	if client["key"] == "it's a secrect" {
-		t.Error("the key is the one that everybody knows")
+}
+
+func TestExamplesFitTogether(t *testing.T) {
+	for _, kind := range []string{".json.example", ".full.json.example"} {
+		client, server := readExample(t, "local"+kind), readExample(t, "server"+kind)
+		for _, key := range equalKeys {
+			if client[key] != server[key] {
+				t.Errorf("%s: %v at the client, %v at the server: the two would not understand each other", key, client[key], server[key])
+			}
+		}
 	}
 }
 

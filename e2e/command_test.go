@@ -70,11 +70,17 @@ var badClientCommands = []badCommand{
 	{args: "-l FOLDER/no/such/socket", says: oneLine("--localaddr", "no such file")},
 	{args: "-l FOLDER/" + strings.Repeat("x", 108), says: oneLine("--localaddr", "bytes", "at most")},
 	{args: "--socketmode 0600", says: oneLine("--socketmode", "not the path of a unix socket")},
+	{args: "-r http://host:4000", says: oneLine("--remoteaddr", "http://", "host:port")},
+	{args: "-l 2222", says: oneLine("--localaddr", `"127.0.0.1:2222"`)},
+	{args: "-c FOLDER/server.json", says: oneLine("-c", "server.json", "file of a server", "listen", "target")},
 	{args: "--target 127.0.0.1:80", says: oneLine("--target", "client")},
 }
 
 var badServerCommands = []badCommand{
 	{args: "-t 127.0.0.1:0", says: oneLine("--target", "1 to 65535")},
+	{args: "-t 8000", says: oneLine("--target", `"127.0.0.1:8000"`)},
+	{args: "-l 4000", says: oneLine("--listen", `":4000"`)},
+	{args: "-c FOLDER/client.json", says: oneLine("-c", "client.json", "file of a client", "remoteaddr")},
 	{args: "-l nothing", says: oneLine("--listen", "host:port")},
 	{args: "-l :4000-3000", says: oneLine("--listen", "4000-3000")},
 	{args: "-l [::g]:4000", says: oneLine("--listen", "IPv6")},
@@ -92,6 +98,8 @@ func TestBadCommandLines(t *testing.T) {
 		"range.json":  `{"smuxver": 7}`,
 		"utf16.json":  "\xff\xfe{\x00}\x00",
 		"gbk.json":    "{\"key\":\"\xc3\xdc\"}",
+		"server.json": `{"listen": ":4000", "target": "127.0.0.1:22"}`,
+		"client.json": `{"remoteaddr": "vps:4000"}`,
 		"quotes.json": "{\u201cmtu\u201d: 1200}",
 	} {
 		must(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
@@ -189,4 +197,23 @@ func TestAddressInUse(t *testing.T) {
 		}
 	}
 	tn.exchange(t, 64*kib)
+}
+
+// A client that is not told where its server is, and the examples as they are shipped, do
+// not start.
+func TestNothingToStartWith(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"client", []string{"-l", "127.0.0.1:0"}, "--remoteaddr (JSON \"remoteaddr\"): is missing"},
+		{"client", []string{"-c", "../dist/local.json.example"}, "placeholder"},
+		{"client", []string{"-c", "../dist/local.full.json.example"}, "placeholder"},
+		{"server", []string{"-c", "../dist/server.json.example"}, "placeholder"},
+		{"server", []string{"-c", "../dist/server.full.json.example"}, "placeholder"},
+	} {
+		badCommand{says: oneLine(c.says)}.run(t, c.name, c.args)
+	}
 }

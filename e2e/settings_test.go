@@ -130,6 +130,8 @@ func TestJSONOverridesFlags(t *testing.T) {
 		if warnings := p.lines("JSON"); len(warnings) > 0 {
 			t.Errorf("the %s is not content with its JSON file: %s", p.name, warnings)
 		}
+		addresses := map[string]string{"server": "--listen, --target", "client": "--localaddr, --remoteaddr"}
+		p.mustLog(t, "the file that -c names overrides "+addresses[p.name]+", --key, --crypt, --mode, --smuxver")
 	}
 }
 

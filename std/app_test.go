@@ -24,7 +24,7 @@ func runApp(t *testing.T, role Role, run func(context.Context, *Config, Env) err
 		Exit: func(int) { t.Error("Exit was called") },
 		Run:  run,
 	}
-	code = app.Main(append([]string{"prog"}, args...), &out, &errs)
+	code = app.Main(append([]string{"prog"}, withServer(role, args)...), &out, &errs)
 	return code, out.String(), errs.String()
 }
 
@@ -143,7 +143,7 @@ func TestMainSignals(t *testing.T) {
 		}
 		return ctx.Err()
 	}}
-	if code := app.Main([]string{"prog"}, &errs, &errs); code != 0 {
+	if code := app.Main([]string{"prog", "-r", "127.0.0.1:9"}, &errs, &errs); code != 0 {
 		t.Error(code)
 	}
 	testkit.Contains(t, errs.String(), "a second signal ends at once", "signal=terminated", "ended at once")

@@ -32,6 +32,9 @@ func (r Role) String() string {
 // the wire.
 const DefaultKey = "it's a secrect"
 
+// PlaceholderKey stands in the example files where the key goes, and is refused.
+const PlaceholderKey = "replace this by a key of your own, such as genkey prints"
+
 // KeyEnv is the environment variable that gives the key.
 const KeyEnv = "KCPTUN_KEY"
 
@@ -84,6 +87,8 @@ type Config struct {
 
 	// Warnings are what was found odd while reading the settings.
 	Warnings []string `json:"-"`
+
+	given map[string]Source // by name, for settings without their defaults; nil where nobody asks
 }
 
 // DefaultConfig are the settings of an end to which nothing was said.

@@ -1,6 +1,7 @@
 package std
 
 import (
+	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -16,7 +17,9 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 		c.checkStream("localaddr", c.LocalAddr, 0, fail)
 		c.checkSocketMode(fail)
 		mp, err := ParseMultiPort(c.RemoteAddr)
-		if err != nil {
+		if reason := misread(c.RemoteAddr, "HOST"); reason != "" {
+			fail("remoteaddr", "%s", reason)
+		} else if err != nil {
 			fail("remoteaddr", "%v", err)
 		} else if mp.Host == "" {
 			fail("remoteaddr", "%q names no host, valid is host:port or host:min-max", c.RemoteAddr)
@@ -24,6 +27,10 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 		return
 	}
 	c.checkStream("target", c.Target, 1, fail)
+	if reason := misread(c.Listen, ""); reason != "" {
+		fail("listen", "%s", reason)
+		return
+	}
 	mp, err := ParseMultiPort(c.Listen)
 	if err != nil {
 		fail("listen", "%v", err)
@@ -41,6 +48,10 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 		fail(name, "is empty, valid is host:port or the path of a unix socket")
 		return
 	}
+	if reason := misread(addr, "127.0.0.1"); reason != "" {
+		fail(name, "%s", reason)
+		return
+	}
 	if IsUnixPath(addr) {
 		c.checkUnix(name, addr, fail)
 		return
@@ -56,6 +67,20 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	if name == "target" && host == "" {
 		c.warn("--target %s names no host and means this machine", addr)
 	}
+}
+
+// misread says what is wrong with an address that is only a port or ports, or has the
+// scheme of a URL, and what was probably meant; host is the usual one. It returns "" for
+// any other address.
+func misread(addr, host string) string {
+	scheme, _, isURL := strings.Cut(addr, "://")
+	switch {
+	case isURL && scheme != "" && !strings.ContainsAny(scheme, `/\`):
+		return fmt.Sprintf("%q begins with %s://, and addresses here have no scheme, valid is host:port", addr, scheme)
+	case addr != "" && strings.Trim(addr, "0123456789") == "":
+		return fmt.Sprintf("%q is a port without a host, valid is host:port: was %q meant?", addr, host+":"+addr)
+	}
+	return ""
 }
 
 // checkUnix checks the address of a unix socket.

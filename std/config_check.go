@@ -113,10 +113,24 @@ func (s setting) valid() string {
 	return strings.Join(s.choices, ", ")
 }
 
+// checkGiven refuses settings without which a program has nothing to do. Check does
+// not: their defaults are valid, they only lead nowhere.
+func (c *Config) checkGiven(r Role) error {
+	var errs []error
+	for _, s := range r.known(c) {
+		if s.needed && c.source(s.name) == FromDefault {
+			errs = append(errs, s.fault(fmt.Sprintf("is missing: there is no server at the default, %v; valid is host:port or host:min-max", s.current())))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 type failFunc func(name, format string, args ...any)
 
 func (c *Config) checkKey(fail failFunc) {
 	switch {
+	case c.Key == PlaceholderKey:
+		fail("key", "is the placeholder of the example files, valid is any other text: the command genkey prints a good one")
 	case c.Key != "":
 	case os.Getenv(KeyEnv) == "" && envSet(KeyEnv):
 		fail("key", "the environment variable %s is set but empty, valid is any text that is not", KeyEnv)

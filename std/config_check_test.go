@@ -232,7 +232,7 @@ func TestCheckWarnings(t *testing.T) {
 		{both, func(c *Config) { c.Key = "\xc3\xdc\xc2\xeb" }, "is not UTF-8"},
 		{both, func(c *Config) { c.Key = "\ufffd\ufffd" }, "has the character U+FFFD"},
 		{Server, func(c *Config) { c.Target = "/no/such/dir/s" }, "no folder /no/such/dir yet"},
-		{Client, func(c *Config) { c.LocalAddr = "12948" }, "taken for the path of a unix socket"},
+		{Client, func(c *Config) { c.LocalAddr = "socket" }, "taken for the path of a unix socket"},
 		{Server, func(c *Config) { c.Target = ":80" }, "names no host"},
 	} {
 		for _, role := range []Role{Client, Server} {
@@ -275,22 +275,22 @@ func TestCheckAddresses(t *testing.T) {
 		{
 			Client, func(c *Config, a string) { c.LocalAddr = a },
 			[]string{":12948", ":0", "127.0.0.1:1", "[::1]:80", "localhost:http", filepath.Join(dir, "s"), "s.sock", "./s"},
-			[]string{"", ":", "host:", ":65536", ":-1", ":x y", "::1:80", "[::1:80", "/no/such/dir/s", "1:2:3", "@", filepath.Join(dir, "file", "s"), "a\x00b", "a\nb"},
+			[]string{"", ":", "host:", ":65536", ":-1", ":x y", "::1:80", "[::1:80", "/no/such/dir/s", "1:2:3", "@", filepath.Join(dir, "file", "s"), "a\x00b", "a\nb", "12948", "tcp://:1"},
 		},
 		{
 			Server, func(c *Config, a string) { c.Target = a },
 			[]string{"127.0.0.1:12948", "[::1]:1", "example.org:65535", filepath.Join(dir, "s"), "/no/such/dir/s"},
-			[]string{"", "host:0", "host:", "host:65536", "::1:80", "@"},
+			[]string{"", "host:0", "host:", "host:65536", "::1:80", "@", "8000", "http://127.0.0.1:80", "unix:///run/s"},
 		},
 		{
 			Client, func(c *Config, a string) { c.RemoteAddr = a },
 			[]string{"vps:29900", "1.2.3.4:1-2", "[::1]:29900", "[2001:db8::1]:1-65535"},
-			[]string{"", "vps", ":29900", ":1-2", "vps:0", "vps:2-1", "::1:29900", "/run/s"},
+			[]string{"", "vps", ":29900", ":1-2", "vps:0", "vps:2-1", "::1:29900", "/run/s", "29900", "http://vps:29900", "https://vps"},
 		},
 		{
 			Server, func(c *Config, a string) { c.Listen = a },
 			[]string{":29900", "0.0.0.0:1-2", "[::]:29900", "[fe80::1%lo]:1", "127.0.0.1:65535"},
-			[]string{"", "29900", ":0", ":2-1", "::29900x", "[x]:29900", "[::1::2]:1"},
+			[]string{"", "29900", ":0", ":2-1", "::29900x", "[x]:29900", "[::1::2]:1", "udp://:29900"},
 		},
 	} {
 		for _, addr := range tt.good {

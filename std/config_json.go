@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -35,15 +36,75 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	if at, reason := notUTF8(data[:end]); at >= 0 {
 		return errorAt(data, at, "%s", reason)
 	}
+	if reason := r.foreign(keys); reason != "" {
+		return errorAt(data, 0, "%s", reason)
+	}
+	before := *c
 	if err := json.Unmarshal(data[:end], c); err != nil {
 		return locate(data, err)
 	}
+	c.giveFromFile(r, keys, &before)
 	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
 		line, column := position(data, end+int64(bytes.Index(data[end:], rest)))
 		c.warn("text after the JSON value is ignored, from line %d, column %d on", line, column)
 	}
 	c.warnUnknown(r, keys)
 	return nil
+}
+
+// foreign says why the keys are those of a file for the other end, or returns "". A file
+// for both ends has addresses of both.
+func (r Role) foreign(keys map[string]json.RawMessage) string {
+	other := both &^ r
+	var theirs []string
+	for key := range sortedKeys(keys) {
+		if containsFold(r.addresses(), key) {
+			return ""
+		}
+		if containsFold(other.addresses(), key) {
+			theirs = append(theirs, strconv.Quote(key))
+		}
+	}
+	if len(theirs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("this is the file of a %v, as it has %s; a %v has %s", other, strings.Join(theirs, ", "), r, strings.Join(r.addresses(), ", "))
+}
+
+// addresses are the JSON keys of the two addresses that only this end has.
+func (r Role) addresses() []string {
+	if r == Server {
+		return []string{"listen", "target"}
+	}
+	return []string{"localaddr", "remoteaddr"}
+}
+
+// giveFromFile notes which settings the file has given, and warns of the flags and
+// environment variables that it overrides with other values.
+func (c *Config) giveFromFile(r Role, keys map[string]json.RawMessage, before *Config) {
+	var present, overridden []string
+	for key, value := range keys {
+		if string(value) != "null" {
+			present = append(present, key)
+		}
+	}
+	old := r.known(before)
+	for i, s := range r.known(c) {
+		if !containsFold(present, s.key) {
+			continue
+		}
+		switch from := c.source(s.name); {
+		case s.current() == old[i].current():
+		case from == FromFlag:
+			overridden = append(overridden, s.flag())
+		case from == FromEnvironment:
+			overridden = append(overridden, s.env)
+		}
+		c.give(s.name, FromFile)
+	}
+	if len(overridden) > 0 {
+		c.warn("the file that -c names overrides %s", strings.Join(overridden, ", "))
+	}
 }
 
 // warnUnknown names the keys that mean nothing to this end. Keys match without

@@ -45,7 +45,7 @@ func TestJSONReachesEverySetting(t *testing.T) {
 	if len(c.Warnings) > 0 {
 		t.Error(c.Warnings)
 	}
-	if fields := reflect.TypeOf(c).NumField() - 1; fields != len(settings(&c)) { // less Warnings
+	if fields := reflect.TypeOf(c).NumField() - 2; fields != len(settings(&c)) { // less Warnings and given
 		t.Errorf("%d fields, %d settings", fields, len(settings(&c)))
 	}
 }
@@ -62,8 +62,8 @@ func TestJSONWarnings(t *testing.T) {
 		{Client, `{"qppcount":1}`, []string{`did you mean "qpp-count"?`}},
 		{Client, `{"_comment":"x"}`, []string{`"_comment" is unknown and is ignored`}},
 		{Client, `{"":1,"b":2,"Warnings":[]}`, []string{`""`, `"Warnings"`, `"b"`}},
-		{Client, `{"target":"x","LISTEN":"y"}`, []string{`"LISTEN" is for the other end`, `"target" is for the other end`}},
-		{Server, `{"localaddr":"x","conn":9}`, []string{`"conn" is for the other end`, `"localaddr" is for the other end`}},
+		{Client, `{"target":"x","LISTEN":"y","localaddr":"z"}`, []string{`"LISTEN" is for the other end`, `"target" is for the other end`}},
+		{Server, `{"localaddr":"x","conn":9,"listen":"y"}`, []string{`"conn" is for the other end`, `"localaddr" is for the other end`}},
 		{Client, "{\n}\n  {\"mtu\":3}", []string{"text after the JSON value is ignored, from line 3, column 3 on"}},
 		{Client, `{} x`, []string{"line 1, column 4 on"}},
 		{Client, "{}\n \t\r\n", nil},

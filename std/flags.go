@@ -19,10 +19,11 @@ var errVersion = errors.New("version asked for")
 // asked for.
 func (a App) configure(cfg *Config, args []string) error {
 	file, version := "", false
+	cfg.given = make(map[string]Source)
 	set := flag.NewFlagSet("kcptun", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // its own messages do not say what is valid
 	for _, s := range a.Role.known(cfg) {
-		s.bind(set)
+		s.bind(cfg, set)
 	}
 	set.StringVar(&file, "c", "", "")
 	set.BoolVar(&version, "version", false, "")
@@ -37,18 +38,25 @@ func (a App) configure(cfg *Config, args []string) error {
 		return a.strayWord(set.Arg(0))
 	}
 	fromFile := false
-	set.Visit(func(f *flag.Flag) { fromFile = fromFile || f.Name == "c" })
+	set.Visit(func(f *flag.Flag) {
+		fromFile = fromFile || f.Name == "c"
+		for _, s := range a.Role.known(cfg) {
+			if f.Name == s.name || f.Name == s.short {
+				cfg.give(s.name, FromFlag)
+			}
+		}
+	})
 	if fromFile {
 		if err := a.Load(cfg, file); err != nil {
 			return err
 		}
 	}
-	return cfg.Check(a.Role)
+	return errors.Join(cfg.checkGiven(a.Role), cfg.Check(a.Role))
 }
 
 // bind binds the setting's flag to its field, whose value is the default; the
 // environment comes before that.
-func (s setting) bind(set *flag.FlagSet) {
+func (s setting) bind(cfg *Config, set *flag.FlagSet) {
 	for _, name := range []string{s.name, s.short} {
 		if name == "" {
 			continue
@@ -61,6 +69,7 @@ func (s setting) bind(set *flag.FlagSet) {
 		case *string:
 			if text, ok := os.LookupEnv(s.env); ok && s.env != "" {
 				*v = text
+				cfg.give(s.name, FromEnvironment)
 			}
 			set.StringVar(v, name, *v, "")
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -81,16 +80,25 @@ func flagRows() (rows []flagRow) {
 	return rows
 }
 
+// withServer puts an address of the server before a client's arguments, without which
+// it is refused.
+func withServer(role Role, args []string) []string {
+	if role == Client {
+		return append([]string{"--remoteaddr", "127.0.0.1:9"}, args...)
+	}
+	return args
+}
+
 // parse reads a command line without starting anything.
 func parse(role Role, args ...string) (Config, error) {
 	cfg := DefaultConfig(role)
 	app := App{Role: role, Load: func(c *Config, path string) error { return c.ReadJSON(role, path) }}
-	err := app.configure(&cfg, args)
+	err := app.configure(&cfg, withServer(role, args))
 	return cfg, err
 }
 
 // valueOf is the value of a setting as text.
-func valueOf(s setting) string { return fmt.Sprint(reflect.ValueOf(s.value).Elem()) }
+func valueOf(s setting) string { return fmt.Sprint(s.current()) }
 
 // unsetKey keeps the environment's key out of the test.
 func unsetKey(t *testing.T) {
@@ -114,7 +122,7 @@ func TestFlagDefaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Mode = DefaultConfig(role).Mode
+		cfg.Mode, cfg.RemoteAddr = DefaultConfig(role).Mode, DefaultConfig(role).RemoteAddr
 		known := map[string]setting{}
 		for _, s := range role.known(&cfg) {
 			known[s.name] = s

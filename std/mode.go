@@ -1,5 +1,10 @@
 package std
 
+import (
+	"fmt"
+	"strings"
+)
+
 // modeAuto is the mode of the engine that finds its rate, package arq.
 const modeAuto = "auto"
 
@@ -40,32 +45,56 @@ func (c *Config) applyMode() {
 	for _, m := range modes {
 		if m.name == c.Mode && m.interval > 0 {
 			c.NoDelay, c.Interval, c.Resend, c.NoCongestion = m.noDelay, m.interval, m.resend, m.noCong
+			for _, name := range []string{"nodelay", "interval", "resend", "nc"} {
+				c.give(name, FromMode)
+			}
 		}
 	}
 }
 
 // applyAuto puts what mode auto finds by itself, or does better without, in the place of
-// settings that have their defaults. Others win over it.
+// settings that nobody gave. What the user gave wins, also where it is the default: then a
+// warning says so, as it may only stand in a file of all settings.
 func (c *Config) applyAuto(r Role) {
 	if c.Mode != modeAuto {
 		return
 	}
 	def := DefaultConfig(r)
-	if c.DataShard == def.DataShard && c.ParityShard == def.ParityShard {
-		c.DataShard, c.ParityShard = 0, 0
-	}
-	for _, s := range []struct {
+	own := []struct {
+		name      string
 		value     *int
 		def, auto int
 	}{
-		{&c.SndWnd, def.SndWnd, maxAutoWindow},
-		{&c.RcvWnd, def.RcvWnd, maxAutoWindow},
-		{&c.SmuxBuf, def.SmuxBuf, autoSmuxBuf},
-		{&c.StreamBuf, def.StreamBuf, autoSmuxBuf / 2},
-	} {
-		if *s.value == s.def {
+		{"datashard", &c.DataShard, def.DataShard, 0},
+		{"parityshard", &c.ParityShard, def.ParityShard, 0},
+		{"sndwnd", &c.SndWnd, def.SndWnd, maxAutoWindow},
+		{"rcvwnd", &c.RcvWnd, def.RcvWnd, maxAutoWindow},
+		{"smuxbuf", &c.SmuxBuf, def.SmuxBuf, autoSmuxBuf},
+		{"streambuf", &c.StreamBuf, def.StreamBuf, autoSmuxBuf / 2},
+	}
+	chosen := func(i int) bool {
+		return c.source(own[i].name) != FromDefault || *own[i].value != own[i].def
+	}
+	coded := chosen(0) || chosen(1) // either asks for error correction, and has the other with it
+	ownStreamBuf := !chosen(len(own) - 1)
+	var kept []string
+	for i, s := range own {
+		switch {
+		case chosen(i):
+			if *s.value == s.def {
+				kept = append(kept, fmt.Sprintf("--%s %d", s.name, *s.value))
+			}
+		case i < 2 && coded:
+		default:
 			*s.value = s.auto
+			c.give(s.name, FromMode)
 		}
+	}
+	if ownStreamBuf {
+		c.StreamBuf = min(c.StreamBuf, c.SmuxBuf/2) // that one may be smaller by the user's will
+	}
+	if len(kept) > 0 {
+		c.warn("mode auto would choose for itself, and keeps what was given: %s", strings.Join(kept, ", "))
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 )
 
 // didYouMean offers the known name nearest to a mistyped one, or nothing where
-// none is near.
+// none is near: one letter in three may be wrong, so that foo is not log.
 func didYouMean(typed string, known []string) string {
-	best, bestDistance := "", 1+max(2, len(typed)/3)
+	best, bestDistance := "", 1+(len(typed)+1)/3
 	for _, name := range known {
 		if d := editDistance(strings.ToLower(typed), strings.ToLower(name)); d < bestDistance {
 			best, bestDistance = name, d

@@ -1,6 +1,9 @@
 package std
 
-import "math"
+import (
+	"math"
+	"reflect"
+)
 
 // setting is one row of the table of settings: what flag and JSON key give it,
 // what it means and what is valid. Flags, JSON warnings, range checks, the
@@ -21,6 +24,7 @@ type setting struct {
 	aliases      map[string]string // other names of choices
 	unused       string            // why this setting has no effect now; "" where it has
 	hidden       bool              // not in the help text
+	needed       bool              // must be given: the default is but an example
 	env          string
 }
 
@@ -32,7 +36,7 @@ func settings(c *Config) []setting {
 	return []setting{
 		{roles: Client, name: "localaddr", short: "l", key: "localaddr", value: &c.LocalAddr, usage: "where applications connect: host:port, or the path of a unix socket"},
 		{roles: Client, name: "socketmode", key: "socketmode", value: &c.SocketMode, usage: "mode of the socket's file in octal, such as 0600, where --localaddr is the path of a unix socket; the umask decides without"},
-		{roles: Client, name: "remoteaddr", short: "r", key: "remoteaddr", value: &c.RemoteAddr, usage: "kcptun server, host:port or host:min-max; of a range each new session takes a random port"},
+		{roles: Client, name: "remoteaddr", short: "r", key: "remoteaddr", value: &c.RemoteAddr, needed: true, usage: "kcptun server, host:port or host:min-max; of a range each new session takes a random port"},
 		{roles: Server, name: "listen", short: "l", key: "listen", value: &c.Listen, usage: "where clients send to: host:port, or host:min-max for every port of a range"},
 		{roles: Server, name: "target", short: "t", key: "target", value: &c.Target, usage: "where streams are connected to: host:port, or the path of a unix socket"},
 		{roles: both, name: "key", key: "key", value: &c.Key, env: KeyEnv, usage: "pre-shared key, the same at both ends; better given by the environment or JSON than where ps shows it"},
@@ -86,6 +90,9 @@ func unless(used bool, why string) string {
 // maxRate is the most that --ratelimit takes: 32 bits on machines where an int
 // has more, else what an int holds.
 const maxRate = min(math.MaxUint32, math.MaxInt)
+
+// current is the setting's value: a string, int or bool.
+func (s setting) current() any { return reflect.ValueOf(s.value).Elem().Interface() }
 
 // flag is the setting's name on the command line.
 func (s setting) flag() string { return "--" + s.name }
