@@ -12,6 +12,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 	"github.com/xtaci/tcpraw"
+	"golang.org/x/sys/unix"
 )
 
 // stock is tcpraw under kcp-go. It does what stock programs do not, see
@@ -202,4 +203,53 @@ func TestTCPRules(t *testing.T) {
 			t.Errorf("left in %s: %q", ns, rules)
 		}
 	}
+}
+
+// A new raw socket is given every segment of the machine. Beside busy connections its
+// queue was full before the answer of a handshake came, and the dial failed.
+func TestTCPSocketBeginsEmpty(t *testing.T) {
+	l := newRawLab(t)
+	at := netip.MustParseAddrPort(labServer4 + ":" + labPort)
+	from := netip.MustParseAddrPort(labClient4 + ":4001")
+	var s *rawSocket
+	err := l.in(l.server, func() (err error) {
+		s, err = openRawSocket(false)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	queued := func() int {
+		waiting := 0
+		for b := make([]byte, rawSpace); ; waiting++ {
+			if _, _, err := unix.Recvfrom(s.fd, b, unix.MSG_DONTWAIT); err != nil {
+				return waiting
+			}
+		}
+	}
+	send := func() {
+		for range 10 {
+			l.inject(l.client, unix.IPPROTO_TCP, at.Addr(), forgedSegment(from, at, flagACK, "busy"))
+		}
+	}
+	send() // before filter is called
+	if n := queued(); n != 0 {
+		t.Errorf("%d segments are let in before the filter is set", n)
+	}
+	if err := s.filter(0, at.Port()); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	if err := clearQueue(s.fd); err != nil {
+		t.Fatal(err)
+	}
+	if n := queued(); n != 0 {
+		t.Errorf("%d segments are left in the queue", n)
+	}
+	if err := s.filter(0, at.Port()); err != nil {
+		t.Fatal(err)
+	}
+	send()
+	eventually(t, "segments pass the filter", func() bool { return queued() > 0 })
 }

@@ -39,8 +39,9 @@ func openRawSocket(ipv6 bool) (*rawSocket, error) {
 	}
 	s := &rawSocket{ipv6: ipv6, fd: fd, file: os.NewFile(uintptr(fd), "raw TCP socket")}
 	s.readable = s.tryRead
+	err = clearQueue(fd)
 	s.calls, s.missing = findCalls(uintptr(fd))
-	if ipv6 { // the destination; IPv4 has it in the header, which IPv6 does not show
+	if err == nil && ipv6 { // the destination; IPv4 has it in the header, which IPv6 does not show
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	}
 	if err == nil {
@@ -51,6 +52,19 @@ func openRawSocket(ipv6 bool) (*rawSocket, error) {
 		return nil, fmt.Errorf("raw TCP socket: %w", err)
 	}
 	return s, nil
+}
+
+// clearQueue empties a new socket and lets nothing in until filter is called. Every
+// segment of the machine goes there at first, and nobody reads yet: with other
+// connections busy the queue would be full before the answer of the handshake comes.
+func clearQueue(fd int) error {
+	err := attachFilter(fd, []bpf.Instruction{bpf.RetConstant{Val: 0}})
+	for err == nil {
+		if _, _, e := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); e != nil && e != unix.EINTR {
+			break // empty; another error shows again where it matters
+		}
+	}
+	return err
 }
 
 // filter has the kernel pass only segments between these ports; 0 is any. A raw
