@@ -143,3 +143,31 @@ func TestRoom(t *testing.T) {
 		})
 	}
 }
+
+// Who was given room and may not write any more, as the peer has closed the stream, lets
+// the next go on. Nobody did until the session had something else to send.
+func TestRoomIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, conn := stuck(t, 2)
+		var streams [5]*Stream
+		var waits [5]<-chan error
+		for i := range streams {
+			streams[i] = newStream(s, uint32(101+2*i))
+			waits[i] = async(func() error { _, err := streams[i].AwaitRoom(5000); return err })
+			synctest.Wait()
+		}
+		close(conn.gate)
+		synctest.Wait()
+		for i, st := range streams { // nothing goes on by itself any more
+			if err := ended(waits[i]); err != nil {
+				t.Fatalf("stream %d: %v", i, err)
+			}
+			st.refuse()
+			if _, err := st.Write(make([]byte, 5000)); err != ErrGone {
+				t.Error("Write:", err)
+			}
+			synctest.Wait()
+		}
+		s.Close(errEnough)
+	})
+}

@@ -230,11 +230,12 @@ func (st *Stream) send(p []byte, hold bool) (int, error) {
 		frame, most := st.session.out.share()
 		size := min(frame, st.session.cfg.FrameSize)
 		n, err := st.credit(min(len(p)-written, most, maxFrames*size))
-		if err == nil {
-			err = st.explain(st.writeData(p[written:written+n], size, hold))
-		}
 		if err != nil {
+			st.session.out.pass(&st.waiter) // it may have been this one's turn
 			return written, err
+		}
+		if err := st.writeData(p[written:written+n], size, hold); err != nil {
+			return written, st.explain(err)
 		}
 		written += n
 	}
