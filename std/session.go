@@ -213,6 +213,9 @@ func (s *Session) NumStreams() int {
 
 // Drain waits until the peer has acknowledged all that was sent, or ctx ends.
 func (s *Session) Drain(ctx context.Context) error {
+	if err := s.mux.Drain(ctx); err != nil { // the engine knows only what it was given
+		return err
+	}
 	return s.engine.drain(ctx)
 }
 

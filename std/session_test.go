@@ -285,6 +285,35 @@ func TestDrain(t *testing.T) {
 	u.closed()
 }
 
+// The end of a stream that is closed just before the session drains is sent, too, where
+// nothing else is on its way. In mode auto it was lost, and the other end held the
+// stream, and its connection to the target, until it gave the session up.
+func TestDrainSendsTheEnd(t *testing.T) {
+	testkit.NoLeak(t)
+	cc, sc := testConfig(Client), testConfig(Server)
+	for _, c := range []*Config{cc, sc} {
+		c.Mode = modeAuto
+		c.applyAuto(Client)
+	}
+	u := newTunnel(t, cc, sc)
+	got := gather(u.far)
+	if _, err := io.WriteString(u.near, "all"); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "it is acknowledged", func() bool { return u.client.engine.(*auto).Pending() == 0 })
+	u.near.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
+	defer cancel()
+	if err := u.client.Drain(ctx); err != nil {
+		t.Fatal(err)
+	}
+	u.client.Close(errTestEnds)
+	if got := testkit.Within(t, "the end", got); got != sumOf([]byte("all")) {
+		t.Errorf("%d bytes, %v", got.n, got.err)
+	}
+	u.closed()
+}
+
 // What is never acknowledged holds Drain until the context ends.
 func TestDrainGivesUp(t *testing.T) {
 	testkit.NoLeak(t)

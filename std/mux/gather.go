@@ -299,6 +299,18 @@ func (g *gatherer) run() {
 	}
 }
 
+// written tells whether nothing waits any more and nobody is in conn, or nothing will be
+// written. What was held back waits no longer.
+func (g *gatherer) written() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err != nil || !g.busy && len(g.pending) == 0 {
+		return true
+	}
+	g.rouse()
+	return false
+}
+
 // fail keeps the first error and ends run; g.mu is held.
 func (g *gatherer) fail(err error) {
 	if g.err == nil {

@@ -1,10 +1,12 @@
 package mux
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // stuck is a session whose connection takes nothing, with a stream in it and as much
@@ -142,6 +144,30 @@ func TestRoom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Drain waits until the connection has taken what was written, or the context ends.
+func TestDrainWaitsForTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, conn := stuck(t, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Drain(ctx); err != context.DeadlineExceeded {
+			t.Error("while the connection takes nothing:", err)
+		}
+		must(t, newStream(s, 5).Close())
+		close(conn.gate)
+		must(t, s.Drain(t.Context()))
+		var sent []byte
+		for _, w := range conn.take() {
+			sent = append(sent, w...)
+		}
+		if last := framesOf(t, sent[len(sent)-2*headerBytes:]); last != "FIN 5, NOP 5" {
+			t.Error("the last that was sent:", last)
+		}
+		s.Close(errEnough)
+		must(t, s.Drain(t.Context()))
+	})
 }
 
 // Who was given room and may not write any more, as the peer has closed the stream, lets

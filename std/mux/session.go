@@ -5,6 +5,7 @@
 package mux
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"math"
@@ -211,6 +212,24 @@ func (s *Session) add(frame []byte, mayDrop bool) {
 	if !s.out.add(frame, mayDrop) {
 		s.end(ErrStuck)
 	}
+}
+
+// drainLook is how often Drain looks.
+const drainLook = time.Millisecond
+
+// Drain waits until the connection has taken all that streams have written, and the ends
+// of those that were closed, or ctx ends. Where nothing waits it returns at once.
+func (s *Session) Drain(ctx context.Context) error {
+	tick := time.NewTicker(drainLook)
+	defer tick.Stop()
+	for !s.out.written() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Close ends the session and its streams, for which reason is the error, and closes
