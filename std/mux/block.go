@@ -53,17 +53,42 @@ func (q *blocks) push(b *block) {
 	q.last = b
 }
 
+// maxWaste is what part of a block, one in so many, may be left empty while more is
+// queued behind it.
+const maxWaste = 8
+
+// add queues a block, or copies what it holds behind the last one where that has room:
+// frames are of any size, and blocks twice as large in the worst case. Where the reader
+// keeps up nothing is queued, and frames of a bulk fill their blocks: neither is copied.
+// It returns the memory that this takes.
+func (q *blocks) add(b *block) (memory int) {
+	if q.last == nil || len(q.last.room()) < cap(q.last.bytes)/maxWaste {
+		q.push(b)
+		return cap(b.bytes)
+	}
+	memory = q.append(b.bytes)
+	b.free()
+	return memory
+}
+
 // append copies data to the end, into the last block where it has room: a peer
 // that sends bytes one by one shall not cost a block for each. It returns the
 // memory that this takes.
 func (q *blocks) append(data []byte) (memory int) {
-	if q.last == nil || cap(q.last.bytes)-len(q.last.bytes) < len(data) {
-		q.push(newBlock(len(data)))
-		memory = cap(q.last.bytes)
+	if last := q.last; last != nil {
+		n := copy(last.room(), data)
+		last.bytes, data = last.bytes[:len(last.bytes)+n], data[n:]
 	}
+	if len(data) == 0 {
+		return 0
+	}
+	q.push(newBlock(len(data)))
 	q.last.bytes = append(q.last.bytes, data...)
-	return memory
+	return cap(q.last.bytes)
 }
+
+// room is what is left of a block.
+func (b *block) room() []byte { return b.bytes[len(b.bytes):cap(b.bytes)] }
 
 // take takes the first block off, or a chain of as many as may be written at once.
 func (q *blocks) take(many bool) *block {

@@ -412,7 +412,7 @@ func TestReceiveBuffer(t *testing.T) {
 		sent := 0
 		go func() {
 			for range 99 {
-				peer.send(cmdPSH, 3, make([]byte, 3000))
+				peer.send(cmdPSH, 3, make([]byte, 4096))
 				sent++
 			}
 		}()
@@ -421,7 +421,7 @@ func TestReceiveBuffer(t *testing.T) {
 			if sent != 3+i || s.unread.Load() != 3*4096 {
 				t.Fatalf("%d frames were received, %d bytes unread", sent, s.unread.Load())
 			}
-			_, err := io.ReadFull(st, make([]byte, 3000))
+			_, err := io.ReadFull(st, make([]byte, 4096))
 			must(t, err)
 		}
 	})

@@ -63,7 +63,7 @@ func (st *Stream) take(small []byte, b *block) {
 	st.mu.Lock()
 	size, memory := len(small), 0
 	if b != nil {
-		size, memory = len(b.bytes), cap(b.bytes)
+		size = len(b.bytes)
 	}
 	if st.closed || size == 0 {
 		st.mu.Unlock()
@@ -71,7 +71,7 @@ func (st *Stream) take(small []byte, b *block) {
 		return
 	}
 	if b != nil {
-		st.unread.push(b)
+		memory = st.unread.add(b)
 	} else {
 		memory = st.unread.append(small)
 	}
