@@ -130,17 +130,10 @@ func transferKCP(t *testing.T, mode [4]int, loss float64, size int) {
 		return &wire{sim: s, rnd: rnd, delay: 40 * msec, jitter: 5 * msec, rate: 2e6, queue: 100 * msec, loss: loss}
 	}
 	up, down := link(), link()
-	a := &ours{sim: s, stream: stream{send: there}, Engine: New(Config{Conv: 7, MTU: 1300, Overhead: simOverhead, Send: 1024, Receive: 512})}
-	b := &theirs{sim: s, stream: stream{send: back}, mss: 1300 - headerBytes, interval: time.Duration(mode[1]) * msec}
+	cfg := Config{Conv: 7, MTU: 1300, Overhead: simOverhead, Send: 1024, Receive: 512}
+	a := &ours{sim: s, stream: stream{send: there}, Engine: New(cfg)}
+	b := newTheirs(s, Config{Conv: 7, MTU: 1300, Send: 256, Receive: 256}, mode, back, func(p []byte) { down.send(p, simOverhead, a.input) })
 	a.out = func(p []byte) { up.send(p, simOverhead, b.input) }
-	b.KCP = kcp.NewKCP(7, func(buf []byte, n int) {
-		if n >= headerBytes {
-			down.send(buf[:n], simOverhead, a.input)
-		}
-	})
-	b.SetMtu(1300)
-	b.NoDelay(mode[0], mode[1], mode[2], mode[3])
-	b.WndSize(256, 256)
 	a.poll()
 	b.poll()
 	s.runReal(10*time.Minute, func() bool { return len(a.got) >= size && len(b.got) >= size })
