@@ -94,8 +94,10 @@ func TestRateLimit(t *testing.T) {
 		way  lab.Direction
 		move func(*tunnel, *testing.T, int64) error
 	}{
-		"client": {plan{client: limit}, lab.Up, (*tunnel).push},
-		"server": {plan{server: limit}, lab.Down, (*tunnel).pull},
+		"client":       {plan{client: limit}, lab.Up, (*tunnel).push},
+		"server":       {plan{server: limit}, lab.Down, (*tunnel).pull},
+		"client, auto": {plan{client: append([]string{"--mode", "auto"}, limit...)}, lab.Up, (*tunnel).push},
+		"server, auto": {plan{server: append([]string{"--mode", "auto"}, limit...)}, lab.Down, (*tunnel).pull},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ func TestBadNetwork(t *testing.T) {
 	t.Parallel()
 	fast := []string{"--mode", "fast3"}
 	gcm := []string{"--mode", "fast3", "--crypt", "aes-128-gcm"}
+	auto := []string{"--mode", "auto"}
 	hit := func(pick func(lab.Counters) uint64) func(lab.Counters) uint64 { return pick }
 	lost := hit(func(c lab.Counters) uint64 { return c.Lost })
 	cases := map[string]struct {
@@ -32,6 +34,17 @@ func TestBadNetwork(t *testing.T) {
 		"corruption, gcm":       {lab.Fault{Corrupt: 0.05}, gcm, func(c lab.Counters) uint64 { return c.Corrupted }, "datagrams arrive that do not open"},
 		"jitter":                {lab.Fault{Delay: 10 * time.Millisecond, Jitter: 30 * time.Millisecond}, fast, func(c lab.Counters) uint64 { return c.PacketsOut }, ""},
 		"narrow":                {lab.Fault{Rate: 1 * mib}, fast, func(c lab.Counters) uint64 { return c.PacketsOut }, ""},
+		"auto, loss 5 %":        {lab.Fault{Loss: 0.05}, auto, lost, ""},
+		"auto, loss 20 %":       {lab.Fault{Loss: 0.2}, auto, lost, ""},
+		"auto, reordering":      {lab.Fault{Reorder: 0.3}, auto, func(c lab.Counters) uint64 { return c.Reordered }, ""},
+		"auto, duplication":     {lab.Fault{Duplicate: 0.3}, auto, func(c lab.Counters) uint64 { return c.Duplicated }, ""},
+		"auto, with FEC":        {lab.Fault{Loss: 0.05}, append([]string{"--ds", "5", "--ps", "2"}, auto...), lost, ""},
+		"auto, narrow":          {lab.Fault{Rate: 1 * mib}, auto, func(c lab.Counters) uint64 { return c.PacketsOut }, ""},
+		"auto, long and lame":   {lab.Fault{Loss: 0.02, Delay: 150 * time.Millisecond, Rate: 2 * mib}, auto, lost, ""},
+		"auto, all at once": {lab.Fault{
+			Loss: 0.05, Burst: 3, Duplicate: 0.05, Corrupt: 0.02, Reorder: 0.1,
+			Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond,
+		}, auto, func(c lab.Counters) uint64 { return min(c.Lost, c.Duplicated, c.Corrupted, c.Reordered) }, ""},
 		"all at once": {lab.Fault{
 			Loss: 0.05, Burst: 3, Duplicate: 0.05, Corrupt: 0.02, Reorder: 0.1,
 			Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond,
@@ -40,7 +53,7 @@ func TestBadNetwork(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && name != "loss 5 %" && name != "all at once" {
+			if testing.Short() && name != "loss 5 %" && !strings.HasSuffix(name, "all at once") {
 				t.Skip("not with -short")
 			}
 			tn := start(t, plan{both: c.flags, relay: &c.fault})
@@ -63,7 +76,7 @@ const cutTime = 3 * time.Second
 // The network is gone for some seconds in the middle of a transfer.
 func TestCut(t *testing.T) {
 	t.Parallel()
-	for name, move := range map[string]func(tn *tunnel, n int64, progress lab.Progress) error{
+	moves := map[string]func(tn *tunnel, n int64, progress lab.Progress) error{
 		"download": func(tn *tunnel, n int64, progress lab.Progress) error {
 			_, err := lab.Pull(patient(t), tn.dial, n, progress)
 			return err
@@ -72,11 +85,18 @@ func TestCut(t *testing.T) {
 			_, err := lab.Push(patient(t), tn.dial, n, progress)
 			return err
 		},
+	}
+	for name, how := range map[string]struct{ move, mode string }{
+		"download":       {"download", "fast3"},
+		"upload":         {"upload", "fast3"},
+		"download, auto": {"download", "auto"},
+		"upload, auto":   {"upload", "auto"},
 	} {
+		move := moves[how.move]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			// So slow that the buffers on the way cannot take all of it at once.
-			tn := start(t, plan{both: []string{"--mode", "fast3"}, relay: &lab.Fault{Rate: 4 * mib}})
+			tn := start(t, plan{both: []string{"--mode", how.mode}, relay: &lab.Fault{Rate: 4 * mib}})
 			half, done := make(chan struct{}), make(chan error, 1)
 			go func() {
 				told := false

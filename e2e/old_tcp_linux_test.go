@@ -57,6 +57,8 @@ func TestTCP(t *testing.T) {
 	// The same server has UDP beside it.
 	_, tn.dial = startClient(t, tn.remote, plan{})
 	tn.exchange(t, mib)
+	_, tn.dial = startClient(t, tn.remote, plan{both: []string{"--tcp", "--mode", "auto"}})
+	tn.exchange(t, mib)
 }
 
 // And with the older release, where that can do it with itself.

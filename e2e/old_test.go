@@ -41,6 +41,14 @@ func oldCases() map[string]plan {
 		"loss 5 %, no FEC":   {both: with(smux2, "--mode fast3 --ds 0 --ps 0"), relay: &lab.Fault{Loss: 0.05}},
 		"bad network": {both: with(smux2, "--mode fast3"), relay: &lab.Fault{
 			Loss: 0.05, Burst: 3, Duplicate: 0.05, Corrupt: 0.02, Reorder: 0.1, Delay: 10 * time.Millisecond}},
+		// Of our side: the older one keeps its own mode.
+		"auto":                    {both: smux2},
+		"auto, smux 1, no snappy": {both: with(smux1, "--nocomp")},
+		"auto, no FEC there":      {both: with(smux2, "--ds 0 --ps 0")},
+		"auto, with FEC":          {both: with(smux2, "--ds 5 --ps 2"), relay: &lab.Fault{Loss: 0.05}},
+		"auto, loss 5 %":          {both: smux2, relay: &lab.Fault{Loss: 0.05}},
+		"auto, bad network": {both: smux1, relay: &lab.Fault{
+			Loss: 0.05, Burst: 3, Duplicate: 0.05, Corrupt: 0.02, Reorder: 0.1, Delay: 10 * time.Millisecond}},
 	}
 	for _, name := range strings.Fields("aes aes-128 aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none") {
 		cases["crypt "+name] = plan{both: with(smux2, "--crypt "+name)}
@@ -53,7 +61,7 @@ func oldCases() map[string]plan {
 }
 
 // oldShort are the cases that -short keeps.
-var oldShort = map[string]bool{"smux 1": true, "smux 2, no snappy": true, "loss 5 %": true, "crypt salsa20": true}
+var oldShort = map[string]bool{"smux 1": true, "smux 2, no snappy": true, "loss 5 %": true, "crypt salsa20": true, "auto, loss 5 %": true}
 
 // Our client with the older server, and the older client with our server.
 func TestOlderRelease(t *testing.T) {
@@ -70,6 +78,9 @@ func TestOlderRelease(t *testing.T) {
 				p.oldSide = side
 				if name == "frames of 64 KiB" {
 					p.addOurs("--framesize", "65535")
+				}
+				if strings.HasPrefix(name, "auto") {
+					p.addOurs("--mode", "auto")
 				}
 				start(t, p).tryOld(t, name)
 			})

@@ -1,0 +1,52 @@
+package e2e_test
+
+import (
+	"fmt"
+	"testing"
+
+	"kcptun/e2e/lab"
+)
+
+// Mode auto speaks KCP's wire: it is nobody's business which engine the other end has.
+func TestAuto(t *testing.T) {
+	t.Parallel()
+	auto := []string{"--mode", "auto"}
+	add := func(more ...string) []string { return append(auto[:len(auto):len(auto)], more...) }
+	loss := &lab.Fault{Loss: 0.03}
+	cases := map[string]plan{
+		"both":                   {both: auto},
+		"smux 1":                 {both: add("--smuxver", "1")},
+		"smux 1, no snappy, gcm": {both: add("--smuxver", "1", "--nocomp", "--crypt", "aes-128-gcm")},
+		"null, no snappy":        {both: add("--nocomp", "--crypt", "null")},
+		"QPP":                    {both: add("--QPP")},
+		"small mtu":              {both: add("--mtu", "300")},
+		"largest mtu":            {both: add("--mtu", "1500")},
+		"small windows":          {both: add("--sndwnd", "32", "--rcvwnd", "32")},
+		"small buffers":          {both: add("--smuxbuf", "65536", "--streambuf", "32768")},
+		"with FEC":               {both: add("--ds", "5", "--ps", "2")},
+		"four sessions":          {both: auto, client: []string{"--conn", "4"}},
+		"expiring sessions":      {both: auto, client: []string{"--autoexpire", "1"}},
+		"many cores":             {both: auto, env: []string{"GOMAXPROCS=8"}, client: []string{"--conn", "8"}},
+	}
+	first := freePorts(t, 4)
+	cases["port range"] = plan{both: auto, listen: fmt.Sprintf("127.0.0.1:%d-%d", first, first+3), client: []string{"--conn", "4"}}
+	for _, mode := range []string{"fast3", "fast2", "fast", "normal"} { // with FEC 10/3, which auto has not
+		cases["server, client "+mode] = plan{server: auto, client: []string{"--mode", mode}, relay: loss}
+		cases["client, server "+mode] = plan{client: auto, server: []string{"--mode", mode}, relay: loss}
+	}
+	for name, p := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && name != "both" && name != "client, server fast" {
+				t.Skip("not with -short")
+			}
+			tn := start(t, p)
+			tn.exchange(t, 2*mib)
+			tn.pulls(t, 8, 64*kib)
+			tn.mustOpenAll(t)
+			if lines := tn.server.lines("client differs"); len(lines) > 0 {
+				t.Errorf("the ends agree, yet the server says: %s", lines)
+			}
+		})
+	}
+}
