@@ -337,3 +337,24 @@ func TestPlayedAgainMovesNothing(t *testing.T) {
 		t.Error("news from another way do not show it")
 	}
 }
+
+// A recording of a long upload, played again from many addresses, filled the windows and
+// buffers of as many sessions: 2 MB each.
+func TestUnconfirmedBringLittle(t *testing.T) {
+	server := listening(t)
+	hear := func(packet []byte) bool { return hears(server, packet, addrNumber(1)) }
+	if !hear(seg(7, 81, 0, 0, "data")) {
+		t.Fatal("it does not begin")
+	}
+	p := server.in.last
+	p.sent(parsed(seg(7, 81, 0, 1, "data")))
+	if !hear(seg(7, 81, maxEarly-1, 0, "data")) {
+		t.Error("what a client may send before it hears us is dropped")
+	}
+	if hear(seg(7, 81, maxEarly, 1, "data")) {
+		t.Error("more is taken in")
+	}
+	if !hear(seg(7, 82, 0, 1, "")) || !hear(seg(7, 81, maxEarly, 1, "data")) {
+		t.Error("it is dropped still, of one that is confirmed")
+	}
+}

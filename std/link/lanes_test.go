@@ -84,7 +84,7 @@ func TestLanesCarryKCP(t *testing.T) {
 // What comes from an address goes through one lane, in order, and all of it,
 // however slow the readers of the lanes are.
 func TestLanesKeepOrder(t *testing.T) {
-	const sources, each = 20, 200
+	const sources, each = 60, maxEarly
 	opt, _ := options(newGCM(testkit.RandomBytes(3, 32)))
 	near, far := fakePair()
 	_, server := fakeConns(t, near, far, opt)

@@ -52,11 +52,22 @@ func (p *Peer) active() {
 	p.Wake()
 }
 
+// maxEarly is how many segments a peer may send before it is confirmed. Until KCP has
+// heard of a window it takes it for 32, and what it sends after that it sends behind its
+// acknowledgement. The rest of a recording that is played again must not fill our memory.
+const maxEarly = 64
+
 // canBe tells whether a packet can be of this conversation: an acknowledgement of what
-// was never sent cannot.
+// was never sent cannot, nor much data of somebody who has not heard us.
 func (p *Peer) canBe(h Packet) bool {
 	next := p.next.Load()
-	return h.Kind != Segments || !after(h.Una, next) && (!h.Acked || after(next, h.Ack))
+	if h.Kind != Segments {
+		return true
+	}
+	if p.confirmed != nil && h.Push && after(h.Next, maxEarly) && !p.isConfirmed.Load() {
+		return false
+	}
+	return !after(h.Una, next) && (!h.Acked || after(next, h.Ack))
 }
 
 // received takes note of a packet of the peer that holds segments. What a packet may
