@@ -166,3 +166,41 @@ func TestShutWindowOpensWhileAsleep(t *testing.T) {
 		}
 	}
 }
+
+// An echo takes no longer where the sessions sleep before it, also where datagrams are
+// lost on its way. There is no parity: what it restores is acknowledged when it is
+// restored, which KCP takes for a round trip of that time.
+func TestEchoesAfterSleep(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lose  uint64
+		pause time.Duration // 0: until both are asleep
+	}{
+		{"asleep", 0, 0},
+		{"asleep, each third datagram is lost", 3, 0},
+		{"falling asleep, each third datagram is lost", 3, idleLeast},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cc, sc := testConfig(Client), testConfig(Server)
+			cc.ParityShard, sc.ParityShard = 0, 0
+			u, way := newDozingBy(t, cc, sc)
+			var echoing sync.WaitGroup
+			echoing.Go(func() { _, _ = io.Copy(u.far, u.far) })
+			t.Cleanup(func() { u.closed(); echoing.Wait() })
+			for range 10 {
+				way.Lose.Store(c.lose)
+				begun := time.Now()
+				pass(t, u.near, u.near)
+				if took := time.Since(begun); took > soon {
+					t.Errorf("an echo took %v", took)
+				}
+				if c.pause == 0 {
+					way.Lose.Store(0)
+					u.doze(t)
+				}
+				time.Sleep(c.pause)
+			}
+		})
+	}
+}

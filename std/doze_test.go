@@ -17,7 +17,12 @@ const soon = 3 * time.Second
 // newDozing is a tunnel over a cable, with a stream. Both sessions are asleep.
 func newDozing(t *testing.T) (*tunnel, *testkit.Cable) {
 	t.Helper()
-	cc, sc := testConfig(Client), testConfig(Server)
+	return newDozingBy(t, testConfig(Client), testConfig(Server))
+}
+
+// newDozingBy is newDozing with other settings.
+func newDozingBy(t *testing.T, cc, sc *Config) (*tunnel, *testkit.Cable) {
+	t.Helper()
 	cc.NoComp, sc.NoComp = true, true
 	var way *testkit.Cable
 	u := newTunnelBy(t, cc, sc, func(server net.Addr) net.Addr {
@@ -36,10 +41,12 @@ func (u *tunnel) doze(t *testing.T) {
 	}
 }
 
+// isAsleep tells whether the session is asleep, and kcp-go's tick that was pending then
+// has come: the next one is about slowInterval away.
 func (d *dozer) isAsleep() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.state == asleep
+	return d.state == asleep && clock.Now()-d.sleptAt > 5*d.interval
 }
 
 // A burst after idleness that fills the window, and is lost whole, is sent again

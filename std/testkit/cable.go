@@ -9,9 +9,11 @@ import (
 
 // Cable forwards UDP to a server and back, always from the same port, to whoever
 // sent last: a NAT that gives a port to one client after the other. While Cut is set
-// all is lost.
+// all is lost, and each datagram whose number is a multiple of Lose, unless that is 0.
 type Cable struct {
-	Cut atomic.Bool
+	Cut    atomic.Bool
+	Lose   atomic.Uint64
+	number atomic.Uint64 // of datagrams, both ways
 
 	front, back *net.UDPConn
 	client      atomic.Pointer[net.UDPAddr]
@@ -51,8 +53,14 @@ func (c *Cable) pass(from *net.UDPConn, to func([]byte, *net.UDPAddr)) {
 		if err != nil {
 			return
 		}
-		if !c.Cut.Load() {
+		if !c.loses() {
 			to(buf[:n], addr)
 		}
 	}
+}
+
+// loses tells whether the next datagram is lost.
+func (c *Cable) loses() bool {
+	lose, number := c.Lose.Load(), c.number.Add(1)
+	return c.Cut.Load() || lose > 0 && number%lose == 0
 }
