@@ -46,7 +46,7 @@ func (s *Session) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.timer.Reset(max(min(s.until(s.keepAlive()-still), s.cfg.Patience-silent), time.Millisecond))
+		s.timer.Reset(min(max(s.until(s.keepAlive()-still), time.Millisecond), s.cfg.Patience-silent))
 	}
 }
 
