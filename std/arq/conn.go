@@ -45,7 +45,8 @@ func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte)) *Conn
 // now is the time by the engine's clock.
 func (c *Conn) now() time.Duration { return clock.Now() - c.origin }
 
-// Deliver takes a packet of the peer in, and sends what is due then.
+// Deliver takes a packet of the peer in. What is due then is sent by the timer's goroutine:
+// sending may wait, and whoever delivers has the packets of other peers to deliver, too.
 func (c *Conn) Deliver(packet []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +54,12 @@ func (c *Conn) Deliver(packet []byte) error {
 		return net.ErrClosed
 	}
 	err := c.engine.Input(c.now(), packet)
-	c.run() // also where only the beginning of it was good
+	c.readable.Signal()
+	if c.running {
+		c.again = true
+	} else {
+		c.arm() // also where only the beginning of the packet was good
+	}
 	return err
 }
 
