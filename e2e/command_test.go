@@ -217,3 +217,36 @@ func TestNothingToStartWith(t *testing.T) {
 		badCommand{says: oneLine(c.says)}.run(t, c.name, c.args)
 	}
 }
+
+// The commands say what was asked for, start nothing, and end.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	good := writeJSON(t, map[string]any{"key": secret, "mtu": 1300}, "remoteaddr", "127.0.0.1:4000")
+	for _, c := range []struct {
+		name  string
+		args  string
+		code  int
+		words []string
+	}{
+		{"client", "--mtu 1200 check -c " + good, 0, []string{"mtu", "1300", "file", "overrides --mtu", "(not shown)"}},
+		{"client", "check -c " + good + " --json", 0, []string{`"valid": true`, `"source": "file"`}},
+		{"client", "check", 1, []string{"error: --remoteaddr"}},
+		{"server", "check --json --mtu 5", 1, []string{`"valid": false`, `"flag": "--mtu"`}},
+		{"server", "genkey", 0, []string{"="}},
+		{"server", "completion bash", 0, []string{"--generate-shell-completion"}},
+		{"client", "--mode --generate-shell-completion", 0, []string{"auto", "fast3", "manual"}},
+		{"client", "help check", 0, []string{"--json", "--remoteaddr"}},
+	} {
+		path := map[string]string{"client": programs.Client, "server": programs.Server}[c.name]
+		p := launch(t, c.name, path, nil, strings.Fields(c.args))
+		p.mustExit(t, c.code)
+		for _, word := range c.words {
+			if !strings.Contains(p.Log(), word) {
+				t.Errorf("%s %s does not say %s:\n%s", c.name, c.args, word, p.Log())
+			}
+		}
+		if strings.Contains(p.Log(), "msg=") {
+			t.Errorf("%s %s began its job:\n%s", c.name, c.args, p.Log())
+		}
+	}
+}

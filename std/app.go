@@ -1,10 +1,8 @@
 package std
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,16 +38,15 @@ func (a App) Main(args []string, stdout, stderr io.Writer) int {
 	defer catchSIGPIPE()()
 	out := newLogSink(stderr)
 	defer out.Close(logFlush)
-	cfg := DefaultConfig(a.Role)
-	err := a.configure(&cfg, args[1:])
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		var text bytes.Buffer
-		a.usage(&text)
-		err = show(stdout, text.String())
-	case errors.Is(err, errVersion):
-		err = show(stdout, "kcptun version "+a.Version+"\n")
-	case err == nil:
+	v := newInvocation(a, args)
+	err := v.read()
+	if v.stdout.Len() > 0 && (err == nil || errors.Is(err, errLogged)) {
+		if unseen := show(stdout, v.stdout.String()); unseen != nil {
+			err = unseen
+		}
+	}
+	if err == nil && v.start {
+		cfg := v.cfg // alone, so that the rest is garbage
 		err = a.start(&cfg, out)
 	}
 	if err == nil {

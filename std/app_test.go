@@ -28,6 +28,11 @@ func runApp(t *testing.T, role Role, run func(context.Context, *Config, Env) err
 	return code, out.String(), errs.String()
 }
 
+// never is a job that must not be done.
+func never(t *testing.T) func(context.Context, *Config, Env) error {
+	return func(context.Context, *Config, Env) error { t.Error("the job was run"); return nil }
+}
+
 func nothing(context.Context, *Config, Env) error { return nil }
 
 func TestMainRunsTheJob(t *testing.T) {
@@ -88,9 +93,8 @@ func TestMainExitCodes(t *testing.T) {
 
 func TestMainHelpAndVersion(t *testing.T) {
 	t.Setenv(KeyEnv, "s3cret")
-	never := func(context.Context, *Config, Env) error { t.Error("the job was run"); return nil }
 	for _, arg := range []string{"--help", "-h", "-help", "help"} {
-		code, stdout, stderr := runApp(t, Client, never, arg)
+		code, stdout, stderr := runApp(t, Client, never(t), arg)
 		if code != 0 || stderr != "" {
 			t.Error(arg, code, stderr)
 		}
@@ -103,7 +107,7 @@ func TestMainHelpAndVersion(t *testing.T) {
 		testkit.Lacks(t, stdout, "s3cret", "--target", "--interval value")
 	}
 	for _, arg := range []string{"--version", "-v", "-version"} {
-		code, stdout, stderr := runApp(t, Server, never, "--key", "s3cret", arg)
+		code, stdout, stderr := runApp(t, Server, never(t), "--key", "s3cret", arg)
 		if code != 0 || stdout != "kcptun version 1.2.3\n" || stderr != "" {
 			t.Error(arg, code, stdout, stderr)
 		}

@@ -91,10 +91,15 @@ func withServer(role Role, args []string) []string {
 
 // parse reads a command line without starting anything.
 func parse(role Role, args ...string) (Config, error) {
-	cfg := DefaultConfig(role)
+	return parseAlone(role, withServer(role, args)...)
+}
+
+// parseAlone is parse, but a client has to be told where its server is.
+func parseAlone(role Role, args ...string) (Config, error) {
 	app := App{Role: role, Load: func(c *Config, path string) error { return c.ReadJSON(role, path) }}
-	err := app.configure(&cfg, withServer(role, args))
-	return cfg, err
+	v := newInvocation(app, append([]string{"prog"}, args...))
+	err := v.read()
+	return v.cfg, err
 }
 
 // valueOf is the value of a setting as text.
@@ -233,12 +238,19 @@ func TestFlagErrors(t *testing.T) {
 		{Client, "--nocomp=maybe", `--nocomp (JSON "nocomp"): "maybe" is no value for it, valid are true, false`},
 		{Client, "--nocmp", `--nocmp is not a flag of the client; did you mean "nocomp"?`},
 		{Client, "--qpp", `--qpp is not a flag of the client; did you mean "QPP"?`},
-		{Client, "--target :1", "--target is not a flag of the client"},
-		{Server, "--conn 2", "--conn is not a flag of the server"},
+		{Client, "--target :1", "--target is not a flag of the client, but of the server"},
+		{Server, "--conn 2", "--conn is not a flag of the server, but of the client"},
 		{Server, "--xyzzyxyzzy=s3cret", "--xyzzyxyzzy is not a flag of the server"},
-		{Client, "--mtu", "flag needs an argument: -mtu"},
-		{Client, "---mtu 3", "bad flag syntax: ---mtu"},
+		{Client, "--mtu", "--mtu needs a value behind it, valid are 100 to 1500"},
+		{Client, "---mtu 3", "---mtu is not a flag of the client"},
 		{Client, "-nocomp true -mtu 1200", `"true" is neither a flag nor the value of one`},
+		{Client, "-t x", "-t is not a flag of the client, but of the server"},
+		{Client, "--foo", "--foo is not a flag of the client"},
+		{Client, "--key", "--key needs a value behind it"},
+		{Client, "--nocomp=", `"" is no value for it, valid are true, false`},
+		{Client, "genkye", `"genkye" is neither a flag nor the value of one, nor a command`},
+		{Client, "genkye", `did you mean "genkey"?`},
+		{Client, "genkey -l :1", "-l is not a flag of the command genkey"},
 		{Client, "-- x", `"x" is neither`},
 		{Client, "-c no-such-file.json", "-c: open no-such-file.json"},
 		{Client, "-c=", "-c: open : "},

@@ -47,16 +47,13 @@ func TestOverrideIsNamed(t *testing.T) {
 // A client has to be told where its server is.
 func TestServerIsNeeded(t *testing.T) {
 	unsetKey(t)
-	app := App{Role: Client, Load: func(c *Config, path string) error { return c.ReadJSON(Client, path) }}
-	cfg := DefaultConfig(Client)
-	err := app.configure(&cfg, nil)
+	_, err := parseAlone(Client)
 	if err == nil {
 		t.Fatal("a client without a server was taken")
 	}
 	testkit.Contains(t, err.Error(), `--remoteaddr (JSON "remoteaddr"): is missing`, "vps:29900", "host:port")
 	for _, args := range [][]string{{"-r", "vps:29900"}, {"-c", jsonFile(t, `{"remoteaddr":"vps:29900"}`)}} {
-		cfg := DefaultConfig(Client)
-		if err := app.configure(&cfg, args); err != nil {
+		if _, err := parseAlone(Client, args...); err != nil {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

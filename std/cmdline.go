@@ -1,0 +1,117 @@
+package std
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+// completionFlag is the last word of a command line that a shell's completion asks about.
+const completionFlag = "--generate-shell-completion"
+
+// scanner goes through a command line before package cli does, as that stops at the first
+// mistake and says little about it. That package adds the commands help and completion and
+// the flag --help by itself, and answers for what stands behind those commands.
+type scanner struct {
+	role  Role
+	root  *cli.Command
+	fail  func(error)
+	clean []string // what is left without the mistakes, every flag as --name=value
+}
+
+// scan reads the words of a command line.
+func (s *scanner) scan(words []string) {
+	cmd := s.root
+	for len(words) > 0 {
+		word := words[0]
+		words = words[1:]
+		switch {
+		case word == "--":
+			for _, w := range words {
+				s.strayWord(w)
+			}
+			return
+		case len(word) > 1 && word[0] == '-':
+			words = s.flag(cmd, word, words)
+		case cmd.Command(word) != nil:
+			s.clean = append(s.clean, word)
+			cmd = cmd.Command(word)
+		case word == "help" || word == "h" || cmd == s.root && word == "completion":
+			s.clean = append(append(s.clean, word), words...)
+			return
+		default:
+			s.strayWord(word)
+		}
+	}
+}
+
+// flag reads a flag and returns the words behind its value.
+func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
+	name, value, hasValue := strings.Cut(strings.TrimPrefix(word[1:], "-"), "=")
+	o := findOption(cmd, name)
+	switch {
+	case o == nil && (name == "help" || name == "h"):
+		s.clean = append(s.clean, word)
+	case o == nil:
+		s.unknownFlag(cmd, name)
+		if !hasValue && len(words) > 0 && !strings.HasPrefix(words[0], "-") {
+			return words[1:] // probably its value
+		}
+	case o.isSwitch && !hasValue:
+		s.clean = append(s.clean, dashed(name)+"=true")
+	case o.isSwitch && value == "":
+		o.take(value) // which is wrong, and true to package cli
+	case hasValue:
+		s.clean = append(s.clean, dashed(name)+"="+value)
+	case len(words) == 0:
+		s.fail(fmt.Errorf("%s needs a value behind it%s", dashed(name), o.valid))
+	default:
+		s.clean = append(s.clean, dashed(name)+"="+words[0])
+		return words[1:]
+	}
+	return words
+}
+
+func findOption(cmd *cli.Command, name string) *option {
+	for _, f := range cmd.Flags {
+		o := f.(*option)
+		for _, n := range o.names {
+			if n == name {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// unknownFlag says that there is no such flag, and where else there is one. It leaves out
+// the value, which may be a key.
+func (s *scanner) unknownFlag(cmd *cli.Command, name string) {
+	other := both &^ s.role
+	for _, o := range other.known(new(Config)) {
+		if (name == o.name || name == o.short) && findOption(s.root, name) == nil {
+			s.fail(fmt.Errorf("%s is not a flag of the %v, but of the %v", dashed(name), s.role, other))
+			return
+		}
+	}
+	var known []string
+	for _, f := range cmd.Flags {
+		if o := f.(*option); len(o.names[0]) > 1 {
+			known = append(known, o.names[0])
+		}
+	}
+	owner := s.role.String()
+	if cmd != s.root {
+		owner = "command " + cmd.Name
+	}
+	s.fail(fmt.Errorf("%s is not a flag of the %s%s", dashed(name), owner, didYouMean(name, known)))
+}
+
+func (s *scanner) strayWord(word string) {
+	known := []string{"help", "completion"}
+	for _, sub := range s.root.Commands {
+		known = append(known, sub.Name)
+	}
+	s.fail(fmt.Errorf("%q is neither a flag nor the value of one, nor a command: a switch like --nocomp takes no value but --nocomp=false, and all flags begin with a dash%s", word, didYouMean(word, known)))
+}

@@ -1,0 +1,177 @@
+package std
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+// invocation is one run of a program: what its command line asks for.
+type invocation struct {
+	app     App
+	name    string   // of the program, as it was called
+	words   []string // of the command line
+	cfg     Config
+	file    *string // of settings; nil where -c was not given
+	version bool
+	asJSON  bool
+	wrong   []error      // what is wrong with the command line
+	stdout  bytes.Buffer // what was asked for, for standard output
+	start   bool         // the program is to do its job, with cfg
+}
+
+func newInvocation(a App, args []string) *invocation {
+	v := &invocation{app: a, name: a.Role.String(), cfg: DefaultConfig(a.Role)}
+	v.cfg.given = make(map[string]Source)
+	if len(args) > 0 {
+		v.name, v.words = strings.TrimSuffix(filepath.Base(args[0]), ".exe"), args[1:]
+	}
+	return v
+}
+
+// read does what the command line asks for, short of the program's job. It opens nothing but
+// the file of settings.
+func (v *invocation) read() error {
+	root, words := v.tree(), v.words
+	completing := len(words) > 0 && words[len(words)-1] == completionFlag
+	if !completing {
+		s := scanner{role: v.app.Role, root: root, fail: v.fail}
+		s.scan(words)
+		words = s.clean
+	}
+	if err := root.Run(context.Background(), append([]string{v.name}, words...)); err != nil {
+		return err
+	}
+	switch {
+	case completing: // the line is not finished
+		return nil
+	case v.version:
+		v.stdout.Reset()
+		v.stdout.WriteString("kcptun version " + v.app.Version + "\n")
+	case v.start:
+		return nil // load has said what is wrong
+	}
+	return errors.Join(v.wrong...)
+}
+
+// tree is the program's commands with their flags.
+func (v *invocation) tree() *cli.Command {
+	options := v.options()
+	asJSON := &option{names: []string{"json"}, usage: "print JSON, for programs", isSwitch: true, take: v.switchOn(&v.asJSON)}
+	version := &option{names: []string{"version", "v"}, usage: "print the version", isSwitch: true, take: v.switchOn(&v.version)}
+	root := &cli.Command{
+		Name:      v.name,
+		Usage:     fmt.Sprintf("%v of a tunnel that carries TCP streams over KCP over UDP", v.app.Role),
+		UsageText: v.name + " [options] [command [options]]",
+		Version:   v.app.Version,
+		Flags:     append(slices.Clip(options), version),
+		Action:    v.run,
+		Commands: []*cli.Command{
+			{
+				Name: "check", Usage: "print the settings that a start would use and where each comes from, and start nothing",
+				Flags: append(slices.Clip(options), asJSON), Action: v.check,
+			},
+			{Name: "genkey", Usage: "print a new random key", Action: v.genkey},
+		},
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: v.configureCompletion,
+		CustomRootCommandHelpTemplate:   rootHelp,
+		CommandNotFound:                 v.noTopic,
+		Writer:                          &v.stdout,
+		ErrWriter:                       io.Discard, // errors are returned
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {},
+	}
+	for _, cmd := range append(root.Commands, root) {
+		cmd.OnUsageError = func(_ context.Context, _ *cli.Command, err error, _ bool) error { return err }
+		cmd.ShellComplete = v.complete
+	}
+	return root
+}
+
+// rootHelp is the template of a program's help text.
+const rootHelp = `NAME:
+   {{.Name}} - {{.Usage}}
+
+USAGE:
+   {{.UsageText}}
+
+VERSION:
+   {{.Version}}
+
+COMMANDS:{{range .VisibleCommands}}
+   {{.Name}}{{"\t"}}{{.Usage}}{{end}}
+
+OPTIONS:{{range .VisibleFlags}}
+   {{.}}{{end}}
+`
+
+// options are the flags of all settings, and that of their file.
+func (v *invocation) options() (options []cli.Flag) {
+	for _, s := range v.app.Role.known(&v.cfg) {
+		options = append(options, s.option(&v.cfg, v.fail))
+	}
+	file := &option{names: []string{"c"}, usage: "JSON file with settings, which override the flags"}
+	file.take = func(path string) { v.file = &path }
+	return append(options, file)
+}
+
+func (v *invocation) fail(err error) { v.wrong = append(v.wrong, err) }
+
+// switchOn is how an option that is no setting is taken.
+func (v *invocation) switchOn(to *bool) func(string) {
+	s := setting{name: "switch", value: to}
+	return func(text string) {
+		if err := s.set(text); err != nil {
+			v.fail(err)
+		}
+	}
+}
+
+// load puts together the settings of all sources, and checks them.
+func (v *invocation) load() error {
+	v.cfg.readEnvironment(v.app.Role)
+	errs := v.wrong
+	if v.file != nil {
+		if err := v.app.Load(&v.cfg, *v.file); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+	}
+	if len(errs) == 0 { // else what is missing may be what was misspelt
+		errs = append(errs, v.cfg.checkGiven(v.app.Role))
+	}
+	return errors.Join(append(errs, v.cfg.Check(v.app.Role))...)
+}
+
+func (v *invocation) run(context.Context, *cli.Command) error {
+	if v.version {
+		return nil
+	}
+	v.start = true
+	return v.load()
+}
+
+// genkey prints a key with as many random bits as the packet key has.
+func (v *invocation) genkey(context.Context, *cli.Command) error {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails
+	_, err := fmt.Fprintln(&v.stdout, base64.StdEncoding.EncodeToString(key))
+	return err
+}
+
+// noTopic is called where help or completion is asked for what does not exist.
+func (v *invocation) noTopic(_ context.Context, cmd *cli.Command, word string) {
+	var known []string
+	for _, sub := range cmd.Commands {
+		known = append(known, sub.Name)
+	}
+	v.fail(fmt.Errorf("%q is unknown, valid are %s", word, strings.Join(known, ", ")))
+}

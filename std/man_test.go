@@ -1,0 +1,48 @@
+package std
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	docs "github.com/urfave/cli-docs/v3"
+)
+
+// TestManPages: the man pages are what package cli's documentation module makes of the
+// commands. With -update it rewrites them.
+func TestManPages(t *testing.T) {
+	for _, role := range []Role{Client, Server} {
+		path := "../dist/man/kcptun-" + role.String() + ".8"
+		page := manPage(t, role)
+		if *updateDocs {
+			if err := os.MkdirAll("../dist/man", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if readPage(t, path) != page {
+			t.Errorf("%s is not what the commands are now: go test ./std -run TestManPages -update rewrites it", path)
+		}
+		for _, s := range role.known(new(Config)) {
+			if shown := strings.Contains(page, "\n\\fB--"+s.name); shown == s.hidden {
+				t.Errorf("%s: --%s is there: %t", path, s.name, shown)
+			}
+		}
+	}
+}
+
+// manPage is the page of a program under the name that packages give it.
+func manPage(t *testing.T, role Role) string {
+	t.Helper()
+	tree := newInvocation(App{Role: role}, []string{"kcptun-" + role.String()}).tree()
+	tree.Description = "Carries TCP streams over KCP over UDP, together with the program at the other end. " +
+		"A file that -c names overrides the flags; the flags override the environment. " +
+		"The command check prints what is in force and where it comes from. Each command has --help."
+	page, err := docs.ToManWithSection(tree, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}

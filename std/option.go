@@ -1,0 +1,80 @@
+package std
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+// option is a flag of a command: that of a setting, or one that a command has for
+// itself. It is a cli.Flag of our own: it reports what is wrong with a value together with
+// all else that is wrong, and two commands can have it at the same time.
+type option struct {
+	names    []string // the long one first
+	usage    string   // with choices, default and environment variable
+	isSwitch bool     // takes no value but true and false
+	hidden   bool     // not in the help text
+	valid    string   // what values there are, as the end of a sentence; "" for any text
+	choices  []string // all values that there are; nil where they cannot be listed
+	take     func(text string)
+	taken    bool
+}
+
+var (
+	_ cli.Flag              = (*option)(nil)
+	_ cli.LocalFlag         = (*option)(nil)
+	_ cli.VisibleFlag       = (*option)(nil)
+	_ cli.DocGenerationFlag = (*option)(nil)
+)
+
+// Set hands a value on. It never fails: take remembers what is wrong.
+func (o *option) Set(_, text string) error {
+	o.taken = true
+	o.take(text)
+	return nil
+}
+
+// String is the option's line in the help text: two columns.
+func (o *option) String() string { return o.synopsis() + "\t" + o.usage }
+
+// synopsis is the option's names, each with a place for the value.
+func (o *option) synopsis() string {
+	value := " value"
+	if o.isSwitch {
+		value = ""
+	}
+	var names []string
+	for _, name := range o.names {
+		names = append(names, dashed(name)+value)
+	}
+	return strings.Join(names, ", ")
+}
+
+// dashed is a flag's name as it is usually written.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// What package cli asks of a flag. IsLocal: each command that has an option lists it.
+
+func (o *option) Names() []string { return slices.Clone(o.names) }
+func (o *option) IsSet() bool     { return o.taken }
+func (o *option) Get() any        { return nil }
+func (o *option) PreParse() error { return nil }
+
+func (o *option) PostParse() error     { return nil }
+func (o *option) IsLocal() bool        { return true }
+func (o *option) IsBoolFlag() bool     { return o.isSwitch }
+func (o *option) IsVisible() bool      { return !o.hidden }
+func (o *option) TakesValue() bool     { return !o.isSwitch }
+func (o *option) GetUsage() string     { return o.usage }
+func (o *option) GetValue() string     { return "" }
+func (o *option) TypeName() string     { return "" }
+func (o *option) GetEnvVars() []string { return nil }
+
+func (o *option) GetDefaultText() string { return "" }
+func (o *option) IsDefaultVisible() bool { return false }
