@@ -86,10 +86,10 @@ func TestModeAuto(t *testing.T) {
 }
 
 func TestDidYouMean(t *testing.T) {
-	known := []string{"rcvwnd", "sndwnd", "nocomp", "QPP", "parityshard"}
+	known := []string{"rcvwnd", "sndwnd", "nocomp", "QPP", "parityshard", "log", "crypt", "conn", "c"}
 	for typed, want := range map[string]string{
 		"rcvwind": "rcvwnd", "nocmp": "nocomp", "qpp": "QPP", "RCVWND": "rcvwnd", "paritiyshards": "parityshard",
-		"xyzzy": "", "": "", "completely-other": "",
+		"crpyt": "crypt", "con": "conn", "foo": "", "t": "", "xyzzy": "", "": "", "completely-other": "",
 	} {
 		got := didYouMean(typed, known)
 		if want == "" && got != "" && typed != "" || want != "" && !strings.Contains(got, `"`+want+`"`) {
