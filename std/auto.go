@@ -30,6 +30,7 @@ type auto struct {
 	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
 	explained     atomic.Uint64 // payload when the log had it last
 
+	gone   func() // called at its end, where it is not nil
 	once   sync.Once
 	closed error
 }
@@ -116,6 +117,9 @@ func (a *auto) Close() error {
 	a.once.Do(func() {
 		atomic.AddUint64(&kcp.DefaultSnmp.CurrEstab, ^uint64(0))
 		a.closed = a.Conn.Close()
+		if a.gone != nil {
+			a.gone()
+		}
 	})
 	return a.closed
 }

@@ -1,9 +1,10 @@
 package std
 
 import (
+	"maps"
 	"net"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/xtaci/kcp-go/v5"
 
@@ -42,8 +43,11 @@ type Listener interface {
 // link itself.
 func (f *Sessions) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
 	if f.cfg.Mode == modeAuto {
-		a := &autoListener{sessions: f, link: l, fresh: make(chan *Conversation, backlog), done: make(chan struct{})}
-		l.Serve(lane, a.take)
+		a := &autoListener{
+			sessions: f, link: l, open: make(map[*auto]struct{}),
+			fresh: make(chan *Conversation, backlog), done: make(chan struct{}),
+		}
+		l.Serve(lane, a.take, a.end)
 		return a, nil
 	}
 	lis, err := kcp.ServeConn(nil, 0, 0, lane)
@@ -81,45 +85,91 @@ type autoListener struct {
 	sessions *Sessions
 	link     *link.Conn
 	fresh    chan *Conversation
-	closed   atomic.Bool
-	done     chan struct{}
-	once     sync.Once
+	done     chan struct{} // closed when there will be no more
+
+	mu   sync.Mutex
+	open map[*auto]struct{} // conversations that have not ended
+	err  error              // why there will be no more
 }
 
 // take takes a packet in. The link has seen to it that the first of a peer begins its
 // conversation.
 func (a *autoListener) take(peer *link.Peer, packet []byte) {
-	if e, ok := peer.Owner().(*auto); ok {
-		e.take(packet)
-		return
+	e, ok := peer.Owner().(*auto)
+	if !ok {
+		if e = a.begin(peer); e == nil {
+			a.link.Forget(peer)
+			return
+		}
 	}
-	if a.closed.Load() || len(a.fresh) == cap(a.fresh) {
-		a.link.Forget(peer)
-		return
+	e.take(packet)
+}
+
+// begin begins the conversation of a peer; nil where there is no place for it.
+func (a *autoListener) begin(peer *link.Peer) *auto {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err != nil || len(a.fresh) == cap(a.fresh) {
+		return nil
 	}
 	e := a.sessions.newAuto(a.link, peer, peer.Conv())
-	if !a.link.Hold(peer, func() { e.Close() }) {
-		e.Close()
-		return
+	e.gone = func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.open, e)
 	}
+	a.open[e] = struct{}{}
 	peer.SetOwner(e)
-	e.take(packet)
 	a.fresh <- &Conversation{engine: e, peer: peer, link: a.link}
+	return e
 }
 
 func (a *autoListener) Accept() (*Conversation, error) {
-	select {
-	case c := <-a.fresh:
-		return c, nil
-	case <-a.done:
-		return nil, net.ErrClosed
+	for {
+		select {
+		case c := <-a.fresh:
+			if a.link.Hold(c.peer, func() { c.engine.Close() }) {
+				return c, nil
+			}
+			c.engine.Close() // it has ended before it was accepted
+		case <-a.done:
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return nil, a.err
+		}
 	}
 }
 
+// Close drops what nobody has accepted.
 func (a *autoListener) Close() error {
-	a.once.Do(func() {
-		a.closed.Store(true)
+	a.finish(net.ErrClosed)
+	for {
+		select {
+		case c := <-a.fresh:
+			c.Drop()
+		default:
+			return nil
+		}
+	}
+}
+
+// finish lets nothing more begin. The first reason given is kept.
+func (a *autoListener) finish(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
 		close(a.done)
-	})
-	return nil
+	}
+}
+
+// end is called when the link is closed: all conversations end with it.
+func (a *autoListener) end(err error) {
+	a.finish(err)
+	a.mu.Lock()
+	open := slices.Collect(maps.Keys(a.open))
+	a.mu.Unlock()
+	for _, e := range open {
+		e.Close()
+	}
 }

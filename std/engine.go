@@ -31,7 +31,7 @@ type engine interface {
 func (f *Sessions) newEngine(l *link.Conn, conv uint32) (engine, error) {
 	if f.cfg.Mode == modeAuto {
 		a := f.newAuto(l, l.Peer(), conv)
-		l.Serve(l, func(_ *link.Peer, packet []byte) { a.take(packet) })
+		l.Serve(l, func(_ *link.Peer, packet []byte) { a.take(packet) }, func(error) { a.Close() })
 		return a, nil
 	}
 	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, l)

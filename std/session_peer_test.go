@@ -28,6 +28,9 @@ func TestServerAdapts(t *testing.T) {
 				cc, sc := testConfig(Client), testConfig(Server)
 				cc.NoComp, cc.SmuxVer = !theirs.compressed, theirs.version
 				sc.NoComp, sc.SmuxVer = !ours.compressed, ours.version
+				if ours.version != theirs.version {
+					sc.Mode = modeAuto // which is nothing that the ends agree on
+				}
 				u := newTunnel(t, cc, sc)
 				want := []string{}
 				if theirs.compressed != ours.compressed {
@@ -53,9 +56,10 @@ func TestServerAdapts(t *testing.T) {
 
 // rawServer is a listening link whose first session is given to Sessions.Server,
 // and a kcp-go session to it that can say anything.
-func rawServer(t *testing.T, ctx context.Context, words string) error {
+func rawServer(t *testing.T, ctx context.Context, mode, words string) error {
 	t.Helper()
 	c := testConfig(Server)
+	c.Mode = mode
 	l, err := link.Listen(ctx, linkOptions(t, c), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -104,24 +108,28 @@ func TestServerRefuses(t *testing.T) {
 		"\xff\xff\xff\xffxx":                  "snappy",
 		string(compressed("SSH-2.0-OpenSSH")): "0x53",
 	} {
-		testkit.NoLeak(t)
-		err := rawServer(t, context.Background(), words)
-		if err == nil {
-			t.Fatalf("%q was taken", words)
+		for _, mode := range []string{"fast3", modeAuto} {
+			testkit.NoLeak(t)
+			err := rawServer(t, context.Background(), mode, words)
+			if err == nil {
+				t.Fatalf("%q was taken in mode %s", words, mode)
+			}
+			testkit.Contains(t, err.Error(), want)
 		}
-		testkit.Contains(t, err.Error(), want)
 	}
 }
 
 // A client that does not get to the point holds the server no longer than its
 // context, whose reason is the error.
 func TestServerEndsWithContext(t *testing.T) {
-	testkit.NoLeak(t)
-	why := errors.New("said nothing in time")
-	ctx, cancel := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, why)
-	defer cancel()
-	if err := rawServer(t, ctx, string(snappyHead)); !errors.Is(err, why) {
-		t.Error(err)
+	for _, mode := range []string{"fast3", modeAuto} {
+		testkit.NoLeak(t)
+		why := errors.New("said nothing in time")
+		ctx, cancel := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, why)
+		defer cancel()
+		if err := rawServer(t, ctx, mode, string(snappyHead)); !errors.Is(err, why) {
+			t.Errorf("mode %s: %v", mode, err)
+		}
 	}
 }
 

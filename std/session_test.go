@@ -23,14 +23,19 @@ func overDialects(t *testing.T, test func(t *testing.T, cc, sc *Config)) {
 				if qpp && QPPLicence == "" {
 					continue
 				}
-				t.Run(fmt.Sprintf("smux%d,nocomp=%t,QPP=%t", version, noComp, qpp), func(t *testing.T) {
-					testkit.NoLeak(t)
-					cc, sc := testConfig(Client), testConfig(Server)
-					for _, c := range []*Config{cc, sc} {
-						c.SmuxVer, c.NoComp, c.QPP = version, noComp, qpp
+				for _, mode := range []string{"fast3", modeAuto} {
+					if qpp && mode == modeAuto {
+						continue // QPP is above both
 					}
-					test(t, cc, sc)
-				})
+					t.Run(fmt.Sprintf("%s,smux%d,nocomp=%t,QPP=%t", mode, version, noComp, qpp), func(t *testing.T) {
+						testkit.NoLeak(t)
+						cc, sc := testConfig(Client), testConfig(Server)
+						for _, c := range []*Config{cc, sc} {
+							c.Mode, c.SmuxVer, c.NoComp, c.QPP = mode, version, noComp, qpp
+						}
+						test(t, cc, sc)
+					})
+				}
 			}
 		}
 	}
@@ -137,30 +142,34 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 			"closed after all": func(u *tunnel) error { _, _ = u.near.Read(make([]byte, 5)); u.client.Close(why); return why },
 		}
 		for end, how := range overEnds {
-			t.Run(name+"/"+end, func(t *testing.T) {
-				testkit.NoLeak(t)
-				u := newTunnel(t, testConfig(Client), testConfig(Server))
-				if _, err := io.WriteString(u.far, "begun"); err != nil {
-					t.Fatal(err)
-				}
-				done := make(chan error, 1)
-				want := error(nil)
-				if end == "closed after all" {
-					want = how(u)
-				}
-				go func() { _, err := read(u.near); done <- err }()
-				if end != "closed after all" {
-					want = how(u)
-				}
-				err := testkit.Within(t, "the reader ends", done)
-				if err == nil || errors.Is(err, io.EOF) {
-					t.Errorf("taken for a good end: %v", err)
-				}
-				if want != nil && !errors.Is(err, want) {
-					t.Errorf("%v, want %v", err, want)
-				}
-				u.closed()
-			})
+			for _, mode := range []string{"fast3", modeAuto} {
+				t.Run(name+"/"+end+"/"+mode, func(t *testing.T) {
+					testkit.NoLeak(t)
+					cc, sc := testConfig(Client), testConfig(Server)
+					cc.Mode, sc.Mode = mode, mode
+					u := newTunnel(t, cc, sc)
+					if _, err := io.WriteString(u.far, "begun"); err != nil {
+						t.Fatal(err)
+					}
+					done := make(chan error, 1)
+					want := error(nil)
+					if end == "closed after all" {
+						want = how(u)
+					}
+					go func() { _, err := read(u.near); done <- err }()
+					if end != "closed after all" {
+						want = how(u)
+					}
+					err := testkit.Within(t, "the reader ends", done)
+					if err == nil || errors.Is(err, io.EOF) {
+						t.Errorf("taken for a good end: %v", err)
+					}
+					if want != nil && !errors.Is(err, want) {
+						t.Errorf("%v, want %v", err, want)
+					}
+					u.closed()
+				})
+			}
 		}
 	}
 }

@@ -44,14 +44,15 @@ func (c *Conn) Lanes(n int) []net.PacketConn {
 }
 
 // Serve reads from the link, or from a lane of it, in a goroutine of its own, and hands
-// each packet to take, which must not keep it, until the link is closed. It takes the
-// place of kcp-go's reading.
-func (c *Conn) Serve(lane net.PacketConn, take func(from *Peer, packet []byte)) {
+// each packet to take, which must not keep it, until the link is closed; then end is called,
+// with the reason. It takes the place of kcp-go's reading.
+func (c *Conn) Serve(lane net.PacketConn, take func(from *Peer, packet []byte), end func(error)) {
 	c.handing.Go(func() {
 		var packet [MaxDatagram]byte
 		for {
 			n, from, err := lane.ReadFrom(packet[:])
 			if err != nil {
+				end(err)
 				return
 			}
 			take(from.(*Peer), packet[:n])
