@@ -66,8 +66,8 @@ func (v *invocation) read() error {
 // tree is the program's commands with their flags.
 func (v *invocation) tree() *cli.Command {
 	options := v.options()
-	asJSON := &option{names: []string{"json"}, usage: "print JSON, for programs", isSwitch: true, take: v.switchOn(&v.asJSON)}
-	version := &option{names: []string{"version", "v"}, usage: "print the version", isSwitch: true, take: v.switchOn(&v.version)}
+	asJSON := v.switchTo(&v.asJSON, "print JSON, for programs", "json")
+	version := v.switchTo(&v.version, "print the version", "version", "v")
 	root := &cli.Command{
 		Name:      v.name,
 		Usage:     fmt.Sprintf("%v of a tunnel that carries TCP streams over KCP over UDP", v.app.Role),
@@ -126,14 +126,14 @@ func (v *invocation) options() (options []cli.Flag) {
 
 func (v *invocation) fail(err error) { v.wrong = append(v.wrong, err) }
 
-// switchOn is how an option that is no setting is taken.
-func (v *invocation) switchOn(to *bool) func(string) {
-	s := setting{name: "switch", value: to}
-	return func(text string) {
+// switchTo is a switch that is no setting.
+func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
+	s := setting{name: names[0], value: to}
+	return &option{names: names, usage: usage, isSwitch: true, take: func(text string) {
 		if err := s.set(text); err != nil {
 			v.fail(err)
 		}
-	}
+	}}
 }
 
 // load puts together the settings of all sources, and checks them.

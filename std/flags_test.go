@@ -250,6 +250,7 @@ func TestFlagErrors(t *testing.T) {
 		{Client, "--nocomp=", `"" is no value for it, valid are true, false`},
 		{Client, "genkye", `"genkye" is neither a flag nor the value of one, nor a command`},
 		{Client, "genkye", `did you mean "genkey"?`},
+		{Client, "--version=maybe", `--version: "maybe" is no value for it, valid are true, false`},
 		{Client, "genkey -l :1", "-l is not a flag of the command genkey"},
 		{Client, "-- x", `"x" is neither`},
 		{Client, "-c no-such-file.json", "-c: open no-such-file.json"},
