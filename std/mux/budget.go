@@ -20,7 +20,8 @@ import (
 //
 // Who finds all free may be told 3/4 of R. Each that stops leaves less, but never
 // nothing: after k of them about R / (1 + 3k/4) is free. Streams that are read renew
-// their windows and so come to equal ones: R/3 each for two, R/4.4 for three.
+// their windows and so come to equal ones, R/3 each for two, R/4.4 for three, but slowly:
+// where the first of two has R/2, the second has 3R/16, and R/4 after 40 renewals.
 //
 // Where that is less than leastWindow, a stream is told so much nevertheless: it has to
 // go on, if slowly. That is beyond R, and so is what the peer sends before it hears of

