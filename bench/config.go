@@ -19,7 +19,6 @@ type config struct {
 	stock   bool   // leave FEC and compression at their defaults, too
 	pprof   string // which end serves profiles: "client" or "server"
 	apart   bool   // the target in a process of its own
-	alone   bool   // the peer does not have it
 }
 
 // standard is the configuration of design.md's first measurements: what people

@@ -18,7 +18,7 @@ const startShare = 4
 // what is used for speed, and our mode that tunes itself.
 func linkConfigs() []config {
 	return []config{
-		{name: "auto", mode: "auto", stock: true, alone: true},
+		{name: "auto", mode: "auto", stock: true}, // the peer does not have it
 		{name: "default", stock: true},
 		{name: "fast3", mode: "fast3", window: 2048, stock: true},
 	}
@@ -56,7 +56,7 @@ func (b *bench) overLink(c cell, cfg config) []contender {
 		}
 		return col
 	}
-	if cfg.alone {
+	if cfg.mode == "auto" {
 		return []contender{column(oursName, "", b.ours)}
 	}
 	return []contender{column(oursName, peerName, b.ours), column(peerName, "", b.peer)}

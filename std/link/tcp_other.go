@@ -17,3 +17,6 @@ func ListenTCP(context.Context, Options, string) (*Conn, error) { return nil, er
 
 // CheckTCP is for Linux only.
 func CheckTCP() ([]string, error) { return nil, errNoTCP }
+
+// tcpNumbers are what a segment of the imitation of TCP says: nothing here.
+type tcpNumbers struct{}

@@ -1,13 +1,6 @@
 package link
 
-import (
-	"log/slog"
-	"sync"
-)
-
-// notices are lines about what the system lacks. Each is logged once in the life of a
-// program: a client opens a socket for every session, and a server one for every port.
-type notices struct{ calls, segments sync.Once }
+import "log/slog"
 
 func (n *notices) oneByOne(log *slog.Logger, missing error) {
 	n.calls.Do(func() {
