@@ -138,7 +138,7 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 		return link.Options{}, err
 	}
 	limit := c.RateLimit
-	if c.Mode == modeAuto {
+	if c.Auto() {
 		limit = 0 // the engine keeps to it: who receives for many peers must not wait for one
 	}
 	return link.Options{

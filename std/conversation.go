@@ -42,7 +42,7 @@ type Listener interface {
 // Listen accepts conversations of a link that come in by a lane of it, which may be the
 // link itself.
 func (f *Sessions) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
-	if f.cfg.Mode == modeAuto {
+	if f.cfg.Auto() {
 		a := &autoListener{
 			sessions: f, link: l, open: make(map[*auto]struct{}),
 			fresh: make(chan *Conversation, backlog), done: make(chan struct{}),

@@ -29,7 +29,7 @@ type engine interface {
 
 // newEngine makes the engine of a client's conversation over a link of its own.
 func (f *Sessions) newEngine(l *link.Conn, conv uint32) (engine, error) {
-	if f.cfg.Mode == modeAuto {
+	if f.cfg.Auto() {
 		a := f.newAuto(l, l.Peer(), conv)
 		l.Serve(l, func(_ *link.Peer, packet []byte) { a.take(packet) }, func(error) { a.Close() })
 		return a, nil

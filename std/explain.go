@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,10 +40,7 @@ func (l *living) remove(s *Session) {
 // each calls f for each of them.
 func (l *living) each(f func(*Session, *auto)) {
 	l.mu.Lock()
-	var all []*Session
-	for s := range l.sessions {
-		all = append(all, s)
-	}
+	all := slices.Collect(maps.Keys(l.sessions))
 	l.mu.Unlock()
 	for _, s := range all {
 		if a, ok := s.engine.(*auto); ok {

@@ -56,7 +56,7 @@ func (c *Config) applyMode() {
 // settings that nobody gave. What the user gave wins, also where it is the default: then a
 // warning says so, as it may only stand in a file of all settings.
 func (c *Config) applyAuto(r Role) {
-	if c.Mode != modeAuto {
+	if !c.Auto() {
 		return
 	}
 	def := DefaultConfig(r)
