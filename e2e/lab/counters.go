@@ -4,7 +4,7 @@ import "sync/atomic"
 
 // Counters says what happened to the packets of one direction of a relay.
 // Once nothing is in flight,
-// PacketsIn + Duplicated = PacketsOut + Lost + Cut + QueueDrops + Failed.
+// PacketsIn + Duplicated = PacketsOut + Lost + Cut + TooLarge + QueueDrops + Failed.
 type Counters struct {
 	PacketsIn  uint64 // datagrams received
 	BytesIn    uint64 // their UDP payload
@@ -12,7 +12,8 @@ type Counters struct {
 	BytesOut   uint64
 
 	Lost       uint64 // dropped by Fault.Loss
-	Cut        uint64 // dropped while the relay was cut
+	Cut        uint64 // dropped by Cut or Block
+	TooLarge   uint64 // dropped by Fault.MaxSize
 	Duplicated uint64 // sent a second time
 	Corrupted  uint64 // sent with flipped bits
 	Reordered  uint64 // held back
@@ -25,7 +26,7 @@ func (c Counters) Sub(old Counters) Counters {
 	return Counters{
 		PacketsIn: c.PacketsIn - old.PacketsIn, BytesIn: c.BytesIn - old.BytesIn,
 		PacketsOut: c.PacketsOut - old.PacketsOut, BytesOut: c.BytesOut - old.BytesOut,
-		Lost: c.Lost - old.Lost, Cut: c.Cut - old.Cut,
+		Lost: c.Lost - old.Lost, Cut: c.Cut - old.Cut, TooLarge: c.TooLarge - old.TooLarge,
 		Duplicated: c.Duplicated - old.Duplicated, Corrupted: c.Corrupted - old.Corrupted,
 		Reordered: c.Reordered - old.Reordered, QueueDrops: c.QueueDrops - old.QueueDrops,
 		Failed: c.Failed - old.Failed,
@@ -36,14 +37,14 @@ func (c Counters) Sub(old Counters) Counters {
 type tally struct {
 	packetsIn, bytesIn, packetsOut, bytesOut atomic.Uint64
 
-	lost, cut, duplicated, corrupted, reordered, queueDrops, failed atomic.Uint64
+	lost, cut, tooLarge, duplicated, corrupted, reordered, queueDrops, failed atomic.Uint64
 }
 
 func (t *tally) snapshot() Counters {
 	return Counters{
 		PacketsIn: t.packetsIn.Load(), BytesIn: t.bytesIn.Load(),
 		PacketsOut: t.packetsOut.Load(), BytesOut: t.bytesOut.Load(),
-		Lost: t.lost.Load(), Cut: t.cut.Load(),
+		Lost: t.lost.Load(), Cut: t.cut.Load(), TooLarge: t.tooLarge.Load(),
 		Duplicated: t.duplicated.Load(), Corrupted: t.corrupted.Load(),
 		Reordered: t.reordered.Load(), QueueDrops: t.queueDrops.Load(),
 		Failed: t.failed.Load(),

@@ -37,6 +37,8 @@ type Fault struct {
 
 	Rate  int           // bytes of UDP payload per second; 0 means no limit
 	Queue time.Duration // longest wait for Rate, after which packets are dropped; 0 means 100 ms
+
+	MaxSize int // bytes of UDP payload, above which a packet is dropped in silence (a path MTU); 0 means no limit
 }
 
 // Validate reports the first field that is out of its range.
@@ -57,6 +59,9 @@ func (f Fault) Validate() error {
 	}
 	if f.Rate < 0 {
 		return fmt.Errorf("fault: rate is %d bytes/s, want 0 or more", f.Rate)
+	}
+	if f.MaxSize < 0 {
+		return fmt.Errorf("fault: max size is %d bytes, want 0 or more", f.MaxSize)
 	}
 	if !(f.Burst >= 0) {
 		return fmt.Errorf("fault: burst is %v, want 0 or more packets", f.Burst)

@@ -3,7 +3,6 @@ package lab
 import (
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -11,9 +10,9 @@ import (
 // sends it at once from the reader's goroutine, or later from its own (run).
 type line struct {
 	tally
-	send  func(client netip.AddrPort, b []byte) error // to the far side; client names the flow
-	cut   atomic.Bool
-	start time.Time // zero of all times below: durations compare faster than times
+	send    func(client netip.AddrPort, b []byte) error // to the far side; client names the flow
+	barrier *barrier
+	start   time.Time // zero of all times below: durations compare faster than times
 
 	mu     sync.Mutex
 	fault  Fault
@@ -27,9 +26,9 @@ type line struct {
 	done chan struct{} // closed by close
 }
 
-func newLine(dir Direction, seed uint64, f Fault, send func(netip.AddrPort, []byte) error) *line {
+func newLine(dir Direction, seed uint64, f Fault, b *barrier, send func(netip.AddrPort, []byte) error) *line {
 	return &line{
-		send: send, fault: f, dice: newDice(seed, dir), start: time.Now(),
+		send: send, barrier: b, fault: f, dice: newDice(seed, dir), start: time.Now(),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -48,9 +47,13 @@ func (l *line) carry(client netip.AddrPort, b []byte) {
 	l.mu.Lock()
 	t := l.dice.next(&l.fault)
 	switch {
-	case l.cut.Load():
+	case l.barrier.stops(client):
 		l.mu.Unlock()
-		l.tally.cut.Add(1)
+		l.cut.Add(1)
+		return
+	case l.fault.MaxSize > 0 && len(b) > l.fault.MaxSize:
+		l.mu.Unlock()
+		l.tooLarge.Add(1)
 		return
 	case t.lost:
 		l.mu.Unlock()
@@ -119,8 +122,8 @@ func (l *line) nudge() {
 
 // emit sends the packet on.
 func (l *line) emit(client netip.AddrPort, b []byte) {
-	if l.cut.Load() {
-		l.tally.cut.Add(1)
+	if l.barrier.stops(client) {
+		l.cut.Add(1)
 		return
 	}
 	if err := l.send(client, b); err != nil {

@@ -29,7 +29,7 @@ type probe struct {
 
 func newProbe(seed uint64, f Fault) *probe {
 	p := new(probe)
-	p.line = newLine(Up, seed, f, func(_ netip.AddrPort, b []byte) error {
+	p.line = newLine(Up, seed, f, new(barrier), func(_ netip.AddrPort, b []byte) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.seen = append(p.seen, arrival{time.Since(p.start), bytes.Clone(b)})
@@ -86,7 +86,7 @@ func inBubble(t *testing.T, f Fault, body func(p *probe)) {
 		body(p)
 		p.stop()
 		c := p.snapshot()
-		if c.PacketsIn+c.Duplicated != c.PacketsOut+c.Lost+c.Cut+c.QueueDrops+c.Failed {
+		if c.PacketsIn+c.Duplicated != c.PacketsOut+c.Lost+c.Cut+c.TooLarge+c.QueueDrops+c.Failed {
 			t.Errorf("packets do not add up: %+v", c)
 		}
 		if int(c.PacketsOut) != len(p.all()) {
@@ -242,6 +242,17 @@ func TestRateAndQueue(t *testing.T) {
 	})
 }
 
+func TestMaxSize(t *testing.T) {
+	inBubble(t, Fault{MaxSize: 1200}, func(p *probe) {
+		for _, size := range []int{1199, 1200, 1201, 1500} {
+			p.carry(netip.AddrPort{}, make([]byte, size))
+		}
+		if len(p.all()) != 2 || p.tooLarge.Load() != 2 {
+			t.Errorf("%d arrived and %d were too large, want 2 and 2", len(p.all()), p.tooLarge.Load())
+		}
+	})
+}
+
 func TestScheduleIsBounded(t *testing.T) {
 	inBubble(t, Fault{Delay: time.Second}, func(p *probe) {
 		p.feed(scheduleLimit+10, 0)
@@ -266,18 +277,18 @@ func TestLargePacketWaits(t *testing.T) {
 func TestCutReachesPacketsInFlight(t *testing.T) {
 	inBubble(t, Fault{Delay: 10 * time.Millisecond}, func(p *probe) {
 		p.carry(netip.AddrPort{}, packet(0))
-		p.cut.Store(true)
+		p.barrier.all.Store(true)
 		p.feed(5, 0)
-		p.cut.Store(false)
+		p.barrier.all.Store(false)
 		p.feed(3, 0)
-		if len(p.all()) != 3 || p.tally.cut.Load() != 6 {
-			t.Errorf("%d arrived and %d were cut, want 3 and 6", len(p.all()), p.tally.cut.Load())
+		if len(p.all()) != 3 || p.cut.Load() != 6 {
+			t.Errorf("%d arrived and %d were cut, want 3 and 6", len(p.all()), p.cut.Load())
 		}
 	})
 }
 
 func TestSendErrorsAreCounted(t *testing.T) {
-	l := newLine(Up, 1, Fault{}, func(netip.AddrPort, []byte) error { return errors.New("no") })
+	l := newLine(Up, 1, Fault{}, new(barrier), func(netip.AddrPort, []byte) error { return errors.New("no") })
 	l.carry(netip.AddrPort{}, packet(0))
 	if c := l.snapshot(); c.Failed != 1 || c.PacketsOut != 0 {
 		t.Errorf("counters %+v", c)
@@ -325,7 +336,7 @@ func TestFaultValidate(t *testing.T) {
 	nan /= nan
 	bad := []Fault{
 		{Loss: -0.1}, {Loss: 1.1}, {Loss: nan}, {Duplicate: 2}, {Corrupt: -1}, {Reorder: 3},
-		{Delay: -1}, {Jitter: time.Minute}, {Rate: -1}, {Burst: -1}, {Burst: nan}, {Loss: 0.9, Burst: 2},
+		{Delay: -1}, {Jitter: time.Minute}, {Rate: -1}, {Burst: -1}, {Burst: nan}, {Loss: 0.9, Burst: 2}, {MaxSize: -1},
 	}
 	for _, f := range bad {
 		if f.Validate() == nil {

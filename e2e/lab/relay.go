@@ -3,9 +3,12 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,12 +51,13 @@ type RelayConfig struct {
 // NAT does: each client address has its own socket towards the server. It is
 // safe for concurrent use.
 type Relay struct {
-	conn   *net.UDPConn // towards the clients
-	server *net.UDPAddr
-	lines  [2]*line
-	limit  int
-	done   chan struct{}
-	wg     sync.WaitGroup // every goroutine of the relay
+	conn      *net.UDPConn // towards the clients
+	server    *net.UDPAddr
+	lines     [2]*line
+	barrier   barrier
+	recording atomic.Pointer[Recording] // nil when none runs
+	limit     int
+	wg        sync.WaitGroup // every goroutine of the relay
 
 	mu     sync.Mutex
 	flows  map[netip.AddrPort]*net.UDPConn // towards the server, by client
@@ -91,10 +95,10 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	enlarge(conn)
 	r := &Relay{
 		conn: conn, server: server, limit: cfg.MaxClients,
-		done: make(chan struct{}), flows: make(map[netip.AddrPort]*net.UDPConn),
+		flows: make(map[netip.AddrPort]*net.UDPConn),
 	}
-	r.lines[Up] = newLine(Up, cfg.Seed, cfg.Up, r.sendUp)
-	r.lines[Down] = newLine(Down, cfg.Seed, cfg.Down, r.sendDown)
+	r.lines[Up] = newLine(Up, cfg.Seed, cfg.Up, &r.barrier, r.sendUp)
+	r.lines[Down] = newLine(Down, cfg.Seed, cfg.Down, &r.barrier, r.sendDown)
 	r.wg.Go(r.lines[Up].run)
 	r.wg.Go(r.lines[Down].run)
 	r.wg.Go(r.readClients)
@@ -115,10 +119,35 @@ func (r *Relay) SetFault(dir Direction, f Fault) error {
 
 // Cut drops everything in both directions, packets in flight too, until it is
 // called with false.
-func (r *Relay) Cut(on bool) {
-	for _, l := range r.lines {
-		l.cut.Store(on)
+func (r *Relay) Cut(on bool) { r.barrier.all.Store(on) }
+
+// Block drops for good, in both directions, whatever belongs to these clients,
+// packets in flight too: a firewall that has taken against a flow. Without
+// clients it blocks those that the relay knows now. A client that sends from
+// another port gets through.
+func (r *Relay) Block(clients ...netip.AddrPort) {
+	if len(clients) == 0 {
+		clients = r.Clients()
 	}
+	r.barrier.block(clients)
+}
+
+// Clients are the addresses that have sent something through the relay since it
+// was made or Rebind was called, in no order.
+func (r *Relay) Clients() []netip.AddrPort {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.flows))
+}
+
+// Inject sends a datagram as if it came from the client (Up) or from the server
+// to this client (Down), at once and past all faults. Who listens on the way can
+// do so to a flow that he has seen.
+func (r *Relay) Inject(dir Direction, client netip.AddrPort, b []byte) error {
+	if dir == Up {
+		return r.sendUp(client, b)
+	}
+	return r.sendDown(client, b)
 }
 
 // Rebind forgets the sockets towards the server, as a NAT that restarts: the
@@ -144,7 +173,6 @@ func (r *Relay) Close() error {
 	r.closed = true
 	r.mu.Unlock()
 	if first {
-		close(r.done)
 		r.conn.Close()
 		r.Rebind()
 		r.lines[Up].close()
@@ -160,12 +188,12 @@ func (r *Relay) readClients() {
 	for {
 		n, client, err := r.conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			if !r.survive(err) {
+			if !survives(err) {
 				return
 			}
 			continue
 		}
-		r.lines[Up].carry(client, buf[:n])
+		r.carry(Up, client, buf[:n])
 	}
 }
 
@@ -175,28 +203,31 @@ func (r *Relay) readServer(client netip.AddrPort, conn *net.UDPConn) {
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
-			if !r.survive(err) {
+			if !survives(err) {
 				return
 			}
 			continue
 		}
-		r.lines[Down].carry(client, buf[:n])
+		r.carry(Down, client, buf[:n])
 	}
 }
 
-// survive reports whether a reader goes on after err. A server that is down
+func (r *Relay) carry(dir Direction, client netip.AddrPort, b []byte) {
+	if rec := r.recording.Load(); rec != nil {
+		rec.keep(dir, client, b)
+	}
+	r.lines[dir].carry(client, b)
+}
+
+// survives reports whether a reader goes on after err. A server that is down
 // answers with ICMP errors, which must not end the flow; the short wait keeps
 // an error that stays from burning a core.
-func (r *Relay) survive(err error) bool {
+func survives(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		return false
 	}
-	select {
-	case <-r.done:
-		return false
-	case <-time.After(time.Millisecond):
-		return true
-	}
+	time.Sleep(time.Millisecond)
+	return true
 }
 
 func (r *Relay) sendDown(client netip.AddrPort, b []byte) error {

@@ -84,6 +84,20 @@ func (rs Relays) Cut(on bool) {
 	}
 }
 
+// Block blocks on every port the clients that it knows now, as Relay.Block does.
+func (rs Relays) Block() {
+	for _, r := range rs {
+		r.Block()
+	}
+}
+
+// Rebind forgets the sockets towards the server on every port.
+func (rs Relays) Rebind() {
+	for _, r := range rs {
+		r.Rebind()
+	}
+}
+
 // Close closes all of them.
 func (rs Relays) Close() error {
 	var errs []error

@@ -24,3 +24,13 @@ func WaitFor(ctx context.Context, what string, cond func() bool) error {
 	}
 	return nil
 }
+
+// pause waits for d, or for the end of ctx, whose cause it returns.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}

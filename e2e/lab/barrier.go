@@ -1,0 +1,38 @@
+package lab
+
+import (
+	"maps"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+)
+
+// barrier says whose packets do not get through. Both lines of a relay ask it,
+// for each packet when it comes and once more when it leaves.
+type barrier struct {
+	all   atomic.Bool
+	flows atomic.Pointer[map[netip.AddrPort]bool] // nil as long as none is blocked; never changed, only replaced
+	mu    sync.Mutex                              // serializes block
+}
+
+func (b *barrier) stops(client netip.AddrPort) bool {
+	if b.all.Load() {
+		return true
+	}
+	flows := b.flows.Load()
+	return flows != nil && (*flows)[client]
+}
+
+// block blocks these clients besides those blocked before.
+func (b *barrier) block(clients []netip.AddrPort) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	flows := make(map[netip.AddrPort]bool)
+	if old := b.flows.Load(); old != nil {
+		maps.Copy(flows, *old)
+	}
+	for _, c := range clients {
+		flows[c] = true
+	}
+	b.flows.Store(&flows)
+}

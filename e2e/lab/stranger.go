@@ -1,0 +1,102 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// replayBurst datagrams go out at a time, and then a pause follows: the
+// receiver's socket is to lose none, on a busy machine neither.
+const (
+	replayBurst = 16
+	replayPause = 2 * time.Millisecond
+)
+
+// Stranger is somebody with an address of his own who sends datagrams that are
+// not his: recorded, forged or random ones. It is safe for concurrent use.
+type Stranger struct {
+	conn    *net.UDPConn
+	answers atomic.Int64
+	wg      sync.WaitGroup
+}
+
+// NewStranger opens a socket towards addr, a server or a relay. Local is the
+// host or host:port to send from; "" leaves both to the system. Close must be
+// called.
+func NewStranger(addr, local string) (*Stranger, error) {
+	remote, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("stranger: %w", err)
+	}
+	var from *net.UDPAddr
+	if local != "" {
+		if _, _, err := net.SplitHostPort(local); err != nil {
+			local = net.JoinHostPort(local, "0")
+		}
+		if from, err = net.ResolveUDPAddr("udp", local); err != nil {
+			return nil, fmt.Errorf("stranger: %w", err)
+		}
+	}
+	conn, err := net.DialUDP(family(remote), from, remote)
+	if err != nil {
+		return nil, fmt.Errorf("stranger: %w", err)
+	}
+	s := &Stranger{conn: conn}
+	s.wg.Go(s.listen)
+	return s, nil
+}
+
+// Addr is the address that the datagrams come from.
+func (s *Stranger) Addr() net.Addr { return s.conn.LocalAddr() }
+
+// Answers is the number of datagrams that came back so far.
+func (s *Stranger) Answers() int { return int(s.answers.Load()) }
+
+// Send sends one datagram.
+func (s *Stranger) Send(b []byte) error {
+	_, err := s.conn.Write(b)
+	if err != nil {
+		// A connected socket reports an earlier datagram's ICMP error once, in
+		// place of sending.
+		_, err = s.conn.Write(b)
+	}
+	return err
+}
+
+// Replay sends all of list in its order, a few at a time.
+func (s *Stranger) Replay(ctx context.Context, list []Datagram) error {
+	for i, d := range list {
+		if err := s.Send(d.Data); err != nil {
+			return fmt.Errorf("replay: datagram %d of %d: %w", i+1, len(list), err)
+		}
+		if i%replayBurst == replayBurst-1 {
+			if err := pause(ctx, replayPause); err != nil {
+				return fmt.Errorf("replay: after %d of %d datagrams: %w", i+1, len(list), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Close closes the socket and waits for the goroutine.
+func (s *Stranger) Close() error {
+	err := s.conn.Close()
+	s.wg.Wait()
+	return err
+}
+
+// listen counts what comes back until the socket is closed.
+func (s *Stranger) listen() {
+	buf := make([]byte, 65536)
+	for {
+		if _, err := s.conn.Read(buf); err == nil {
+			s.answers.Add(1)
+		} else if !survives(err) {
+			return
+		}
+	}
+}
