@@ -38,12 +38,13 @@ func TestConfigFields(t *testing.T) {
 	}
 }
 
-// The examples that people start from say what the defaults are, and nothing odd. Their key
-// is refused.
+// The examples that people start from say what the defaults are, and nothing odd; the short one
+// has mode auto. Their key is refused.
 func TestExamples(t *testing.T) {
-	for _, path := range []string{"../dist/local.json.example", "../dist/local.full.json.example"} {
+	for path, mode := range map[string]string{"../dist/local.json.example": "auto", "../dist/local.full.json.example": "fast"} {
 		want := std.DefaultConfig(std.Client)
 		got := want
+		want.Mode = mode
 		if err := parseJSONConfig(&got, path); err != nil {
 			t.Fatal(err)
 		}

@@ -93,16 +93,25 @@ func sameType(a, b any) bool {
 	return false
 }
 
-// A first user's example is short, opens nothing to the network that needs not be open, and says of each setting
-// what the full one says.
+// A first user's example is short, opens nothing to the network that need not be open, and leaves the tuning to
+// mode auto. Of all else it says what the full one says, which has every key, with the defaults: that includes the
+// windows and the error correction that mode auto would choose.
 func TestExamplesAreShort(t *testing.T) {
 	for _, end := range []string{"local", "server"} {
 		short, full := readExample(t, end+".json.example"), readExample(t, end+".full.json.example")
 		if len(short) > 6 {
 			t.Errorf("%s: %d keys", end, len(short))
 		}
+		if short["mode"] != "auto" || full["mode"] != "fast" {
+			t.Errorf("%s: mode is %v, and %v in the full example", end, short["mode"], full["mode"])
+		}
+		for _, key := range []string{"sndwnd", "rcvwnd", "datashard", "parityshard", "smuxbuf", "streambuf"} {
+			if short[key] != nil {
+				t.Errorf("%s: mode auto cannot choose %q", end, key)
+			}
+		}
 		for key, value := range short {
-			if full[key] != value {
+			if full[key] != value && key != "mode" {
 				t.Errorf("%s: %q is %v, and %v in the full example", end, key, value, full[key])
 			}
 		}
