@@ -38,6 +38,7 @@ type Engine struct {
 	loss   loss
 	mdl    model
 	copies copies
+	proof  proof
 
 	tokens    float64       // bytes that may be sent now
 	filled    time.Duration // when they were counted
@@ -87,15 +88,18 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 			}
 		case cmdAck:
 			heard = true
+			if e.proof.check(s.ts) {
+				e.rcv.hears()
+			}
 			if at, known := e.acknowledged(echo{s.sn, s.ts}); known {
 				newest = max(newest, at)
-				e.rcv.hears()
 			}
 		case cmdAsk:
 			e.rcv.tell = true
 		}
 	}
 	e.advance(una)
+	e.seekProof(now)
 	if e.snd.deliveredBytes != before {
 		e.loss.progress(now)
 	} else if !heard {

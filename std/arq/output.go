@@ -76,6 +76,9 @@ func (e *Engine) control(now time.Duration, emit func([]byte)) {
 	} else {
 		e.ask = 0
 	}
+	if e.proof.due {
+		e.askProof(now, emit)
+	}
 	if e.rcv.tell {
 		e.rcv.tell = false
 		e.put(&segment{cmd: cmdTell}, emit)
@@ -119,6 +122,7 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	}
 	f.ts = e.snd.clock(f, now)
 	f.phase = e.mdl.phase
+	e.proof.sent(f.ts)
 	size := headerBytes + len(f.buf.data()) + e.cfg.Overhead
 	if e.snd.outstanding == 0 {
 		e.loss.since = now
@@ -179,7 +183,7 @@ func (e *Engine) Next() (at time.Duration, ok bool) {
 	if len(e.rcv.acks) > 0 {
 		earlier(e.answerAt())
 	}
-	if e.snd.shut() && e.snd.outstanding == 0 && e.ask == 0 || len(e.rcv.acks) >= manyAcks || e.rcv.tell {
+	if e.snd.shut() && e.snd.outstanding == 0 && e.ask == 0 || len(e.rcv.acks) >= manyAcks || e.rcv.tell || e.proof.due {
 		earlier(max(e.filled, 1))
 	}
 	return at, ok

@@ -139,6 +139,7 @@ type end struct {
 
 	written, read int64 // bytes of the stream
 	onRead        func()
+	lose          func(p []byte) bool // nil: only the link does
 	cpuPackets    int
 }
 
@@ -165,6 +166,9 @@ func (e *end) poll() {
 	}
 	e.Output(e.sim.now, func(p []byte) {
 		e.cpuPackets++
+		if e.lose != nil && e.lose(p) {
+			return
+		}
 		e.out.send(p, simOverhead, e.peer.input)
 	})
 	if e.bulk && e.Room() > 0 {
