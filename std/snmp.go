@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -58,7 +59,7 @@ func countersLine(env Env) string {
 	for i, name := range snmp.Header() {
 		fmt.Fprintf(&b, " %s:%s", name, values[i])
 	}
-	return fmt.Sprintf("%s %v LogLost:%d", b.String(), env.Stats, env.sink.Lost())
+	return fmt.Sprintf("%s %v LogLost:%d Goroutines:%d", b.String(), env.Stats, env.sink.Lost(), runtime.NumGoroutine())
 }
 
 // logSnmp appends a line of counters each period, and a last one at the end.

@@ -130,7 +130,7 @@ func TestCountersLine(t *testing.T) {
 	for _, name := range kcp.DefaultSnmp.Header() {
 		testkit.Contains(t, line, " "+name+":")
 	}
-	testkit.Contains(t, line, " "+stats.String(), "BadShape:7", " LogLost:0")
+	testkit.Contains(t, line, " "+stats.String(), "BadShape:7", " LogLost:0", " Goroutines:")
 }
 
 func TestStartAside(t *testing.T) {
