@@ -7,11 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
-
 	"kcptun/std/arq"
 	"kcptun/std/clock"
 	"kcptun/std/link"
+	"kcptun/std/metrics"
 )
 
 // datagramHeaders are the bytes of UDP and IP before each datagram. A link's rate
@@ -45,18 +44,13 @@ func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	if c.DataShard > 0 { // each packet pays for its part of the parity
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
 	}
-	kind := &kcp.DefaultSnmp.PassiveOpens
-	if l.Peer() != nil {
-		kind = &kcp.DefaultSnmp.ActiveOpens
-	}
-	countOpened(kind)
+	metrics.Opened(l.Peer() != nil)
 	a := new(auto)
 	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte) {
 		n, err := l.WriteTo(packet, peer)
 		if err == nil { // else the link is closed
 			a.wire.Add(uint64(n + datagramHeaders))
-			atomic.AddUint64(&kcp.DefaultSnmp.OutPkts, 1)
-			atomic.AddUint64(&kcp.DefaultSnmp.OutBytes, uint64(n))
+			metrics.Sent(1, n)
 		}
 	})
 	return a
@@ -65,17 +59,16 @@ func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 // take takes a packet of the peer in. One that is none of the conversation has been
 // refused by the link already, or is malformed: it is lost.
 func (a *auto) take(packet []byte) {
-	atomic.AddUint64(&kcp.DefaultSnmp.InPkts, 1)
-	atomic.AddUint64(&kcp.DefaultSnmp.InBytes, uint64(len(packet)))
+	metrics.Received(1, len(packet))
 	if a.Deliver(packet) != nil {
-		atomic.AddUint64(&kcp.DefaultSnmp.InErrs, 1)
+		metrics.Malformed()
 	}
 }
 
 func (a *auto) Read(p []byte) (int, error) {
 	n, err := a.Conn.Read(p)
 	a.moved.add(clock.Now(), n)
-	atomic.AddUint64(&kcp.DefaultSnmp.BytesReceived, uint64(n))
+	metrics.Read(n)
 	return n, err
 }
 
@@ -85,29 +78,16 @@ func (a *auto) WriteBuffers(v [][]byte) (int, error) {
 	n, err := a.Conn.WriteBuffers(v)
 	a.payload.Add(uint64(n))
 	a.moved.add(clock.Now(), n)
-	atomic.AddUint64(&kcp.DefaultSnmp.BytesSent, uint64(n))
+	metrics.Written(n)
 	return n, err
 }
 
 // countSegments adds to kcp-go's counters, which are those of either engine.
 func countSegments(s arq.Stats) {
-	snmp := kcp.DefaultSnmp
-	atomic.AddUint64(&snmp.OutSegs, s.Sent+s.Resent+s.Copies)
-	atomic.AddUint64(&snmp.InSegs, s.Received+s.Repeated)
-	atomic.AddUint64(&snmp.RetransSegs, s.Resent)
-	atomic.AddUint64(&snmp.LostSegs, s.Lost)
-	atomic.AddUint64(&snmp.RepeatSegs, s.Repeated)
-}
-
-// countOpened counts a conversation that begins, as kcp-go does.
-func countOpened(kind *uint64) {
-	atomic.AddUint64(kind, 1)
-	open := atomic.AddUint64(&kcp.DefaultSnmp.CurrEstab, 1)
-	for most := atomic.LoadUint64(&kcp.DefaultSnmp.MaxConn); open > most; most = atomic.LoadUint64(&kcp.DefaultSnmp.MaxConn) {
-		if atomic.CompareAndSwapUint64(&kcp.DefaultSnmp.MaxConn, most, open) {
-			return
-		}
-	}
+	metrics.Segments{
+		Sent: s.Sent + s.Resent + s.Copies, Received: s.Received + s.Repeated,
+		Resent: s.Resent, Lost: s.Lost, Repeated: s.Repeated,
+	}.Count()
 }
 
 func (a *auto) begin() {}
@@ -115,7 +95,7 @@ func (a *auto) begin() {}
 // Close ends the conversation.
 func (a *auto) Close() error {
 	a.once.Do(func() {
-		atomic.AddUint64(&kcp.DefaultSnmp.CurrEstab, ^uint64(0))
+		metrics.Closed()
 		a.closed = a.Conn.Close()
 		if a.gone != nil {
 			a.gone()

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	"kcptun/std/metrics"
 )
 
 // Fingerprint is a few hex digits of the settings that must be the same at both
@@ -39,8 +41,8 @@ func (c *Config) banner(r Role, version string, log *slog.Logger) {
 	}
 	log.Info("settings", attrs...)
 	if c.writesSnmp() {
-		log.Info("counters are appended to a file", "file", snmpFile(c.SnmpLog, time.Now()))
-		if advice := snmpAdvice(c.SnmpLog); advice != "" {
+		log.Info("counters are appended to a file", "file", metrics.FileName(c.SnmpLog, time.Now()))
+		if advice := metrics.Advice(c.SnmpLog); advice != "" {
 			log.Warn(advice, "snmplog", c.SnmpLog)
 		}
 	}

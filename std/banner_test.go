@@ -3,7 +3,9 @@ package std
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"kcptun/std/metrics"
 	"kcptun/std/testkit"
 )
 
@@ -115,4 +117,17 @@ func TestPatience(t *testing.T) {
 			t.Errorf("keepalive %d: given up after %v s, want %v", keepalive, got, want)
 		}
 	}
+}
+
+// The banner names the file, whatever its name becomes.
+func TestBannerNamesTheFileOfCounters(t *testing.T) {
+	c := DefaultConfig(Client)
+	c.SnmpLog = "/tmp/stat-2.log"
+	log, book := testkit.NewLog()
+	c.banner(Client, "1.2.3", log)
+	testkit.Contains(t, book.String(), "file="+metrics.FileName(c.SnmpLog, time.Now()), "level=WARN msg=\"a single digit in the name of --snmplog", "snmplog=/tmp/stat-2.log")
+	c.SnmpPeriod = 0
+	log, book = testkit.NewLog()
+	c.banner(Client, "1.2.3", log)
+	testkit.Lacks(t, book.String(), "a single digit", "counters are appended")
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"kcptun/std/metrics"
 )
 
 // explainEvery is how often the log says what each busy session of mode auto has found.
@@ -56,7 +58,7 @@ func (f *Sessions) Explain(log *slog.Logger) (stop func()) {
 	var wg sync.WaitGroup
 	if f.cfg.Auto() {
 		wg.Go(func() {
-			onDumpSignal(ctx, func() { f.living.each(func(s *Session, a *auto) { a.explain(s, log, 0) }) })
+			metrics.OnSignal(ctx, func() { f.living.each(func(s *Session, a *auto) { a.explain(s, log, 0) }) })
 		})
 		if !f.cfg.Quiet {
 			wg.Go(func() { f.explainBusy(ctx, log) })

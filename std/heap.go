@@ -7,7 +7,7 @@ import (
 	"runtime/metrics"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
+	counters "kcptun/std/metrics"
 )
 
 // Go lets garbage grow to as much as is in use, and keeps the memory for the next
@@ -91,11 +91,10 @@ func heapReader() func() heapState {
 	return func() heapState {
 		metrics.Read(samples)
 		value := func(i int) uint64 { return samples[i].Value.Uint64() }
-		snmp := kcp.DefaultSnmp.Copy()
+		moved, open := counters.Moved()
 		return heapState{
 			live: value(0), used: value(1), free: value(2),
-			moved:    value(3) + snmp.InBytes + snmp.OutBytes,
-			sessions: snmp.CurrEstab,
+			moved: value(3) + moved, sessions: open,
 		}
 	}
 }

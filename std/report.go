@@ -10,6 +10,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
+
+	"kcptun/std/metrics"
 )
 
 // report is what the command check prints, with --json in this form.
@@ -54,8 +56,8 @@ func (v *invocation) report(err error) report {
 		Program: v.app.Role.String(), Version: v.app.Version, Valid: err == nil, Fingerprint: c.Fingerprint(),
 		Warnings: append([]string{}, c.Warnings...), Errors: []reportedError{},
 	}
-	if c.writesSnmp() && snmpAdvice(c.SnmpLog) != "" { // which the start logs with its file
-		r.Warnings = append(r.Warnings, snmpAdvice(c.SnmpLog))
+	if c.writesSnmp() && metrics.Advice(c.SnmpLog) != "" { // which the start logs with its file
+		r.Warnings = append(r.Warnings, metrics.Advice(c.SnmpLog))
 	}
 	for _, s := range v.app.Role.known(c) {
 		value := s.current()

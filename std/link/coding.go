@@ -4,11 +4,9 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
-	"sync/atomic"
-
-	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/link/fec"
+	"kcptun/std/metrics"
 )
 
 // outgoing makes the parity of what is sent to a peer.
@@ -40,8 +38,7 @@ func (c *Conn) postCoded(peer *Peer, packet []byte) (int, error) {
 	for i := 0; i < len(parity) && err == nil; i++ {
 		var extra int
 		if extra, err = c.post(peer, parity[i]); err == nil { // kcp-go counts its own
-			atomic.AddUint64(&kcp.DefaultSnmp.OutPkts, 1)
-			atomic.AddUint64(&kcp.DefaultSnmp.OutBytes, uint64(extra))
+			metrics.Sent(1, extra)
 		}
 	}
 	return n, err
@@ -64,10 +61,9 @@ func (t *intake) decode(h Packet, packet []byte) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if h.Kind == Segments {
-		atomic.AddUint64(&kcp.DefaultSnmp.InBytes, fecHeader) // kcp-go counts the rest
+		metrics.Received(0, fecHeader) // kcp-go counts the rest
 	} else {
-		atomic.AddUint64(&kcp.DefaultSnmp.InPkts, 1)
-		atomic.AddUint64(&kcp.DefaultSnmp.InBytes, uint64(len(packet)))
+		metrics.Received(1, len(packet))
 		if in.dec == nil {
 			return // no group has begun
 		}
@@ -79,17 +75,16 @@ func (t *intake) decode(h Packet, packet []byte) {
 	out := in.dec.Decode(packet, t.restored)
 	if out.Began {
 		newest, open := in.dec.Groups()
-		atomic.StoreUint64(&kcp.DefaultSnmp.FECShardMin, uint64(newest))
-		atomic.StoreUint64(&kcp.DefaultSnmp.FECShardSet, uint64(open))
+		metrics.Groups(uint64(newest), uint64(open))
 	}
 	if out.Fresh && h.Kind == Parity {
-		addSnmp(&kcp.DefaultSnmp.FECParityShards)
+		metrics.Parity()
 	}
 	if out.Full {
-		addSnmp(&kcp.DefaultSnmp.FECFullShardSet)
+		metrics.GroupComplete()
 	}
 	if out.Failed {
-		addSnmp(&kcp.DefaultSnmp.FECErrs)
+		metrics.RestoringFailed()
 	}
 }
 
@@ -97,10 +92,10 @@ func (t *intake) decode(h Packet, packet []byte) {
 func (t *intake) restored(packet []byte) {
 	h, ok := parseSegments(packet)
 	if !ok || !t.last.is(h) || !t.last.canBe(h) {
-		addSnmp(&kcp.DefaultSnmp.FECErrs)
+		metrics.RestoringFailed()
 		return
 	}
-	addSnmp(&kcp.DefaultSnmp.FECRecovered)
+	metrics.Restored()
 	t.last.heardOf(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
@@ -115,8 +110,7 @@ func (t *intake) restored(packet []byte) {
 // it was not.
 func (t *intake) handOut(p []byte) int {
 	n := copy(p, t.rebuilt[0])
-	atomic.AddUint64(&kcp.DefaultSnmp.InPkts, ^uint64(0))
-	atomic.AddUint64(&kcp.DefaultSnmp.InBytes, -uint64(n))
+	metrics.Received(-1, -n)
 	t.rebuilt = t.rebuilt[1:]
 	if len(t.rebuilt) == 0 {
 		t.rebuilt, t.spare = nil, nil // losses are rare, and not what a session's memory is for

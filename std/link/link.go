@@ -16,10 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
-
 	"kcptun/std/clock"
 	"kcptun/std/link/fec"
+	"kcptun/std/metrics"
 	"kcptun/std/notice"
 )
 
@@ -165,7 +164,7 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 	}
 	packet, ok := t.opt.Sealer.Open(datagram)
 	if !ok {
-		addSnmp(&kcp.DefaultSnmp.InCsumErrors)
+		metrics.Unsealed()
 		st.SealFailures.Add(1)
 		if times, due := t.sealTrouble.Due(); due {
 			t.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.from, "times", times)
@@ -210,7 +209,7 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 func (t *intake) recognise(h Packet, from netip.AddrPort) bool {
 	st := t.opt.Stats
 	if h.Kind == OutOfBand {
-		addSnmp(&kcp.DefaultSnmp.OOBPackets)
+		metrics.OutOfBand()
 		return false
 	}
 	p := t.last

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"sync"
-	"sync/atomic"
 
 	"github.com/xtaci/kcp-go/v5"
 
@@ -187,5 +186,3 @@ func SameKey(a, b Sealer) bool {
 	got, ok := b.Open(a.Seal(nil, packet))
 	return ok && bytes.Equal(got, packet)
 }
-
-func addSnmp(counter *uint64) { atomic.AddUint64(counter, 1) }

@@ -1,4 +1,4 @@
-package std
+package metrics
 
 import (
 	"bytes"
@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"kcptun/std/testkit"
 )
 
 func TestSnmpFileNames(t *testing.T) {
@@ -31,27 +29,14 @@ func TestSnmpFileNames(t *testing.T) {
 		{"stat-7.log", "stat-7.log", ""},
 		{"15.log", "17.log", "has no year"},
 	} {
-		if got, want := snmpFile(filepath.Join(dir, c.name), at), filepath.Join(dir, c.file); got != want {
+		if got, want := FileName(filepath.Join(dir, c.name), at), filepath.Join(dir, c.file); got != want {
 			t.Errorf("%s: %s, want %s", c.name, got, want)
 		}
-		got := snmpAdvice(filepath.Join(dir, c.name))
+		got := Advice(filepath.Join(dir, c.name))
 		if c.advice == "" && got != "" || !strings.Contains(got, c.advice) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.advice)
 		}
 	}
-}
-
-// The banner names the file, whatever its name becomes.
-func TestBannerNamesTheFileOfCounters(t *testing.T) {
-	c := DefaultConfig(Client)
-	c.SnmpLog = "/tmp/stat-2.log"
-	log, book := testkit.NewLog()
-	c.banner(Client, "1.2.3", log)
-	testkit.Contains(t, book.String(), "file="+snmpFile(c.SnmpLog, time.Now()), "level=WARN msg=\"a single digit in the name of --snmplog", "snmplog=/tmp/stat-2.log")
-	c.SnmpPeriod = 0
-	log, book = testkit.NewLog()
-	c.banner(Client, "1.2.3", log)
-	testkit.Lacks(t, book.String(), "a single digit", "counters are appended")
 }
 
 // narrowFile has room for so many bytes.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package std
+package metrics
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// onDumpSignal calls dump at each SIGUSR1 until ctx ends.
-func onDumpSignal(ctx context.Context, dump func()) {
+// OnSignal calls dump at each SIGUSR1 until ctx ends.
+func OnSignal(ctx context.Context, dump func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
 	defer signal.Stop(signals)

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/xtaci/kcp-go/v5"
+	"kcptun/std/metrics"
 )
 
 // startAside starts what runs beside the job: the counters on signal, the CSV
@@ -17,10 +16,10 @@ import (
 func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		onDumpSignal(ctx, func() { env.Log.Info(countersLine(env)) })
+		metrics.OnSignal(ctx, func() { env.Log.Info(countersLine(env)) })
 	})
 	if cfg.writesSnmp() {
-		wg.Go(func() { logSnmp(ctx, cfg.SnmpLog, time.Duration(cfg.SnmpPeriod)*time.Second, env.Log) })
+		wg.Go(func() { metrics.AppendEach(ctx, cfg.SnmpLog, time.Duration(cfg.SnmpPeriod)*time.Second, env.Log) })
 	}
 	if cfg.Pprof {
 		wg.Go(func() { servePprof(ctx, env.Log) })
@@ -50,40 +49,7 @@ func waitAside(aside *sync.WaitGroup, cfg *Config, log *slog.Logger) {
 // writesSnmp tells whether counters are written to a file.
 func (c *Config) writesSnmp() bool { return c.SnmpLog != "" && c.SnmpPeriod > 0 }
 
-// countersLine is every counter in one line that begins with "KCP SNMP:".
+// countersLine is every counter in one line.
 func countersLine(env Env) string {
-	snmp := kcp.DefaultSnmp.Copy()
-	var b strings.Builder
-	b.WriteString("KCP SNMP:")
-	values := snmp.ToSlice()
-	for i, name := range snmp.Header() {
-		fmt.Fprintf(&b, " %s:%s", name, values[i])
-	}
-	return fmt.Sprintf("%s %v LogLost:%d Goroutines:%d", b.String(), env.Stats, env.sink.Lost(), runtime.NumGoroutine())
-}
-
-// logSnmp appends a line of counters each period, and a last one at the end.
-func logSnmp(ctx context.Context, path string, period time.Duration, log *slog.Logger) {
-	ticker := time.NewTicker(period)
-	defer ticker.Stop()
-	failed := ""
-	write := func() {
-		err := appendSnmp(path, time.Now())
-		switch {
-		case err == nil:
-			failed = ""
-		case err.Error() != failed: // each trouble once, not once a period
-			log.Error("snmplog was not written", "err", err)
-			failed = err.Error()
-		}
-	}
-	for {
-		select {
-		case <-ticker.C:
-			write()
-		case <-ctx.Done():
-			write()
-			return
-		}
-	}
+	return fmt.Sprintf("%s LogLost:%d Goroutines:%d", metrics.Line(env.Stats), env.sink.Lost(), runtime.NumGoroutine())
 }

@@ -1,10 +1,12 @@
-package std
+package metrics
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,22 +14,22 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// snmpFile is the file that counters are appended to at a time: the name in path, but
+// FileName is the file that counters are appended to at a time: the name in path, but
 // not its directory, is a layout of time.Format.
-func snmpFile(path string, at time.Time) string {
+func FileName(path string, at time.Time) string {
 	dir, name := filepath.Split(path)
 	return filepath.Join(dir, at.Format(name))
 }
 
-// snmpAdvice says what is odd about the name of the file of counters, or nothing.
+// Advice says what is odd about the name of the file of counters, or nothing.
 //
 // Go takes some digits and words for parts of a date wherever they stand: the 2 of
 // "stat-2.log" is the day, the 1 of "kcp1.log" the month. There is no way to quote them.
 // A name that was meant to hold a date has the year in it and two digits for each other
 // part.
-func snmpAdvice(path string) string {
+func Advice(path string) string {
 	at := func(year int, month time.Month, day, hour, minute, second int) string {
-		return snmpFile(path, time.Date(year, month, day, hour, minute, second, 0, time.UTC))
+		return FileName(path, time.Date(year, month, day, hour, minute, second, 0, time.UTC))
 	}
 	// 2006 and 2017 have the same calendar. January and October have names of one
 	// length, as have Monday and Friday: if that of the file differs, a number in it is
@@ -45,9 +47,36 @@ func snmpAdvice(path string) string {
 	return "the name of --snmplog changes with the time and has no year, so old files are appended to again" + meaning
 }
 
-// appendSnmp appends one line to the file. An empty one gets the header first.
-func appendSnmp(path string, now time.Time) error {
-	f, err := os.OpenFile(snmpFile(path, now), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+// AppendEach appends a line of counters to the file each period, and a last one when ctx
+// ends.
+func AppendEach(ctx context.Context, path string, period time.Duration, log *slog.Logger) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	failed := ""
+	write := func() {
+		err := Append(path, time.Now())
+		switch {
+		case err == nil:
+			failed = ""
+		case err.Error() != failed: // each trouble once, not once a period
+			log.Error("snmplog was not written", "err", err)
+			failed = err.Error()
+		}
+	}
+	for {
+		select {
+		case <-ticker.C:
+			write()
+		case <-ctx.Done():
+			write()
+			return
+		}
+	}
+}
+
+// Append appends one line to the file. An empty one gets the header first.
+func Append(path string, now time.Time) error {
+	f, err := os.OpenFile(FileName(path, now), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
