@@ -101,9 +101,14 @@ var notOurs = []string{
 	"-run", // go test and go run ./bench
 	"-rounds",
 	"-peer", // -client and -server, of the bench
+	"-link", // of the bench
 	"-update",
 	"-USR1", // kill
 	"-p",    // ssh
+	"-D",    // install
+	"-m",
+	"--system", // sysctl
+	"--now",    // systemctl
 }
 
 var (
