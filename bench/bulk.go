@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync/atomic"
 	"time"
+
+	"kcptun/bench/report"
 )
 
 // transfer moves n bytes one way through a tunnel.
@@ -43,14 +45,11 @@ func bulk(move transfer) measurement {
 		}
 		peak, err := t.peak()
 		gb := float64(s.bulk) / 1e9
-		figures := []figure{{throughput, "MB/s", float64(s.bulk) / 1e6 / after.at.Sub(before.at).Seconds()}}
+		figures := []figure{{report.Throughput, "MB/s", float64(s.bulk) / 1e6 / after.at.Sub(before.at).Seconds()}}
 		figures = append(figures, costs(after.spent(before), "s/GB", func(d time.Duration) float64 { return d.Seconds() / gb })...)
 		return append(figures, perEnd("peak rss", "MB", peak)...), err
 	}
 }
-
-// throughput is the figure's name; plots look for it.
-const throughput = "throughput"
 
 // parallel calls f for 0 to n-1, by so many workers, and returns the first
 // error, after which nothing new is begun.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"kcptun/bench/report"
 	"kcptun/e2e/lab"
 )
 
@@ -31,10 +32,8 @@ type contender struct {
 	measure func(ctx context.Context, round int) ([]figure, error) // nil: not measured
 }
 
-// names of the columns.
+// Names of the columns of one end of each, beside report.Ours and report.Peer.
 const (
-	oursName      = "ours"
-	peerName      = "peer"
 	ourClientName = "our client, peer's server"
 	ourServerName = "peer's client, our server"
 )
@@ -126,7 +125,7 @@ func (b *bench) compare(s scenario, c config) testCase {
 	if s.move != nil {
 		tc.profile, tc.move = &c, s.move
 	}
-	ours := b.contender(oursName, peerName, b.ours, s, c)
+	ours := b.contender(report.Ours, report.Peer, b.ours, s, c)
 	tc.columns = []contender{ours, b.peerFor(s, c)}
 	if tc.columns[1].measure == nil {
 		tc.columns[0].against = ""
@@ -140,15 +139,15 @@ func (b *bench) peerFor(s scenario, c config) contender {
 	lacking := slices.Contains(b.opts.lacks, c.crypt)
 	switch {
 	case b.peer == lab.Programs{}:
-		return contender{name: peerName, note: "no peer is installed"}
+		return contender{name: report.Peer, note: "no peer is installed"}
 	case !lacking:
-		return b.contender(peerName, "", b.peer, s, c)
+		return b.contender(report.Peer, "", b.peer, s, c)
 	case c.crypt != "aes-128-gcm":
-		return contender{name: peerName, note: c.crypt + " is not in the peer"}
+		return contender{name: report.Peer, note: c.crypt + " is not in the peer"}
 	}
 	crypt := c.crypt
 	c.crypt = "aes"
-	col := b.contender(peerName, "", b.peer, s, c)
+	col := b.contender(report.Peer, "", b.peer, s, c)
 	col.note, col.flags = crypt+" is not in the peer: measured with aes", c.shown()
 	return col
 }
@@ -158,15 +157,15 @@ func (b *bench) peerFor(s scenario, c config) contender {
 func (b *bench) mixed(s scenario) testCase {
 	tc := testCase{name: s.name + "-mixed/" + standard.name, about: s.about + ", one end of each", flags: standard.shown()}
 	if (b.peer == lab.Programs{}) {
-		tc.columns = []contender{{name: peerName, note: "no peer is installed"}}
+		tc.columns = []contender{{name: report.Peer, note: "no peer is installed"}}
 		return tc
 	}
 	ourClient := lab.Programs{Client: b.ours.Client, Server: b.peer.Server}
 	ourServer := lab.Programs{Client: b.peer.Client, Server: b.ours.Server}
 	tc.columns = []contender{
-		b.contender(peerName, "", b.peer, s, standard),
-		b.contender(ourClientName, peerName, ourClient, s, standard),
-		b.contender(ourServerName, peerName, ourServer, s, standard),
+		b.contender(report.Peer, "", b.peer, s, standard),
+		b.contender(ourClientName, report.Peer, ourClient, s, standard),
+		b.contender(ourServerName, report.Peer, ourServer, s, standard),
 	}
 	return tc
 }

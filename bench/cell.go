@@ -17,9 +17,6 @@ const cellSyntax = "RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]]"
 // queue for about as long.
 const defaultQueue = 100 * time.Millisecond
 
-// goodput is the figure's name; plots look for it.
-const goodput = "goodput steady"
-
 // cell describes a link, the same in both directions.
 type cell struct {
 	name   string

@@ -85,12 +85,12 @@ func TestRefused(t *testing.T) {
 		{"-run echo/ -rounds 0 -profile " + dir, noProfile},
 		{"-run echo/ -profile " + dir, noProfile},
 		{"-link -list -rounds 0 -profile " + dir, noProfile},
-		{"-json testdata/none/x.json", "-json testdata/none/x.json: "},
-		{"-json testdata", "-json testdata: there, and not a regular file"},
-		{"-profile testdata/bulk.json/x", "-profile testdata/bulk.json/x: "},
-		{"plot testdata/bulk.json -o", "-o has no value, want a file"},
-		{"plot testdata/bulk.json", "plot: want files of figures, and -o FILE.svg"},
-		{"plot testdata/bulk.json -o testdata/none/x.svg", "-o testdata/none/x.svg: "},
+		{"-json report/testdata/none/x.json", "-json report/testdata/none/x.json: "},
+		{"-json report/testdata", "-json report/testdata: there, and not a regular file"},
+		{"-profile report/testdata/bulk.json/x", "-profile report/testdata/bulk.json/x: "},
+		{"plot report/testdata/bulk.json -o", "-o has no value, want a file"},
+		{"plot report/testdata/bulk.json", "plot: want files of figures, and -o FILE.svg"},
+		{"plot report/testdata/bulk.json -o report/testdata/none/x.svg", "-o report/testdata/none/x.svg: "},
 		{"plot ../README.md -o " + dir + "/x.svg", "../README.md: not a file written by -json"},
 		{"table ../README.md", "../README.md: not a file written by -json"},
 		{"table " + foreign, foreign + ": not a file written by -json"},
@@ -98,7 +98,7 @@ func TestRefused(t *testing.T) {
 	}
 	if runtime.GOOS != "windows" { // where that is a matter of the name
 		rows = append(rows, struct{ line, want string }{
-			"-client testdata/bulk.json -server testdata/bulk.json", "-client testdata/bulk.json: not executable"})
+			"-client report/testdata/bulk.json -server report/testdata/bulk.json", "-client report/testdata/bulk.json: not executable"})
 	}
 	for _, row := range rows {
 		var out bytes.Buffer
@@ -163,7 +163,7 @@ func TestOutputsAreChecked(t *testing.T) {
 func TestWarnsOfPeer(t *testing.T) {
 	ours, err := os.Executable() // is a build of this project
 	must(t, err)
-	const other = "testdata/bulk.json"
+	const other = "report/testdata/bulk.json"
 	for _, c := range []struct {
 		peer, chosen lab.Programs
 		want         int

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kcptun/bench/report"
 	"kcptun/e2e/lab"
 )
 
@@ -57,9 +58,9 @@ func (b *bench) overLink(c cell, cfg config) []contender {
 		return col
 	}
 	if cfg.mode == "auto" {
-		return []contender{column(oursName, "", b.ours)}
+		return []contender{column(report.Ours, "", b.ours)}
 	}
-	return []contender{column(oursName, peerName, b.ours), column(peerName, "", b.peer)}
+	return []contender{column(report.Ours, report.Peer, b.ours), column(report.Peer, "", b.peer)}
 }
 
 func (b *bench) tunnelOverLink(ctx context.Context, c cell, cfg config, programs lab.Programs, seed uint64) ([]figure, error) {
@@ -149,7 +150,7 @@ func (b *bench) overWAN(ctx context.Context, w *wan, l load) ([]figure, error) {
 		return nil, err
 	}
 	figures := []figure{
-		{goodput, "MB/s", steady.rate(end)},
+		{report.Goodput, "MB/s", steady.rate(end)},
 		{"goodput with start", "MB/s", begin.rate(end)},
 		{"wire/payload steady", "", ratio(end.wire-steady.wire, end.payload-steady.payload)},
 		{"wire/payload", "", ratio(end.wire-begin.wire, end.payload)},

@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"kcptun/bench/report"
 )
 
 // Kernel TCP over an emulated link: not faster than the link, no sooner than its
@@ -36,7 +38,7 @@ func TestWAN(t *testing.T) {
 	for _, f := range figures {
 		seen[f.name] = f.value
 	}
-	if rate := seen[goodput]; rate < 1 || rate > 5.1 {
+	if rate := seen[report.Goodput]; rate < 1 || rate > 5.1 {
 		t.Errorf("goodput %v MB/s over 40 Mbit/s", rate)
 	}
 	if over := seen["wire/payload steady"]; over < 1.02 || over > 1.2 {

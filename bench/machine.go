@@ -7,24 +7,13 @@ import (
 	"strings"
 	"time"
 
+	"kcptun/bench/report"
 	"kcptun/e2e/lab"
 )
 
-// machine are the facts that figures depend on. No names of hosts, no paths:
-// the file may be published.
-type machine struct {
-	CPU         string            `json:"cpu"`
-	Cores       int               `json:"cores"`
-	Memory      string            `json:"memory,omitempty"`
-	System      string            `json:"system"`
-	Kernel      string            `json:"kernel,omitempty"`
-	Go          string            `json:"go"`                    // that built our programs
-	PeerGo      string            `json:"peer_go,omitempty"`     // that built the peer's
-	Environment map[string]string `json:"environment,omitempty"` // of Go's runtime and ours, where set
-}
-
-func machineFacts(peer lab.Programs) machine {
-	m := machine{
+// machineFacts are those of this machine and of the programs.
+func machineFacts(peer lab.Programs) report.Machine {
+	m := report.Machine{
 		CPU:    field("/proc/cpuinfo", "model name"),
 		Memory: field("/proc/meminfo", "MemTotal"),
 		Cores:  runtime.NumCPU(),

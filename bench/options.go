@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"kcptun/bench/report"
 	"kcptun/e2e/lab"
 )
 
@@ -76,9 +77,6 @@ func parse(args []string, help io.Writer) (options, error) {
 	return o, o.complete(fs, pattern, cells)
 }
 
-// pathGiven is in place of a path.
-const pathGiven = "given"
-
 // remember keeps the flags that change the figures. Paths stay out of it: they
 // would end up in published files.
 func (o *options) remember(fs *flag.FlagSet) {
@@ -89,7 +87,7 @@ func (o *options) remember(fs *flag.FlagSet) {
 		case !slices.Contains(paths, f.Name):
 			o.given[f.Name] = f.Value.String()
 		case f.Name != "json" && f.Name != "profile":
-			o.given[f.Name] = pathGiven
+			o.given[f.Name] = report.PathGiven
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"kcptun/bench/report"
 	"kcptun/e2e/lab"
 )
 
@@ -43,7 +44,7 @@ func run(ctx context.Context, opts options, out, progress io.Writer) (err error)
 	if err := b.prepare(ctx, dir, progress); err != nil {
 		return err
 	}
-	doc := &document{Kind: kind, Date: today(), Machine: machineFacts(b.peer), Flags: opts.given, Rounds: opts.rounds}
+	doc := &report.Document{Kind: kind, Date: today(), Machine: machineFacts(b.peer), Flags: opts.given, Rounds: opts.rounds}
 	return b.all(ctx, selected(), doc, out, progress)
 }
 
@@ -103,20 +104,20 @@ func list(w io.Writer, cases []testCase) error {
 
 // all runs the cases one after the other. What was measured is printed, and
 // written, after each: an end before the last loses nothing.
-func (b *bench) all(ctx context.Context, cases []testCase, doc *document, out, progress io.Writer) error {
+func (b *bench) all(ctx context.Context, cases []testCase, doc *report.Document, out, progress io.Writer) error {
 	failed := false
 	for _, c := range cases {
 		r, err := b.measure(ctx, c, progress)
 		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(out, r.table()); err != nil {
+		if _, err := io.WriteString(out, r.Table()); err != nil {
 			return err
 		}
-		failed = failed || r.failed()
+		failed = failed || r.Failed()
 		doc.Results = append(doc.Results, r)
 		if b.opts.json != "" {
-			if err := doc.write(b.opts.json); err != nil {
+			if err := doc.Write(b.opts.json); err != nil {
 				return err
 			}
 		}
@@ -134,11 +135,11 @@ func (b *bench) all(ctx context.Context, cases []testCase, doc *document, out, p
 
 // measure runs the rounds of one case. Its error is the end of ctx; a round that
 // fails is noted in its column, and the others go on.
-func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (result, error) {
-	r := result{Case: c.name, About: c.about, Flags: c.flags}
+func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (report.Result, error) {
+	r := report.Result{Case: c.name, About: c.about, Flags: c.flags}
 	order := make([]int, 0, len(c.columns))
 	for i, col := range c.columns {
-		r.Columns = append(r.Columns, column{Name: col.name, Against: col.against, Note: col.note, Flags: col.flags})
+		r.Columns = append(r.Columns, report.Column{Name: col.name, Against: col.against, Note: col.note, Flags: col.flags})
 		if col.measure != nil {
 			order = append(order, i)
 		}
@@ -156,11 +157,13 @@ func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (re
 			if err != nil {
 				r.Columns[i].Failures = append(r.Columns[i].Failures, fmt.Sprintf("round %d: %v", round+1, err))
 			}
-			r.Columns[i].add(round, figures)
+			for _, f := range figures {
+				r.Columns[i].Add(round, f.name, f.unit, f.value)
+			}
 		}
 		slices.Reverse(order) // what runs first, on a warm or a cold machine, alternates
 	}
-	r.conclude(b.opts.rounds)
+	r.Conclude(b.opts.rounds)
 	return r, nil
 }
 
@@ -175,5 +178,5 @@ func headline(figures []figure, err error) string {
 		return ""
 	}
 	f := figures[0]
-	return fmt.Sprintf(", %s %v %s", f.name, number(f.value), f.unit)
+	return fmt.Sprintf(", %s %v %s", f.name, report.Number(f.value), f.unit)
 }

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ type group struct {
 }
 
 type bar struct {
-	spread
+	Spread
 	note string // in place of a bar
 }
 
@@ -32,13 +32,13 @@ func (c *chart) addSeries(name string) {
 	}
 }
 
-func (c *chart) add(name string, r result) {
+func (c *chart) add(name string, r Result) {
 	g := group{name: name}
 	for _, s := range c.series {
-		b := bar{spread: spread{none, none, none}}
-		if col := r.column(s); col != nil {
-			if b.note = col.Note; col.metric(c.metric) != nil {
-				b.spread = col.metric(c.metric).spread
+		b := bar{Spread: Spread{none, none, none}}
+		if col := r.Column(s); col != nil {
+			if b.note = col.Note; col.Metric(c.metric) != nil {
+				b.Spread = col.Metric(c.metric).Spread
 			}
 		}
 		g.bars = append(g.bars, b)

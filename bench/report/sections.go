@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 type section struct {
 	title     string
 	scenarios *regexp.Regexp
-	table     func([]result) *grid
+	table     func([]Result) *grid
 }
 
 func sections() []section {
@@ -24,14 +24,25 @@ func sections() []section {
 	}
 }
 
-// markdown is the whole text.
-func (c *collection) markdown() string {
+// TablesOf are the titles of the tables that show a case of loopback.
+func TablesOf(name string) (titles []string) {
+	for _, s := range sections() {
+		if s.scenarios.MatchString(name) {
+			titles = append(titles, s.title)
+		}
+	}
+	return titles
+}
+
+// Markdown is the whole text, as tables of GitHub's dialect. The same files give the
+// same text.
+func (c *Collection) Markdown() string {
 	w := new(strings.Builder)
 	w.WriteString(c.heading())
 	rest := slices.Clone(c.loopback)
 	for _, s := range sections() {
-		var mine []result
-		rest = slices.DeleteFunc(rest, func(r result) bool {
+		var mine []Result
+		rest = slices.DeleteFunc(rest, func(r Result) bool {
 			hit := s.scenarios.MatchString(r.Case)
 			if hit {
 				mine = append(mine, r)
@@ -43,37 +54,37 @@ func (c *collection) markdown() string {
 		}
 	}
 	for _, r := range rest { // of another version of the bench
-		fmt.Fprintf(w, "\n```%s```\n", r.table())
+		fmt.Fprintf(w, "\n```%s```\n", r.Table())
 	}
 	linkTables(w, c.link)
 	return w.String()
 }
 
 // cell is a metric with its spread, or a dash.
-func (c *column) cell(name string) string {
-	if c == nil || c.metric(name) == nil {
+func (c *Column) cell(name string) string {
+	if c == nil || c.Metric(name) == nil {
 		return "-"
 	}
-	return c.metric(name).String()
+	return c.Metric(name).String()
 }
 
 // times is the ratio of a metric, or a dash.
-func (c *column) times(name string) string {
-	if c == nil || c.metric(name) == nil || c.metric(name).Ratio == nil {
+func (c *Column) times(name string) string {
+	if c == nil || c.Metric(name) == nil || c.Metric(name).Ratio == nil {
 		return "-"
 	}
-	return c.metric(name).Ratio.Median.String()
+	return c.Metric(name).Ratio.Median.String()
 }
 
 // pairCell is "ours / peer = ratio" of the medians, as far as they are there.
-func (r *result) pairCell(name string) string {
-	median := func(c *column) string {
-		if c == nil || c.metric(name) == nil {
+func (r *Result) pairCell(name string) string {
+	median := func(c *Column) string {
+		if c == nil || c.Metric(name) == nil {
 			return "-"
 		}
-		return c.metric(name).Median.String()
+		return c.Metric(name).Median.String()
 	}
-	ours, peer := r.column(oursName), r.column(peerName)
+	ours, peer := r.Column(Ours), r.Column(Peer)
 	text := median(ours) + " / " + median(peer)
 	if text == "- / -" {
 		return "-"
@@ -84,29 +95,29 @@ func (r *result) pairCell(name string) string {
 	return text
 }
 
-func bulkGrid(results []result) *grid {
+func bulkGrid(results []Result) *grid {
 	g := &grid{text: 1, head: []string{"case", "ours, MB/s", "peer, MB/s", "ratio", "ours, CPU s/GB", "peer, CPU s/GB", "ratio",
 		"server CPU, s/GB", "client peak RSS, MB", "server peak RSS, MB"}}
 	const cpu = "cpu of both"
 	for _, r := range results {
-		ours, peer := r.column(oursName), r.column(peerName)
-		g.add(r.Case, ours.cell(throughput), peer.cell(throughput), ours.times(throughput),
+		ours, peer := r.Column(Ours), r.Column(Peer)
+		g.add(r.Case, ours.cell(Throughput), peer.cell(Throughput), ours.times(Throughput),
 			ours.cell(cpu), peer.cell(cpu), ours.times(cpu), r.pairCell("server cpu"), r.pairCell("client peak rss"), r.pairCell("server peak rss"))
 	}
 	return g
 }
 
 // figureGrid has a line for each figure of each case, but those left out.
-func figureGrid(without ...string) func([]result) *grid {
-	return func(results []result) *grid {
-		g := &grid{text: 2, head: []string{"case", "", oursName, peerName, "ratio"}}
+func figureGrid(without ...string) func([]Result) *grid {
+	return func(results []Result) *grid {
+		g := &grid{text: 2, head: []string{"case", "", Ours, Peer, "ratio"}}
 		for _, r := range results {
 			name := r.Case
 			for _, figure := range r.metricNames() {
 				if slices.Contains(without, figure) {
 					continue
 				}
-				ours, peer := r.column(oursName), r.column(peerName)
+				ours, peer := r.Column(Ours), r.Column(Peer)
 				g.add(name, r.labelled(figure), ours.cell(figure), peer.cell(figure), ours.times(figure))
 				name = ""
 			}
@@ -119,9 +130,9 @@ func figureGrid(without ...string) func([]result) *grid {
 }
 
 // labelled is a figure's name with its unit.
-func (r *result) labelled(figure string) string {
+func (r *Result) labelled(figure string) string {
 	for i := range r.Columns {
-		m := r.Columns[i].metric(figure)
+		m := r.Columns[i].Metric(figure)
 		switch {
 		case m == nil:
 		case strings.HasPrefix(m.Unit, "/"): // requests /s
@@ -134,14 +145,14 @@ func (r *result) labelled(figure string) string {
 }
 
 // mixedGrid has a line for each pair; ratios are to the peer's own.
-func mixedGrid(results []result) *grid {
+func mixedGrid(results []Result) *grid {
 	g := &grid{text: 2, head: []string{"case", "pair", "MB/s", "to the peer", "client CPU, s/GB", "to the peer", "server CPU, s/GB", "to the peer"}}
 	for _, r := range results {
 		name := r.Case
 		for i := range r.Columns {
 			c := &r.Columns[i]
 			row := []string{name, c.Name}
-			for _, figure := range []string{throughput, "client cpu", "server cpu"} {
+			for _, figure := range []string{Throughput, "client cpu", "server cpu"} {
 				row = append(row, c.cell(figure), c.times(figure))
 			}
 			g.add(row...)
@@ -151,7 +162,7 @@ func mixedGrid(results []result) *grid {
 	return g
 }
 
-func idleGrid(results []result) *grid {
+func idleGrid(results []Result) *grid {
 	g := &grid{text: 1, head: []string{"case: ours / peer = ratio", "client RSS, MB", "server RSS, MB", "client RSS each, kB", "server RSS each, kB",
 		"client CPU, ms/s", "server CPU, ms/s", "first echo after, p50 ms"}}
 	for _, r := range results {
@@ -170,13 +181,13 @@ func idleGrid(results []result) *grid {
 
 // linkFigures have a table each, with a line for each link.
 var linkFigures = []struct{ title, metric string }{
-	{"Goodput of one stream, MB/s, without its start", goodput},
+	{"Goodput of one stream, MB/s, without its start", Goodput},
 	{"Bytes on the wire per byte of payload", "wire/payload steady"},
 	{"Echo beside the stream, p50, ms", "echo p50"},
 	{"Echo beside the stream, p99, ms", "echo p99"},
 }
 
-func linkTables(w *strings.Builder, results []result) {
+func linkTables(w *strings.Builder, results []Result) {
 	if len(results) == 0 {
 		return
 	}
@@ -188,7 +199,7 @@ func linkTables(w *strings.Builder, results []result) {
 
 // linkGrid has a column for each contender, and behind one that is compared its
 // ratio.
-func linkGrid(results []result, metric string) *grid {
+func linkGrid(results []Result, metric string) *grid {
 	g := &grid{text: 1, head: []string{"link"}}
 	var names []string // of the contenders, "" for the ratio to the next
 	for _, r := range results {
@@ -206,10 +217,10 @@ func linkGrid(results []result, metric string) *grid {
 		row := []string{r.Case}
 		for i, name := range names {
 			if name == "" {
-				row = append(row, r.column(names[i-1]).times(metric))
+				row = append(row, r.Column(names[i-1]).times(metric))
 				continue
 			}
-			row = append(row, r.column(name).cell(metric))
+			row = append(row, r.Column(name).cell(metric))
 		}
 		g.add(row...)
 	}

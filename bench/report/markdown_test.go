@@ -1,29 +1,32 @@
-package main
+package report
 
 import (
-	"bytes"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"kcptun/e2e/lab"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/tables.md")
 
-// tables is what the command prints for files of testdata.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tables is the text of files of testdata.
 func tables(t *testing.T, names ...string) string {
 	t.Helper()
 	var files []string
 	for _, name := range names {
 		files = append(files, filepath.Join("testdata", name+".json"))
 	}
-	var out bytes.Buffer
-	must(t, tableCommand(files, &out, io.Discard))
-	return out.String()
+	c, err := ReadCollection(files)
+	must(t, err)
+	return c.Markdown()
 }
 
 func TestTable(t *testing.T) {
@@ -61,32 +64,6 @@ func TestTableCells(t *testing.T) {
 			width = n
 		case n != width:
 			t.Errorf("%d cells under a head of %d: %s", n-1, width-1, line)
-		}
-	}
-}
-
-func TestTableNeedsFiles(t *testing.T) {
-	for _, args := range [][]string{nil, {"testdata/absent.json"}, {"testdata/tables.md"}, {"-x"}} {
-		if err := tableCommand(args, io.Discard, io.Discard); err == nil {
-			t.Errorf("%q: taken", args)
-		}
-	}
-}
-
-// Every case has its table: one that is in none would be shown as an unknown one,
-// and one in two only in the first.
-func TestSections(t *testing.T) {
-	b := &bench{opts: opt(t), peer: lab.Programs{Client: "c", Server: "s"}}
-	b.sizes = b.opts.sizes()
-	for _, c := range b.cases() {
-		n := 0
-		for _, s := range sections() {
-			if s.scenarios.MatchString(c.name) {
-				n++
-			}
-		}
-		if n != 1 {
-			t.Errorf("%s is in %d tables", c.name, n)
 		}
 	}
 }

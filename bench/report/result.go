@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"bytes"
@@ -10,62 +10,62 @@ import (
 	"strconv"
 )
 
-// document is what -json writes: every figure of every round.
-type document struct {
+// Document is what -json writes: every figure of every round.
+type Document struct {
 	Kind    string            `json:"kind"` // "loopback" or "link"
 	Date    string            `json:"date"`
-	Machine machine           `json:"machine"`
+	Machine Machine           `json:"machine"`
 	Flags   map[string]string `json:"flags"` // of the bench
 	Rounds  int               `json:"rounds"`
-	Results []result          `json:"results"`
+	Results []Result          `json:"results"`
 }
 
-// result is one case.
-type result struct {
+// Result is one case.
+type Result struct {
 	Case    string   `json:"case"`
 	About   string   `json:"about"`
 	Flags   []string `json:"flags,omitempty"` // of both programs
-	Columns []column `json:"columns"`
+	Columns []Column `json:"columns"`
 }
 
-// column is what was seen of one contender.
-type column struct {
+// Column is what was seen of one contender.
+type Column struct {
 	Name     string   `json:"name"`
 	Against  string   `json:"against,omitempty"`
 	Note     string   `json:"note,omitempty"`
 	Flags    []string `json:"flags,omitempty"` // where they are not the case's
-	Metrics  []metric `json:"metrics,omitempty"`
+	Metrics  []Metric `json:"metrics,omitempty"`
 	Failures []string `json:"failures,omitempty"`
 }
 
-// metric is one figure over all rounds.
-type metric struct {
+// Metric is one figure over all rounds.
+type Metric struct {
 	Name   string `json:"name"`
 	Unit   string `json:"unit,omitempty"`
-	Rounds series `json:"rounds"` // raw, null where the round failed
-	spread
-	Ratio *spread `json:"ratio,omitempty"` // to the column that this one is against
+	Rounds Series `json:"rounds"` // raw, null where the round failed
+	Spread
+	Ratio *Spread `json:"ratio,omitempty"` // to the column that this one is against
 }
 
-// spread sums a series up.
-type spread struct {
-	Median number `json:"median"`
-	Min    number `json:"min"`
-	Max    number `json:"max"`
+// Spread sums a series up.
+type Spread struct {
+	Median Number `json:"median"`
+	Min    Number `json:"min"`
+	Max    Number `json:"max"`
 }
 
-// series has one number for each round.
-type series []number
+// Series has one number for each round.
+type Series []Number
 
-// number is a float64 for which JSON has null when it is none.
-type number float64
+// Number is a float64 for which JSON has null when it is none.
+type Number float64
 
-var none = number(math.NaN())
+var none = Number(math.NaN())
 
-func (n number) missing() bool { return math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) }
+func (n Number) missing() bool { return math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) }
 
 // MarshalJSON writes five significant digits: no measurement has more.
-func (n number) MarshalJSON() ([]byte, error) {
+func (n Number) MarshalJSON() ([]byte, error) {
 	if n.missing() {
 		return []byte("null"), nil
 	}
@@ -77,20 +77,20 @@ func (n number) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
-func (n *number) UnmarshalJSON(b []byte) error {
+func (n *Number) UnmarshalJSON(b []byte) error {
 	if bytes.Equal(b, []byte("null")) {
 		*n = none
 		return nil
 	}
 	v, err := strconv.ParseFloat(string(b), 64)
-	*n = number(v)
+	*n = Number(v)
 	return err
 }
 
-func (s series) spread() spread {
-	have := slices.DeleteFunc(slices.Clone(s), number.missing)
+func (s Series) spread() Spread {
+	have := slices.DeleteFunc(slices.Clone(s), Number.missing)
 	if len(have) == 0 {
-		return spread{none, none, none}
+		return Spread{none, none, none}
 	}
 	slices.Sort(have)
 	mid := len(have) / 2
@@ -98,13 +98,13 @@ func (s series) spread() spread {
 	if len(have)%2 == 0 {
 		median = (have[mid-1] + have[mid]) / 2
 	}
-	return spread{median, have[0], have[len(have)-1]}
+	return Spread{median, have[0], have[len(have)-1]}
 }
 
 // over is the ratio of two series. Its extremes are those of single rounds, in
 // which both were measured one after the other; its median is the medians'.
-func (s series) over(base series) *spread {
-	var each series
+func (s Series) over(base Series) *Spread {
+	var each Series
 	for i := range min(len(s), len(base)) {
 		each = append(each, s[i]/base[i])
 	}
@@ -116,25 +116,23 @@ func (s series) over(base series) *spread {
 	return &r
 }
 
-// add records the figures of a round; a metric that a round does not have is
+// Add records a figure of a round; a metric that a round does not have is
 // missing there.
-func (c *column) add(round int, figures []figure) {
-	for _, f := range figures {
-		i := slices.IndexFunc(c.Metrics, func(m metric) bool { return m.Name == f.name })
-		if i < 0 {
-			i = len(c.Metrics)
-			c.Metrics = append(c.Metrics, metric{Name: f.name, Unit: f.unit})
-		}
-		m := &c.Metrics[i]
-		for len(m.Rounds) < round {
-			m.Rounds = append(m.Rounds, none)
-		}
-		m.Rounds = append(m.Rounds, number(f.value))
+func (c *Column) Add(round int, name, unit string, value float64) {
+	i := slices.IndexFunc(c.Metrics, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		i = len(c.Metrics)
+		c.Metrics = append(c.Metrics, Metric{Name: name, Unit: unit})
 	}
+	m := &c.Metrics[i]
+	for len(m.Rounds) < round {
+		m.Rounds = append(m.Rounds, none)
+	}
+	m.Rounds = append(m.Rounds, Number(value))
 }
 
-// metric returns one by name, or nil.
-func (c *column) metric(name string) *metric {
+// Metric returns one by name, or nil.
+func (c *Column) Metric(name string) *Metric {
 	for i := range c.Metrics {
 		if c.Metrics[i].Name == name {
 			return &c.Metrics[i]
@@ -143,7 +141,8 @@ func (c *column) metric(name string) *metric {
 	return nil
 }
 
-func (r *result) column(name string) *column {
+// Column returns one by name, or nil.
+func (r *Result) Column(name string) *Column {
 	for i := range r.Columns {
 		if r.Columns[i].Name == name {
 			return &r.Columns[i]
@@ -152,7 +151,8 @@ func (r *result) column(name string) *column {
 	return nil
 }
 
-func (d *document) result(name string) *result {
+// Result returns a case by name, or nil.
+func (d *Document) Result(name string) *Result {
 	for i := range d.Results {
 		if d.Results[i].Case == name {
 			return &d.Results[i]
@@ -161,36 +161,36 @@ func (d *document) result(name string) *result {
 	return nil
 }
 
-// conclude fills in what follows from the raw figures.
-func (r *result) conclude(rounds int) {
+// Conclude fills in what follows from the raw figures.
+func (r *Result) Conclude(rounds int) {
 	for i := range r.Columns {
 		for k := range r.Columns[i].Metrics {
 			m := &r.Columns[i].Metrics[k]
 			for len(m.Rounds) < rounds {
 				m.Rounds = append(m.Rounds, none)
 			}
-			m.spread = m.Rounds.spread()
+			m.Spread = m.Rounds.spread()
 		}
 	}
 	for i := range r.Columns {
-		base := r.column(r.Columns[i].Against)
+		base := r.Column(r.Columns[i].Against)
 		for k := range r.Columns[i].Metrics {
 			m := &r.Columns[i].Metrics[k]
-			if base == nil || base.metric(m.Name) == nil {
+			if base == nil || base.Metric(m.Name) == nil {
 				continue
 			}
-			m.Ratio = m.Rounds.over(base.metric(m.Name).Rounds)
+			m.Ratio = m.Rounds.over(base.Metric(m.Name).Rounds)
 		}
 	}
 }
 
-// failed tells whether any round of any column did.
-func (r *result) failed() bool {
-	return slices.ContainsFunc(r.Columns, func(c column) bool { return len(c.Failures) > 0 })
+// Failed tells whether any round of any column did.
+func (r *Result) Failed() bool {
+	return slices.ContainsFunc(r.Columns, func(c Column) bool { return len(c.Failures) > 0 })
 }
 
-// write replaces the file at once, so that it is never seen half written.
-func (d *document) write(path string) error {
+// Write replaces the file at once, so that it is never seen half written.
+func (d *Document) Write(path string) error {
 	text, err := json.MarshalIndent(d, "", " ")
 	if err != nil {
 		return err
@@ -201,12 +201,13 @@ func (d *document) write(path string) error {
 	return os.Rename(path+".tmp", path)
 }
 
-func readDocument(path string) (*document, error) {
+// ReadDocument reads a file that Write wrote.
+func ReadDocument(path string) (*Document, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	d := new(document)
+	d := new(Document)
 	if err := json.Unmarshal(text, d); err != nil || d.Kind != "loopback" && d.Kind != "link" {
 		return nil, fmt.Errorf("%s: not a file written by -json", path)
 	}

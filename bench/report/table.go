@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"text/tabwriter"
 )
 
-// table is one case: median (min to max) of each column, and behind a column
+// Table is one case: median (min to max) of each column, and behind a column
 // that is compared its ratio.
-func (r *result) table() string {
+func (r *Result) Table() string {
 	w := new(strings.Builder)
 	fmt.Fprintf(w, "\n%s: %s\n", r.Case, r.About)
 	if len(r.Flags) > 0 {
@@ -37,7 +37,7 @@ func (r *result) table() string {
 }
 
 // remarks are what the columns have to say beside their figures.
-func (r *result) remarks(w io.Writer) {
+func (r *Result) remarks(w io.Writer) {
 	for _, c := range r.Columns {
 		if c.Note != "" {
 			fmt.Fprintf(w, "  %s: %s\n", c.Name, c.Note)
@@ -49,7 +49,7 @@ func (r *result) remarks(w io.Writer) {
 }
 
 // metricNames are those of any column, in the order in which they appear.
-func (r *result) metricNames() []string {
+func (r *Result) metricNames() []string {
 	var names []string
 	seen := make(map[string]bool)
 	for _, c := range r.Columns {
@@ -63,7 +63,7 @@ func (r *result) metricNames() []string {
 	return names
 }
 
-func (r *result) row(name string) []string {
+func (r *Result) row(name string) []string {
 	cells := []string{name, ""}
 	for i := range r.Columns {
 		c := &r.Columns[i]
@@ -71,7 +71,7 @@ func (r *result) row(name string) []string {
 			continue
 		}
 		value, ratio := "-", "-"
-		if m := c.metric(name); m != nil {
+		if m := c.Metric(name); m != nil {
 			cells[1], value = m.Unit, m.String()
 			if m.Ratio != nil {
 				ratio = m.Ratio.String()
@@ -86,7 +86,7 @@ func (r *result) row(name string) []string {
 }
 
 // String is the median, and the extremes where they differ.
-func (s spread) String() string {
+func (s Spread) String() string {
 	median, low, high := s.Median.String(), s.Min.String(), s.Max.String()
 	if low == high {
 		return median
@@ -95,7 +95,7 @@ func (s spread) String() string {
 }
 
 // String has three significant digits, and all of a larger whole part.
-func (n number) String() string {
+func (n Number) String() string {
 	v := float64(n)
 	switch {
 	case n.missing():

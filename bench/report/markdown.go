@@ -1,33 +1,11 @@
-package main
+package report
 
 import (
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
-
-// tableCommand prints files that -json wrote as tables of GitHub's Markdown. The
-// same files give the same text.
-func tableCommand(args []string, out, help io.Writer) error {
-	files, err := parseFiles(flag.NewFlagSet("table FILE.json ...", flag.ContinueOnError), args, help)
-	if err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		return errors.New("table: want files of figures")
-	}
-	c, err := readCollection(files)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(out, c.markdown())
-	return err
-}
 
 // grid is a table: text in the leading columns, numbers in the others.
 type grid struct {
@@ -54,7 +32,7 @@ func (g *grid) String() string {
 }
 
 // heading are the machines, and what was run on each.
-func (c *collection) heading() string {
+func (c *Collection) heading() string {
 	var order []string
 	commands := make(map[string][]string)
 	for _, d := range c.runs {
@@ -72,31 +50,14 @@ func (c *collection) heading() string {
 	return w.String()
 }
 
-// line is what figures depend on, in one line.
-func (m machine) line() string {
-	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
-	if kib, err := strconv.ParseFloat(strings.TrimSuffix(m.Memory, " kB"), 64); err == nil {
-		parts = append(parts, fmt.Sprintf("%.0f GB", kib*1024/1e9)) // the kernel's kB are KiB
-	}
-	kernel, _, _ := strings.Cut(m.Kernel, "-") // without the distributor's suffix
-	parts = append(parts, strings.TrimSpace(m.System+" "+kernel), "ours built with "+m.Go)
-	if m.PeerGo != "" {
-		parts = append(parts, "the peer with "+m.PeerGo)
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.Environment)) {
-		parts = append(parts, name+"="+m.Environment[name])
-	}
-	return strings.Join(parts, ", ")
-}
-
 // command is how the run was started, without paths.
-func (d *document) command() string {
+func (d *Document) command() string {
 	words := []string{"go run ./bench"}
 	for _, name := range slices.Sorted(maps.Keys(d.Flags)) {
 		words = append(words, "-"+name)
 		switch value := d.Flags[name]; {
 		case name == "link" || name == "short": // have no value
-		case value == pathGiven:
+		case value == PathGiven:
 			words = append(words, "FILE")
 		default:
 			words = append(words, shellWord(value))
@@ -118,7 +79,7 @@ func shellWord(s string) string {
 
 // legend says what each of the names is that head the cases' names, or, with
 // whole, what each case is; and under it what there is to remark.
-func legend(results []result, whole bool) string {
+func legend(results []Result, whole bool) string {
 	w := new(strings.Builder)
 	said := make(map[string]bool)
 	for _, r := range results {
@@ -136,7 +97,7 @@ func legend(results []result, whole bool) string {
 
 // remarks are what the columns have to say, each once, with its cases, and every
 // failure by its first line.
-func remarks(results []result) string {
+func remarks(results []Result) string {
 	w := new(strings.Builder)
 	var order []string
 	cases := make(map[string][]string)

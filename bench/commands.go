@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"kcptun/bench/report"
+)
+
+// tableCommand prints files that -json wrote as tables of GitHub's Markdown. The
+// same files give the same text.
+func tableCommand(args []string, out, help io.Writer) error {
+	files, err := parseFiles(flag.NewFlagSet("table FILE.json ...", flag.ContinueOnError), args, help)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return errors.New("table: want files of figures")
+	}
+	c, err := report.ReadCollection(files)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, c.Markdown())
+	return err
+}
+
+// plotCommand draws a picture of files that -json wrote.
+func plotCommand(args []string, help io.Writer) error {
+	fs := flag.NewFlagSet("plot FILE.json ... -o FILE.svg", flag.ContinueOnError)
+	out := fs.String("o", "", "`file` to write the SVG to")
+	files, err := parseFiles(fs, args, help)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 || *out == "" {
+		return errors.New("plot: want files of figures, and -o FILE.svg")
+	}
+	c, err := report.ReadCollection(files)
+	if err != nil {
+		return err
+	}
+	picture, ok := c.SVG()
+	if !ok {
+		return fmt.Errorf("plot: %s has nothing to draw: no bulk case and no link", strings.Join(files, ", "))
+	}
+	if err := os.WriteFile(*out, []byte(picture), 0o644); err != nil {
+		return fmt.Errorf("-o %s: %w", *out, bare(err))
+	}
+	return nil
+}
+
+// parseFiles parses the flags of a command that takes files, before and behind
+// these, and returns them.
+func parseFiles(fs *flag.FlagSet, args []string, help io.Writer) (files []string, err error) {
+	head := fmt.Sprintf("Usage: bench %s\nOf a case that is in several files the last one counts.\n", fs.Name())
+	for {
+		if err := parseFlags(fs, args, head, help); err != nil {
+			return nil, err
+		}
+		if fs.NArg() == 0 {
+			return files, nil
+		}
+		files, args = append(files, fs.Arg(0)), fs.Args()[1:]
+	}
+}

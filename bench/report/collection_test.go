@@ -1,0 +1,76 @@
+package report
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestCollect(t *testing.T) {
+	run := func(kind, about string, names ...string) *Document {
+		d := &Document{Kind: kind}
+		for _, name := range names {
+			d.Results = append(d.Results, Result{Case: name, About: about})
+		}
+		return d
+	}
+	c := collect([]*Document{
+		run("loopback", "first", "a", "b"), run("loopback", "none of it counts", "c"),
+		run("link", "link", "a"), run("loopback", "last", "c", "a"),
+	})
+	names := func(results []Result) (text string) {
+		for _, r := range results {
+			text += r.Case + " " + r.About + ", "
+		}
+		return text
+	}
+	if got := names(c.loopback); got != "a last, b first, c last, " {
+		t.Errorf("loopback: %s", got)
+	}
+	if got := names(c.link); got != "a link, " {
+		t.Errorf("link: %s", got)
+	}
+	if len(c.runs) != 3 || c.runs[1].Kind != "link" {
+		t.Errorf("%d runs count", len(c.runs))
+	}
+}
+
+func TestPlotSeveral(t *testing.T) {
+	c, err := ReadCollection([]string{"testdata/bulk.json", "testdata/link.json"})
+	must(t, err)
+	svg, ok := c.SVG()
+	if !ok {
+		t.Fatal("nothing was drawn")
+	}
+	wellFormed(t, svg)
+	for _, want := range []string{"One stream down", "Goodput of one stream", "Rounds: 3;", "Rounds: 2;"} {
+		if strings.Count(svg, ">"+want) == 0 {
+			t.Errorf("no %q", want)
+		}
+	}
+	c, err = ReadCollection([]string{"testdata/idle.json"})
+	must(t, err)
+	if _, ok := c.SVG(); ok {
+		t.Error("drawn, without anything to draw")
+	}
+}
+
+func wellFormed(t *testing.T, svg string) {
+	t.Helper()
+	bars := 0
+	for dec := xml.NewDecoder(strings.NewReader(svg)); ; {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, err)
+		if el, ok := token.(xml.StartElement); ok && el.Name.Local == "rect" {
+			bars++
+		}
+	}
+	if bars < 4 {
+		t.Errorf("%d bars", bars)
+	}
+}
