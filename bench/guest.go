@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
 	"time"
 )
 
@@ -71,20 +69,10 @@ func (t *tunnel) guest(ctx context.Context, life time.Duration, sessions int, ca
 	return context.Cause(ctx)
 }
 
-// sessionCount is in the line of counters of both pairs.
-var sessionCount = regexp.MustCompile(`KCP SNMP:.*\bCurrEstab:(\d+)`)
-
-// serverSessions is how many sessions the server has by its own count. It is
-// asked once: an earlier answer would be taken for the later one.
-func (t *tunnel) serverSessions(ctx context.Context) (int, error) {
-	if err := t.server.Signal(dumpSignal); err != nil {
-		return 0, err
-	}
+// serverSessions is how many sessions the server has by its own count.
+func (t *tunnel) serverSessions(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
-	line, err := t.server.WaitLogMatch(ctx, sessionCount)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(sessionCount.FindStringSubmatch(line)[1])
+	counters, err := t.server.Counters(ctx)
+	return counters["CurrEstab"], err
 }

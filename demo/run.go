@@ -43,9 +43,9 @@ func run(ctx context.Context, opts options, scr *screen) (rep report, err error)
 		opts.loss, opts.delay, opts.mode, opts.crypt)
 	err = transfer(ctx, nw, load, scr, &rep)
 	if err != nil && ctx.Err() == nil {
-		err = nw.explain(err)
+		err = nw.Explain(err)
 	}
-	closing := nw.close()
+	closing := nw.Close()
 	if ctx.Err() == nil { // after an interruption, programs that had to be killed are no news
 		err = errors.Join(err, closing)
 	}
@@ -58,17 +58,17 @@ func run(ctx context.Context, opts options, scr *screen) (rep report, err error)
 // transfer moves the payload to the server's side and back, then measures
 // round trips.
 func transfer(ctx context.Context, nw *network, load payload, scr *screen, rep *report) error {
-	dial := lab.DialTo(nw.addr)
-	before := nw.wire()
+	dial := nw.Dial
+	before := nw.Wire()
 	var err error
-	if rep.up.moved, err = push(ctx, dial, nw.target, load, scr); err != nil {
+	if rep.up.moved, err = push(ctx, dial, nw.Target, load, scr); err != nil {
 		return err
 	}
-	between := nw.wire()
+	between := nw.Wire()
 	if rep.down.moved, err = fetch(ctx, dial, load, scr); err != nil {
 		return err
 	}
-	rep.up.wire, rep.down.wire = between-before, nw.wire()-between
+	rep.up.wire, rep.down.wire = between-before, nw.Wire()-between
 	for _, w := range []*way{&rep.up, &rep.down} {
 		if w.moved.Sum != load.sum || w.moved.Bytes != load.size {
 			return fmt.Errorf("the file arrived changed: %d bytes with sha256 %x, want %d with %x",

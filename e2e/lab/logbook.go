@@ -69,7 +69,7 @@ func (l *logbook) endLine() {
 func (l *logbook) since(n int) (lines []string, next int, more <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	skip := max(n-l.first, 0)
+	skip := min(max(n-l.first, 0), len(l.lines))
 	return append([]string(nil), l.lines[skip:]...), l.first + len(l.lines), l.more
 }
 

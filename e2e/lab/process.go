@@ -157,7 +157,12 @@ func (p *Process) WaitLogMatch(ctx context.Context, re *regexp.Regexp) (string, 
 }
 
 func (p *Process) waitLine(ctx context.Context, match func(string) bool) (string, error) {
-	for next := 0; ; {
+	return p.waitLineFrom(ctx, 0, match)
+}
+
+// waitLineFrom looks at the lines from the given number on.
+func (p *Process) waitLineFrom(ctx context.Context, next int, match func(string) bool) (string, error) {
+	for {
 		var ended bool
 		select { // asked before the lines are read: then none is missed
 		case <-p.done:

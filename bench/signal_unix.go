@@ -1,8 +1,0 @@
-//go:build unix
-
-package main
-
-import "syscall"
-
-// dumpSignal makes a program log its counters.
-const dumpSignal = syscall.SIGUSR1

@@ -1,0 +1,122 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// stopLimit is how long the programs of a network get to end by themselves: ours
+// let open streams finish for up to 5 s.
+const stopLimit = 10 * time.Second
+
+// NetworkConfig says what a Network is made of.
+type NetworkConfig struct {
+	Programs       Programs
+	Server, Client []string // flags of each, besides its addresses
+	Env            []string // of both, besides the key
+	Fault          Fault    // of both directions, at the start
+	Seed           uint64   // of the relay
+	MaxClients     int      // of the relay
+}
+
+// Network is a whole tunnel on 127.0.0.1: target, server, relay and client.
+type Network struct {
+	Target         *Target
+	Relay          *Relay
+	Server, Client *Process
+	Dial           Dial // to the target, through the client
+
+	cfg NetworkConfig
+	env []string
+}
+
+// StartNetwork starts all of it, or nothing. The programs get a random key. They
+// outlive ctx, so that Close can stop them gently.
+func StartNetwork(ctx context.Context, cfg NetworkConfig) (*Network, error) {
+	// The key goes through the environment: a command line is for all to see.
+	n := &Network{cfg: cfg, env: append([]string{"KCPTUN_KEY=" + rand.Text()}, cfg.Env...)}
+	if err := n.start(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Network) start(ctx context.Context) (err error) {
+	if n.Target, err = StartTarget("127.0.0.1:0"); err != nil {
+		return err
+	}
+	listen, err := FreeAddr()
+	if err != nil {
+		return err
+	}
+	n.Relay, err = NewRelay(RelayConfig{Server: listen, Up: n.cfg.Fault, Down: n.cfg.Fault, Seed: n.cfg.Seed, MaxClients: n.cfg.MaxClients})
+	if err != nil {
+		return err
+	}
+	args := append([]string{"-l", listen, "-t", n.Target.Addr()}, n.cfg.Server...)
+	if n.Server, err = Start(context.WithoutCancel(ctx), n.cfg.Programs.Server, n.env, args...); err != nil {
+		return err
+	}
+	if _, err = n.Server.ListenAddr(ctx); err != nil {
+		return err
+	}
+	n.Client, n.Dial, err = n.StartClient(ctx, n.cfg.Client...)
+	return err
+}
+
+// StartClient starts one more client, which the caller ends.
+func (n *Network) StartClient(ctx context.Context, flags ...string) (*Process, Dial, error) {
+	args := append([]string{"-l", "127.0.0.1:0", "-r", n.Relay.Addr()}, flags...)
+	p, err := Start(context.WithoutCancel(ctx), n.cfg.Programs.Client, n.env, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	addr, err := p.ListenAddr(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, p.Kill())
+	}
+	return p, DialTo(addr), nil
+}
+
+// Close ends what has been started, the programs side by side. One that has to be
+// killed is an error.
+func (n *Network) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	ends := make(chan error, 2)
+	for _, p := range []*Process{n.Client, n.Server} {
+		go func() {
+			if p == nil {
+				ends <- nil
+				return
+			}
+			ends <- p.Stop(ctx)
+		}()
+	}
+	errs := []error{<-ends, <-ends}
+	if n.Relay != nil {
+		errs = append(errs, n.Relay.Close())
+	}
+	if n.Target != nil {
+		errs = append(errs, n.Target.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Wire is the number of bytes that the programs have sent, both ways.
+func (n *Network) Wire() uint64 {
+	return n.Relay.Counters(Up).BytesIn + n.Relay.Counters(Down).BytesIn
+}
+
+// Explain adds to an error what the programs said last.
+func (n *Network) Explain(err error) error {
+	return fmt.Errorf("%w\nthe client's log ends:\n%s\nthe server's log ends:\n%s", err, indentTail(n.Client), indentTail(n.Server))
+}
+
+func indentTail(p *Process) string {
+	return "  " + strings.ReplaceAll(p.log.tail(), "\n", "\n  ")
+}
