@@ -89,6 +89,11 @@ func (d *dialer) addresses(ctx context.Context) ([]netip.AddrPort, error) {
 	return addrs, nil
 }
 
+// port is a random one of the server's range.
+func (d *dialer) port() uint16 {
+	return uint16(d.remote.MinPort + rand.Uint64N(d.remote.MaxPort-d.remote.MinPort+1))
+}
+
 // beginWith has the next dial begin with an address.
 func (d *dialer) beginWith(a netip.AddrPort) {
 	d.mu.Lock()

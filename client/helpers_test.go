@@ -34,7 +34,9 @@ type echoServer struct {
 	wg       sync.WaitGroup
 }
 
-func newEchoServer(t *testing.T) *echoServer {
+func newEchoServer(t *testing.T) *echoServer { return newEchoServerAt(t, "127.0.0.1:0") }
+
+func newEchoServerAt(t *testing.T, addr string) *echoServer {
 	t.Helper()
 	c := std.DefaultConfig(std.Server)
 	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", "aes-128-gcm", 1<<20
@@ -47,7 +49,7 @@ func newEchoServer(t *testing.T) *echoServer {
 		t.Fatal(err)
 	}
 	e := new(echoServer)
-	if e.link, err = link.Listen(context.Background(), opt, "127.0.0.1:0"); err != nil {
+	if e.link, err = link.Listen(context.Background(), opt, addr); err != nil {
 		t.Fatal(err)
 	}
 	sessions := std.NewSessions(&c)

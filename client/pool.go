@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,11 +33,22 @@ func newPool(cfg *Config, env std.Env, dial *dialer) *pool {
 	p := &pool{apart: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
 	p.slots = make([]*slot, slots(cfg))
 	for i := range p.slots {
-		s := newSlot(cfg, env, dial, &p.news)
-		p.slots[i] = s
+		p.slots[i] = newSlot(cfg, env, dial, &p.news, func() { p.doubt(i) })
+	}
+	for _, s := range p.slots {
 		p.wg.Go(func() { s.run(ctx) })
 	}
 	return p
+}
+
+// doubt has all sessions but one slot's show that they live. What has ended that one, such as a
+// server that was started again, may have ended them, too.
+func (p *pool) doubt(but int) {
+	for i, s := range p.slots {
+		if sess := s.live.Load(); sess != nil && i != but {
+			sess.Doubt()
+		}
+	}
 }
 
 // slots is how many sessions that take streams there may be.
@@ -51,18 +63,27 @@ func slots(cfg *Config) int {
 const bulk = 64 << 10
 
 // pick is the slot for a connection that comes: the one whose turn it is, or in mode auto
-// the first of those that have the least to do. A slot has no session before that is needed.
+// the first of those that have the least to do. One in trouble is passed over. A slot has
+// no session before that is needed.
 func (p *pool) pick() *slot {
 	if !p.apart {
+		for range p.slots {
+			if s := p.turn(); !s.troubled() {
+				return s
+			}
+		}
 		return p.turn()
 	}
-	best, least := p.slots[0], int64(-1)
+	best, least := p.slots[0], int64(math.MaxInt64)
 	for _, s := range p.slots {
+		if s.troubled() {
+			continue
+		}
 		load := int64(0)
 		if sess := s.ready(); sess != nil {
 			load = sess.Load() / bulk
 		}
-		if least < 0 || load < least {
+		if load < least {
 			best, least = s, load
 		}
 	}

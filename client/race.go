@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,12 @@ const (
 	// A candidate that has not answered for so long gets company. It is above the round
 	// trip of most paths, for a server keeps what lost a race until it is silent for 30 s.
 	raceStagger = 300 * time.Millisecond
-	// A race ends so long after its last candidate was started. In that time KCP sends
-	// what is not acknowledged again four times or more.
+	// An address that was tried is tried again after so long, from another port of ours and
+	// to another of the server's range. KCP's own pauses grow meanwhile, and a path that is
+	// back would be found that much later; and where a flow was blocked, another may pass.
+	raceAgain = time.Second
+	// A race ends so long after each address was tried once. In that time KCP sends what is
+	// not acknowledged again four times or more.
 	raceWait = 5 * time.Second
 	// How often a candidate is asked whether it has an answer.
 	racePoll = 5 * time.Millisecond
@@ -37,55 +42,84 @@ type attempt struct {
 	err  error
 }
 
-// race starts a session to each address, one after the other, and returns the first
-// that the server answers. The others are closed. An address that fails, as one without
-// a route, is followed by the next at once.
-func (d *dialer) race(ctx context.Context, addrs []netip.AddrPort) (*std.Session, error) {
-	all := addrs
-	addrs = addrs[:min(len(addrs), raceLimit)]
-	limit := raceWait + time.Duration(len(addrs)-1)*raceStagger
+// race starts a session to each address, one after the other and then from the beginning,
+// and returns the first that the server answers. The others are closed. An address that
+// fails, as one without a route, is followed by the next at once.
+func (d *dialer) race(ctx context.Context, all []netip.AddrPort) (*std.Session, error) {
+	r := &race{dialer: d, addrs: all[:min(len(all), raceLimit)], ended: make(chan attempt)}
+	limit := raceWait + time.Duration(len(r.addrs)-1)*raceStagger
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errUnanswered)
 	defer cancel()
-	ended := make(chan attempt)
-	running, next := 0, 0
-	start := func() {
-		if ctx.Err() == nil && next < len(addrs) {
-			addr := addrs[next]
-			next++
-			running++
-			go func() { ended <- d.attempt(ctx, addr) }()
-		}
+	if s := r.run(ctx, cancel); s != nil {
+		return s, nil
 	}
-	stagger := time.NewTicker(raceStagger)
-	defer stagger.Stop()
-	start()
-	var won *std.Session
-	var failed []string
-	for running > 0 {
+	d.beginWith(all[len(r.addrs)%len(all)])
+	return nil, fmt.Errorf("the server does not answer: %s", strings.Join(r.failed, "; "))
+}
+
+// race is the attempts of one dial.
+type race struct {
+	*dialer
+	addrs   []netip.AddrPort
+	started int
+	running int
+	ended   chan attempt
+	failed  []string
+	won     *std.Session
+}
+
+// run returns the session that has won, nil where ctx ended first.
+func (r *race) run(ctx context.Context, cancel func()) *std.Session {
+	more := time.NewTimer(0)
+	defer more.Stop()
+	for r.running > 0 || r.started == 0 {
 		select {
-		case <-stagger.C:
-			start()
-			continue
-		case a := <-ended:
-			running--
+		case <-more.C:
+			more.Reset(r.start(ctx))
+		case a := <-r.ended:
+			r.running--
 			switch {
 			case a.err != nil:
-				failed = append(failed, fmt.Sprintf("%s: %v", a.addr, a.err))
-				start()
-			case won != nil:
+				r.fail(a)
+				if r.started < len(r.addrs) {
+					more.Reset(0)
+				}
+			case r.won != nil:
 				a.sess.Close(errLostRace)
 			default:
-				won = a.sess
-				d.answered(a.addr, all[0])
+				r.won = a.sess
+				r.answered(a.addr, r.addrs[0])
 				cancel()
 			}
 		}
 	}
-	if won != nil {
-		return won, nil
+	return r.won
+}
+
+// start starts the next attempt, unless ctx has ended. It returns when the next but one is
+// to follow.
+func (r *race) start(ctx context.Context) time.Duration {
+	if ctx.Err() != nil && r.started > 0 {
+		return raceWait
 	}
-	d.beginWith(all[len(addrs)%len(all)])
-	return nil, fmt.Errorf("the server does not answer: %s", strings.Join(failed, "; "))
+	addr := r.addrs[r.started%len(r.addrs)]
+	if r.started >= len(r.addrs) {
+		addr = netip.AddrPortFrom(addr.Addr(), r.port())
+	}
+	r.started++
+	r.running++
+	go func() { r.ended <- r.attempt(ctx, addr) }()
+	if r.started < len(r.addrs) {
+		return raceStagger
+	}
+	return raceAgain
+}
+
+// fail takes note of why an attempt has failed, once for each reason.
+func (r *race) fail(a attempt) {
+	if reason := fmt.Sprintf("%s: %v", a.addr, a.err); !slices.Contains(r.failed, reason) {
+		r.failed = append(r.failed, reason)
+	}
 }
 
 // attempt starts a session and waits for the server's answer, until ctx ends.

@@ -30,7 +30,8 @@ type slot struct {
 	cfg  *Config
 	env  std.Env
 	dial *dialer
-	news *news // told of each session and each dial that failed
+	news *news  // told of each session and each dial that failed
+	bad  func() // called when a session was lost or cut off
 
 	asked   chan struct{}               // holds one: somebody waits
 	waiting atomic.Int32                // how many do
@@ -42,11 +43,12 @@ type slot struct {
 	wg      sync.WaitGroup
 }
 
-func newSlot(cfg *Config, env std.Env, dial *dialer, news *news) *slot {
-	return &slot{cfg: cfg, env: env, dial: dial, news: news, asked: make(chan struct{}, 1)}
+func newSlot(cfg *Config, env std.Env, dial *dialer, news *news, bad func()) *slot {
+	return &slot{cfg: cfg, env: env, dial: dial, news: news, bad: bad, asked: make(chan struct{}, 1)}
 }
 
-// ready is the slot's session where there is one that takes streams, else nil.
+// ready is the slot's session where there is one that takes streams, else nil. One that
+// may be cut off takes none until that is known.
 func (s *slot) ready() *std.Session {
 	sess := s.live.Load()
 	if sess != nil {
@@ -57,8 +59,17 @@ func (s *slot) ready() *std.Session {
 			return nil
 		default:
 		}
+		if sess.Stalled() {
+			return nil
+		}
 	}
 	return sess
+}
+
+// troubled tells whether a connection that is given this slot may have to wait for long.
+func (s *slot) troubled() bool {
+	sess := s.live.Load()
+	return s.failing.Load() || sess != nil && sess.Stalled()
 }
 
 // ask has the slot dial once, if it has no session.
@@ -84,6 +95,10 @@ func (s *slot) run(ctx context.Context) {
 		case <-cur.dead():
 			s.lost(cur)
 			cur = nil
+		case <-cur.deadPath():
+			s.live.Store(nil)
+			s.cutOff(ctx, cur)
+			cur = nil
 		case <-cur.expired():
 			s.live.Store(nil)
 			s.retire(ctx, cur, "expired", time.Duration(s.cfg.ScavengeTTL)*time.Second)
@@ -108,6 +123,20 @@ func (s *slot) lost(cur *held) {
 	if !cur.Answered() {
 		s.dial.unanswered()
 	}
+	s.bad()
+	s.news.tell()
+}
+
+// cutOff lets a session go whose path is dead: its streams stay with it as long as it may
+// recover. The next one is opened from another port, and counts when it is answered.
+func (s *slot) cutOff(ctx context.Context, cur *held) {
+	v := cur.Path()
+	s.env.Log.Warn("session cut off, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(),
+		"silent", v.Silent.Round(time.Millisecond), "unacknowledged", v.Unacked, "timeout", v.Timeout.Round(time.Millisecond),
+		"answered", v.Answered, "streams", cur.NumStreams())
+	s.dial.unanswered()
+	s.seeOut(ctx, cur, "cut off", -1)
+	s.bad()
 	s.news.tell()
 }
 
@@ -176,12 +205,19 @@ func (s *slot) hold(sess *std.Session) *held {
 	return h
 }
 
-// dead, expired and exhausted also work on no session at all.
+// dead, deadPath, expired and exhausted also work on no session at all.
 func (h *held) dead() <-chan struct{} {
 	if h == nil {
 		return nil
 	}
 	return h.Done()
+}
+
+func (h *held) deadPath() <-chan struct{} {
+	if h == nil {
+		return nil
+	}
+	return h.DeadPath()
 }
 
 func (h *held) expired() <-chan time.Time {
@@ -207,13 +243,21 @@ func (h *held) stop() {
 // retire lets a session take no new streams and closes it when it is idle or its time
 // is up, for which a limit below 0 is never. why begins the reasons.
 func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
-	h.Retire()
-	var over <-chan time.Time
 	closed := "when idle"
 	if limit >= 0 {
-		over, closed = time.After(limit), "when idle, or after "+limit.String()
+		closed = "when idle, or after " + limit.String()
 	}
 	s.env.Log.Info("session "+why+", it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed", closed)
+	s.seeOut(ctx, h, why, limit)
+}
+
+// seeOut is retire without its line.
+func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Duration) {
+	h.Retire()
+	var over <-chan time.Time
+	if limit >= 0 {
+		over = time.After(limit)
+	}
 	s.wg.Go(func() {
 		select {
 		case <-h.Idle():

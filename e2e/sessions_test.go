@@ -1,13 +1,11 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"kcptun/e2e/lab"
 )
@@ -144,29 +142,4 @@ func TestWrongKey(t *testing.T) {
 	}
 	_, tn.dial = startClient(t, tn.remote, plan{})
 	tn.exchange(t, 256*kib)
-}
-
-// A server that was killed and started again: its client notices by the
-// keepalive, 30 s at least, and goes on with a new session.
-func TestServerRestart(t *testing.T) {
-	fullOnly(t)
-	t.Parallel()
-	p := plan{both: []string{"--keepalive", "1"}, listen: freeAddr(t)}
-	tn := start(t, p)
-	tn.exchange(t, mib)
-	tn.server.kill(t)
-	p.target = tn.target.Addr()
-	again := startServer(t, p)
-	begun := time.Now()
-	// smux looks every 30 s whether there was anything within the last 30 s.
-	ctx, cancel := context.WithTimeoutCause(context.Background(), 2*patience, errPatience)
-	defer cancel()
-	must(t, lab.WaitFor(ctx, "a stream over the server that was restarted", func() bool {
-		_, err := lab.Echo(shortly(t), tn.dial, 1, 100)
-		return err == nil
-	}))
-	t.Logf("a stream works again after %v", time.Since(begun).Round(time.Second))
-	tn.server = again
-	tn.exchange(t, mib)
-	tn.client.mustLog(t, "session lost")
 }

@@ -30,6 +30,7 @@ type tunnel struct {
 	server *program
 	relay  *lab.Relay // nil where there is none
 	client *program
+	listen string   // where the server listens
 	remote string   // where clients send to
 	dial   lab.Dial // to the target, through the tunnel
 }
@@ -48,7 +49,7 @@ func start(t *testing.T, p plan) *tunnel {
 	} else {
 		tn.server = startServer(t, p)
 	}
-	tn.remote = p.listen
+	tn.listen, tn.remote = p.listen, p.listen
 	if p.relay != nil {
 		relay, err := lab.NewRelay(lab.RelayConfig{Server: p.listen, Up: *p.relay, Down: *p.relay, Seed: 1})
 		must(t, err)

@@ -120,6 +120,8 @@ func (a *auto) drain(ctx context.Context) error {
 	return nil
 }
 
+func (a *auto) timeout() time.Duration { return a.Timeout() }
+
 func (a *auto) load() int64 { return a.moved.load(clock.Now()) }
 
 func (a *auto) backlog() int { return a.Backlog() }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -148,7 +147,7 @@ func TestCompletion(t *testing.T) {
 		"--mtu 1200":      {"check", "genkey", "completion"},
 		"--sn":            {"--sndwnd", "--snmplog", "--snmpperiod"},
 		"-dat":            {"-datashard"},
-		"--crypt":         crypt.Names(),
+		"--crypt":         CipherNames(),
 		"--quiet --mode":  ModeNames(),
 		"check --js":      {"--json"},
 		"--mtu=x --retry": nil,

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -159,8 +158,8 @@ func TestCheckAlias(t *testing.T) {
 		}
 		testkit.Contains(t, c.Warnings[0], `--crypt (JSON "crypt"): "aes-256" is another name of aes`)
 	}
-	for name, target := range crypt.Aliases() {
-		if slices.Contains(crypt.Names(), name) || !slices.Contains(crypt.Names(), target) {
+	for name, target := range cipherAliases() {
+		if slices.Contains(CipherNames(), name) || !slices.Contains(CipherNames(), target) {
 			t.Errorf("%s for %s", name, target)
 		}
 	}

@@ -21,6 +21,9 @@ type engine interface {
 	begin()
 	// drain waits until the peer has acknowledged all that was written, or ctx ends.
 	drain(ctx context.Context) error
+	// timeout is how long an acknowledgement is waited for before data is sent again, the
+	// first time.
+	timeout() time.Duration
 	// load is how many bytes were moved in about the last second, where that is counted.
 	load() int64
 	// backlog is how many bytes may wait above it for their turn; 0 is the mux's own.
@@ -70,6 +73,8 @@ func (c *classic) begin() { c.doze = newDozer(c.UDPSession, c.peer, c.cfg) }
 func (c *classic) drain(ctx context.Context) error {
 	return c.peer.Drain(ctx, 3*time.Duration(c.cfg.Interval)*time.Millisecond)
 }
+
+func (c *classic) timeout() time.Duration { return time.Duration(c.GetRTO()) * time.Millisecond }
 
 func (c *classic) load() int64 { return 0 }
 

@@ -26,6 +26,7 @@ type Session struct {
 	link   *link.Conn
 	peer   *link.Peer
 	own    bool                                        // the link is this session's alone
+	path   *pathWatch                                  // nil at a server
 	smux   int                                         // version
 	wrap   func(io.ReadWriteCloser) io.ReadWriteCloser // QPP, or nil
 
@@ -113,6 +114,13 @@ func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp d
 	mc := f.cfg.muxConfig()
 	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
+	if own {
+		s.path = newPathWatch(peer, e.timeout)
+		mc.Before = func() {
+			peer.Wake()
+			s.path.sending()
+		}
+	}
 	s.mux = mux.New(conn, mc)
 	e.begin()
 	if _, ok := e.(*auto); ok {
@@ -227,6 +235,9 @@ func (s *Session) Close(reason error) {
 		s.err = reason
 		s.mu.Unlock()
 		close(s.done)
+		if s.path != nil {
+			s.path.close()
+		}
 		if s.gone != nil {
 			s.gone()
 		}

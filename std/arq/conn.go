@@ -178,6 +178,13 @@ func (c *Conn) View() View {
 	return c.engine.View()
 }
 
+// Timeout is how long an answer may take, by the last round trips.
+func (c *Conn) Timeout() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.engine.rtt.timeout()
+}
+
 // count tells what has happened since the last time; c.mu is held.
 func (c *Conn) count() {
 	if now := c.engine.stats; c.engine.cfg.Count != nil && now != c.counted {

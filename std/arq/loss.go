@@ -71,7 +71,7 @@ func (s *sender) markLost(sn uint32, f *flight) {
 
 // timeout is how long nothing is heard, with segments in flight, for a probe.
 func (l *loss) timeout(r *rtt) time.Duration {
-	return (r.smooth + max(4*r.deviation, 10*time.Millisecond) + 25*time.Millisecond) << min(l.tries, 6)
+	return r.timeout() << min(l.tries, 6)
 }
 
 // probe is when the next probe is due; 0 is never.

@@ -43,6 +43,11 @@ func (r *rtt) sample(now, d time.Duration) {
 	r.n++
 }
 
+// timeout is how long an answer may take.
+func (r *rtt) timeout() time.Duration {
+	return r.smooth + max(4*r.deviation, 10*time.Millisecond) + 25*time.Millisecond
+}
+
 // queue is by how much the least of the latest round trips is above the least: the time
 // that packets wait in queues.
 func (r *rtt) queue() time.Duration {

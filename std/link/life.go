@@ -7,6 +7,10 @@ import "time"
 // windows are both shut.
 const maxProbeGap = 120 * time.Second
 
+// OwesUs tells whether the peer has something to acknowledge: it was sent, and the rate
+// limit does not hold it back here.
+func (p *Peer) OwesUs() bool { return p.InFlight() > 0 && p.paced.Load() == 0 }
+
 // Lifeless is how long ago the peer gave its last sign of life: it acknowledged
 // something new, which a recording played again does not. A peer without room has
 // nothing to acknowledge: any packet of it counts, and maxProbeGap is taken off.

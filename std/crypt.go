@@ -1,6 +1,4 @@
-// Package crypt owns the ciphers: their names, the key that each gets of the pre-shared one,
-// and what seals packets with it. It knows nothing of the link that uses it.
-package crypt
+package std
 
 import (
 	"crypto/aes"
@@ -25,14 +23,14 @@ const (
 
 // cipherSpec is one row of the table of ciphers: how many bytes of the derived
 // key it takes and what makes its sealer.
-type spec struct {
+type cipherSpec struct {
 	name   string
 	bytes  int
 	sealer func(key []byte) (link.Sealer, error)
 }
 
 // ciphers is the one table of ciphers, in the order of the help text.
-var ciphers = []spec{
+var ciphers = []cipherSpec{
 	{"aes", 32, link.NewAESCFB},
 	{"aes-128", 16, link.NewAESCFB},
 	{"aes-128-gcm", 16, inGCM},
@@ -105,7 +103,7 @@ func inGCM(key []byte) (link.Sealer, error) {
 }
 
 // CipherNames are the values that --crypt takes.
-func Names() []string {
+func CipherNames() []string {
 	names := make([]string, len(ciphers))
 	for i, c := range ciphers {
 		names[i] = c.name
@@ -116,7 +114,7 @@ func Names() []string {
 // cipherAliases are the names that people write for a cipher of another name. The
 // original takes every name that it does not know for aes, so that this one has
 // always meant what it says.
-func Aliases() map[string]string { return map[string]string{"aes-256": "aes"} }
+func cipherAliases() map[string]string { return map[string]string{"aes-256": "aes"} }
 
 // NewSealer makes the sealer of a cipher from the pre-shared key.
 func NewSealer(name, key string) (link.Sealer, error) {
@@ -130,5 +128,5 @@ func NewSealer(name, key string) (link.Sealer, error) {
 		}
 		return c.sealer(derived[:c.bytes])
 	}
-	return nil, fmt.Errorf("unknown cipher %q, valid are %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("unknown cipher %q, valid are %s", name, strings.Join(CipherNames(), ", "))
 }

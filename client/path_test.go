@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"testing"
+
+	"kcptun/std"
+	"kcptun/std/testkit"
+)
+
+// deaden opens a session with a stream that echoes, and takes its server away.
+func deaden(t *testing.T, p *pool, server *echoServer) (*std.Session, *std.Stream) {
+	t.Helper()
+	sess := sessionOf(t, p)
+	st, err := sess.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	server.link.Close()
+	if _, err := io.WriteString(st, "is there anybody?"); err != nil {
+		t.Fatal(err)
+	}
+	return sess, st
+}
+
+// A path that carries nothing any more is noticed by what is not acknowledged: who comes
+// then gets another session, from another port, and the one before keeps its stream. It used to
+// get all streams until the keepalive gave it up, half a minute later.
+func TestPoolLeavesADeadPath(t *testing.T) {
+	for _, mode := range []string{"fast3", "auto"} {
+		t.Run(mode, func(t *testing.T) {
+			testkit.NoLeak(t)
+			server := newEchoServer(t)
+			cfg := clientConfig(server.addr)
+			cfg.Mode = mode
+			p, book := newTestPool(t, cfg)
+			sess, st := deaden(t, p, server)
+			testkit.Eventually(t, "it is left", func() bool { return book.Count("session cut off") == 1 })
+			testkit.Contains(t, book.String(), "answered=true", "streams=1")
+			newEchoServerAt(t, server.addr)
+			other := sessionOf(t, p)
+			if other == sess || other.LocalAddr().String() == sess.LocalAddr().String() {
+				t.Fatal("the session whose path is dead, or its port, again")
+			}
+			again, err := other.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			echoStream(t, again)
+			again.Close()
+			if err := sess.Err(); err != nil {
+				t.Error("the session was closed, and its path might have recovered:", err)
+			}
+			st.Close()
+			testkit.Within(t, "closed when idle", sess.Done())
+			testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("cut off and idle") == 1 })
+		})
+	}
+}
+
+// Nobody is put on a session that is silent and owes an answer: he waits for the verdict.
+func TestPoolWaitsForTheVerdict(t *testing.T) {
+	testkit.NoLeak(t)
+	server := newEchoServer(t)
+	p, book := newTestPool(t, clientConfig(server.addr))
+	sess, st := deaden(t, p, server)
+	defer st.Close()
+	testkit.Eventually(t, "there is doubt", sess.Stalled)
+	newEchoServerAt(t, server.addr)
+	if sessionOf(t, p) == sess {
+		t.Error("the session that is silent")
+	}
+	if n := book.Count("session cut off"); n != 1 {
+		t.Errorf("it was cut off %d times", n)
+	}
+}
+
+// What has ended one session may have ended all: the others take nothing before they have shown
+// that they live, and do so without delay.
+func TestPoolDoubtsAll(t *testing.T) {
+	testkit.NoLeak(t)
+	server := newEchoServer(t)
+	cfg := clientConfig(server.addr)
+	cfg.Conn = 2
+	p, _ := newTestPool(t, cfg)
+	first, second := sessionOf(t, p), sessionOf(t, p)
+	for _, s := range []*std.Session{first, second} {
+		st, err := s.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		echoStream(t, st)
+		st.Close()
+	}
+	first.Doubt()
+	testkit.Eventually(t, "a session that lives is trusted again", func() bool { return !first.Stalled() })
+	server.link.Close()
+	first.Close(errors.New("cut by the test"))
+	testkit.Eventually(t, "the other is not trusted", second.Stalled)
+	testkit.Within(t, "and found dead", second.DeadPath())
+}
+
+// A path that is slow, or on which nothing is under way, is left to itself.
+func TestSessionTrustsALivePath(t *testing.T) {
+	testkit.NoLeak(t)
+	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
+	sess := sessionOf(t, p)
+	st, err := sess.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for range 40 {
+		echoStream(t, st)
+	}
+	if sess.Stalled() || book.Count("cut off") > 0 {
+		t.Error("a path that answers is doubted")
+	}
+	if v := sess.Path(); v.Timeout <= 0 || !v.Answered {
+		t.Errorf("the session knows of its path: %+v", v)
+	}
+}
