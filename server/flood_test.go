@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -32,7 +33,7 @@ func (s *started) play(t *testing.T, n int, datagram []byte) {
 // sealed is a datagram with one segment, as it may have been recorded.
 func sealed(t *testing.T, cfg *Config, cmd byte, sn, una uint32, data string) []byte {
 	t.Helper()
-	sealer, err := std.NewSealer(cfg.Crypt, cfg.Key)
+	sealer, err := crypt.NewSealer(cfg.Crypt, cfg.Key)
 	if err != nil {
 		t.Fatal(err)
 	}

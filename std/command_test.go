@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -147,7 +148,7 @@ func TestCompletion(t *testing.T) {
 		"--mtu 1200":      {"check", "genkey", "completion"},
 		"--sn":            {"--sndwnd", "--snmplog", "--snmpperiod"},
 		"-dat":            {"-datashard"},
-		"--crypt":         CipherNames(),
+		"--crypt":         crypt.Names(),
 		"--quiet --mode":  ModeNames(),
 		"check --js":      {"--json"},
 		"--mtu=x --retry": nil,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"kcptun/std/crypt"
 	"kcptun/std/link"
 	"kcptun/std/link/fec"
 	"kcptun/std/mux"
@@ -130,7 +131,7 @@ func (c *Config) muxConfig() mux.Config {
 // LinkOptions are the settings of the program's links. It derives the packet key,
 // which takes milliseconds. Check comes before it.
 func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options, error) {
-	sealer, err := NewSealer(c.Crypt, c.Key)
+	sealer, err := crypt.NewSealer(c.Crypt, c.Key)
 	if err != nil {
 		return link.Options{}, err
 	}

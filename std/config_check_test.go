@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -158,8 +159,8 @@ func TestCheckAlias(t *testing.T) {
 		}
 		testkit.Contains(t, c.Warnings[0], `--crypt (JSON "crypt"): "aes-256" is another name of aes`)
 	}
-	for name, target := range cipherAliases() {
-		if slices.Contains(CipherNames(), name) || !slices.Contains(CipherNames(), target) {
+	for name, target := range crypt.Aliases() {
+		if slices.Contains(crypt.Names(), name) || !slices.Contains(crypt.Names(), target) {
 			t.Errorf("%s for %s", name, target)
 		}
 	}

@@ -3,6 +3,8 @@ package std
 import (
 	"math"
 	"reflect"
+
+	"kcptun/std/crypt"
 )
 
 // setting is one row of the table of settings: what flag and JSON key give it,
@@ -40,7 +42,7 @@ func settings(c *Config) []setting {
 		{roles: Server, name: "listen", short: "l", key: "listen", value: &c.Listen, usage: "address for clients: host:port, or host:min-max for every port of a range"},
 		{roles: Server, name: "target", short: "t", key: "target", value: &c.Target, usage: "address that streams are connected to: host:port, or the path of a unix socket"},
 		{roles: both, name: "key", key: "key", value: &c.Key, env: KeyEnv, usage: "pre-shared key, the same at both ends; ps shows it here, so prefer the environment or the JSON file"},
-		{roles: both, name: "crypt", key: "crypt", value: &c.Crypt, choices: CipherNames(), aliases: cipherAliases(), usage: "packet cipher, the same at both ends"},
+		{roles: both, name: "crypt", key: "crypt", value: &c.Crypt, choices: crypt.Names(), aliases: crypt.Aliases(), usage: "packet cipher, the same at both ends"},
 		{roles: both, name: "mode", key: "mode", value: &c.Mode, choices: ModeNames(), usage: "auto measures the link and sends at the rate that it finds, whatever the other end is; fast3 to normal are KCP's modes, fast3 retransmits most eagerly; manual takes --nodelay, --interval, --resend, --nc"},
 		{roles: both, name: "QPP", key: "qpp", value: &c.QPP, usage: "encrypt streams with a quantum permutation pad on top, the same at both ends"},
 		{roles: both, name: "QPPCount", key: "qpp-count", value: &c.QPPCount, min: 1, max: 65535, unused: unless(c.QPP, "QPP is off"), usage: "number of pads for QPP, the same at both ends; a prime is best"},

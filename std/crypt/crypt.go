@@ -1,4 +1,6 @@
-package std
+// Package crypt owns the ciphers: their names, the key that each gets of the pre-shared one,
+// and what seals packets with it. It knows nothing of the link that uses it.
+package crypt
 
 import (
 	"crypto/aes"
@@ -23,14 +25,14 @@ const (
 
 // cipherSpec is one row of the table of ciphers: how many bytes of the derived
 // key it takes and what makes its sealer.
-type cipherSpec struct {
+type spec struct {
 	name   string
 	bytes  int
 	sealer func(key []byte) (link.Sealer, error)
 }
 
 // ciphers is the one table of ciphers, in the order of the help text.
-var ciphers = []cipherSpec{
+var ciphers = []spec{
 	{"aes", 32, link.NewAESCFB},
 	{"aes-128", 16, link.NewAESCFB},
 	{"aes-128-gcm", 16, inGCM},
@@ -103,7 +105,7 @@ func inGCM(key []byte) (link.Sealer, error) {
 }
 
 // CipherNames are the values that --crypt takes.
-func CipherNames() []string {
+func Names() []string {
 	names := make([]string, len(ciphers))
 	for i, c := range ciphers {
 		names[i] = c.name
@@ -114,7 +116,7 @@ func CipherNames() []string {
 // cipherAliases are the names that people write for a cipher of another name. The
 // original takes every name that it does not know for aes, so that this one has
 // always meant what it says.
-func cipherAliases() map[string]string { return map[string]string{"aes-256": "aes"} }
+func Aliases() map[string]string { return map[string]string{"aes-256": "aes"} }
 
 // NewSealer makes the sealer of a cipher from the pre-shared key.
 func NewSealer(name, key string) (link.Sealer, error) {
@@ -128,5 +130,5 @@ func NewSealer(name, key string) (link.Sealer, error) {
 		}
 		return c.sealer(derived[:c.bytes])
 	}
-	return nil, fmt.Errorf("unknown cipher %q, valid are %s", name, strings.Join(CipherNames(), ", "))
+	return nil, fmt.Errorf("unknown cipher %q, valid are %s", name, strings.Join(Names(), ", "))
 }

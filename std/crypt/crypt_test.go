@@ -1,15 +1,13 @@
-package std
+package crypt
 
 import (
 	"bytes"
-	"context"
 	"crypto/pbkdf2"
 	"crypto/sha1"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -21,63 +19,25 @@ import (
 	"kcptun/std/testkit"
 )
 
-// stock is what the original gives kcp-go for a cipher: its own BlockCrypt.
-// Independent of the table in crypt.go on purpose.
-var stock = map[string]func(key []byte) (kcp.BlockCrypt, error){
-	"aes":         kcp.NewAESBlockCrypt,
-	"aes-128":     func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewAESBlockCrypt(k[:16]) },
-	"aes-192":     func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewAESBlockCrypt(k[:24]) },
-	"aes-128-gcm": func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewAESGCMCrypt(k[:16]) },
-	"salsa20":     kcp.NewSalsa20BlockCrypt,
-	"blowfish":    kcp.NewBlowfishBlockCrypt,
-	"twofish":     kcp.NewTwofishBlockCrypt,
-	"cast5":       func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewCast5BlockCrypt(k[:16]) },
-	"3des":        func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewTripleDESBlockCrypt(k[:24]) },
-	"tea":         func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewTEABlockCrypt(k[:16]) },
-	"xtea":        func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewXTEABlockCrypt(k[:16]) },
-	"xor":         kcp.NewSimpleXORBlockCrypt,
-	"sm4":         func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewSM4BlockCrypt(k[:16]) },
-	"none":        kcp.NewNoneBlockCrypt,
-	"null":        func([]byte) (kcp.BlockCrypt, error) { return nil, nil },
-}
-
-// goldenKey is PBKDF2-HMAC-SHA1 of the default key, from Python's hashlib.
-const goldenKey = "25d7d7bd51050742d8d791f2b653c6c8b2366b7e25a124cf7a2e12eaf4ffa444"
-
-func derived(t testing.TB) []byte {
-	t.Helper()
-	key, err := hex.DecodeString(goldenKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func stockCipher(t testing.TB, name string) kcp.BlockCrypt {
-	t.Helper()
-	block, err := stock[name](derived(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return block
-}
+// defaultKey is the key of testkit.GoldenKey.
+const defaultKey = "it's a secrect"
 
 func TestKeyDerivation(t *testing.T) {
-	key, err := pbkdf2.Key(sha1.New, DefaultKey, []byte(keySalt), keyRounds, keyBytes)
-	if err != nil || hex.EncodeToString(key) != goldenKey {
+	key, err := pbkdf2.Key(sha1.New, defaultKey, []byte(keySalt), keyRounds, keyBytes)
+	if err != nil || hex.EncodeToString(key) != testkit.GoldenKey {
 		t.Errorf("%x, %v", key, err)
 	}
 }
 
 func TestCipherTable(t *testing.T) {
-	names := CipherNames()
-	if len(names) != 15 || len(stock) != 15 {
-		t.Errorf("%d ciphers, %d of the original", len(names), len(stock))
+	names := Names()
+	if len(names) != 15 || len(testkit.StockCiphers) != 15 {
+		t.Errorf("%d ciphers, %d of the original", len(names), len(testkit.StockCiphers))
 	}
 	overhead := map[string]int{"aes-128-gcm": 28, "null": 0}
 	for _, name := range names {
-		sealer, err := NewSealer(name, DefaultKey)
-		if err != nil || stock[name] == nil {
+		sealer, err := NewSealer(name, defaultKey)
+		if err != nil || testkit.StockCiphers[name] == nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -115,8 +75,8 @@ var goldenDatagrams = map[string]string{
 }
 
 func TestGoldenDatagrams(t *testing.T) {
-	for _, name := range CipherNames() {
-		sealer, err := NewSealer(name, DefaultKey)
+	for _, name := range Names() {
+		sealer, err := NewSealer(name, defaultKey)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,13 +130,13 @@ func openStock(block kcp.BlockCrypt, datagram []byte) ([]byte, error) {
 
 // Each cipher against kcp-go's own, both ways, at every length that matters.
 func TestCiphersAgainstStock(t *testing.T) {
-	for _, name := range CipherNames() {
+	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
-			sealer, err := NewSealer(name, DefaultKey)
+			sealer, err := NewSealer(name, defaultKey)
 			if err != nil {
 				t.Fatal(err)
 			}
-			block := stockCipher(t, name)
+			block := testkit.StockCipher(t, name)
 			for _, n := range []int{1, 7, 8, 15, 16, 17, 24, 100, 1000, 1472 - 28, link.MaxDatagram - sealer.Overhead()} {
 				packet := testkit.RandomBytes(uint64(n), n)
 				ours := sealer.Seal([]byte("head"), packet)
@@ -210,8 +170,8 @@ func TestCiphersAgainstStock(t *testing.T) {
 
 // One sealer serves all sessions and both directions of a program at once.
 func TestSealersInParallel(t *testing.T) {
-	for _, name := range CipherNames() {
-		sealer, err := NewSealer(name, DefaultKey)
+	for _, name := range Names() {
+		sealer, err := NewSealer(name, defaultKey)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -228,62 +188,5 @@ func TestSealersInParallel(t *testing.T) {
 			})
 		}
 		wg.Wait()
-	}
-}
-
-// A session of kcp-go's own, crypto and all, against one over our link: the real
-// thing for each cipher, with FEC.
-func TestStockSessionOverOurLink(t *testing.T) {
-	testkit.NoLeak(t)
-	for _, name := range CipherNames() {
-		if name == "sm4" {
-			continue // kcp-go's own session spoils its packets: see newSM4
-		}
-		t.Run(name, func(t *testing.T) {
-			c := testConfig(Server)
-			c.Crypt, c.MTU, c.DataShard, c.ParityShard = name, link.MaxDatagram, 2, 1
-			l, err := link.Listen(context.Background(), linkOptions(t, c), "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			lis, err := kcp.ServeConn(nil, 0, 0, l)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer lis.Close()
-			near, err := kcp.DialWithOptions(l.LocalAddr().String(), stockCipher(t, name), 3, 2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer near.Close()
-			//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
-			near.SetStreamMode(true)
-			near.SetNoDelay(1, 10, 2, 1)
-			near.SetMtu(link.MaxDatagram)
-			up, down := testkit.RandomBytes(1, 50_000), testkit.RandomBytes(2, 50_000)
-			if _, err := near.Write(up); err != nil {
-				t.Fatal(err)
-			}
-			far, err := lis.AcceptKCP()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer far.Close()
-			defer closeListener(l, lis)
-			NewSessions(c).newClassic(far, l, l.Peer())
-			if _, err := far.Write(down); err != nil {
-				t.Fatal(err)
-			}
-			for what, r := range map[string]struct {
-				conn *kcp.UDPSession
-				want []byte
-			}{"up": {far, up}, "down": {near, down}} {
-				got := make([]byte, len(r.want))
-				if _, err := io.ReadFull(deadline(t, r.conn), got); err != nil || !bytes.Equal(got, r.want) {
-					t.Errorf("%s: not what was sent, %v", what, err)
-				}
-			}
-		})
 	}
 }
