@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"kcptun/std"
+	"kcptun/std/carrier/resolve"
 	"kcptun/std/link"
 	"kcptun/std/notice"
 )
@@ -26,7 +27,7 @@ type dialer struct {
 	options  link.Options
 	sessions *std.Sessions
 	remote   *std.MultiPort
-	resolver link.Resolver
+	resolver resolve.Resolver
 	advised  sync.Once
 	trouble  notice.Recurring
 
@@ -76,7 +77,7 @@ func (d *dialer) dial(ctx context.Context) (*std.Session, error) {
 func (d *dialer) addresses(ctx context.Context) ([]netip.AddrPort, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupWait)
 	defer cancel()
-	addrs, err := link.Resolve(ctx, d.resolver, d.remote.Pick())
+	addrs, err := resolve.All(ctx, d.resolver, d.remote.Pick())
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"kcptun/std/carrier/rawtcp"
 	"kcptun/std/link"
 )
 
@@ -106,7 +107,7 @@ var errLogged = errors.New("logged")
 // ReadyTCP checks that --tcp can work here, before anything opens, and logs the
 // rules of killed runs that it removed.
 func (e Env) ReadyTCP() error {
-	cleared, err := link.CheckTCP()
+	cleared, err := rawtcp.Check()
 	for _, rule := range cleared {
 		e.Log.Warn("removed a rule that a killed run had left", "rule", rule)
 	}

@@ -146,7 +146,7 @@ func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options,
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
 		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
 		Conversations: new(link.Conversations),
-		Stats:         stats, Log: log, Plain: os.Getenv(OffloadEnv) == "off",
+		Stats:         stats, Log: log, OneByOne: os.Getenv(OffloadEnv) == "off",
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -8,6 +9,10 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"kcptun/std/carrier"
+	"kcptun/std/testkit"
+	"kcptun/std/testkit/netns"
 )
 
 // The far wire of the lab of answers: what the client sends to these addresses
@@ -16,15 +21,15 @@ const labFar4, labFar6 = "192.0.2.129", "2001:db8:0:1::1"
 
 // newAnswerLab has a second wire between the machines and lets them take on one
 // wire what they would send on the other.
-func newAnswerLab(t *testing.T) *lab {
+func newAnswerLab(t *testing.T) *udpLab {
 	t.Helper()
 	l := newLab(t)
-	l.wire("w1", []string{labFar4 + "/32", labFar6 + "/128", "fe80::1/64"}, []string{"fe80::11/64"})
-	l.run("ip -n " + l.client + " route add " + labFar4 + " dev w1 src " + labClient4)
-	l.run("ip -n " + l.client + " route add " + labFar6 + " dev w1 src " + labClient6)
-	for _, ns := range []string{l.server, l.client} {
+	l.Wire("w1", []string{labFar4 + "/32", labFar6 + "/128", "fe80::1/64"}, []string{"fe80::11/64"})
+	l.Run("ip -n " + l.Client + " route add " + labFar4 + " dev w1 src " + netns.Client4)
+	l.Run("ip -n " + l.Client + " route add " + labFar6 + " dev w1 src " + netns.Client6)
+	for _, ns := range []string{l.Server, l.Client} {
 		for _, name := range []string{"all", "w0", "w1"} { // the larger of all and the interface's holds
-			err := l.in(ns, func() error {
+			err := l.In(ns, func() error {
 				return os.WriteFile("/proc/sys/net/ipv4/conf/"+name+"/rp_filter", []byte("0"), 0)
 			})
 			if err != nil {
@@ -54,38 +59,39 @@ func TestAnswerComesFromTheAddressAsked(t *testing.T) {
 		name, local string
 		asked       []string // all of them: only one can be the kernel's own choice
 	}{
-		{"IPv4", "0.0.0.0:0", []string{labServer4, labOther4}},
-		{"IPv6", "[::]:0", []string{labServer6, labOther6}},
-		{"both families", "[::]:0", []string{labOther4, labOther6, labServer4, labServer6}},
-		{"no host", ":0", []string{labOther4, labOther6}},
-		{"two interfaces, IPv4", "0.0.0.0:0", []string{labServer4, labFar4}},
+		{"IPv4", "0.0.0.0:0", []string{netns.Server4, netns.Other4}},
+		{"IPv6", "[::]:0", []string{netns.Server6, netns.Other6}},
+		{"both families", "[::]:0", []string{netns.Other4, netns.Other6, netns.Server4, netns.Server6}},
+		{"no host", ":0", []string{netns.Other4, netns.Other6}},
+		{"two interfaces, IPv4", "0.0.0.0:0", []string{netns.Server4, labFar4}},
 		{"two interfaces, both families", "[::]:0", []string{labFar4, labFar6}},
-		{"bound to one, IPv4", labOther4 + ":0", []string{labOther4}},
-		{"bound to one, IPv6", "[" + labOther6 + "]:0", []string{labOther6}},
+		{"bound to one, IPv4", netns.Other4 + ":0", []string{netns.Other4}},
+		{"bound to one, IPv6", "[" + netns.Other6 + "]:0", []string{netns.Other6}},
 		{"bound to one of another interface", "[" + labFar6 + "]:0", []string{labFar6}},
 	} {
 		for _, how := range answerWays {
 			ok := t.Run(c.name+"/"+how.name, func(t *testing.T) {
-				l := l.as(t)
+				l := &udpLab{l.As(t)}
 				opt, book := options(newAES())
-				opt.Plain, opt.Buffer, opt.DataShards, opt.ParityShards = how.plain, 1<<20, 10, 3
+				opt.OneByOne, opt.Buffer, opt.DataShards, opt.ParityShards = how.plain, 1<<20, 10, 3
 				server := l.listenUDP(opt, c.local)
 				way := newGate(server)
-				segments := segmenting(t, server)
 				var clients []*Conn
 				var peers []*Peer // as the server has them
 				for _, host := range c.asked {
 					client := l.dialUDP(opt, net.JoinHostPort(host, portOf(server)))
 					ask(t, client, server) // alone
 					peer := ask(t, client, server)
-					peer.noGSO.Store(how.single)
+					if how.single {
+						peer.way.Load().NoSegments()
+					}
 					clients, peers = append(clients, client), append(peers, peer)
 				}
 				burst(t, server, way, clients, peers)
 				if stats := opt.Stats; stats.Foreign.Load() != 0 || stats.SendErrors.Load() != 0 {
 					t.Errorf("%d answers from other addresses, %d datagrams refused", stats.Foreign.Load(), stats.SendErrors.Load())
 				}
-				if gaveUp := book.with("does not segment"); segments != segmenting(t, server) || len(gaveUp) > 0 {
+				if gaveUp := book.with("does not segment"); len(gaveUp) > 0 {
 					t.Errorf("gave segmentation up: %q", gaveUp)
 				}
 				last := net.JoinHostPort(c.asked[len(c.asked)-1], portOf(server))
@@ -93,31 +99,40 @@ func TestAnswerComesFromTheAddressAsked(t *testing.T) {
 				exchange(t, near, far, 1<<18)
 			})
 			if !ok {
-				break // a failure takes all our patience
+				break // a failure takes all our testkit.Patience
 			}
 		}
 	}
 }
 
-// segmenting tells whether a link lets the kernel segment what it sends.
-func segmenting(t *testing.T, c *Conn) bool {
+// needSegments skips the test where the system does not segment datagrams.
+func needSegments(t *testing.T) {
 	t.Helper()
-	s, ok := c.sock.(*batchSocket)
-	if _, err := unix.GetsockoptInt(int(fdOf(t, c)), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
-		t.Logf("no segmentation here: %v", err)
+	conn, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ok && s.gso
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var missing error
+	err = raw.Control(func(fd uintptr) { _, missing = unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT) })
+	if err != nil || missing != nil {
+		t.Skipf("no segmentation here: %v", errors.Join(err, missing))
+	}
 }
 
 // burstSize is how many datagrams of a burst go to each client: two batches.
-const burstSize = maxSegments + 36
+const burstSize = carrier.MaxSegments + 36
 
 // burst has the server send to all clients at once, and each client take what
 // is for it.
 func burst(t *testing.T, server *Conn, way *gate, clients []*Conn, peers []*Peer) {
 	t.Helper()
 	text := strings.Repeat("x", 900)
-	within(t, "a burst", func() {
+	testkit.Returns(t, "a burst", func() {
 		alwaysBurst(server)
 		way.shut()
 		for i := range burstSize {
@@ -143,14 +158,14 @@ func burst(t *testing.T, server *Conn, way *gate, clients []*Conn, peers []*Peer
 	})
 	way.mu.Lock()
 	defer way.mu.Unlock()
-	if way.size != maxSegments || way.batches < len(clients) {
+	if way.size != carrier.MaxSegments || way.batches < len(clients) {
 		t.Errorf("at most %d datagrams in a batch and %d batches in a call: no load", way.size, way.batches)
 	}
 }
 
 // gate is in front of a carrier. Behind a shut one batches form.
 type gate struct {
-	carrier
+	carrier.Carrier
 	waits chan struct{} // somebody is before the gate
 
 	mu            sync.Mutex // held while it is shut
@@ -159,7 +174,7 @@ type gate struct {
 
 // newGate puts a gate into a link that has sent nothing yet.
 func newGate(c *Conn) *gate {
-	g := &gate{carrier: c.out.sock, waits: make(chan struct{}, 1)}
+	g := &gate{Carrier: c.out.sock, waits: make(chan struct{}, 1)}
 	c.out.sock = g
 	return g
 }
@@ -173,7 +188,7 @@ func (g *gate) shut() {
 	}
 }
 
-func (g *gate) send(batches []*batch) (int, error) {
+func (g *gate) Send(batches []*carrier.Batch) (int, error) {
 	select {
 	case g.waits <- struct{}{}:
 	default:
@@ -182,9 +197,9 @@ func (g *gate) send(batches []*batch) (int, error) {
 	defer g.mu.Unlock()
 	g.batches = max(g.batches, len(batches))
 	for _, b := range batches {
-		g.size = max(g.size, b.count)
+		g.size = max(g.size, b.Count)
 	}
-	return g.carrier.send(batches)
+	return g.Carrier.Send(batches)
 }
 
 // The same where there is no root: loopback has many addresses.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
 )
 
 // tap is an end of a network in memory that keeps what is written to it.
@@ -102,7 +104,7 @@ func conversation(t testing.TB, dataShards, parityShards int, stream bool) [][]b
 		k.SetWriteDelay(true) // gathers several segments in a packet
 		k.SetNoDelay(1, 10, 2, 1)
 		k.SetWindowSize(32, 32)
-		_ = k.SetDeadline(time.Now().Add(patience))
+		_ = k.SetDeadline(time.Now().Add(testkit.Patience))
 		return k
 	}
 	a, b := open(near), open(far)
@@ -117,7 +119,7 @@ func conversation(t testing.TB, dataShards, parityShards int, stream bool) [][]b
 	all := func() [][]byte { return append(near.packets(), far.packets()...) }
 	kinds := kindsOf(dataShards > 0)
 	// The reader pauses until the writer asks for the window, and resumes.
-	eventually(t, "a window ask", func() bool { return kinds(all())["window ask"] })
+	testkit.Eventually(t, "a window ask", func() bool { return kinds(all())["window ask"] })
 	if _, err := io.ReadFull(b, make([]byte, size)); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +142,7 @@ func conversation(t testing.TB, dataShards, parityShards int, stream bool) [][]b
 		want = append(want, "parity", "out of band")
 	}
 	for _, kind := range want {
-		eventually(t, "a packet of kind "+kind, func() bool { return kinds(all())[kind] })
+		testkit.Eventually(t, "a packet of kind "+kind, func() bool { return kinds(all())[kind] })
 	}
 	return all()
 }

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std/testkit"
-
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/carrier"
+	"kcptun/std/testkit"
 )
 
 // intakeOf is a listening link that a test feeds, and reads.
@@ -61,7 +62,7 @@ func (i *intakeOf) hear(packets ...[]byte) (out [][]byte) {
 		if err != nil {
 			i.t.Fatal(err)
 		}
-		switch from.(*Peer).addr {
+		switch from.(*Peer).addr() {
 		case markerAddr:
 			return out
 		case addrNumber(i.from):
@@ -228,7 +229,7 @@ func TestCodedPacketsAllocateNothing(t *testing.T) {
 		near.peer = nil
 		client, server := fakeConns(t, near, far, opt)
 		packet := seg(7, 81, 0, 0, textOf(1, 1200))
-		if n := allocations(func() {
+		if n := testkit.Allocations(func() {
 			if _, err := client.WriteTo(packet, client.Peer()); err != nil {
 				t.Fatal(err)
 			}
@@ -237,9 +238,9 @@ func TestCodedPacketsAllocateNothing(t *testing.T) {
 		}
 		wire := codedGroup(3, pushes(7, 10)...)
 		group := 0
-		in := &inbound{from: addrNumber(1)}
+		in := &carrier.Inbound{From: addrNumber(1)}
 		room := make([]byte, 0, 2*MaxDatagram)
-		if n := allocations(func() {
+		if n := testkit.Allocations(func() {
 			moved(wire, group)
 			group++
 			for i, w := range wire {
@@ -274,7 +275,7 @@ func TestLanesRestore(t *testing.T) {
 					return
 				}
 				select {
-				case got <- packet{from.(*Peer).addr.String(), string(buf[:n])}:
+				case got <- packet{from.(*Peer).addr().String(), string(buf[:n])}:
 				case <-server.closed:
 					return
 				}
@@ -290,7 +291,7 @@ func TestLanesRestore(t *testing.T) {
 			if bytes.Equal(w, last) {
 				binary.LittleEndian.PutUint32(w, uint32(100+from))
 			}
-			far.inbox <- inbound{data: bytes.Clone(w), size: len(w), from: addrNumber(from)}
+			far.inbox <- carrier.Inbound{Data: bytes.Clone(w), Size: len(w), From: addrNumber(from)}
 		}
 		go func() {
 			for group := range groups {

@@ -16,10 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xtaci/kcp-go/v5"
+
 	"kcptun/std/link/fec"
 	"kcptun/std/testkit"
-
-	"github.com/xtaci/kcp-go/v5"
 )
 
 // codedByKCP is what a session of kcp-go with FEC wrote: packets of many sizes.
@@ -36,7 +36,7 @@ func codedByKCP(t *testing.T, shards [2]int, groups int) [][]byte {
 		k.SetWriteDelay(false)
 		k.SetNoDelay(1, 10, 0, 1)
 		k.SetWindowSize(1024, 1024)
-		_ = k.SetDeadline(time.Now().Add(patience))
+		_ = k.SetDeadline(time.Now().Add(testkit.Patience))
 		return k
 	}
 	a, b := open(near), open(far)
@@ -132,12 +132,12 @@ type bare struct {
 
 func (s *bare) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
-		inbox, err := s.recv()
+		inbox, err := s.Recv()
 		if err != nil {
 			return 0, nil, err
 		}
 		if !s.losesIn() {
-			return copy(b, inbox[0].data), net.UDPAddrFromAddrPort(inbox[0].from), nil
+			return copy(b, inbox[0].Data), net.UDPAddrFromAddrPort(inbox[0].From), nil
 		}
 	}
 }
@@ -149,8 +149,7 @@ func (s *bare) WriteTo(b []byte, _ net.Addr) (int, error) {
 	return len(b), nil
 }
 
-func (s *bare) Close() error                     { _ = s.close(); return nil }
-func (s *bare) LocalAddr() net.Addr              { return s.localAddr() }
+func (s *bare) Close() error                     { _ = s.fakeCarrier.Close(); return nil }
 func (s *bare) SetDeadline(time.Time) error      { return nil }
 func (s *bare) SetReadDeadline(time.Time) error  { return nil }
 func (s *bare) SetWriteDeadline(time.Time) error { return nil }
@@ -181,7 +180,7 @@ func withStock(t *testing.T, ours, theirs [2]int, serves bool, losesIn, losesOut
 		listener, err = kcp.ServeConn(nil, 0, 0, l)
 		end := &bare{near, losesIn, losesOut}
 		t.Cleanup(func() { end.Close() })
-		dialled, err2 = kcp.NewConn4(rand.Uint32(), far.localAddr(), nil, theirs[0], theirs[1], false, end)
+		dialled, err2 = kcp.NewConn4(rand.Uint32(), far.LocalAddr(), nil, theirs[0], theirs[1], false, end)
 	} else {
 		l = newConn(near, opt, far.addr)
 		end := &bare{far, losesIn, losesOut}
@@ -196,7 +195,7 @@ func withStock(t *testing.T, ours, theirs [2]int, serves bool, losesIn, losesOut
 	if _, err := dialled.Write([]byte{'!'}); err != nil {
 		t.Fatal(err)
 	}
-	_ = listener.SetDeadline(time.Now().Add(patience))
+	_ = listener.SetDeadline(time.Now().Add(testkit.Patience))
 	accepted, err := listener.AcceptKCP()
 	if err != nil {
 		t.Fatal(err)
@@ -337,7 +336,7 @@ func TestRestoredAckTakesNoRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 		for {
-			push := testkit.Within(t, "data", far.inbox).data
+			push := testkit.Within(t, "data", far.inbox).Data
 			if parsed(push).Kind == Parity {
 				continue
 			}
@@ -351,7 +350,7 @@ func TestRestoredAckTakesNoRoundTrip(t *testing.T) {
 	}
 	handedOut := func(n int64) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("%d packets are dealt with", n), func() bool { return l.asked.Load() > n })
+		testkit.Eventually(t, fmt.Sprintf("%d packets are dealt with", n), func() bool { return l.asked.Load() > n })
 	}
 	near.deliver(codedGroup(1, ackOfNext(0, 0), seg(conv, 84, 0, 1, ""))[0], fakeServerAddr)
 	handedOut(1)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/carrier"
 )
 
 // window changes the window that the segments of a packet tell.
@@ -94,14 +96,14 @@ func TestRestoredPacketIsOfItsPeer(t *testing.T) {
 	in := newIntake(t, 3, 1)
 	p := pushes(7, 3)
 	wire := codedGroup(1, p...)
-	arrivals := func(w []byte) (inbox []inbound) {
+	arrivals := func(w []byte) (inbox []carrier.Inbound) {
 		for from := 1; from <= 3; from++ {
-			inbox = append(inbox, inbound{data: bytes.Clone(w), size: len(w), from: addrNumber(from)})
+			inbox = append(inbox, carrier.Inbound{Data: bytes.Clone(w), Size: len(w), From: addrNumber(from)})
 		}
 		return inbox
 	}
 	waiting := slices.Concat(arrivals(wire[0]), arrivals(wire[3]), arrivals(wire[1]))
-	in.link.in.refill = func() ([]inbound, time.Duration, error) { return waiting, 1, nil }
+	in.link.in.refill = func() ([]carrier.Inbound, time.Duration, error) { return waiting, 1, nil }
 	for n, want := range []struct{ from, packet int }{{1, 0}, {2, 0}, {3, 0}, {1, 1}, {1, 2}, {2, 1}, {2, 2}, {3, 1}, {3, 2}} {
 		for i := range 8 {
 			peerOf(in.link, addrNumber(10+i), 1).Rest() // which needs memory again
@@ -110,7 +112,7 @@ func TestRestoredPacketIsOfItsPeer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if from.(*Peer).addr != addrNumber(want.from) || !bytes.Equal(in.buf[:size], p[want.packet]) {
+		if from.(*Peer).addr() != addrNumber(want.from) || !bytes.Equal(in.buf[:size], p[want.packet]) {
 			t.Errorf("packet %d is from %v: %x, want number %d from %v", n, from, in.buf[:size], want.packet, addrNumber(want.from))
 		}
 		for i := range 24 {

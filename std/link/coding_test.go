@@ -8,10 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xtaci/kcp-go/v5"
+
 	"kcptun/std/link/fec"
 	"kcptun/std/testkit"
-
-	"github.com/xtaci/kcp-go/v5"
 )
 
 // codedGroup is what goes over the wire of packets that make a group, the first one.
@@ -76,7 +76,7 @@ func grown(f func(), counters ...*uint64) []int64 {
 func sent(to *fakeCarrier) (datagrams [][]byte) {
 	for len(to.inbox) > 0 {
 		in := <-to.inbox
-		datagrams = append(datagrams, in.data)
+		datagrams = append(datagrams, in.Data)
 	}
 	return datagrams
 }
@@ -146,10 +146,10 @@ func TestOverheadIsWhatIsAdded(t *testing.T) {
 				t.Fatal(err)
 			}
 			d := <-far.inbox
-			if added := len(d.data) - len(packet); client.Overhead() != added || n != len(d.data) {
-				t.Errorf("%T %v: the overhead is %d, WriteTo says %d of %d; %d were added", seal, shards, client.Overhead(), n, len(d.data), added)
+			if added := len(d.Data) - len(packet); client.Overhead() != added || n != len(d.Data) {
+				t.Errorf("%T %v: the overhead is %d, WriteTo says %d of %d; %d were added", seal, shards, client.Overhead(), n, len(d.Data), added)
 			}
-			if coded := len(packet)+seal.Overhead() != len(d.data); coded != (shards[0]*shards[1] > 0) {
+			if coded := len(packet)+seal.Overhead() != len(d.Data); coded != (shards[0]*shards[1] > 0) {
 				t.Errorf("%T %v: coded is %v", seal, shards, coded)
 			}
 		}

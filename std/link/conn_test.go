@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std/testkit"
-
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
 )
 
 func TestConnCarriesKCP(t *testing.T) {
@@ -193,8 +193,8 @@ func TestWriteToCountsTheDatagram(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := <-far.inbox
-		if n != len(packet)+s.Overhead() || n != len(d.data) || client.Overhead() != s.Overhead() {
-			t.Errorf("%T: WriteTo says %d, the datagram has %d, the packet %d", s, n, len(d.data), len(packet))
+		if n != len(packet)+s.Overhead() || n != len(d.Data) || client.Overhead() != s.Overhead() {
+			t.Errorf("%T: WriteTo says %d, the datagram has %d, the packet %d", s, n, len(d.Data), len(packet))
 		}
 	}
 }
@@ -227,7 +227,7 @@ func TestCloseEndsReadFrom(t *testing.T) {
 			ended <- err
 		}()
 		first := c.Close()
-		within(t, "the end of ReadFrom", func() {
+		testkit.Returns(t, "the end of ReadFrom", func() {
 			if err := <-ended; !errors.Is(err, net.ErrClosed) {
 				t.Errorf("ReadFrom ended with %v", err)
 			}
@@ -261,7 +261,7 @@ func TestClosedCarrier(t *testing.T) {
 	opt, _ := options(Plain{})
 	near, far := fakePair()
 	client, _ := fakeConns(t, near, far, opt)
-	near.close()
+	near.Close()
 	if _, _, err := client.ReadFrom(make([]byte, MaxDatagram)); err != net.ErrClosed {
 		t.Errorf("ReadFrom: %v", err)
 	}
@@ -294,9 +294,9 @@ func TestClientForgetsAddressItCannotUse(t *testing.T) {
 	near.sendFault = func(int64) error { return errors.New("cannot assign requested address") }
 	client, _ := fakeConns(t, near, far, opt)
 	here := netip.MustParseAddr("192.0.2.7")
-	client.Peer().local.Store(&here)
+	client.Peer().heardAt(here)
 	if _, err := client.WriteTo(seg(1, 81, 0, 0, "x"), client.Peer()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the address is forgotten", func() bool { return client.Peer().local.Load() == nil })
+	testkit.Eventually(t, "the address is forgotten", func() bool { return !client.Peer().way.Load().Local.IsValid() })
 }

@@ -9,7 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/carrier"
 	"kcptun/std/clock"
+	"kcptun/std/testkit"
 )
 
 // hears gives a link a packet from an address, and tells whether kcp-go gets it.
@@ -51,7 +53,7 @@ func TestStraysBeginNothing(t *testing.T) {
 				}
 			}
 			heard := admit(server, packet, addrNumber(1))
-			if n := allocations(func() {
+			if n := testkit.Allocations(func() {
 				if heard() {
 					t.Fatalf("%s is handed out", name)
 				}
@@ -171,7 +173,7 @@ func TestEndedConversationsAreBounded(t *testing.T) {
 func confirmed(c *Conn, p *Peer) bool {
 	conv, sn := p.conv.Load(), p.next.Load()
 	p.sent(parsed(seg(conv, 81, sn, 1, "data")))
-	hears(c, seg(conv, 82, sn, sn+1, ""), p.addr)
+	hears(c, seg(conv, 82, sn, sn+1, ""), p.addr())
 	return p.isConfirmed.Load()
 }
 
@@ -196,7 +198,7 @@ func TestUnconfirmedConversationsAreBounded(t *testing.T) {
 			}
 		}
 		heard := admit(server, seg(1, 81, 0, 0, "data"), addrNumber(1000))
-		if n := allocations(func() { heard() }); n != 0 || server.opt.Stats.Crowded.Load() == 0 || len(ended) > 0 {
+		if n := testkit.Allocations(func() { heard() }); n != 0 || server.opt.Stats.Crowded.Load() == 0 || len(ended) > 0 {
 			t.Errorf("one too many: %v allocations, counters %v, ended: %v", n, server.opt.Stats, ended)
 		}
 		if !confirmed(server, peers[0]) || !hear(1001) || len(ended) > 0 {
@@ -206,10 +208,10 @@ func TestUnconfirmedConversationsAreBounded(t *testing.T) {
 		if !hear(1002) || len(ended) != 1 || ended[peers[1].String()] != 1 {
 			t.Errorf("after %v nobody, or the wrong one made room: %v", unconfirmedStays, ended)
 		}
-		if hears(server, seg(1, 81, 1, 0, "data"), peers[1].addr) || hears(server, seg(1, 81, 0, 0, "data"), peers[1].addr) {
+		if hears(server, seg(1, 81, 1, 0, "data"), peers[1].addr()) || hears(server, seg(1, 81, 0, 0, "data"), peers[1].addr()) {
 			t.Error("the one that made room is heard again")
 		}
-		if !hears(server, seg(1, 81, 1, 0, "data"), peers[0].addr) {
+		if !hears(server, seg(1, 81, 1, 0, "data"), peers[0].addr()) {
 			t.Error("one that is confirmed was ended")
 		}
 		if n := server.opt.Conversations.unconfirmed.Len(); n != maxUnconfirmed || len(server.peers.table) != maxUnconfirmed+1 {
@@ -305,7 +307,7 @@ func TestPlayedAgainMovesNothing(t *testing.T) {
 	server := listening(t)
 	here, there := netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8")
 	hear := func(packet []byte, at netip.Addr) bool {
-		_, p := server.in.admit(bytes.Clone(packet), &inbound{from: addrNumber(1), at: at})
+		_, p := server.in.admit(bytes.Clone(packet), &carrier.Inbound{From: addrNumber(1), At: at})
 		return p != nil
 	}
 	hear(seg(7, 81, 0, 0, "data"), here)
@@ -317,7 +319,7 @@ func TestPlayedAgainMovesNothing(t *testing.T) {
 	hear(old, here)
 	hear(window(seg(7, 81, 1, 8, "data"), 100), here)
 	state := func() string {
-		return fmt.Sprint(p.una.Load(), p.next.Load(), p.came.Load(), p.told.Load(), p.room.Load(), *p.local.Load(), p.InFlight())
+		return fmt.Sprint(p.una.Load(), p.next.Load(), p.came.Load(), p.told.Load(), p.room.Load(), p.way.Load().Local, p.InFlight())
 	}
 	before := state()
 	for name, packet := range map[string][]byte{
@@ -333,7 +335,7 @@ func TestPlayedAgainMovesNothing(t *testing.T) {
 			t.Errorf("%s: %s, was %s", name, state(), before)
 		}
 	}
-	if hear(seg(7, 82, 8, 9, ""), there); *p.local.Load() != there {
+	if hear(seg(7, 82, 8, 9, ""), there); p.way.Load().Local != there {
 		t.Error("news from another way do not show it")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"kcptun/std/carrier"
 	"kcptun/std/clock"
 )
 
@@ -22,7 +23,7 @@ import (
 type fakeCarrier struct {
 	addr   netip.AddrPort
 	peer   *fakeCarrier // hears what is sent; nil is nobody
-	inbox  chan inbound
+	inbox  chan carrier.Inbound
 	closed chan struct{}
 	once   sync.Once
 
@@ -42,7 +43,7 @@ var (
 )
 
 func newFake(addr netip.AddrPort) *fakeCarrier {
-	return &fakeCarrier{addr: addr, inbox: make(chan inbound, 4096), closed: make(chan struct{})}
+	return &fakeCarrier{addr: addr, inbox: make(chan carrier.Inbound, 4096), closed: make(chan struct{})}
 }
 
 // fakePair are two carriers that hear each other.
@@ -60,7 +61,7 @@ func fakeConns(t testing.TB, client, server *fakeCarrier, opt Options) (c, s *Co
 	return c, s
 }
 
-func (f *fakeCarrier) recv() ([]inbound, error) {
+func (f *fakeCarrier) Recv() ([]carrier.Inbound, error) {
 	if call := f.recvs.Add(1); f.recvFault != nil {
 		if err := f.recvFault(call); err != nil {
 			f.recvFaults.Add(1)
@@ -69,15 +70,15 @@ func (f *fakeCarrier) recv() ([]inbound, error) {
 	}
 	select {
 	case in := <-f.inbox:
-		return []inbound{in}, nil
+		return []carrier.Inbound{in}, nil
 	case <-f.closed:
 		return nil, net.ErrClosed
 	}
 }
 
-func (f *fakeCarrier) send(batches []*batch) (refused int, err error) {
+func (f *fakeCarrier) Send(batches []*carrier.Batch) (refused int, err error) {
 	for _, b := range batches {
-		b.datagrams(func(d []byte) {
+		b.Datagrams(func(d []byte) {
 			if e := f.sendOne(d); e != nil {
 				refused, err = refused+1, e
 			}
@@ -109,17 +110,17 @@ func (f *fakeCarrier) sendOne(b []byte) error {
 
 func (f *fakeCarrier) deliver(b []byte, from netip.AddrPort) {
 	select {
-	case f.inbox <- inbound{data: bytes.Clone(b), size: len(b), from: from}:
+	case f.inbox <- carrier.Inbound{Data: bytes.Clone(b), Size: len(b), From: from}:
 	default:
 	}
 }
 
-func (f *fakeCarrier) localAddr() net.Addr { return net.UDPAddrFromAddrPort(f.addr) }
-func (f *fakeCarrier) advice() string      { return "fake advice" }
+func (f *fakeCarrier) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(f.addr) }
+func (f *fakeCarrier) Advice() string      { return "fake advice" }
 
 var errFakeClose = errors.New("closing the fake")
 
-func (f *fakeCarrier) close() error {
+func (f *fakeCarrier) Close() error {
 	f.once.Do(func() { close(f.closed) })
 	return errFakeClose
 }
@@ -127,11 +128,11 @@ func (f *fakeCarrier) close() error {
 // admit returns a function that hands a link a copy of one datagram again and
 // again, without memory of its own, and tells whether it is admitted.
 func admit(c *Conn, datagram []byte, from netip.AddrPort) func() bool {
-	in := &inbound{data: bytes.Clone(datagram), size: len(datagram), from: from}
+	in := &carrier.Inbound{Data: bytes.Clone(datagram), Size: len(datagram), From: from}
 	return func() bool {
-		copy(in.data, datagram)
+		copy(in.Data, datagram)
 		c.in.now = clock.Now()
-		_, peer := c.in.admit(in.data, in)
+		_, peer := c.in.admit(in.Data, in)
 		return peer != nil
 	}
 }
@@ -194,4 +195,10 @@ func options(s Sealer) (Options, *logbook) {
 // addrNumber is one of many addresses.
 func addrNumber(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(n)}), uint16(1024+n>>8))
+}
+
+// portOf is the port of a link.
+func portOf(c *Conn) string {
+	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+	return port
 }

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"kcptun/std/testkit"
 )
 
 // filterRole tells a second run of the test binary which system calls fail in it, how,
@@ -187,7 +189,7 @@ var filterErrors = []syscall.Errno{unix.ENOSYS, unix.EPERM, unix.EOPNOTSUPP, uni
 // passes all the same. recvmmsg and sendmmsg that failed once left a link that moved
 // nothing, and the refused question for a socket's family one that crashed.
 func TestOptionalCallsMissing(t *testing.T) {
-	needIPv6(t)
+	testkit.NeedIPv6(t)
 	for i, c := range optionalCalls {
 		for _, errno := range filterErrors {
 			t.Run(fmt.Sprintf("%s/%v", c.name, unix.ErrnoName(errno)), func(t *testing.T) {
@@ -198,14 +200,14 @@ func TestOptionalCallsMissing(t *testing.T) {
 }
 
 func TestTCPOptionalCallsMissing(t *testing.T) {
-	l := newRawLab(t)
+	l := newTCPLab(t)
 	for i, c := range optionalCalls {
 		if !c.tcp {
 			continue
 		}
 		for _, errno := range filterErrors[:2] {
 			t.Run(fmt.Sprintf("%s/%v", c.name, unix.ErrnoName(errno)), func(t *testing.T) {
-				underFilter(t, i, errno, "tcp", "ip", "netns", "exec", l.server)
+				underFilter(t, i, errno, "tcp", "ip", "netns", "exec", l.Server)
 			})
 		}
 	}

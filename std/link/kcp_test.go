@@ -11,37 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std/testkit"
-
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
 )
-
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
-
-// eventually waits until a condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// within fails the test where f does not return in time.
-func within(t testing.TB, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
-	select {
-	case <-done:
-	case <-time.After(patience):
-		t.Fatalf("not within %v: %s", patience, what)
-	}
-}
 
 // udpConns are a dialled and a listening link on loopback.
 func udpConns(t testing.TB, opt Options, host string) (client, server *Conn) {
@@ -66,7 +39,7 @@ func tune(k *kcp.UDPSession, l *Conn) {
 	k.SetNoDelay(1, 10, 2, 1)
 	k.SetWindowSize(256, 256)
 	k.SetMtu(1350 - l.Overhead())
-	_ = k.SetDeadline(time.Now().Add(patience))
+	_ = k.SetDeadline(time.Now().Add(testkit.Patience))
 }
 
 // sessions starts kcp-go at both ends of a pair of links. A first byte has gone
@@ -91,7 +64,7 @@ func dialSession(t testing.TB, client *Conn, listener *kcp.Listener) (c, s *kcp.
 	if _, err := c.Write([]byte{'!'}); err != nil {
 		t.Fatal(err)
 	}
-	_ = listener.SetDeadline(time.Now().Add(patience))
+	_ = listener.SetDeadline(time.Now().Add(testkit.Patience))
 	s, err = listener.AcceptKCP()
 	if err != nil {
 		t.Fatal(err)
@@ -105,19 +78,6 @@ func dialSession(t testing.TB, client *Conn, listener *kcp.Listener) (c, s *kcp.
 		t.Fatal(err)
 	}
 	return c, s
-}
-
-// allocations is testing.AllocsPerRun for a process with other goroutines, whose
-// allocations it counts, too: what f itself allocates is in every attempt.
-func allocations(f func()) float64 {
-	least := testing.AllocsPerRun(10, f)
-	for range 100 {
-		if least == 0 {
-			break
-		}
-		least = min(least, testing.AllocsPerRun(10, f))
-	}
-	return least
 }
 
 // exchange moves size bytes each way at once and compares the hashes.

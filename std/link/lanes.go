@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"kcptun/std/carrier"
 )
 
 // laneBytes bounds what waits for one lane. Above it the receiver waits, and the
@@ -75,7 +77,7 @@ func (c *Conn) handOut() {
 			return // closed, which the lanes are told by Close
 		}
 		for i := range inbox {
-			c.laneOf(inbox[i].from).put(&inbox[i], now)
+			c.laneOf(inbox[i].From).put(&inbox[i], now)
 		}
 	}
 }
@@ -106,7 +108,7 @@ type lane struct {
 
 // parcel is datagrams on their way to a lane.
 type parcel struct {
-	list []inbound
+	list []carrier.Inbound
 	buf  []byte        // where their data is
 	now  time.Duration // when the last arrived, by std/clock
 }
@@ -116,23 +118,23 @@ func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.next(p) }
 
 // put copies datagrams of one source into what waits for the lane: what they are
 // in now is received into again.
-func (l *lane) put(in *inbound, now time.Duration) {
+func (l *lane) put(in *carrier.Inbound, now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := &l.waiting
-	for !l.closed && (len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.data) > laneBytes) {
+	for !l.closed && (len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.Data) > laneBytes) {
 		l.room.Wait()
 	}
 	begin := len(w.buf)
-	w.buf = append(w.buf, in.data...) // slices of the array before stay good
+	w.buf = append(w.buf, in.Data...) // slices of the array before stay good
 	w.list = append(w.list, *in)
-	w.list[len(w.list)-1].data = w.buf[begin:]
+	w.list[len(w.list)-1].Data = w.buf[begin:]
 	w.now = now
 	l.more.Signal()
 }
 
 // swap waits until there is something, and takes all of it.
-func (l *lane) swap() ([]inbound, time.Duration, error) {
+func (l *lane) swap() ([]carrier.Inbound, time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.waiting.list) == 0 && !l.closed {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/carrier"
 	"kcptun/std/testkit"
 )
 
@@ -37,7 +38,7 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 	const peers = 8
 	// Each peer is at most ahead packets ahead of the readers: a sender without a
 	// limit would only measure what the socket drops.
-	const ahead = 2 * maxSegments
+	const ahead = 2 * carrier.MaxSegments
 	var taken [peers]atomic.Int64
 	var lost atomic.Int64
 	var readers, senders sync.WaitGroup
@@ -53,7 +54,7 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 					return
 				}
 				if from != last {
-					n, _ := number.Load(from.(*Peer).addr.String())
+					n, _ := number.Load(from.(*Peer).addr().String())
 					last, count = from, &taken[n.(int)]
 				}
 				count.Add(1)
@@ -74,18 +75,18 @@ func benchLanes(b *testing.B, s Sealer, lanes int) {
 	begin := time.Now()
 	for i, c := range clients {
 		senders.Go(func() {
-			full := &batch{peer: c.Peer(), size: len(packet) + s.Overhead()}
-			for full.fits(full.size) {
-				full.buf = s.Seal(full.buf, packet)
-				full.add(full.size)
+			full := &carrier.Batch{Way: c.Peer().way.Load(), Size: len(packet) + s.Overhead()}
+			for full.Fits(full.Size) {
+				full.Buf = s.Seal(full.Buf, packet)
+				full.Add(full.Size)
 			}
-			for sent := int64(0); sent < int64(b.N/peers); sent += int64(full.count) {
+			for sent := int64(0); sent < int64(b.N/peers); sent += int64(full.Count) {
 				for wait := time.Now(); sent-taken[i].Load() > ahead; {
 					if time.Sleep(20 * time.Microsecond); time.Since(wait) > time.Second {
 						lost.Add(sent - taken[i].Swap(sent))
 					}
 				}
-				if _, err := c.sock.send([]*batch{full}); err != nil {
+				if _, err := c.sock.Send([]*carrier.Batch{full}); err != nil {
 					b.Error(err)
 					return
 				}

@@ -10,10 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/carrier"
 	"kcptun/std/clock"
 	"kcptun/std/testkit"
-
-	"github.com/xtaci/kcp-go/v5"
 )
 
 // Each session of many lives in one lane, several lanes are used, and all carry
@@ -103,7 +104,7 @@ func TestLanesKeepOrder(t *testing.T) {
 					return
 				}
 				h, _ := ParsePacket(buf[:n])
-				got <- packet{from.(*Peer).addr.String(), h.Next - 1, i}
+				got <- packet{from.(*Peer).addr().String(), h.Next - 1, i}
 			}
 		}()
 	}
@@ -111,7 +112,7 @@ func TestLanesKeepOrder(t *testing.T) {
 		for sn := range uint32(each) {
 			for from := range sources {
 				sealed := opt.Sealer.Seal(nil, seg(1, 81, sn, 0, "some bytes"))
-				far.inbox <- inbound{data: sealed, size: len(sealed), from: addrNumber(from)}
+				far.inbox <- carrier.Inbound{Data: sealed, Size: len(sealed), From: addrNumber(from)}
 			}
 		}
 	}()
@@ -188,7 +189,7 @@ func TestLaneMemory(t *testing.T) {
 	_, server := fakeConns(t, near, far, opt)
 	l := server.Lanes(2)[0].(*lane)
 	packet := seg(1, 81, 0, 0, string(make([]byte, 1000)))
-	in := &inbound{data: packet, size: len(packet), from: addrNumber(1)}
+	in := &carrier.Inbound{Data: packet, Size: len(packet), From: addrNumber(1)}
 	pass := func(n int) {
 		for range n {
 			l.put(in, clock.Now())
@@ -199,7 +200,7 @@ func TestLaneMemory(t *testing.T) {
 	}
 	pass(200)
 	pass(200)
-	if n := allocations(func() { pass(200); server.laneOf(in.from) }); n != 0 {
+	if n := testkit.Allocations(func() { pass(200); server.laneOf(in.From) }); n != 0 {
 		t.Errorf("%v allocations for datagrams of a burst", n)
 	}
 	for range 4 {
@@ -231,7 +232,7 @@ func TestLaneIsBoundedForEmptyDatagrams(t *testing.T) {
 			go func() {
 				for range 100_000 {
 					select {
-					case far.inbox <- inbound{data: make([]byte, size), size: size, from: addrNumber(1)}:
+					case far.inbox <- carrier.Inbound{Data: make([]byte, size), Size: size, From: addrNumber(1)}:
 					case <-far.closed:
 						return
 					}
@@ -284,9 +285,9 @@ func TestLanesCloseInFlood(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "packets are read", func() bool { return read.Load() > 10 })
-	within(t, "the link closes", func() { server.Close() })
-	within(t, "the readers end", readers.Wait)
+	testkit.Eventually(t, "packets are read", func() bool { return read.Load() > 10 })
+	testkit.Returns(t, "the link closes", func() { server.Close() })
+	testkit.Returns(t, "the readers end", readers.Wait)
 	stop.Store(true)
 	senders.Wait()
 }

@@ -87,12 +87,8 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint3
 	if p.una.Load() != known {
 		p.acked.Store(int64(now))
 	}
-	if old := p.local.Load(); at.IsValid() && (old == nil || fresh && *old != at) {
-		here := at // &at would be an allocation for each packet
-		p.local.Store(&here)
-		if old != nil {
-			p.noGSO.Store(false) // another way, which may take what the last did not
-		}
+	if local := p.way.Load().Local; at != local && at.IsValid() && (fresh || !local.IsValid()) {
+		p.heardAt(at)
 	}
 	if !late {
 		p.room.Store(int32(h.Window))

@@ -16,15 +16,15 @@ import (
 	"sync"
 	"time"
 
+	"kcptun/std/carrier"
 	"kcptun/std/clock"
 	"kcptun/std/link/fec"
 	"kcptun/std/metrics"
 	"kcptun/std/notice"
 )
 
-// MaxDatagram is the largest UDP payload in bytes that the link sends. Stock
-// receivers read into 1500 bytes.
-const MaxDatagram = 1500
+// MaxDatagram is the largest UDP payload in bytes that the link sends.
+const MaxDatagram = carrier.MaxDatagram
 
 // Options are the settings of a link, the same for every socket of a program.
 type Options struct {
@@ -34,7 +34,7 @@ type Options struct {
 	RateLimit int          // bytes per second and peer, whole datagrams; 0 is no limit
 	Stats     *Stats       // shared by all links of a program
 	Log       *slog.Logger // never nil
-	Plain     bool         // one datagram per system call, no offloads
+	OneByOne  bool         // one datagram per system call, no offloads
 
 	DataShards, ParityShards int        // of the groups that are sent, such that fec.Check takes them; 0 turns parity off
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
@@ -42,11 +42,19 @@ type Options struct {
 	Conversations *Conversations // shared by all links of a program; nil: the link's own
 }
 
+// carrier is the part of the settings that its sockets need.
+func (o *Options) carrier() carrier.Options {
+	return carrier.Options{
+		DSCP: o.DSCP, Buffer: o.Buffer, OneByOne: o.OneByOne, Log: o.Log,
+		Notices: &o.Stats.notices, FlowsRefused: &o.Stats.FlowsRefused,
+	}
+}
+
 // Conn is a net.PacketConn over sealed datagrams. It deliberately is not, and
 // does not embed, a *net.UDPConn: kcp-go would find the socket behind it and
 // send past the seal.
 type Conn struct {
-	sock    carrier
+	sock    carrier.Carrier
 	opt     Options
 	peers   *peers
 	in      intake  // of ReadFrom
@@ -62,7 +70,7 @@ type Conn struct {
 
 var _ net.PacketConn = (*Conn)(nil)
 
-func newConn(sock carrier, opt Options, only netip.AddrPort) *Conn {
+func newConn(sock carrier.Carrier, opt Options, only netip.AddrPort) *Conn {
 	if opt.Codes == nil {
 		opt.Codes = new(fec.Codes)
 	}
@@ -84,9 +92,9 @@ func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
 // intake checks what has arrived, for one goroutine.
 type intake struct {
 	*Conn
-	refill func() (inbox []inbound, now time.Duration, err error) // valid until the next call
+	refill func() (inbox []carrier.Inbound, now time.Duration, err error) // valid until the next call
 
-	inbox []inbound
+	inbox []carrier.Inbound
 	now   time.Duration // when inbox arrived, by std/clock
 	last  *Peer         // the source of the datagram before
 
@@ -102,14 +110,14 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 		}
 		for len(t.inbox) > 0 && len(t.rebuilt) == 0 {
 			in := &t.inbox[0]
-			if len(in.data) == 0 {
-				if in.size == 0 {
+			if len(in.Data) == 0 {
+				if in.Size == 0 {
 					t.opt.Stats.Short.Add(1) // it came empty
 				}
 				t.inbox = t.inbox[1:]
 				continue
 			}
-			if packet, peer := t.admit(in.next(), in); peer != nil {
+			if packet, peer := t.admit(in.Next(), in); peer != nil {
 				return copy(p, packet), peer, nil
 			}
 		}
@@ -125,9 +133,9 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 
 // receive waits for the next datagrams. Errors of the socket that pass are
 // counted and survived.
-func (c *Conn) receive() (inbox []inbound, now time.Duration, err error) {
+func (c *Conn) receive() (inbox []carrier.Inbound, now time.Duration, err error) {
 	for failures := 0; ; {
-		inbox, err := c.sock.recv()
+		inbox, err := c.sock.Recv()
 		if c.isClosed() || errors.Is(err, net.ErrClosed) {
 			return nil, 0, net.ErrClosed
 		}
@@ -138,7 +146,7 @@ func (c *Conn) receive() (inbox []inbound, now time.Duration, err error) {
 		if times, due := c.recvTrouble.Due(); due {
 			c.opt.Log.Warn("receiving failed, going on", "err", err, "times", times)
 		}
-		if !ofOneDatagram(err) {
+		if !carrier.OfOneDatagram(err) {
 			c.pause(failures)
 			failures++
 		}
@@ -148,7 +156,7 @@ func (c *Conn) receive() (inbox []inbound, now time.Duration, err error) {
 // admit runs the checks on a datagram and returns the packet of KCP in it and its
 // peer, or nil where there is none, as in parity. Nothing is allocated for a datagram
 // that fails one of them.
-func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
+func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
 	st := t.opt.Stats
 	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
 		st.Short.Add(1)
@@ -158,7 +166,7 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		st.BadShape.Add(1) // kcp-go would be given the head of it
 		return nil, nil
 	}
-	if !t.peers.admits(in.from) {
+	if !t.peers.admits(in.From) {
 		st.Foreign.Add(1)
 		return nil, nil
 	}
@@ -167,7 +175,7 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		metrics.Unsealed()
 		st.SealFailures.Add(1)
 		if times, due := t.sealTrouble.Due(); due {
-			t.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.from, "times", times)
+			t.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.From, "times", times)
 		}
 		return nil, nil
 	}
@@ -176,11 +184,11 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		st.BadShape.Add(1)
 		return nil, nil
 	}
-	if !t.recognise(h, in.from) {
+	if !t.recognise(h, in.From) {
 		return nil, nil
 	}
-	if in.path != nil {
-		in.path.confirm(&in.segment)
+	if in.Path != nil {
+		in.Path.Confirm(&in.Numbers)
 	}
 	if h.Kind == Parity {
 		t.decode(h, packet)
@@ -189,7 +197,7 @@ func (t *intake) admit(datagram []byte, in *inbound) ([]byte, *Peer) {
 		}
 		return nil, nil
 	}
-	known, belated := t.last.received(h, t.now, in.at)
+	known, belated := t.last.received(h, t.now, in.At)
 	if h.Framed {
 		t.decode(h, packet) // which copies it: then it may be changed
 		packet = packet[fecHeader:]
@@ -213,7 +221,7 @@ func (t *intake) recognise(h Packet, from netip.AddrPort) bool {
 		return false
 	}
 	p := t.last
-	if p == nil || p.addr != from || p.gone.Load() || !p.is(h) {
+	if p == nil || p.addr() != from || p.gone.Load() || !p.is(h) {
 		p = t.peers.find(from, h)
 	}
 	if p == nil && h.Begins && t.peers.only == nil {
@@ -261,7 +269,7 @@ func (c *Conn) sendFailed(refused int, err error) {
 	}
 	c.opt.Stats.SendErrors.Add(uint64(refused))
 	if c.peers.only != nil {
-		c.peers.only.local.Store(nil) // the address we were heard at may be ours no more
+		c.peers.only.heardAt(netip.Addr{}) // the address we were heard at may be ours no more
 	}
 	if times, due := c.sendTrouble.Due(); due {
 		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
@@ -283,7 +291,7 @@ func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
 
 // Advice is one line about a setting the system did not grant in full (a
 // clamped socket buffer), with its cure, or "".
-func (c *Conn) Advice() string { return c.sock.advice() }
+func (c *Conn) Advice() string { return c.sock.Advice() }
 
 // Overhead is the number of bytes that the link adds to a packet.
 func (c *Conn) Overhead() int {
@@ -295,13 +303,13 @@ func (c *Conn) Overhead() int {
 }
 
 // LocalAddr is the address of the socket.
-func (c *Conn) LocalAddr() net.Addr { return c.sock.localAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.sock.LocalAddr() }
 
 // Close ends ReadFrom and WriteTo and closes the socket. It is idempotent.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
-		c.err = c.out.close(c.sock.close)
+		c.err = c.out.close(c.sock.Close)
 		c.closeLanes()
 	})
 	return c.err

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kcptun/std/carrier"
 )
 
 // maxQueued bounds the bytes that wait for the socket; above it WriteTo waits.
@@ -24,7 +26,7 @@ const (
 // lone datagram leaves at once: its writer sends it himself, which saves waking the
 // flusher.
 type outbox struct {
-	sock    carrier
+	sock    carrier.Carrier
 	seal    Sealer
 	late    batchSealer // seal, where that is to be done in whole batches; else nil
 	trouble func(refused int, err error)
@@ -37,21 +39,34 @@ type outbox struct {
 
 	fresh, burst time.Time // when a batch was last begun; until when bursts are expected
 
-	taken []*batch // being sent by whoever is in the socket
+	taken   []*batch         // being sent by whoever is in the socket
+	sending []*carrier.Batch // the same, for the carrier
 
 	queued atomic.Int64 // bytes in queue
 	wake   chan struct{}
 	done   chan struct{}
 }
 
+// smallBatch is the room of a batch at first: one datagram, as most are when
+// little is sent. The second one moves it to the full size.
+const smallBatch = 2048
+
+// batch is datagrams to one peer, sealed or to be sealed.
+type batch struct {
+	carrier.Batch
+	peer  *Peer
+	small [smallBatch]byte
+	large *[carrier.MaxBatchBytes]byte // where Buf is, once small is too small
+}
+
 // Batches and their full-sized buffers are shared by all outboxes: a client has one
 // for each session, and thousands of pools would keep a buffer each after load.
 var (
 	batches = sync.Pool{New: func() any { return new(batch) }}
-	larges  = sync.Pool{New: func() any { return new([maxBatchBytes]byte) }}
+	larges  = sync.Pool{New: func() any { return new([carrier.MaxBatchBytes]byte) }}
 )
 
-func newOutbox(sock carrier, seal Sealer, trouble func(int, error)) *outbox {
+func newOutbox(sock carrier.Carrier, seal Sealer, trouble func(int, error)) *outbox {
 	o := &outbox{sock: sock, seal: seal, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	o.late, _ = seal.(batchSealer)
 	o.room.L = &o.mu
@@ -69,19 +84,19 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 	}
 	peer.out.Lock()
 	b, fresh := peer.open, false
-	if b == nil || !b.fits(n) {
+	if b == nil || !b.Fits(n) {
 		b, fresh = o.newBatch(peer), true
 		peer.open = b
 	}
-	if len(b.buf)+n > cap(b.buf) {
+	if len(b.Buf)+n > cap(b.Buf) {
 		o.enlarge(b)
 	}
 	if o.late != nil {
-		b.buf = append(b.buf[:len(b.buf)+o.seal.Overhead()], packet...)
+		b.Buf = append(b.Buf[:len(b.Buf)+o.seal.Overhead()], packet...)
 	} else {
-		b.buf = o.seal.Seal(b.buf, packet)
+		b.Buf = o.seal.Seal(b.Buf, packet)
 	}
-	b.add(n)
+	b.Add(n)
 	peer.out.Unlock()
 	o.queued.Add(int64(n))
 	if fresh {
@@ -92,22 +107,24 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 
 func (o *outbox) newBatch(peer *Peer) *batch {
 	b := batches.Get().(*batch)
-	b.peer, b.buf, b.count, b.short = peer, b.small[:0], 0, false
+	b.peer = peer
+	b.Begin(peer.way.Load(), b.small[:])
 	return b
 }
 
 // enlarge moves a batch to the full size.
 func (o *outbox) enlarge(b *batch) {
-	b.large = larges.Get().(*[maxBatchBytes]byte)
-	b.buf = append(b.large[:0], b.buf...)
+	b.large = larges.Get().(*[carrier.MaxBatchBytes]byte)
+	b.Buf = append(b.large[:0], b.Buf...)
 }
 
 func (o *outbox) recycle(b *batch) {
-	o.queued.Add(-int64(len(b.buf)))
+	o.queued.Add(-int64(len(b.Buf)))
 	if b.large != nil {
 		larges.Put(b.large)
 	}
-	b.peer, b.buf, b.large = nil, nil, nil
+	b.peer, b.large = nil, nil
+	b.Begin(nil, nil)
 	batches.Put(b)
 }
 
@@ -205,17 +222,21 @@ func (o *outbox) send() {
 	}
 	if o.late != nil {
 		for _, b := range o.taken {
-			o.late.SealAll(b.buf, b.size)
+			o.late.SealAll(b.Buf, b.Size)
 		}
 	}
-	if refused, err := o.sock.send(o.taken); err != nil {
+	for _, b := range o.taken {
+		o.sending = append(o.sending, &b.Batch)
+	}
+	if refused, err := o.sock.Send(o.sending); err != nil {
 		o.trouble(refused, err)
 	}
 	for i, b := range o.taken {
 		o.recycle(b)
 		o.taken[i] = nil
 	}
-	o.taken = o.taken[:0]
+	clear(o.sending)
+	o.taken, o.sending = o.taken[:0], o.sending[:0]
 	o.mu.Lock() // or a writer between its look at queued and its wait misses it
 	o.room.Broadcast()
 	o.mu.Unlock()

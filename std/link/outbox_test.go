@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/carrier"
 	"kcptun/std/testkit"
 )
 
@@ -167,7 +168,7 @@ func TestOutboxKeepsDatagramsApart(t *testing.T) {
 func checkApart(t *testing.T, s Sealer) {
 	opt, _ := options(s)
 	near, far := fakePair()
-	far.inbox = make(chan inbound, 1<<16)
+	far.inbox = make(chan carrier.Inbound, 1<<16)
 	near.peer = nil
 	var mu sync.Mutex
 	got := make(map[uint32][]uint32) // sequence numbers by conversation
@@ -198,7 +199,7 @@ func checkApart(t *testing.T, s Sealer) {
 			}
 		})
 	}
-	within(t, "the end of the writers", wg.Wait)
+	testkit.Returns(t, "the end of the writers", wg.Wait)
 	server.Close()
 	for w := range writers {
 		list := got[uint32(w+1)]

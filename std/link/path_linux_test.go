@@ -9,26 +9,24 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/carrier"
 	"kcptun/std/testkit"
-
-	"golang.org/x/sys/unix"
+	"kcptun/std/testkit/netns"
 )
 
 // On a path whose datagrams need fragments the kernel refuses to segment. That
 // is given up for the peer, said once, and nothing is lost by it.
 func TestUDPPathBelowTheMTU(t *testing.T) {
-	for host, other := range map[string]string{labServer4: labClient4, labServer6: labClient6} {
+	for host, other := range map[string]string{netns.Server4: netns.Client4, netns.Server6: netns.Client6} {
 		t.Run(host, func(t *testing.T) {
 			l := newLab(t)
-			l.run("ip -n " + l.server + " link set w0 mtu 1280")
-			l.run("ip -n " + l.client + " link set w0 mtu 1280")
+			l.Run("ip -n " + l.Server + " link set w0 mtu 1280")
+			l.Run("ip -n " + l.Client + " link set w0 mtu 1280")
 			opt, book := options(newAES())
 			opt.DataShards, opt.ParityShards = 10, 3
 			server := l.listenUDP(opt, ":0")
 			client := l.dialUDP(opt, net.JoinHostPort(host, portOf(server)))
-			if _, err := unix.GetsockoptInt(int(fdOf(t, client)), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
-				t.Skipf("no segmentation here: %v", err)
-			}
+			needSegments(t)
 			peer := sendTogether(t, client, client.Peer(), server)
 			sendTogether(t, server, peer, client)
 			said := func(end string) int {
@@ -36,7 +34,7 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 				return strings.Count(strings.Join(lines, "\n"), "to="+net.JoinHostPort(end, ""))
 			}
 			for _, end := range []string{host, other} { // the line comes after what was sent
-				eventually(t, "it says so for "+end, func() bool { return said(end) > 0 })
+				testkit.Eventually(t, "it says so for "+end, func() bool { return said(end) > 0 })
 			}
 			sendTogether(t, client, client.Peer(), server)
 			sendTogether(t, server, peer, client)
@@ -59,7 +57,7 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 // slow sends each by itself.
 func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
 	t.Helper()
-	eventually(t, "the socket is free", from.out.begin)
+	testkit.Eventually(t, "the socket is free", from.out.begin)
 	const count = 5
 	for i := range uint32(count) {
 		if _, err := from.WriteTo(seg(1, 81, i, 0, strings.Repeat("x", 1300)), to); err != nil {
@@ -70,7 +68,7 @@ func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
 	from.out.busy = false
 	from.out.mu.Unlock()
 	from.out.rouse()
-	within(t, "the batch", func() {
+	testkit.Returns(t, "the batch", func() {
 		for range count {
 			_, source, err := at.ReadFrom(make([]byte, MaxDatagram))
 			if err != nil {
@@ -87,13 +85,13 @@ func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
 // call. It says nothing about the calls, whichever datagram meets it.
 func TestUDPFirewallRefusesDatagrams(t *testing.T) {
 	l := newLab(t, "iptables")
-	rule := "ip netns exec " + l.client + " iptables -w -A OUTPUT -p udp -m statistic --mode nth --every 3 --packet 0 -j DROP"
+	rule := "ip netns exec " + l.Client + " iptables -w -A OUTPUT -p udp -m statistic --mode nth --every 3 --packet 0 -j DROP"
 	if out, err := exec.Command("sh", "-c", rule).CombinedOutput(); err != nil {
 		t.Skipf("no such rules here: %v: %s", err, out)
 	}
 	opt, book := options(newAES())
-	server := l.listenUDP(opt, labServer4+":0")
-	client := l.dialUDP(opt, net.JoinHostPort(labServer4, portOf(server)))
+	server := l.listenUDP(opt, netns.Server4+":0")
+	client := l.dialUDP(opt, net.JoinHostPort(netns.Server4, portOf(server)))
 	c, s := sessions(t, client, server)
 	exchange(t, c, s, 100_000)
 	if opt.Stats.SendErrors.Load() == 0 || len(book.with("operation not permitted")) == 0 {
@@ -102,18 +100,6 @@ func TestUDPFirewallRefusesDatagrams(t *testing.T) {
 	if lines := book.with("in one call"); len(lines) != 0 {
 		t.Errorf("it says %q", lines)
 	}
-}
-
-func fdOf(t *testing.T, c *Conn) (fd uintptr) {
-	t.Helper()
-	raw, err := udpConn(t, c).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := raw.Control(func(f uintptr) { fd = f }); err != nil {
-		t.Fatal(err)
-	}
-	return fd
 }
 
 // A link-local address names its interface, to send to and in what is heard.
@@ -137,14 +123,11 @@ func TestUDPLinkLocal(t *testing.T) {
 			t.Errorf("by the interface's number: %v", byNumber.Peer())
 		}
 		ask(t, byNumber, server)
-		if got := scopeOf(client.Peer().addr.Addr()); got != uint32(iface.Index) {
+		if got := client.Peer().way.Load().Scope; got != uint32(iface.Index) {
 			t.Errorf("the interface of %s is number %d, not %d", host, iface.Index, got)
 		}
 	})
-	if got := zoneName(4_000_000); got != "4000000" {
-		t.Errorf("an unknown interface is called %q", got)
-	}
-	if got := scopeOf(netip.MustParseAddr("fe80::1%4000000")); got != 4_000_000 {
+	if got := carrier.ScopeOf(netip.MustParseAddr("fe80::1%4000000")); got != 4_000_000 {
 		t.Errorf("a zone that is a number is %d", got)
 	}
 }
@@ -172,27 +155,28 @@ func linkLocal(t *testing.T) string {
 // An address of a server that goes and comes back costs datagrams, not segmentation:
 // of IPv6 the kernel says of both that the argument is invalid.
 func TestUDPAddressFlaps(t *testing.T) {
+	needSegments(t)
 	l := newLab(t)
 	opt, book := options(newAES())
 	opt.DataShards, opt.ParityShards = 10, 3
 	server := l.listenUDP(opt, ":0")
-	client := l.dialUDP(opt, net.JoinHostPort(labOther6, portOf(server)))
+	client := l.dialUDP(opt, net.JoinHostPort(netns.Other6, portOf(server)))
 	c, s := sessions(t, client, server)
 	exchange(t, c, s, 1<<18)
 	peer := s.RemoteAddr().(*Peer)
-	if !segmenting(t, server) || peer.noGSO.Load() {
-		t.Skip("no segmentation here")
+	if !peer.way.Load().Segments() {
+		t.Fatal("segmentation is given up before")
 	}
-	l.run("ip -n " + l.server + " addr del " + labOther6 + "/64 dev w0")
+	l.Run("ip -n " + l.Server + " addr del " + netns.Other6 + "/64 dev w0")
 	if _, err := s.Write(testkit.RandomBytes(1, 200_000)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "datagrams are refused", func() bool { return opt.Stats.SendErrors.Load() > 50 })
-	l.run("ip -n " + l.server + " addr add " + labOther6 + "/64 dev w0 nodad")
+	testkit.Eventually(t, "datagrams are refused", func() bool { return opt.Stats.SendErrors.Load() > 50 })
+	l.Run("ip -n " + l.Server + " addr add " + netns.Other6 + "/64 dev w0 nodad")
 	if _, err := io.ReadFull(c, make([]byte, 200_000)); err != nil {
 		t.Fatal(err)
 	}
-	if peer.noGSO.Load() {
+	if !peer.way.Load().Segments() {
 		t.Errorf("segmentation is given up: %q", book.with("segment"))
 	}
 }

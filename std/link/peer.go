@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"kcptun/std/carrier"
 )
 
 // Peer is the other end of one conversation, and the net.Addr that kcp-go is given
@@ -17,9 +19,8 @@ import (
 // sessions by that text. It is also where the link keeps what it knows of the
 // conversation, the seam for rate control and for dead paths.
 type Peer struct {
-	addr  netip.AddrPort
+	way   atomic.Pointer[carrier.Way] // where what is sent to it goes
 	text  string
-	scope uint32 // interface of a link-local address, else 0
 	limit *rate.Limiter
 	stop  <-chan struct{}
 	shift uint32 // of the stamps on the wire, see stampOrigin; 0 at a dialled link
@@ -51,11 +52,8 @@ type Peer struct {
 	activity atomic.Uint64          // packets to and from it
 	waker    atomic.Pointer[func()] // to be called at the next of them
 
-	local atomic.Pointer[netip.Addr] // where the peer sends to; nil: any
-
-	out   sync.Mutex
-	open  *batch      // takes the next datagram; in the outbox's queue
-	noGSO atomic.Bool // the way to it refuses segmentation
+	out  sync.Mutex
+	open *batch // takes the next datagram; in the outbox's queue
 
 	outgoing outgoing
 	incoming incoming
@@ -71,7 +69,9 @@ func (p *Peer) Network() string { return "udp" }
 func (p *Peer) String() string { return p.text }
 
 // Addr is the address of the peer.
-func (p *Peer) Addr() net.Addr { return net.UDPAddrFromAddrPort(p.addr) }
+func (p *Peer) Addr() net.Addr { return net.UDPAddrFromAddrPort(p.addr()) }
+
+func (p *Peer) addr() netip.AddrPort { return p.way.Load().Addr }
 
 // Conv is the number of the conversation, once it has begun.
 func (p *Peer) Conv() uint32 { return p.conv.Load() }
@@ -86,11 +86,22 @@ func (p *Peer) SetOwner(o any) { p.owner = o }
 // sent, so that it is where it says; nil at a dialled link.
 func (p *Peer) Confirmed() <-chan struct{} { return p.confirmed }
 
-func (p *Peer) identity() identity { return identity{p.addr, p.conv.Load()} }
+func (p *Peer) identity() identity { return identity{p.addr(), p.conv.Load()} }
 
 // is tells whether a packet is of this conversation. Parity may be of any.
 func (p *Peer) is(h Packet) bool {
 	return p.begun.Load() && (h.Kind == Parity || h.Conv == p.conv.Load())
+}
+
+// heardAt has what is sent to the peer leave from another of our addresses; an invalid
+// one leaves it to the system.
+func (p *Peer) heardAt(local netip.Addr) {
+	for {
+		old := p.way.Load()
+		if old.Local == local || p.way.CompareAndSwap(old, old.From(local)) {
+			return
+		}
+	}
 }
 
 // OnWake has f called once: before the next packet of the peer is handed on or the

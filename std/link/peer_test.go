@@ -9,13 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/xtaci/kcp-go/v5"
+
 	"kcptun/std/clock"
 	"kcptun/std/testkit"
-
-	"github.com/xtaci/kcp-go/v5"
 )
 
-// inShort calls Drain with little patience.
+// inShort calls Drain with little testkit.Patience.
 func inShort(p *Peer) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
@@ -24,7 +24,7 @@ func inShort(p *Peer) error {
 
 func drained(t *testing.T, p *Peer) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	if err := p.Drain(ctx, 30*time.Millisecond); err != nil {
 		t.Fatalf("not drained: %v, %d in flight", err, p.InFlight())
@@ -46,7 +46,7 @@ func TestDrainWaitsForPausedPeer(t *testing.T) {
 		if _, err := c.Write(data); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "segments in flight", func() bool { return client.Peer().InFlight() > 0 })
+		testkit.Eventually(t, "segments in flight", func() bool { return client.Peer().InFlight() > 0 })
 		if err := inShort(client.Peer()); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("drained while nothing arrives: %v", err)
 		}
@@ -82,7 +82,7 @@ func TestDrainWaitsForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := client.Peer()
-	eventually(t, "a full window", func() bool { return p.next.Load() > 30 && p.InFlight() == 0 })
+	testkit.Eventually(t, "a full window", func() bool { return p.next.Load() > 30 && p.InFlight() == 0 })
 	if err := inShort(p); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("drained, and most of the data waits: %v", err)
 	}
@@ -159,7 +159,7 @@ func parsed(packet []byte) Packet {
 }
 
 func TestInFlight(t *testing.T) {
-	p := &Peer{}
+	p := newPeers(fakeServerAddr, Options{}, nil).only
 	step := func(what string, want int, f func()) {
 		t.Helper()
 		f()
@@ -199,7 +199,7 @@ func TestHeard(t *testing.T) {
 	defer listener.Close()
 	before := clock.Now()
 	_, s := dialSession(t, client, listener)
-	eventually(t, "the client hears an ack", func() bool { _, heard := client.Peer().Silence(); return heard })
+	testkit.Eventually(t, "the client hears an ack", func() bool { _, heard := client.Peer().Silence(); return heard })
 	served := s.RemoteAddr().(*Peer)
 	for _, p := range []*Peer{client.Peer(), served} {
 		if silence, heard := p.Silence(); !heard || silence < 0 || silence > clock.Now()-before {
@@ -210,7 +210,7 @@ func TestHeard(t *testing.T) {
 	heard := served.heard.Load()
 	near.cut.Store(true)
 	far.deliver(testkit.RandomBytes(1, 100), fakeClientAddr)
-	eventually(t, "the refusal", func() bool { return opt.Stats.SealFailures.Load() == 1 })
+	testkit.Eventually(t, "the refusal", func() bool { return opt.Stats.SealFailures.Load() == 1 })
 	if again := served.heard.Load(); again != heard {
 		t.Error("noise was heard")
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"kcptun/std/carrier"
 )
 
 // peers is the table of a link's peers. A dialled link has exactly one.
@@ -36,7 +38,8 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 }
 
 func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
-	p := &Peer{addr: addr, scope: scopeOf(addr.Addr()), stop: ps.stop, table: ps}
+	p := &Peer{stop: ps.stop, table: ps}
+	p.way.Store(carrier.NewWay(addr))
 	p.room.Store(-1)
 	p.heard.Store(unheard)
 	p.acked.Store(unheard)
@@ -61,7 +64,7 @@ func (ps *peers) newcomer(id identity) *Peer {
 
 // admits is false where a dialled link hears another address than its peer's.
 func (ps *peers) admits(from netip.AddrPort) bool {
-	return ps.only == nil || ps.only.addr == from
+	return ps.only == nil || ps.only.addr() == from
 }
 
 // find returns the peer that a packet is from; nil where there is none.
@@ -137,8 +140,8 @@ func (ps *peers) remove(p *Peer) bool {
 		return false
 	}
 	delete(ps.table, p.identity())
-	if ps.latest[p.addr] == p {
-		delete(ps.latest, p.addr)
+	if ps.latest[p.addr()] == p {
+		delete(ps.latest, p.addr())
 	}
 	return true
 }

@@ -1,26 +1,10 @@
 package link
 
-import (
-	"net/netip"
-	"testing"
-)
+import "testing"
 
 func listening(t *testing.T) *Conn {
 	opt, _ := options(Plain{})
 	near, far := fakePair()
 	_, server := fakeConns(t, near, far, opt)
 	return server
-}
-
-func TestUnmap(t *testing.T) {
-	for from, want := range map[string]string{
-		"[::ffff:192.0.2.7]:80": "192.0.2.7:80",
-		"192.0.2.7:80":          "192.0.2.7:80",
-		"[2001:db8::1]:80":      "[2001:db8::1]:80",
-		"[fe80::1%lo]:80":       "[fe80::1%lo]:80",
-	} {
-		if got := unmap(netip.MustParseAddrPort(from)).String(); got != want {
-			t.Errorf("%s: %s", from, got)
-		}
-	}
 }

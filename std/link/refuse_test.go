@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"kcptun/std/testkit"
-
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
 )
 
 // refusals are datagrams that a dialled link refuses, each counted in one place.
@@ -89,7 +89,7 @@ func TestRefusedDatagramsAllocateNothing(t *testing.T) {
 					continue
 				}
 				admitted := admit(c, r.datagram, r.from)
-				allocs := allocations(func() {
+				allocs := testkit.Allocations(func() {
 					if admitted() {
 						t.Fatalf("%s, %s: admitted", f.name, r.name)
 					}
@@ -115,7 +115,7 @@ func TestAdmittedDatagramAllocatesNothing(t *testing.T) {
 		beginAt(dialled, 1)
 		for _, c := range []*Conn{dialled, listening} {
 			admitted := admit(c, seal.Seal(nil, seg(1, 81, 0, 0, "data")), fakeServerAddr)
-			allocs := allocations(func() {
+			allocs := testkit.Allocations(func() {
 				if !admitted() {
 					t.Fatal("refused")
 				}

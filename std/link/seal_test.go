@@ -8,9 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"kcptun/std/testkit"
-
 	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
 )
 
 // sealForm is a cipher of the table in std, made from 32 bytes of key.
@@ -220,7 +220,7 @@ func TestSealAllocatesNothing(t *testing.T) {
 	forms(t, func(t *testing.T, name string, a, b, other Sealer) {
 		packet := testkit.RandomBytes(1, 1300)
 		buf := make([]byte, 0, 2*MaxDatagram)
-		if n := allocations(func() { a.Seal(buf, packet) }); n != 0 {
+		if n := testkit.Allocations(func() { a.Seal(buf, packet) }); n != 0 {
 			t.Errorf("Seal allocates %v times", n)
 		}
 		datagram := a.Seal(nil, packet)
@@ -233,10 +233,10 @@ func TestSealAllocatesNothing(t *testing.T) {
 				}
 			}
 		}
-		if n := allocations(opens(b, true)); n != 0 {
+		if n := testkit.Allocations(opens(b, true)); n != 0 {
 			t.Errorf("Open allocates %v times", n)
 		}
-		if n := allocations(opens(other, keyless(name))); n != 0 {
+		if n := testkit.Allocations(opens(other, keyless(name))); n != 0 {
 			t.Errorf("Open of what does not open allocates %v times", n)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"kcptun/std/carrier"
 	"kcptun/std/testkit"
 )
 
@@ -39,7 +40,7 @@ func answerTo(data []byte) []byte {
 func TestRecordedAckOfAnotherRunDoesNotConfirm(t *testing.T) {
 	first, p, data := rerun(t)
 	recorded := answerTo(data)
-	packet, _ := first.in.admit(bytes.Clone(recorded), &inbound{from: addrNumber(1)})
+	packet, _ := first.in.admit(bytes.Clone(recorded), &carrier.Inbound{From: addrNumber(1)})
 	if !p.isConfirmed.Load() {
 		t.Error("who has heard it does not confirm")
 	}
@@ -47,10 +48,10 @@ func TestRecordedAckOfAnotherRunDoesNotConfirm(t *testing.T) {
 		t.Errorf("KCP gets %x for its own stamp", packet)
 	}
 	second, p, data := rerun(t)
-	if second.in.admit(bytes.Clone(recorded), &inbound{from: addrNumber(1)}); p.isConfirmed.Load() {
+	if second.in.admit(bytes.Clone(recorded), &carrier.Inbound{From: addrNumber(1)}); p.isConfirmed.Load() {
 		t.Error("an acknowledgement of the run before confirms")
 	}
-	if second.in.admit(answerTo(data), &inbound{from: addrNumber(1)}); !p.isConfirmed.Load() {
+	if second.in.admit(answerTo(data), &carrier.Inbound{From: addrNumber(1)}); !p.isConfirmed.Load() {
 		t.Error("one of this run does not confirm")
 	}
 }

@@ -2,8 +2,9 @@ package link
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
+
+	"kcptun/std/carrier"
 )
 
 // Stats are the counters of the links of a program, beside kcp-go's own.
@@ -18,15 +19,7 @@ type Stats struct {
 	RecvErrors   atomic.Uint64 // receive calls that failed and were tried again
 	SendErrors   atomic.Uint64 // datagrams that the system refused to send
 
-	//lint:ignore U1000 only Linux has such calls
-	notices notices // shared, as the counters are
-}
-
-// notices are lines about what the system lacks. Each is logged once in the life of a
-// program: a client opens a socket for every session, and a server one for every port.
-type notices struct {
-	//lint:ignore U1000 only Linux has such calls
-	calls, segments sync.Once
+	notices carrier.Notices // shared, as the counters are
 }
 
 // String lists every counter as Name:value, in the style of kcp-go's Snmp.

@@ -88,7 +88,7 @@ func TestTransientErrorsDoNotSurface(t *testing.T) {
 			}
 		}
 		n, from, err := server.ReadFrom(make([]byte, MaxDatagram))
-		if err != nil || n != len(packet) || from.(*Peer).addr != fakeClientAddr {
+		if err != nil || n != len(packet) || from.(*Peer).addr() != fakeClientAddr {
 			t.Fatalf("%v: ReadFrom: %d %v %v", errno, n, from, err)
 		}
 		client.Close() // waits for what sends

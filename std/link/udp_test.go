@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"kcptun/std/testkit"
 )
 
 // both runs a test with and without the system's offloads.
@@ -16,19 +18,10 @@ func both(t *testing.T, test func(t *testing.T, opt Options)) {
 		}
 		t.Run(name, func(t *testing.T) {
 			opt, _ := options(newAES())
-			opt.Plain = plain
+			opt.OneByOne = plain
 			test(t, opt)
 		})
 	}
-}
-
-func needIPv6(t *testing.T) {
-	t.Helper()
-	c, err := net.ListenPacket("udp6", "[::1]:0")
-	if err != nil {
-		t.Skipf("no IPv6 here: %v", err)
-	}
-	c.Close()
 }
 
 func listenAt(t *testing.T, opt Options, local string) (*Conn, string) {
@@ -59,7 +52,7 @@ func dialTo(t *testing.T, opt Options, remote string) *Conn {
 func ask(t *testing.T, client, server *Conn) *Peer {
 	t.Helper()
 	var peer *Peer
-	within(t, "a packet there and back", func() {
+	testkit.Returns(t, "a packet there and back", func() {
 		b := make([]byte, MaxDatagram)
 		if _, err := client.WriteTo(seg(1, 81, 0, 0, "there"), client.Peer()); err != nil {
 			t.Error(err)
@@ -98,7 +91,7 @@ func TestUDPAddresses(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.ipv6 {
-				needIPv6(t)
+				testkit.NeedIPv6(t)
 			}
 			both(t, func(t *testing.T, opt Options) {
 				server, port := listenAt(t, opt, c.local)
@@ -121,7 +114,7 @@ func TestUDPAddresses(t *testing.T) {
 
 // 0.0.0.0 leaves the port free for somebody else's IPv6.
 func TestUDPIPv4Alone(t *testing.T) {
-	needIPv6(t)
+	testkit.NeedIPv6(t)
 	both(t, func(t *testing.T, opt Options) {
 		_, port := listenAt(t, opt, "0.0.0.0:0")
 		other, err := net.ListenPacket("udp6", "[::1]:"+port)
@@ -148,7 +141,7 @@ func TestUDPForeign(t *testing.T) {
 			t.Fatal(err)
 		}
 		// In one queue: what follows is read after it.
-		eventually(t, "the stranger is counted", func() bool {
+		testkit.Eventually(t, "the stranger is counted", func() bool {
 			ask(t, client, server)
 			return opt.Stats.Foreign.Load() == 1
 		})
@@ -197,7 +190,7 @@ func TestUDPExchange(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		t.Run(host, func(t *testing.T) {
 			if host == "::1" {
-				needIPv6(t)
+				testkit.NeedIPv6(t)
 			}
 			both(t, func(t *testing.T, opt Options) {
 				opt.Buffer, opt.DataShards, opt.ParityShards = 1<<20, 10, 3

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
@@ -43,6 +44,37 @@ func Within[T any](t testing.TB, what string, c <-chan T) T {
 		t.Fatalf("nothing within %v: %s\n%s", Patience, what, stacks())
 		panic("unreachable")
 	}
+}
+
+// Returns fails the test where f does not return in time.
+func Returns(t testing.TB, what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	Within(t, what, done)
+}
+
+// Allocations is testing.AllocsPerRun for a process with other goroutines, whose
+// allocations it counts, too: what f itself allocates is in every attempt.
+func Allocations(f func()) float64 {
+	least := testing.AllocsPerRun(10, f)
+	for range 100 {
+		if least == 0 {
+			break
+		}
+		least = min(least, testing.AllocsPerRun(10, f))
+	}
+	return least
+}
+
+// NeedIPv6 skips the test where the machine has no IPv6.
+func NeedIPv6(t testing.TB) {
+	t.Helper()
+	c, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	c.Close()
 }
 
 // NoLeak fails the test where goroutines stay behind it.

@@ -1,0 +1,14 @@
+//go:build !windows
+
+package carrier
+
+import "syscall"
+
+var datagramFaults = [...]syscall.Errno{
+	syscall.EMSGSIZE,
+	syscall.ENETUNREACH,
+	syscall.ENETRESET,
+	syscall.ECONNRESET,
+	syscall.ECONNREFUSED,
+	syscall.EHOSTUNREACH,
+}

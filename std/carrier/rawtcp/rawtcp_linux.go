@@ -1,0 +1,216 @@
+package rawtcp
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+
+	"kcptun/std/carrier"
+	"kcptun/std/clock"
+)
+
+// Conn is the imitation of TCP: datagrams as the payload of segments that
+// raw sockets send and capture, for flows that kernel connections stand for.
+type Conn struct {
+	opt   carrier.Options
+	local net.Addr
+	socks []*rawSocket
+	flows *flows
+	rules []rule
+	clamp string
+
+	sender *rawSender
+	full   chan harvest // from all sockets
+	lent   *rawBatch    // what the reader has
+	early  earlySegments
+
+	listener *net.TCPListener // nil at a client
+	done     chan struct{}
+	once     sync.Once
+	wait     sync.WaitGroup // for captures, and a listener's goroutines
+	closeErr error
+}
+
+func newConn(opt carrier.Options) *Conn {
+	return &Conn{
+		opt: opt, flows: newFlows(unprovenLimit()), sender: newRawSender(),
+		full: make(chan harvest), done: make(chan struct{}),
+	}
+}
+
+// harvest is what the reader is given: datagrams, and the batch they are in, if
+// any, for it to give back.
+type harvest struct {
+	found []carrier.Inbound
+	err   error
+	batch *rawBatch
+}
+
+// open adds a raw socket with the settings of the carrier.
+func (c *Conn) open(ipv6 bool) (*rawSocket, error) {
+	s, err := openRawSocket(ipv6)
+	if err != nil {
+		return nil, err
+	}
+	if s.missing != nil {
+		c.opt.Notices.MissingCall(c.opt.Log, s.missing)
+	}
+	if c.opt.DSCP > 0 {
+		if err := s.setDSCP(c.opt.DSCP); err != nil {
+			c.opt.Log.Warn("dscp is not in force on the imitation of TCP", "dscp", c.opt.DSCP, "err", err)
+		}
+	}
+	if c.opt.Buffer > 0 {
+		c.clamp = s.setBuffers(c.opt.Buffer)
+	}
+	c.socks = append(c.socks, s)
+	return s, nil
+}
+
+// capture begins to read a socket. While the reader uses one batch the kernel
+// fills the other; with both full the socket's buffer is what holds packets.
+func (c *Conn) capture(s *rawSocket) {
+	free := make(chan *rawBatch, 2)
+	free <- newRawBatch(free)
+	free <- newRawBatch(free)
+	c.wait.Go(func() {
+		for {
+			var b *rawBatch
+			select {
+			case b = <-free:
+			case <-c.done:
+				return
+			}
+			err := c.fill(s, b)
+			if !c.give(harvest{b.found, err, b}) {
+				return
+			}
+		}
+	})
+}
+
+// give waits for the reader. It is false when the carrier is closed.
+func (c *Conn) give(h harvest) bool {
+	select {
+	case c.full <- h:
+		return true
+	case <-c.done:
+		return false
+	}
+}
+
+// fill reads until there are datagrams in a batch, or an error.
+func (c *Conn) fill(s *rawSocket, b *rawBatch) error {
+	for {
+		err := s.read(b)
+		c.examine(s, b)
+		if len(b.found) > 0 || err != nil {
+			return err
+		}
+	}
+}
+
+// examine finds the datagrams in a batch, and keeps the flows up to date.
+func (c *Conn) examine(s *rawSocket, b *rawBatch) {
+	now := clock.Now()
+	for i := range b.count {
+		src, dst, rest, ok := b.packet(i, s.ipv6)
+		if !ok {
+			continue
+		}
+		seg, ok := parseSegment(rest)
+		if !ok {
+			continue
+		}
+		from, to := netip.AddrPortFrom(src, seg.src), netip.AddrPortFrom(dst, seg.dst)
+		f := c.flows.get(from)
+		if f == nil && c.listener != nil && seg.isData() {
+			f = c.early.keep(c.flows, from, to, rest, now)
+		}
+		if f == nil || f.local != to {
+			continue
+		}
+		if c.listener == nil {
+			f.answered(&seg)
+		}
+		if in, ok := f.accept(&seg, rest, now); ok {
+			b.found = append(b.found, in)
+		}
+	}
+}
+
+// Recv is that of carrier.Carrier.
+func (c *Conn) Recv() ([]carrier.Inbound, error) {
+	if c.lent != nil {
+		c.lent.home <- c.lent // it has room for all that are
+		c.lent = nil
+	}
+	select {
+	case h := <-c.full:
+		c.lent = h.batch
+		return h.found, h.err
+	case <-c.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Send is that of carrier.Carrier. What goes to nobody who has a flow is refused.
+func (c *Conn) Send(batches []*carrier.Batch) (refused int, err error) {
+	if c.isClosed() {
+		return 0, net.ErrClosed
+	}
+	for _, b := range batches {
+		f := c.flows.get(unzoned(b.Way.Addr))
+		if f == nil {
+			for range b.Count {
+				c.sender.refuse(errNoFlow)
+			}
+			continue
+		}
+		b.Datagrams(func(d []byte) { c.sender.add(f, d) })
+	}
+	c.sender.flush()
+	refused, err = c.sender.result()
+	if c.isClosed() {
+		err = net.ErrClosed
+	}
+	return refused, err
+}
+
+// LocalAddr is where the listener is, or the address that a dialled connection has.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// Advice is about the buffers of the socket that was opened last.
+func (c *Conn) Advice() string { return c.clamp }
+
+func (c *Conn) isClosed() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends what is open in an order: no more connections, then their FINs,
+// with the rule still there for what else the kernel says, then the rest.
+func (c *Conn) Close() error {
+	c.once.Do(func() {
+		var errs []error
+		close(c.done)
+		if c.listener != nil {
+			errs = append(errs, c.listener.Close())
+		}
+		c.flows.close()
+		for _, s := range c.socks {
+			errs = append(errs, s.close())
+		}
+		c.wait.Wait()
+		for _, r := range c.rules {
+			errs = append(errs, r.remove())
+		}
+		c.closeErr = errors.Join(errs...)
+	})
+	return c.closeErr
+}

@@ -1,0 +1,160 @@
+package rawtcp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ruleWait bounds one run of iptables, which may wait for another's lock.
+const ruleWait = 10 * time.Second
+
+// rule is a rule of the firewall that drops what our kernel connections send
+// while their hop limit is one. Its form is tcpraw's.
+type rule struct {
+	program string
+	match   []string
+}
+
+// serverRule covers every connection of a listener's port.
+func serverRule(ipv6 bool, port uint16) rule {
+	return newRule(ipv6, "--sport", portText(port))
+}
+
+// clientRule covers one connection.
+func clientRule(local, remote netip.AddrPort) rule {
+	return newRule(local.Addr().Is6(),
+		"-s", local.Addr().WithZone("").String(), "--sport", portText(local.Port()),
+		"-d", remote.Addr().WithZone("").String(), "--dport", portText(remote.Port()))
+}
+
+func newRule(ipv6 bool, ends ...string) rule {
+	r := rule{program: "iptables", match: []string{"-m", "ttl", "--ttl-eq", "1", "-p", "tcp"}}
+	if ipv6 {
+		r = rule{program: "ip6tables", match: []string{"-m", "hl", "--hl-eq", "1", "-p", "tcp"}}
+	}
+	r.match = append(append(r.match, ends...), "-j", "DROP")
+	return r
+}
+
+func portText(port uint16) string { return strconv.Itoa(int(port)) }
+
+// add appends the rule, also where it exists: two listeners with the same port
+// have the same rule, and each removes one.
+func (r rule) add(ctx context.Context) error { return r.run(ctx, "-A") }
+
+// remove takes the rule away. One that is gone already, by the user or because
+// another process found the port unused first, is no error.
+func (r rule) remove() error {
+	if err := r.run(context.Background(), "-D"); !noSuchRule(err) {
+		return err
+	}
+	return nil
+}
+
+// noSuchRule tells what iptables -D says, by exit status 1, of a rule that does
+// not exist. Missing rights are 3 or 4.
+func noSuchRule(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == 1
+}
+
+func (r rule) run(ctx context.Context, action string) error {
+	ctx, cancel := context.WithTimeout(ctx, ruleWait)
+	defer cancel()
+	return iptables(ctx, r.program, append([]string{action, "OUTPUT"}, r.match...)...)
+}
+
+// iptables runs one of the firewall's programs; its words are in the error.
+func iptables(ctx context.Context, program string, args ...string) error {
+	out, err := firewall(ctx, program, args...).CombinedOutput()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("--tcp needs the program %s, which is not installed\n  apt-get install iptables, or the like", program)
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("--tcp needs a rule in the firewall (root, or CAP_NET_ADMIN): %s %s: %w: %.200s", program, strings.Join(args, " "), err, bytes.TrimSpace(out))
+}
+
+// firewall is one of the firewall's programs, to run with our right to change
+// it: one that a file capability gave us is else lost on the way to a program
+// that has none (capabilities(7), ambient).
+func firewall(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, append([]string{"-w"}, args...)...)
+	if os.Geteuid() == 0 {
+		return cmd
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	rights := []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_RAW}
+	mask := uint32(1<<rights[0] | 1<<rights[1])
+	if unix.Capget(&header, &data[0]) == nil && data[0].Permitted&mask == mask {
+		cmd.SysProcAttr = &syscall.SysProcAttr{AmbientCaps: rights}
+		cmd.Path, cmd.Err = systemProgram(program)
+		cmd.Env = []string{"PATH=" + systemPath}
+	}
+	return cmd
+}
+
+// systemPath is where a program is looked for that gets our rights. Anybody may
+// start a program with file capabilities, and with any environment: with another
+// PATH, or an LD_PRELOAD, it would hand them to whatever he likes.
+const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+func systemProgram(name string) (string, error) {
+	for dir := range strings.SplitSeq(systemPath, ":") {
+		if path, err := exec.LookPath(dir + "/" + name); err == nil {
+			return path, nil
+		}
+	}
+	return "", &exec.Error{Name: name, Err: exec.ErrNotFound}
+}
+
+// rawSocketError names the right that a raw socket needs.
+func rawSocketError(err error) error {
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+		return errors.New("--tcp needs the right to open raw sockets: run as root, or with the capabilities CAP_NET_RAW and CAP_NET_ADMIN\n" +
+			"  setcap cap_net_raw,cap_net_admin+ep PROGRAM, or AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN in a systemd unit")
+	}
+	return fmt.Errorf("--tcp needs a raw socket: %w", err)
+}
+
+// Check tells what the imitation of TCP lacks on this machine, and clears rules that a
+// crashed run left behind. It is called before anything opens.
+func Check() (cleared []string, err error) {
+	if err := preflight(); err != nil {
+		return nil, err
+	}
+	return clearStaleRules()
+}
+
+// preflight names the missing right or program before anything opens.
+func preflight() error {
+	conn, err := net.ListenPacket("ip4:tcp", "")
+	if err != nil {
+		return rawSocketError(err)
+	}
+	conn.Close()
+	out, err := firewall(context.Background(), "iptables", "-S", "OUTPUT").CombinedOutput()
+	if errors.Is(err, exec.ErrNotFound) {
+		return errors.New("--tcp needs the program iptables, which is not installed\n  apt-get install iptables, or the like")
+	}
+	if err != nil {
+		return fmt.Errorf("--tcp needs the right to change the firewall (root, or CAP_NET_ADMIN): iptables: %w: %.200s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package rawtcp
+
+import (
+	"os"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"kcptun/std/carrier/mmsg"
+)
+
+// sendMessages is how many segments one system call takes at the most.
+const sendMessages = 64
+
+// rawSender is the way out of a carrier: it gathers segments, of several flows,
+// for one system call. One goroutine uses it.
+type rawSender struct {
+	sock    *rawSocket // of what is gathered
+	count   int
+	refused int // since the start of a send, and why
+	err     error
+
+	messages [sendMessages]mmsg.Header
+	vectors  [sendMessages][2]unix.Iovec
+	headers  [sendMessages][tcpHeaderSize]byte
+
+	todo     []mmsg.Header
+	sent     int
+	writeErr error
+	writable func(fd uintptr) bool
+}
+
+func newRawSender() *rawSender {
+	s := new(rawSender)
+	s.writable = s.tryWrite
+	for i := range s.messages {
+		s.vectors[i][0].Base = &s.headers[i][0]
+		s.vectors[i][0].SetLen(tcpHeaderSize)
+		h := &s.messages[i].Hdr
+		h.Iov = &s.vectors[i][0]
+		h.SetIovlen(2)
+	}
+	return s
+}
+
+// add gathers one payload as a segment of a flow.
+func (s *rawSender) add(f *flow, payload []byte) {
+	if s.count == sendMessages || s.count > 0 && s.sock != f.sock {
+		s.flush()
+	}
+	fields, known := f.advance(len(payload))
+	if !known {
+		s.refuse(errNoFlow)
+		return
+	}
+	fields.stamp = uint32(time.Now().UnixMilli())
+	i := s.count
+	s.headers[i] = f.header
+	fillHeader(&s.headers[i], fields, f.pseudo, payload)
+	s.vectors[i][1].Base = &payload[0]
+	s.vectors[i][1].SetLen(len(payload))
+	h := &s.messages[i].Hdr
+	if f.sock.ipv6 {
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&f.name6)), unix.SizeofSockaddrInet6
+	} else {
+		h.Name, h.Namelen = (*byte)(unsafe.Pointer(&f.name4)), unix.SizeofSockaddrInet4
+	}
+	h.Control = &f.control[0]
+	h.SetControllen(len(f.control))
+	s.sock, s.count = f.sock, i+1
+}
+
+func (s *rawSender) refuse(err error) { s.refused, s.err = s.refused+1, err }
+
+// flush sends what is gathered. The kernel stops at a segment that it refuses;
+// the next ones are sent all the same.
+func (s *rawSender) flush() {
+	s.todo = s.messages[:s.count]
+	for len(s.todo) > 0 {
+		if err := s.sock.raw.Write(s.writable); err != nil { // closed
+			s.refused, s.err = s.refused+len(s.todo), err
+			break
+		}
+		s.todo = s.todo[s.sent:]
+		if s.writeErr != nil {
+			s.refuse(s.writeErr)
+			s.todo = s.todo[1:]
+		}
+	}
+	s.count = 0
+}
+
+// result ends a send.
+func (s *rawSender) result() (refused int, err error) {
+	refused, err = s.refused, s.err
+	s.refused, s.err = 0, nil
+	return refused, err
+}
+
+func (s *rawSender) tryWrite(fd uintptr) (done bool) {
+	n, errno, ready := s.sock.calls.Send(fd, s.todo)
+	if s.sent, s.writeErr = n, nil; errno != 0 {
+		s.writeErr = os.NewSyscallError("sendmsg", errno)
+	}
+	return ready
+}

@@ -1,0 +1,73 @@
+package udp
+
+import (
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"kcptun/std/carrier"
+	"kcptun/std/carrier/mmsg"
+)
+
+// localInfo is what a UDP socket needs to answer from the address that it was
+// asked at. A peer takes answers from no other, and the system would choose by
+// the way back.
+type localInfo struct {
+	v6   bool // the socket's family, IPv6 also when dual-stack
+	info bool // ask and tell local addresses: the socket is not bound to one
+
+	heard, told mmsg.Control // of one datagram per system call
+}
+
+// askLocal has the kernel tell local addresses.
+func (i *localInfo) askLocal(conn *net.UDPConn) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	local := conn.LocalAddr().(*net.UDPAddr).IP
+	i.v6 = len(local) == net.IPv6len
+	ask := func(fd uintptr) {
+		level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
+		if i.v6 {
+			level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
+		}
+		i.info = local.IsUnspecified() && unix.SetsockoptInt(int(fd), level, option, 1) == nil
+	}
+	_ = raw.Control(ask) // closed: the next call says so
+}
+
+// read receives one datagram, sent to at.
+func (i *localInfo) read(conn *net.UDPConn, b []byte) (n int, from netip.AddrPort, at netip.Addr, err error) {
+	n, size, _, from, err := conn.ReadMsgUDPAddrPort(b, i.heard.B[:])
+	if err != nil {
+		return 0, from, at, err
+	}
+	var in carrier.Inbound
+	parseControl(i.heard.B[:size], &in)
+	return n, from, in.At, nil
+}
+
+// write sends one datagram.
+func (i *localInfo) write(conn *net.UDPConn, d []byte, way *carrier.Way) error {
+	space := i.putLocal(&i.told, 0, way)
+	_, _, err := conn.WriteMsgUDPAddrPort(d, i.told.B[:space], way.Addr)
+	return err
+}
+
+// putLocal adds the address to send from, where it is known, to ancillary data
+// that ends at end, and returns the new end.
+func (i *localInfo) putLocal(c *mmsg.Control, end int, way *carrier.Way) int {
+	if !way.Local.IsValid() || !i.info {
+		return end
+	}
+	if i.v6 {
+		data, end := c.Put(end, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+		*(*unix.Inet6Pktinfo)(data) = unix.Inet6Pktinfo{Addr: way.Local.As16(), Ifindex: way.Scope}
+		return end
+	}
+	data, end := c.Put(end, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+	*(*unix.Inet4Pktinfo)(data) = unix.Inet4Pktinfo{Spec_dst: way.Local.As4()}
+	return end
+}

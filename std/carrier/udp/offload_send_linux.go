@@ -1,0 +1,176 @@
+package udp
+
+import (
+	"errors"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"kcptun/std/carrier"
+	"kcptun/std/carrier/mmsg"
+)
+
+// sender is the way out of a batchSocket.
+type sender struct {
+	s     *batchSocket
+	msgs  []mmsg.Header
+	iovs  []unix.Iovec
+	names []unix.RawSockaddrInet6 // either family fits
+	ctrl  []mmsg.Control
+
+	write func(fd uintptr) bool
+	todo  []mmsg.Header
+	n     int
+	err   error
+}
+
+func (t *sender) init(s *batchSocket, messages int) {
+	t.s = s
+	t.names, t.ctrl = make([]unix.RawSockaddrInet6, messages), make([]mmsg.Control, messages)
+	t.msgs, t.iovs = make([]mmsg.Header, messages), make([]unix.Iovec, messages)
+	t.write = t.call
+}
+
+// call is one send call; false makes the caller wait until the socket has room.
+func (t *sender) call(fd uintptr) bool {
+	n, errno, ready := t.s.calls.Send(fd, t.todo)
+	if t.n, t.err = n, nil; errno != 0 {
+		t.err = errno
+	}
+	return ready
+}
+
+// send sends batches as they are where the kernel segments them, and as single
+// datagrams where it does not.
+func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
+	for len(batches) > 0 {
+		n := 0
+		for n < len(t.msgs) && n < len(batches) && t.whole(batches[n]) {
+			t.fill(n, batches[n].Way, batches[n].Buf, batches[n].Size, batches[n].Count)
+			n++
+		}
+		if n == 0 {
+			r, e := t.single(batches[0])
+			if e != nil {
+				refused, err = refused+r, e
+			}
+			batches = batches[1:]
+			continue
+		}
+		sent, e := t.flush(n)
+		batches = batches[sent:]
+		if e != nil { // of the first that was not sent
+			b := batches[0]
+			batches = batches[1:]
+			r, whole := b.Count, e
+			if b.Count > 1 && aboutSegments(e) {
+				// The same is said of an address that is not ours any more. What does
+				// not go one by one either says nothing about segmenting.
+				if r, e = t.single(b); r < b.Count {
+					t.giveUp(b.Way, whole)
+				}
+			}
+			if e != nil {
+				refused, err = refused+r, e
+			}
+		}
+	}
+	return refused, err
+}
+
+// whole tells whether a batch can go out in one message.
+func (t *sender) whole(b *carrier.Batch) bool { return b.Count == 1 || t.s.gso && b.Way.Segments() }
+
+// noOffload and noPath are what the kernel says where it, or the way to the peer,
+// does not segment.
+func noOffload(e error) bool {
+	return errors.Is(e, unix.EIO) || errors.Is(e, unix.ENOPROTOOPT) || errors.Is(e, unix.EOPNOTSUPP)
+}
+
+func noPath(e error) bool { return errors.Is(e, unix.EINVAL) || errors.Is(e, unix.EMSGSIZE) }
+
+func aboutSegments(e error) bool { return noOffload(e) || noPath(e) }
+
+// giveUp gives segmentation up for good.
+func (t *sender) giveUp(way *carrier.Way, e error) {
+	if noOffload(e) {
+		t.s.gso = false // the device cannot make the checksums
+		t.s.opt.Notices.MissingSegments(t.s.opt.Log, e)
+		return
+	}
+	way.NoSegments() // segments that need fragments, on this path alone
+	t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", way.Text, "err", e)
+}
+
+// single sends the datagrams of a batch as messages of their own.
+func (t *sender) single(b *carrier.Batch) (refused int, err error) {
+	n := 0
+	out := func() {
+		for at := 0; at < n; {
+			sent, e := t.flushFrom(at, n)
+			if at += sent; e != nil { // the one that failed is lost
+				refused, err = refused+1, e
+				at++
+			}
+		}
+		n = 0
+	}
+	b.Datagrams(func(d []byte) {
+		t.fill(n, b.Way, d, len(d), 1)
+		if n++; n == len(t.msgs) {
+			out()
+		}
+	})
+	out()
+	return refused, err
+}
+
+func (t *sender) flush(n int) (int, error) { return t.flushFrom(0, n) }
+
+// flushFrom sends messages until all are sent or one fails.
+func (t *sender) flushFrom(from, to int) (sent int, err error) {
+	for at := from; at < to; at += t.n {
+		t.todo = t.msgs[at:to]
+		if err := t.s.raw.Write(t.write); err != nil {
+			return at - from, err
+		}
+		if t.err != nil {
+			return at - from, t.err
+		}
+	}
+	return to - from, nil
+}
+
+// fill makes message i of one or more datagrams.
+func (t *sender) fill(i int, way *carrier.Way, b []byte, size, count int) {
+	t.iovs[i].Base = &b[0]
+	t.iovs[i].SetLen(len(b))
+	h := &t.msgs[i].Hdr
+	h.Name = (*byte)(unsafe.Pointer(&t.names[i]))
+	h.Namelen = toRaw(&t.names[i], way.Addr, way.Scope, t.s.v6)
+	h.Iov = &t.iovs[i]
+	h.SetIovlen(1)
+	space := 0
+	if count > 1 {
+		data, end := t.ctrl[i].Put(0, unix.IPPROTO_UDP, unix.UDP_SEGMENT, 2)
+		*(*uint16)(data), space = uint16(size), end
+	}
+	space = t.s.putLocal(&t.ctrl[i], space, way)
+	h.Control, h.Flags = nil, 0
+	if space > 0 {
+		h.Control = &t.ctrl[i].B[0]
+	}
+	h.SetControllen(space)
+}
+
+// toRaw writes an address in the form of the socket's family and returns its
+// length.
+func toRaw(sa *unix.RawSockaddrInet6, to netip.AddrPort, scope uint32, v6 bool) uint32 {
+	if v6 {
+		*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: hostOrder(to.Port()), Addr: to.Addr().As16(), Scope_id: scope}
+		return unix.SizeofSockaddrInet6
+	}
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(sa)) = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: hostOrder(to.Port()), Addr: to.Addr().As4()}
+	return unix.SizeofSockaddrInet4
+}
