@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"kcptun/std"
+	"kcptun/std/address"
 	"kcptun/std/carrier/resolve"
 	"kcptun/std/link"
 	"kcptun/std/notice"
@@ -26,7 +27,7 @@ type dialer struct {
 	env      std.Env
 	options  link.Options
 	sessions *std.Sessions
-	remote   *std.MultiPort
+	remote   *address.MultiPort
 	resolver resolve.Resolver
 	advised  sync.Once
 	trouble  notice.Recurring
@@ -38,11 +39,11 @@ type dialer struct {
 }
 
 func newDialer(cfg *Config, env std.Env) (*dialer, error) {
-	options, err := cfg.LinkOptions(env.Log, env.Stats)
+	options, err := std.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		return nil, err
 	}
-	remote, err := std.ParseMultiPort(cfg.RemoteAddr)
+	remote, err := address.ParseMultiPort(cfg.RemoteAddr)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/address"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -44,7 +45,7 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 		t.Fatal(err)
 	}
 	env, _ := newEnv()
-	opt, err := c.LinkOptions(env.Log, env.Stats)
+	opt, err := std.LinkOptions(&c, env.Log, env.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func start(t *testing.T, cfg *Config) *started {
 	testkit.Eventually(t, "it listens", func() bool { return book.Count("msg=listening") == 1 })
 	_, s.addr, _ = strings.Cut(book.String(), "msg=listening addr=")
 	s.addr, _, _ = strings.Cut(s.addr, "\n")
-	if std.IsUnixPath(s.addr) {
+	if address.IsUnixPath(s.addr) {
 		s.network = "unix"
 	}
 	return s

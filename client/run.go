@@ -26,7 +26,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	if err != nil {
 		return err
 	}
-	lis, err := cfg.ListenLocal()
+	lis, err := std.ListenStream(cfg.LocalAddr, cfg.FileMode())
 	if err != nil {
 		return err
 	}

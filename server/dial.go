@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/address"
 )
 
 // Pauses before the target is dialled again, where descriptors are short.
@@ -20,7 +21,7 @@ const (
 // one: a stream that is refused is lost, and others end meanwhile.
 func dialTarget(ctx context.Context, target string) (net.Conn, error) {
 	network := "tcp"
-	if std.IsUnixPath(target) {
+	if address.IsUnixPath(target) {
 		network = "unix"
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)

@@ -81,7 +81,7 @@ func session(t *testing.T, cfg *Config, server string, conv uint32) (*std.Sessio
 		t.Fatal(err)
 	}
 	env, _ := newEnv()
-	opt, err := cfg.LinkOptions(env.Log, env.Stats)
+	opt, err := std.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}

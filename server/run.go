@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/address"
 	"kcptun/std/link"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // run listens on all ports and serves sessions until ctx ends.
 func run(ctx context.Context, cfg *Config, env std.Env) error {
-	options, err := cfg.LinkOptions(env.Log, env.Stats)
+	options, err := std.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func openLinks(ctx context.Context, cfg *Config, env std.Env, options link.Optio
 			closeAll(links)
 		}
 	}()
-	ports, err := std.ParseMultiPort(cfg.Listen)
+	ports, err := address.ParseMultiPort(cfg.Listen)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func TestOpenLinks(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := config(std.Server)
 	env, book := newEnv()
-	opt, err := cfg.LinkOptions(env.Log, env.Stats)
+	opt, err := std.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kcptun/std"
+	"kcptun/std/address"
 )
 
 // The names and types that other programs and their tests use; compat.md, "API
@@ -15,9 +16,9 @@ var (
 	_ net.Conn                                                   = (*std.CompStream)(nil)
 	_ func(io.Writer, io.Reader) (int64, error)                  = std.Copy
 	_ func(alice, bob io.ReadWriteCloser, wait int) (_, _ error) = std.Pipe
-	_ func(string) (*std.MultiPort, error)                       = std.ParseMultiPort
+	_ func(string) (*address.MultiPort, error)                   = address.ParseMultiPort
 	_ func(count int, key string) (warnings []string, err error) = std.ValidateQPPParams
-	_                                                            = std.MultiPort{Host: "", MinPort: uint64(0), MaxPort: uint64(0)}
+	_                                                            = address.MultiPort{Host: "", MinPort: uint64(0), MaxPort: uint64(0)}
 )
 
 func TestDefaultKeyIsAFactOfTheWire(t *testing.T) {

@@ -80,7 +80,7 @@ func (a App) start(cfg *Config, stderr *logSink) error {
 		sink = file
 	}
 	env := Env{Log: newLogger(sink), Stats: new(link.Stats), sink: sink}
-	cfg.banner(a.Role, a.Version, env.Log)
+	banner(cfg, a.Role, a.Version, env.Log)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -18,7 +18,7 @@ func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
 	wg.Go(func() {
 		metrics.OnSignal(ctx, func() { env.Log.Info(countersLine(env)) })
 	})
-	if cfg.writesSnmp() {
+	if cfg.WritesCounters() {
 		wg.Go(func() { metrics.AppendEach(ctx, cfg.SnmpLog, time.Duration(cfg.SnmpPeriod)*time.Second, env.Log) })
 	}
 	if cfg.Pprof {
@@ -45,9 +45,6 @@ func waitAside(aside *sync.WaitGroup, cfg *Config, log *slog.Logger) {
 		log.Warn("snmplog is stuck, its last line is lost", "file", cfg.SnmpLog)
 	}
 }
-
-// writesSnmp tells whether counters are written to a file.
-func (c *Config) writesSnmp() bool { return c.SnmpLog != "" && c.SnmpPeriod > 0 }
 
 // countersLine is every counter in one line.
 func countersLine(env Env) string {

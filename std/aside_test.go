@@ -11,6 +11,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/build"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -36,7 +37,7 @@ func TestStartAside(t *testing.T) {
 	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
 	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
-	if pprofBuilt {
+	if build.Pprof {
 		testkit.Eventually(t, "pprof says what it does", func() bool { return strings.Contains(book.String(), "pprof is") })
 	}
 	if strings.Contains(book.String(), "pprof is served") { // the port may be taken by another program

@@ -17,10 +17,6 @@ import (
 // includes them.
 const datagramHeaders = 8 + 20
 
-// maxAutoWindow is the most segments that are in flight, or wait for the application:
-// 45 MB. Windows on the wire have 16 bits.
-const maxAutoWindow = 1 << 15
-
 // auto is the engine of mode auto.
 type auto struct {
 	*arq.Conn

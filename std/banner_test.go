@@ -47,7 +47,7 @@ func TestBanner(t *testing.T) {
 	c.Key, c.Crypt, c.SnmpLog = "s3cret", "null", "/tmp/x.log"
 	c.Warnings = []string{"beware"}
 	log, book := testkit.NewLog()
-	c.banner(Server, "1.2.3", log)
+	banner(&c, Server, "1.2.3", log)
 	testkit.Contains(t, book.String(), `msg="kcptun server"`, "version=1.2.3", "fingerprint="+c.Fingerprint(), "listen=:29900", "crypt=null", "mtu=1350", "nocomp=false", "snmplog=/tmp/x.log", "level=WARN msg=beware", `msg="counters are appended to a file" file=/tmp/x.log`)
 	testkit.Lacks(t, book.String(), "s3cret", "key=", "localaddr", " log=")
 	if lines := strings.Count(book.String(), "\n"); lines != 4 {
@@ -113,7 +113,7 @@ func TestPatience(t *testing.T) {
 	for keepalive, want := range map[int]float64{1: 30, 10: 30, 11: 33, 60: 180} {
 		c := DefaultConfig(Client)
 		c.KeepAlive = keepalive
-		if got := c.muxConfig().Patience.Seconds(); got != want {
+		if got := muxConfig(&c).Patience.Seconds(); got != want {
 			t.Errorf("keepalive %d: given up after %v s, want %v", keepalive, got, want)
 		}
 	}
@@ -124,10 +124,10 @@ func TestBannerNamesTheFileOfCounters(t *testing.T) {
 	c := DefaultConfig(Client)
 	c.SnmpLog = "/tmp/stat-2.log"
 	log, book := testkit.NewLog()
-	c.banner(Client, "1.2.3", log)
+	banner(&c, Client, "1.2.3", log)
 	testkit.Contains(t, book.String(), "file="+metrics.FileName(c.SnmpLog, time.Now()), "level=WARN msg=\"a single digit in the name of --snmplog", "snmplog=/tmp/stat-2.log")
 	c.SnmpPeriod = 0
 	log, book = testkit.NewLog()
-	c.banner(Client, "1.2.3", log)
+	banner(&c, Client, "1.2.3", log)
 	testkit.Lacks(t, book.String(), "a single digit", "counters are appended")
 }

@@ -117,7 +117,7 @@ OPTIONS:{{range .VisibleFlags}}
 // options are the flags of all settings, and that of their file.
 func (v *invocation) options() (options []cli.Flag) {
 	for _, s := range v.app.Role.known(&v.cfg) {
-		options = append(options, s.option(&v.cfg, v.fail))
+		options = append(options, optionOf(s, &v.cfg, v.fail))
 	}
 	file := &option{names: []string{"c"}, usage: "JSON file with settings, which override the flags"}
 	file.take = func(path string) { v.file = &path }

@@ -1,15 +1,7 @@
 package std
 
 import (
-	"log/slog"
-	"os"
 	"slices"
-	"time"
-
-	"kcptun/std/crypt"
-	"kcptun/std/link"
-	"kcptun/std/link/fec"
-	"kcptun/std/mux"
 )
 
 // Role is the end of the tunnel that a program is.
@@ -38,10 +30,6 @@ const PlaceholderKey = "replace this by a key of your own, such as genkey prints
 
 // KeyEnv is the environment variable that gives the key.
 const KeyEnv = "KCPTUN_KEY"
-
-// OffloadEnv is the environment variable that, set to off, has every datagram
-// take its own system call: for support cases, where a driver is in doubt.
-const OffloadEnv = "KCPTUN_OFFLOAD"
 
 // Config are the settings of either end; those of the other end are not used.
 // settings.go says what each means, config_check.go what is valid.
@@ -112,43 +100,8 @@ func DefaultConfig(r Role) Config {
 	return c
 }
 
-// minPatience is the least time after which a silent peer is given up.
-const minPatience = 30 * time.Second
-
-// muxConfig is what the streams of a session need to know. The patience follows the
-// interval: a fixed one would end every session whose interval is longer.
-func (c *Config) muxConfig() mux.Config {
-	interval := time.Duration(c.KeepAlive) * time.Second
-	return mux.Config{
-		KeepAlive:     interval,
-		Patience:      max(3*interval, minPatience),
-		FrameSize:     c.FrameSize,
-		ReceiveBuffer: c.SmuxBuf,
-		StreamBuffer:  c.StreamBuf,
-	}
-}
-
-// LinkOptions are the settings of the program's links. It derives the packet key,
-// which takes milliseconds. Check comes before it.
-func (c *Config) LinkOptions(log *slog.Logger, stats *link.Stats) (link.Options, error) {
-	sealer, err := crypt.NewSealer(c.Crypt, c.Key)
-	if err != nil {
-		return link.Options{}, err
-	}
-	if err := fec.Check(c.DataShard, c.ParityShard); err != nil {
-		return link.Options{}, err
-	}
-	limit := c.RateLimit
-	if c.Auto() {
-		limit = 0 // the engine keeps to it: who receives for many peers must not wait for one
-	}
-	return link.Options{
-		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
-		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
-		Conversations: new(link.Conversations),
-		Stats:         stats, Log: log, OneByOne: os.Getenv(OffloadEnv) == "off",
-	}, nil
-}
+// WritesCounters tells whether counters are written to a file.
+func (c *Config) WritesCounters() bool { return c.SnmpLog != "" && c.SnmpPeriod > 0 }
 
 // sees tells whether a role is among roles.
 func (r Role) sees(s setting) bool { return s.roles&r != 0 }

@@ -10,13 +10,15 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"kcptun/std/address"
 )
 
 func (c *Config) checkAddresses(r Role, fail failFunc) {
 	if r == Client {
 		c.checkStream("localaddr", c.LocalAddr, 0, fail)
 		c.checkSocketMode(fail)
-		mp, err := ParseMultiPort(c.RemoteAddr)
+		mp, err := address.ParseMultiPort(c.RemoteAddr)
 		if reason := misread(c.RemoteAddr, "HOST"); reason != "" {
 			fail("remoteaddr", "%s", reason)
 		} else if err != nil {
@@ -31,7 +33,7 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 		fail("listen", "%s", reason)
 		return
 	}
-	mp, err := ParseMultiPort(c.Listen)
+	mp, err := address.ParseMultiPort(c.Listen)
 	if err != nil {
 		fail("listen", "%v", err)
 		return
@@ -52,7 +54,7 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 		fail(name, "%s", reason)
 		return
 	}
-	if IsUnixPath(addr) {
+	if address.IsUnixPath(addr) {
 		c.checkUnix(name, addr, fail)
 		return
 	}
@@ -85,18 +87,18 @@ func misread(addr, host string) string {
 
 // checkUnix checks the address of a unix socket.
 func (c *Config) checkUnix(name, addr string, fail failFunc) {
-	limit := maxUnixPath
-	if isAbstract(addr) {
+	limit := address.MaxUnixPath
+	if address.IsAbstract(addr) {
 		limit++ // no NUL at its end
 	}
 	switch {
 	case len(addr) > limit:
 		fail(name, "%q has %d bytes, valid for the path of a unix socket are %d at most", addr, len(addr), limit)
-	case isAbstract(addr) && !abstractNames:
+	case address.IsAbstract(addr) && !address.HasAbstract:
 		fail(name, "%q is an abstract name of a unix socket, which only Linux has; write ./%s for a file of that name", addr, addr)
 	case addr == "@":
 		fail(name, "%q is an abstract name without a name, valid is text behind the @", addr)
-	case !isAbstract(addr):
+	case !address.IsAbstract(addr):
 		c.checkUnixPath(name, addr, fail)
 	}
 }
@@ -130,7 +132,7 @@ func (c *Config) checkSocketMode(fail failFunc) {
 		fail("socketmode", "%q is not a mode, valid are 0001 to 0777, octal", c.SocketMode)
 	case runtime.GOOS == "windows":
 		fail("socketmode", "this system has no modes of files, valid is none")
-	case isAbstract(c.LocalAddr) || !IsUnixPath(c.LocalAddr):
+	case address.IsAbstract(c.LocalAddr) || !address.IsUnixPath(c.LocalAddr):
 		fail("socketmode", "--localaddr %s is not the path of a unix socket, and has no mode; valid is none", c.LocalAddr)
 	}
 }
@@ -143,8 +145,9 @@ func parseMode(text string) (fs.FileMode, error) {
 	return fs.FileMode(mode), err
 }
 
-// ListenLocal listens for applications at the client. Check comes before it.
-func (c *Config) ListenLocal() (net.Listener, error) {
+// FileMode is the mode of the unix socket that the client listens on; 0 leaves it to the
+// umask. Check comes before it.
+func (c *Config) FileMode() fs.FileMode {
 	mode, _ := parseMode(c.SocketMode) // 0 where there is none
-	return ListenStream(c.LocalAddr, mode)
+	return mode
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"kcptun/std/build"
 )
 
 // ConfigError says what is wrong with one setting and what would be right.
@@ -175,14 +177,14 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 	}
 	if c.QPP {
 		warnings, err := ValidateQPPParams(c.QPPCount, c.Key)
-		if err != nil && QPPLicence == "" {
+		if err != nil && !build.QPP {
 			fail("QPP", "%v", err)
 		}
 		for _, w := range warnings {
 			c.warn("%s", w)
 		}
 	}
-	if c.Pprof && !pprofBuilt {
+	if c.Pprof && !build.Pprof {
 		fail("pprof", "this program was built without it (tag nopprof), valid is false")
 	}
 	// Nobody has chosen the default, which is above the usual --autoexpire.

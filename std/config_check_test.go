@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/address"
+	"kcptun/std/build"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
@@ -99,7 +101,7 @@ func checkRange(t *testing.T, role Role, s setting, value, want int, r outOfRang
 	c, err := checked(role, func(c *Config) {
 		// Nothing but the range, and every setting is in use.
 		c.SmuxBuf, c.ParityShard, c.DataShard, c.StreamBuf = math.MaxInt32, 0, 0, 1
-		c.Mode, c.QPP, c.SnmpLog = "manual", QPPLicence != "", "x"
+		c.Mode, c.QPP, c.SnmpLog = "manual", build.QPP, "x"
 		c.Key, c.QPPCount = strings.Repeat("k", 211), 61
 		setInt(c, s.name, value)
 	})
@@ -316,7 +318,7 @@ func TestCheckAddresses(t *testing.T) {
 // The system's limit is named before anything opens, and what is within it works.
 func TestCheckUnixLength(t *testing.T) {
 	t.Chdir(t.TempDir())
-	long := strings.Repeat("x", maxUnixPath)
+	long := strings.Repeat("x", address.MaxUnixPath)
 	for _, role := range []Role{Client, Server} {
 		set := func(c *Config, addr string) { c.LocalAddr, c.Target = addr, addr }
 		if _, err := checked(role, func(c *Config) { set(c, long) }); err != nil {
@@ -326,12 +328,12 @@ func TestCheckUnixLength(t *testing.T) {
 		if err == nil {
 			t.Fatal("taken")
 		}
-		testkit.Contains(t, err.Error(), fmt.Sprintf("has %d bytes, valid for the path of a unix socket are %d at most", maxUnixPath+1, maxUnixPath))
+		testkit.Contains(t, err.Error(), fmt.Sprintf("has %d bytes, valid for the path of a unix socket are %d at most", address.MaxUnixPath+1, address.MaxUnixPath))
 		_, err = checked(role, func(c *Config) { set(c, "@"+long) })
 		switch {
-		case !abstractNames && err == nil:
+		case !address.HasAbstract && err == nil:
 			t.Error("an abstract name was taken")
-		case abstractNames && err != nil:
+		case address.HasAbstract && err != nil:
 			t.Error(err)
 		}
 		if _, err = checked(role, func(c *Config) { set(c, "@x"+long) }); err == nil {
@@ -387,7 +389,7 @@ func FuzzCheckStream(f *testing.F) {
 		var c Config
 		bad := false
 		c.checkStream("target", addr, 1, func(string, string, ...any) { bad = true })
-		if bad || IsUnixPath(addr) {
+		if bad || address.IsUnixPath(addr) {
 			return
 		}
 		_, port, err := net.SplitHostPort(addr)

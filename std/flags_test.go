@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/build"
 	"kcptun/std/testkit"
 )
 
@@ -165,7 +166,7 @@ func TestFlagForms(t *testing.T) {
 			if r.name == "socketmode" {
 				continue // TestCheckSocketMode: it depends on --localaddr
 			}
-			if r.name == "QPP" && QPPLicence == "" || r.name == "pprof" && !pprofBuilt {
+			if r.name == "QPP" && !build.QPP || r.name == "pprof" && !build.Pprof {
 				if _, err := parse(role, "--"+r.name); err == nil || !strings.Contains(err.Error(), "built without") {
 					t.Errorf("--%s: %v", r.name, err)
 				}

@@ -118,7 +118,7 @@ func testConfig(r Role) *Config {
 
 func linkOptions(t testing.TB, c *Config) link.Options {
 	t.Helper()
-	opt, err := c.LinkOptions(slog.New(slog.DiscardHandler), new(link.Stats))
+	opt, err := LinkOptions(c, slog.New(slog.DiscardHandler), new(link.Stats))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"io/fs"
 	"net"
+
+	"kcptun/std/address"
 )
 
 // ListenStream listens for applications on host:port, or on a unix socket whose
 // file gets the mode, if that is not 0.
 func ListenStream(addr string, mode fs.FileMode) (net.Listener, error) {
-	if IsUnixPath(addr) {
+	if address.IsUnixPath(addr) {
 		return listenOnUnix(addr, mode)
 	}
 	lc := net.ListenConfig{KeepAliveConfig: KeepAlive}

@@ -101,3 +101,7 @@ func (c *Config) applyAuto(r Role) {
 // autoSmuxBuf is --smuxbuf in mode auto, where nothing else is said: what 300 Mbit/s have
 // on their way in 0.2 s, four times.
 const autoSmuxBuf = 32 << 20
+
+// maxAutoWindow is the most segments that are in flight, or wait for the application:
+// 45 MB. Windows on the wire have 16 bits.
+const maxAutoWindow = 1 << 15

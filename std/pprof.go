@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// pprofBuilt tells that this build serves profiles.
-const pprofBuilt = true
-
 // pprofAddr is loopback alone: profiles show what the program does and holds.
 const pprofAddr = "127.0.0.1:6060"
 

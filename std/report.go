@@ -56,7 +56,7 @@ func (v *invocation) report(err error) report {
 		Program: v.app.Role.String(), Version: v.app.Version, Valid: err == nil, Fingerprint: c.Fingerprint(),
 		Warnings: append([]string{}, c.Warnings...), Errors: []reportedError{},
 	}
-	if c.writesSnmp() && metrics.Advice(c.SnmpLog) != "" { // which the start logs with its file
+	if c.WritesCounters() && metrics.Advice(c.SnmpLog) != "" { // which the start logs with its file
 		r.Warnings = append(r.Warnings, metrics.Advice(c.SnmpLog))
 	}
 	for _, s := range v.app.Role.known(c) {

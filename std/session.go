@@ -111,7 +111,7 @@ func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp d
 		engine: e, link: l, peer: peer, own: own, smux: sp.version, wrap: f.wrap,
 		idle: make(chan struct{}), retiring: make(chan struct{}), done: make(chan struct{}),
 	}
-	mc := f.cfg.muxConfig()
+	mc := muxConfig(f.cfg)
 	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	if own {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/build"
 	"kcptun/std/testkit"
 )
 
@@ -20,7 +21,7 @@ func overDialects(t *testing.T, test func(t *testing.T, cc, sc *Config)) {
 	for _, version := range []int{1, 2} {
 		for _, noComp := range []bool{false, true} {
 			for _, qpp := range []bool{false, true} {
-				if qpp && QPPLicence == "" {
+				if qpp && !build.QPP {
 					continue
 				}
 				for _, mode := range []string{"fast3", modeAuto} {

@@ -30,7 +30,7 @@ func (a App) onSignals(cfg *Config, env Env, cancel func()) (stop func()) {
 	switch {
 	case cfg.Log != "":
 		h.hangup = func() { env.sink.Reopen() }
-	case cfg.writesSnmp():
+	case cfg.WritesCounters():
 		h.hangup = func() { env.Log.Info("nothing to reopen: each line opens the file of --snmplog anew") }
 	}
 	// nohup has it ignored. A file is reopened all the same, which ends nothing.

@@ -7,29 +7,17 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"runtime"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
+
+	"kcptun/std/address"
 )
-
-// maxUnixPath is how many bytes the path of a unix socket may have: the system's
-// structure has room for so many and a NUL. It is 107 on Linux and Windows, and 103
-// on macOS and FreeBSD.
-const maxUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
-
-// abstractNames tells whether the system has unix sockets without a file. Their
-// names begin with an @ here, as in most programs, for a NUL.
-const abstractNames = runtime.GOOS == "linux" || runtime.GOOS == "android"
-
-func isAbstract(addr string) bool { return strings.HasPrefix(addr, "@") }
 
 // listenOnUnix listens on the path of a unix socket, or on an abstract name. A socket
 // file that a killed run of this user left behind is replaced; any other file stays,
 // and is an error. A mode of 0 leaves the file's to the umask.
 func listenOnUnix(addr string, mode fs.FileMode) (net.Listener, error) {
-	if isAbstract(addr) {
+	if address.IsAbstract(addr) {
 		return net.Listen("unix", addr)
 	}
 	if err := removeStale(addr); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/address"
 	"kcptun/std/testkit"
 )
 
@@ -139,12 +140,12 @@ func TestListenerClosedTwice(t *testing.T) {
 
 // Two abstract names, each for one listener at a time; nothing is left behind.
 func TestListenStreamAbstract(t *testing.T) {
-	if !abstractNames {
+	if !address.HasAbstract {
 		t.Skip("no abstract names on " + runtime.GOOS)
 	}
 	t.Chdir(t.TempDir())
 	name := "@kcptun-test-" + filepath.Base(t.TempDir())
-	if len(name) > maxUnixPath {
+	if len(name) > address.MaxUnixPath {
 		t.Fatal(name)
 	}
 	for range 2 {
@@ -177,7 +178,7 @@ func TestSocketMode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lis, err := c.ListenLocal()
+		lis, err := ListenStream(c.LocalAddr, c.FileMode())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +196,7 @@ func TestSocketMode(t *testing.T) {
 // The file must never be open to others, not even before its mode is changed: on
 // Linux it is made with the mode of the socket.
 func TestSocketModeFromTheStart(t *testing.T) {
-	if !abstractNames {
+	if !address.HasAbstract {
 		t.Skip("only Linux makes the file with the socket's mode")
 	}
 	path := filepath.Join(t.TempDir(), "s")

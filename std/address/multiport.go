@@ -1,4 +1,4 @@
-package std
+package address
 
 import (
 	"fmt"
@@ -66,10 +66,4 @@ func (mp *MultiPort) All() []string {
 
 func (mp *MultiPort) address(port uint64) string {
 	return mp.Host + ":" + strconv.FormatUint(port, 10)
-}
-
-// IsUnixPath tells whether an address is the path of a unix socket: it is, when
-// it has no port. An abstract name, @name, is one, too.
-func IsUnixPath(addr string) bool {
-	return isAbstract(addr) || strings.ContainsAny(addr, `/\`) || !strings.Contains(addr, ":")
 }

@@ -1,0 +1,6 @@
+//go:build !nopprof
+
+package build
+
+// Pprof tells whether the program can serve profiles.
+const Pprof = true

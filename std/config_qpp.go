@@ -1,0 +1,38 @@
+package std
+
+import (
+	"errors"
+	"fmt"
+
+	"kcptun/std/build"
+)
+
+// Figures from the authors of QPP for pads of 8 bits: a seed shorter than this,
+// or fewer pads, give less than they promise.
+const (
+	qppMinSeed = 211 // bytes
+	qppMinPads = 7
+	qppMaxPads = 65535 // the count is 16 bits wide
+	qppPadBits = 8
+)
+
+// ValidateQPPParams returns an error where QPP cannot work and warnings where it
+// gives less than its authors promise.
+func ValidateQPPParams(count int, key string) (warnings []string, err error) {
+	if !build.QPP {
+		return nil, errors.New("this program was built without QPP (tag noqpp), valid is false")
+	}
+	if count <= 0 || count > qppMaxPads {
+		return nil, fmt.Errorf("QPPCount %d is out of range, valid are 1 to %d", count, qppMaxPads)
+	}
+	if len(key) < qppMinSeed {
+		warnings = append(warnings, fmt.Sprintf("QPP asks for a key of %d bytes or more, this one has %d", qppMinSeed, len(key)))
+	}
+	if count < qppMinPads {
+		warnings = append(warnings, fmt.Sprintf("QPP asks for a QPPCount of %d or more, this is %d", qppMinPads, count))
+	}
+	if count%2 == 0 { // coprime to 8 is odd
+		warnings = append(warnings, fmt.Sprintf("QPP asks for a QPPCount that is coprime to %d, %d is even: take a prime", qppPadBits, count))
+	}
+	return warnings, nil
+}
