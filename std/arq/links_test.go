@@ -17,7 +17,8 @@ type cell struct {
 	queue    time.Duration
 	police   float64
 	upMbit   float64
-	swing    func(time.Duration) float64
+	swing    func(time.Duration) float64       // bytes per second, where the rate changes
+	route    func(time.Duration) time.Duration // each way, where the delay changes
 	meanMbit float64
 }
 
@@ -43,15 +44,32 @@ var cells = []cell{
 	{name: "100/20/1 queue 1000 up 1", rtt: 100 * msec, mbit: 20, loss: 1, queue: time.Second, upMbit: 1},
 	{name: "50/20/0 policed 64k", rtt: 50 * msec, mbit: 20, police: 65536},
 	{name: "100/50/1 policed 64k", rtt: 100 * msec, mbit: 50, loss: 1, police: 65536},
-	{name: "60/swing 60:20 3s", rtt: 60 * msec, mbit: 60, swing: func(t time.Duration) float64 {
-		if (t/(3*time.Second))%2 == 0 {
-			return 60e6 / 8
+	{name: "100/100/1 up 5", rtt: 100 * msec, mbit: 100, loss: 1, upMbit: 5},
+	{name: "100/100/0 up 3", rtt: 100 * msec, mbit: 100, upMbit: 3},
+	{name: "50/100/1 up 2 queue 500", rtt: 50 * msec, mbit: 100, loss: 1, queue: 500 * msec, upMbit: 2},
+	{name: "60/swing 60:20 3s", rtt: 60 * msec, mbit: 60, swing: steps(3*time.Second, 60, 20), meanMbit: 40},
+	{name: "60/swing 10..70 1s", rtt: 60 * msec, mbit: 70, swing: steps(time.Second, 40, 10, 70, 25, 55, 15), meanMbit: 35.83},
+	{name: "100/halves and doubles", rtt: 100 * msec, mbit: 100, swing: steps(4*time.Second, 100, 50, 100), meanMbit: 83.33},
+	{name: "route 50 to 150", rtt: 50 * msec, mbit: 50, route: func(t time.Duration) time.Duration {
+		if t < 4*time.Second {
+			return 25 * msec
 		}
-		return 20e6 / 8
-	}, meanMbit: 40},
+		return 75 * msec
+	}},
+	{name: "route 150 to 50", rtt: 150 * msec, mbit: 50, route: func(t time.Duration) time.Duration {
+		if t < 4*time.Second {
+			return 75 * msec
+		}
+		return 25 * msec
+	}},
 	{name: "10/2/1", rtt: 10 * msec, mbit: 2, loss: 1},
 	{name: "300/5/3", rtt: 300 * msec, mbit: 5, loss: 3},
 	{name: "200/300/1", rtt: 200 * msec, mbit: 300, loss: 1},
+}
+
+// steps is a rate that changes now and then, again and again.
+func steps(each time.Duration, mbit ...float64) func(time.Duration) float64 {
+	return func(t time.Duration) float64 { return mbit[int(t/each)%len(mbit)] * 1e6 / 8 }
 }
 
 // ideal is the bytes on the wire for each of payload, where nothing is sent in vain.
@@ -62,33 +80,33 @@ type outcome struct {
 	share             float64 // of the cap, steady
 	perPayload        float64 // bytes on the wire, steady
 	drops, startDrops int
-	p50, p99          time.Duration
+	same, other       delays  // of an echo on the session of the download, and on another
 	back              float64 // bytes on the way back per payload
+}
 
+// delays are those of echoes.
+type delays []time.Duration
+
+func (d delays) at(percent int) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)*percent/100]
 }
 
 const simTime = 8 * time.Second
 
-func (c cell) run(seed uint64, download time.Duration) outcome {
-	s := new(sim)
-	if c.queue == 0 {
-		c.queue = 100 * msec
-	}
-	down := wire{delay: c.rtt / 2, jitter: c.jitter, rate: c.mbit * 1e6 / 8, queue: c.queue, loss: c.loss / 100, burst: c.burst, police: c.police, change: c.swing}
-	up := down
-	up.change, up.police = nil, 0
-	if c.upMbit > 0 {
-		up.rate = c.upMbit * 1e6 / 8
-	}
-	client, server := pair(s, down, up, seed)
-	// An echo each 100 ms: what is written behind it is not waited for.
+// echo asks for an answer each 50 ms, and takes note of how long each takes from second 2
+// on. What is written behind one is not waited for.
+func (client *end) echo(each time.Duration) *delays {
 	type question struct {
-		begun time.Duration
-		up    int64
-		down  int64
+		begun    time.Duration
+		up, down int64
 	}
 	var open []*question
-	var echoes []time.Duration
+	var took delays
+	server, s := client.peer, client.sim
 	server.onRead = func() {
 		for _, q := range open {
 			if q.down == 0 && server.read >= q.up {
@@ -103,7 +121,7 @@ func (c cell) run(seed uint64, download time.Duration) outcome {
 				return false
 			}
 			if q.begun > 2*time.Second {
-				echoes = append(echoes, s.now-q.begun)
+				took = append(took, s.now-q.begun)
 			}
 			return true
 		})
@@ -113,29 +131,41 @@ func (c cell) run(seed uint64, download time.Duration) outcome {
 		client.write(64)
 		open = append(open, &question{begun: s.now, up: client.written})
 		client.poll()
-		s.after(50*msec, ask)
+		s.after(each, ask)
 	}
 	ask()
+	return &took
+}
+
+func (c cell) run(seed uint64, download time.Duration) outcome {
+	s := new(sim)
+	if c.queue == 0 {
+		c.queue = 100 * msec
+	}
+	down := wire{delay: c.rtt / 2, jitter: c.jitter, rate: c.mbit * 1e6 / 8, queue: c.queue, loss: c.loss / 100, burst: c.burst, police: c.police, change: c.swing, route: c.route}
+	up := down
+	up.change, up.police = nil, 0
+	if c.upMbit > 0 {
+		up.rate = c.upMbit * 1e6 / 8
+	}
+	client, server := pair(s, down, up, seed)
+	same, other := client.echo(50*msec), beside(client).echo(50*msec)
 	server.bulk = true
 	server.poll()
 	s.run(2 * time.Second)
-	atRead, atWire, atBack, startDrops := client.read, server.out.bytes, client.out.bytes, server.out.drops
+	atRead, atWire, atBack, startDrops := client.read, server.sent, client.sent, server.out.drops
 	s.run(download)
 	got := float64(client.read - atRead)
 	o := outcome{
 		steady: got / (download - 2*time.Second).Seconds() / 1e6, whole: float64(client.read) / download.Seconds() / 1e6,
-		perPayload: float64(server.out.bytes-atWire) / got, drops: server.out.drops, startDrops: startDrops,
-		back: float64(client.out.bytes-atBack) / got,
+		perPayload: float64(server.sent-atWire) / got, drops: server.out.drops, startDrops: startDrops,
+		back: float64(client.sent-atBack) / got, same: *same, other: *other,
 	}
 	mbit := c.mbit
 	if c.meanMbit > 0 {
 		mbit = c.meanMbit
 	}
 	o.share = o.steady * c.ideal() * 8 / mbit
-	slices.Sort(echoes)
-	if n := len(echoes); n > 0 {
-		o.p50, o.p99 = echoes[n/2], echoes[n*99/100]
-	}
 	return o
 }
 
@@ -153,8 +183,10 @@ func BenchmarkLinks(b *testing.B) {
 				b.ReportMetric(o.perPayload-c.ideal(), "wire-over-ideal")
 				b.ReportMetric(float64(o.drops), "drops")
 				b.ReportMetric(float64(o.startDrops), "start-drops")
-				b.ReportMetric(o.p50.Seconds()*1e3, "echo-p50-ms")
-				b.ReportMetric(o.p99.Seconds()*1e3, "echo-p99-ms")
+				b.ReportMetric(o.same.at(50).Seconds()*1e3, "echo-p50-ms")
+				b.ReportMetric(o.same.at(99).Seconds()*1e3, "echo-p99-ms")
+				b.ReportMetric(o.other.at(50).Seconds()*1e3, "other-p50-ms")
+				b.ReportMetric(o.other.at(99).Seconds()*1e3, "other-p99-ms")
 				b.ReportMetric(o.back, "back/payload")
 				b.ReportMetric(0, "ns/op")
 			}

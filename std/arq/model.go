@@ -41,17 +41,19 @@ type model struct {
 	round  round
 	track  track
 	losses losses
+	route  route
 
 	longFrom  time.Duration // since when the queue is long; 0: it is not
 	grownAt   time.Duration // when the rate last grew much, in the start
 	full      float64       // the rate then
 	probeGain float64
-	probeFrom float64 // the rate when probing began
-	overload  int     // rounds
-	behind    int     // rounds of the start in which less arrives than was sent
-	wider     int     // how often in this probing the link was wider than thought
-	empty     int     // rounds in which the queue was empty
-	collapsed time.Duration
+	probeFrom float64       // the rate when probing began
+	overload  int           // rounds
+	behind    int           // rounds of the start in which less arrives than was sent
+	wider     int           // how often in this probing the link was wider than thought
+	empty     int           // rounds in which the queue was empty
+	collapsed time.Duration // when the rate was taken down last
+	before    float64       // the rate before that
 	cycle     int
 }
 
@@ -128,6 +130,7 @@ func (m *model) enter(p phase, s sample) {
 		m.gain = m.probeGain
 	case draining:
 		m.cycle++
+		m.route = route{}
 		m.drain(s)
 	case cruising:
 		m.gain = 1
@@ -168,7 +171,8 @@ func (m *model) watch(s sample) {
 		m.enter(draining, s)
 	case m.phase != starting && long && m.rtt.queue() > m.veryLong() && s.now-m.collapsed > m.rtt.smooth+while:
 		// Not where less arrives because less was sent.
-		if r := m.track.rate(s.now, while); r > 0 && r < 0.7*m.bw && m.track.share(m.rtt) < 0.8 {
+		// Since the queue is long: packets that now take a longer way leave a gap before it.
+		if r := m.track.rate(s.now, while); r > 0 && s.now-m.longFrom > while && r < 0.7*m.bw && m.track.share(m.rtt) < 0.8 {
 			m.collapse(s, r)
 		}
 	}
@@ -181,12 +185,18 @@ func (m *model) veryLong() time.Duration {
 
 // collapse begins anew with a rate that is clearly below the model.
 func (m *model) collapse(s sample, rate float64) {
-	m.collapsed = s.now
+	if s.now-m.collapsed > m.lately() {
+		m.before = 0
+	}
+	m.collapsed, m.before = s.now, max(m.before, m.bw)
 	m.setRate(rate)
 	m.losses.forget(s.next)
 	m.enter(draining, s)
 	m.overload = 0
 }
+
+// lately is for how long what was before may have been right.
+func (m *model) lately() time.Duration { return 4*m.rtt.smooth + 100*time.Millisecond }
 
 // endStart ends the start with the rate that the link has shown.
 func (m *model) endStart(s sample) {
@@ -229,7 +239,14 @@ func (m *model) end(s sample) {
 	case probing:
 		m.endProbing(s, rate, limited)
 	case draining:
-		if s.newest >= m.first && queue <= m.targetQueue() || s.now-m.since > 4*m.rtt.smooth+100*time.Millisecond {
+		if s.newest >= m.first && m.track.share(m.rtt) > 0.95 && m.route.drained(took, m.gain, queue) {
+			m.rtt.longer(s.now, queue)
+			queue = 0
+			if s.now-m.collapsed < m.lately() { // the rate fell for the gap that this left
+				m.setRate(max(m.before, m.bw))
+			}
+		}
+		if s.newest >= m.first && queue <= m.targetQueue() || s.now-m.since > m.lately() {
 			m.losses.warmUp(s.next)
 			m.enter(cruising, s)
 		}
@@ -294,7 +311,7 @@ func (m *model) steer(queue time.Duration) {
 // checkOverload notices that the link carries less than it did: a long queue, and a rate
 // clearly below the model.
 func (m *model) checkOverload(s sample, queue time.Duration, rate float64, limited bool) {
-	if m.phase == starting || limited || queue <= m.veryLong() || rate >= 0.85*m.bw {
+	if m.phase == starting || limited || queue <= m.veryLong() || rate >= 0.85*m.bw || m.track.share(m.rtt) > 0.9 {
 		m.overload = 0
 		return
 	}
@@ -323,7 +340,8 @@ func (m *model) addRate(rate float64) {
 }
 
 func (m *model) setRate(rate float64) {
-	m.rates = [len(m.rates)]float64{}
+	m.rates = [len(m.rates)]float64{rate} // twice: it is the second largest that counts
+	m.rateN = 0
 	m.addRate(rate)
 }
 

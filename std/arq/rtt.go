@@ -48,6 +48,12 @@ func (r *rtt) timeout() time.Duration {
 	return r.smooth + max(4*r.deviation, 10*time.Millisecond) + 25*time.Millisecond
 }
 
+// longer takes note that the least round trip is longer by a part of what queue tells.
+func (r *rtt) longer(now, by time.Duration) {
+	r.least += by
+	r.leastAt, r.nextLeast = now, r.least
+}
+
 // queue is by how much the least of the latest round trips is above the least: the time
 // that packets wait in queues.
 func (r *rtt) queue() time.Duration {

@@ -50,6 +50,9 @@ func (s *sim) run(until time.Duration) {
 	s.now = until
 }
 
+// clock is what the engines are told: their times are above 0.
+func (s *sim) clock() time.Duration { return s.now + time.Second }
+
 // wire is one direction of a link: a bottleneck with a queue or a policer, then loss and
 // delay.
 type wire struct {
@@ -58,8 +61,9 @@ type wire struct {
 	queue         time.Duration
 	police        float64 // bytes that pass at once; 0 is a queue
 	loss          float64
-	burst         float64 // mean length of a loss
-	change        func(now time.Duration) float64
+	burst         float64                               // mean length of a loss
+	change        func(now time.Duration) float64       // the rate, where it changes
+	route         func(now time.Duration) time.Duration // the delay, where it changes
 
 	sim          *sim
 	rnd          *rand.Rand
@@ -119,7 +123,11 @@ func (w *wire) send(p []byte, overhead int, deliver func([]byte)) {
 		w.lost++
 		return
 	}
-	at += w.delay
+	if w.route != nil {
+		at += w.route(s.now)
+	} else {
+		at += w.delay
+	}
 	if w.jitter > 0 {
 		at += time.Duration(w.rnd.Int64N(int64(w.jitter)))
 	}
@@ -138,6 +146,7 @@ type end struct {
 	bulk  bool   // there is always something to write
 
 	written, read int64 // bytes of the stream
+	sent          int64 // bytes on the wire
 	onRead        func()
 	lose          func(p []byte) bool // nil: only the link does
 	cpuPackets    int
@@ -164,11 +173,12 @@ func (e *end) poll() {
 			e.write(room)
 		}
 	}
-	e.Output(e.sim.now, func(p []byte) {
+	e.Output(e.sim.clock(), func(p []byte) {
 		e.cpuPackets++
 		if e.lose != nil && e.lose(p) {
 			return
 		}
+		e.sent += int64(len(p)) + simOverhead
 		e.out.send(p, simOverhead, e.peer.input)
 	})
 	if e.bulk && e.Room() > 0 {
@@ -177,7 +187,7 @@ func (e *end) poll() {
 	e.timer++
 	this := e.timer
 	if at, ok := e.Next(); ok {
-		e.sim.after(max(at-e.sim.now, 50*time.Microsecond), func() {
+		e.sim.after(max(at-e.sim.clock(), 50*time.Microsecond), func() {
 			if e.timer == this {
 				e.poll()
 			}
@@ -186,7 +196,7 @@ func (e *end) poll() {
 }
 
 func (e *end) input(p []byte) {
-	if err := e.Input(e.sim.now, p); err != nil {
+	if err := e.Input(e.sim.clock(), p); err != nil {
 		panic(err)
 	}
 	var buf [64 << 10]byte
@@ -211,4 +221,11 @@ func pair(s *sim, down, up wire, seed uint64) (client, server *end) {
 	client, server = newEnd(s, &u, Config{}), newEnd(s, &d, Config{})
 	client.peer, server.peer = server, client
 	return client, server
+}
+
+// beside is the client of another conversation on the same link.
+func beside(client *end) *end {
+	c, s := newEnd(client.sim, client.out, Config{}), newEnd(client.sim, client.peer.out, Config{})
+	c.peer, s.peer = s, c
+	return c
 }
