@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"kcptun/bench/soak"
 )
 
 // Bounds of flags: far above what is of use, and below what overflows.
@@ -57,6 +59,8 @@ func wanted(fs *flag.FlagSet, name string) string {
 		return "1 or more, or 0 with -profile"
 	case "size":
 		return fmt.Sprintf("0 to %d MB", maxSize)
+	case "soak":
+		return fmt.Sprintf("a duration such as 30m, from %v to %.0fh", soak.MinTime, maxTime.Hours())
 	case "churn", "time":
 		return fmt.Sprintf("a duration such as 5s, from 0 to %.0fh", maxTime.Hours())
 	case "cells":

@@ -65,6 +65,8 @@ func TestRefused(t *testing.T) {
 		{"-time 5", `-time is "5", ` + times},
 		{"-link -time -1s", "-time is -1s, " + times},
 		{"-link -time 2000000h", "-time is 2000000h0m0s, " + times},
+		{"-soak 5s", "-soak is 5s, want a duration such as 30m, from 10s to 1000h"},
+		{"-o x", "-o is for -soak"},
 		{"-list=x", `-list is "x", want true or false`},
 		{"-nosuch", "there is no flag -nosuch, see -h"},
 		{"---list", "bad flag syntax: ---list, see -h"},

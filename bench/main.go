@@ -4,6 +4,7 @@
 //	go run ./bench                        every case, on loopback
 //	go run ./bench -run '^down1/' -rounds 3 -json figures.json
 //	go run ./bench -link                  over a link with delay, rate and loss; Linux, root
+//	go run ./bench -soak 30m              for leaks, under a load that comes and goes; Linux
 //	go run ./bench plot figures.json -o picture.svg
 //	go run ./bench table figures.json     as tables in Markdown; takes several files, too
 //
@@ -51,5 +52,8 @@ func command(args []string) error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	if opts.soak > 0 {
+		return runSoak(ctx, opts, os.Stdout, os.Stderr)
+	}
 	return run(ctx, opts, os.Stdout, os.Stderr)
 }

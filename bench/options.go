@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kcptun/bench/report"
+	"kcptun/bench/soak"
 	"kcptun/e2e/lab"
 )
 
@@ -24,6 +25,8 @@ type options struct {
 	churn   time.Duration
 	json    string
 	profile string
+	soak    time.Duration // 0: none
+	out     string        // name of its files, without the ending
 
 	ours, peer lab.Programs // built, or looked for, where empty
 	lacks      []string     // ciphers the peer does not have
@@ -58,6 +61,8 @@ func parse(args []string, help io.Writer) (options, error) {
 	fs.DurationVar(&o.churn, "churn", 0, "how long streams and sessions come and go in the case churn, 0 is 30s, or 1s with -short")
 	fs.StringVar(&o.json, "json", "", "`file` to write the figures to")
 	fs.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of our ends in the bulk cases, taken after the rounds, of which there may be 0")
+	fs.DurationVar(&o.soak, "soak", 0, "run tunnels for so `long` under a load of streams, sessions and faults that come and go, and see whether anything grows; Linux")
+	fs.StringVar(&o.out, "o", "", "`name` of the files that -soak writes, to which it adds .csv and .svg; soak by default")
 	fs.StringVar(&o.ours.Client, "client", "", "`file` of our client, built by default")
 	fs.StringVar(&o.ours.Server, "server", "", "`file` of our server, built by default")
 	fs.StringVar(&o.peer.Client, "peer-client", "", "`file` of the client to compare with, by default the installed one")
@@ -81,12 +86,12 @@ func parse(args []string, help io.Writer) (options, error) {
 // would end up in published files.
 func (o *options) remember(fs *flag.FlagSet) {
 	o.given = make(map[string]string)
-	paths := []string{"json", "profile", "client", "server", "peer-client", "peer-server"}
+	paths := []string{"json", "profile", "o", "client", "server", "peer-client", "peer-server"}
 	fs.Visit(func(f *flag.Flag) {
 		switch {
 		case !slices.Contains(paths, f.Name):
 			o.given[f.Name] = f.Value.String()
-		case f.Name != "json" && f.Name != "profile":
+		case f.Name != "json" && f.Name != "profile" && f.Name != "o":
 			o.given[f.Name] = report.PathGiven
 		}
 	})
@@ -105,6 +110,7 @@ func (o *options) complete(fs *flag.FlagSet, pattern, cells string) (err error) 
 		{"rounds", o.rounds, o.rounds < 0 || o.rounds == 0 && o.profile == ""},
 		{"size", o.size, o.size < 0 || o.size > maxSize},
 		{"churn", o.churn, o.churn < 0 || o.churn > maxTime},
+		{"soak", o.soak, o.soak < 0 || o.soak > maxTime || o.soak > 0 && o.soak < soak.MinTime},
 		{"time", o.time, o.time < 0 || o.time > maxTime},
 	} {
 		if f.bad {
@@ -121,6 +127,8 @@ func (o *options) complete(fs *flag.FlagSet, pattern, cells string) (err error) 
 	switch {
 	case (withCells || withTime) && !o.link:
 		return errors.New("-cells and -time are for -link")
+	case o.out != "" && o.soak == 0:
+		return errors.New("-o is for -soak")
 	case len(words(cells)) == 0:
 		return fmt.Errorf("-cells is empty, want %s", wanted(fs, "cells"))
 	case (o.ours.Client == "") != (o.ours.Server == ""):

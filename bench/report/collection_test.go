@@ -57,20 +57,26 @@ func TestPlotSeveral(t *testing.T) {
 	}
 }
 
+// wellFormed wants an XML document with some bars.
 func wellFormed(t *testing.T, svg string) {
 	t.Helper()
-	bars := 0
-	for dec := xml.NewDecoder(strings.NewReader(svg)); ; {
+	if bars := wellFormedXML(t, svg)["rect"]; bars < 4 {
+		t.Errorf("%d bars", bars)
+	}
+}
+
+// wellFormedXML counts the elements of an XML document by name.
+func wellFormedXML(t *testing.T, text string) map[string]int {
+	t.Helper()
+	count := make(map[string]int)
+	for dec := xml.NewDecoder(strings.NewReader(text)); ; {
 		token, err := dec.Token()
 		if errors.Is(err, io.EOF) {
-			break
+			return count
 		}
 		must(t, err)
-		if el, ok := token.(xml.StartElement); ok && el.Name.Local == "rect" {
-			bars++
+		if el, ok := token.(xml.StartElement); ok {
+			count[el.Name.Local]++
 		}
-	}
-	if bars < 4 {
-		t.Errorf("%d bars", bars)
 	}
 }

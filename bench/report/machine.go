@@ -21,8 +21,8 @@ type Machine struct {
 	Environment map[string]string `json:"environment,omitempty"` // of Go's runtime and ours, where set
 }
 
-// line is what figures depend on, in one line.
-func (m Machine) line() string {
+// Line is what figures depend on, in one line.
+func (m Machine) Line() string {
 	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
 	if kib, err := strconv.ParseFloat(strings.TrimSuffix(m.Memory, " kB"), 64); err == nil {
 		parts = append(parts, fmt.Sprintf("%.0f GB", kib*1024/1e9)) // the kernel's kB are KiB

@@ -7,21 +7,23 @@ import (
 	"strings"
 )
 
-// grid is a table: text in the leading columns, numbers in the others.
-type grid struct {
-	text int // leading columns
-	head []string
+// Grid is a table in Markdown: text in the leading columns, numbers in the others.
+type Grid struct {
+	Text int // leading columns
+	Head []string
 	rows [][]string
 }
 
-func (g *grid) add(cells ...string) { g.rows = append(g.rows, cells) }
+// Add adds a row.
+func (g *Grid) Add(cells ...string) { g.rows = append(g.rows, cells) }
 
-func (g *grid) String() string {
+// String is the table, with a line for each row.
+func (g *Grid) String() string {
 	w := new(strings.Builder)
 	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
-	line(g.head)
-	rule := slices.Repeat([]string{"--:"}, len(g.head))
-	for i := range g.text {
+	line(g.Head)
+	rule := slices.Repeat([]string{"--:"}, len(g.Head))
+	for i := range g.Text {
 		rule[i] = "---"
 	}
 	line(rule)
@@ -36,7 +38,7 @@ func (c *Collection) heading() string {
 	var order []string
 	commands := make(map[string][]string)
 	for _, d := range c.runs {
-		m := d.Machine.line()
+		m := d.Machine.Line()
 		if commands[m] == nil {
 			order = append(order, m)
 		}

@@ -11,7 +11,7 @@ import (
 type section struct {
 	title     string
 	scenarios *regexp.Regexp
-	table     func([]Result) *grid
+	table     func([]Result) *Grid
 }
 
 func sections() []section {
@@ -95,22 +95,22 @@ func (r *Result) pairCell(name string) string {
 	return text
 }
 
-func bulkGrid(results []Result) *grid {
-	g := &grid{text: 1, head: []string{"case", "ours, MB/s", "peer, MB/s", "ratio", "ours, CPU s/GB", "peer, CPU s/GB", "ratio",
+func bulkGrid(results []Result) *Grid {
+	g := &Grid{Text: 1, Head: []string{"case", "ours, MB/s", "peer, MB/s", "ratio", "ours, CPU s/GB", "peer, CPU s/GB", "ratio",
 		"server CPU, s/GB", "client peak RSS, MB", "server peak RSS, MB"}}
 	const cpu = "cpu of both"
 	for _, r := range results {
 		ours, peer := r.Column(Ours), r.Column(Peer)
-		g.add(r.Case, ours.cell(Throughput), peer.cell(Throughput), ours.times(Throughput),
+		g.Add(r.Case, ours.cell(Throughput), peer.cell(Throughput), ours.times(Throughput),
 			ours.cell(cpu), peer.cell(cpu), ours.times(cpu), r.pairCell("server cpu"), r.pairCell("client peak rss"), r.pairCell("server peak rss"))
 	}
 	return g
 }
 
 // figureGrid has a line for each figure of each case, but those left out.
-func figureGrid(without ...string) func([]Result) *grid {
-	return func(results []Result) *grid {
-		g := &grid{text: 2, head: []string{"case", "", Ours, Peer, "ratio"}}
+func figureGrid(without ...string) func([]Result) *Grid {
+	return func(results []Result) *Grid {
+		g := &Grid{Text: 2, Head: []string{"case", "", Ours, Peer, "ratio"}}
 		for _, r := range results {
 			name := r.Case
 			for _, figure := range r.metricNames() {
@@ -118,11 +118,11 @@ func figureGrid(without ...string) func([]Result) *grid {
 					continue
 				}
 				ours, peer := r.Column(Ours), r.Column(Peer)
-				g.add(name, r.labelled(figure), ours.cell(figure), peer.cell(figure), ours.times(figure))
+				g.Add(name, r.labelled(figure), ours.cell(figure), peer.cell(figure), ours.times(figure))
 				name = ""
 			}
 			if name != "" { // no figure at all
-				g.add(name, "", "-", "-", "-")
+				g.Add(name, "", "-", "-", "-")
 			}
 		}
 		return g
@@ -145,8 +145,8 @@ func (r *Result) labelled(figure string) string {
 }
 
 // mixedGrid has a line for each pair; ratios are to the peer's own.
-func mixedGrid(results []Result) *grid {
-	g := &grid{text: 2, head: []string{"case", "pair", "MB/s", "to the peer", "client CPU, s/GB", "to the peer", "server CPU, s/GB", "to the peer"}}
+func mixedGrid(results []Result) *Grid {
+	g := &Grid{Text: 2, Head: []string{"case", "pair", "MB/s", "to the peer", "client CPU, s/GB", "to the peer", "server CPU, s/GB", "to the peer"}}
 	for _, r := range results {
 		name := r.Case
 		for i := range r.Columns {
@@ -155,15 +155,15 @@ func mixedGrid(results []Result) *grid {
 			for _, figure := range []string{Throughput, "client cpu", "server cpu"} {
 				row = append(row, c.cell(figure), c.times(figure))
 			}
-			g.add(row...)
+			g.Add(row...)
 			name = ""
 		}
 	}
 	return g
 }
 
-func idleGrid(results []Result) *grid {
-	g := &grid{text: 1, head: []string{"case: ours / peer = ratio", "client RSS, MB", "server RSS, MB", "client RSS each, kB", "server RSS each, kB",
+func idleGrid(results []Result) *Grid {
+	g := &Grid{Text: 1, Head: []string{"case: ours / peer = ratio", "client RSS, MB", "server RSS, MB", "client RSS each, kB", "server RSS each, kB",
 		"client CPU, ms/s", "server CPU, ms/s", "first echo after, p50 ms"}}
 	for _, r := range results {
 		each := " rss per session"
@@ -174,7 +174,7 @@ func idleGrid(results []Result) *grid {
 		for _, figure := range []string{"client rss", "server rss", "client" + each, "server" + each, "client cpu", "server cpu", "first echo after it p50"} {
 			row = append(row, r.pairCell(figure))
 		}
-		g.add(row...)
+		g.Add(row...)
 	}
 	return g
 }
@@ -199,17 +199,17 @@ func linkTables(w *strings.Builder, results []Result) {
 
 // linkGrid has a column for each contender, and behind one that is compared its
 // ratio.
-func linkGrid(results []Result, metric string) *grid {
-	g := &grid{text: 1, head: []string{"link"}}
+func linkGrid(results []Result, metric string) *Grid {
+	g := &Grid{Text: 1, Head: []string{"link"}}
 	var names []string // of the contenders, "" for the ratio to the next
 	for _, r := range results {
 		for _, c := range r.Columns {
 			if slices.Contains(names, c.Name) {
 				continue
 			}
-			names, g.head = append(names, c.Name), append(g.head, c.Name)
+			names, g.Head = append(names, c.Name), append(g.Head, c.Name)
 			if c.Against != "" {
-				names, g.head = append(names, ""), append(g.head, "ratio")
+				names, g.Head = append(names, ""), append(g.Head, "ratio")
 			}
 		}
 	}
@@ -222,7 +222,7 @@ func linkGrid(results []Result, metric string) *grid {
 			}
 			row = append(row, r.Column(name).cell(metric))
 		}
-		g.add(row...)
+		g.Add(row...)
 	}
 	return g
 }

@@ -98,13 +98,18 @@ func drawing(charts []chart, captions []string) string {
 	for _, c := range charts {
 		body.chart(c)
 	}
+	return body.page(charts[0].title, captions, "")
+}
+
+// page is the whole SVG of what is on the canvas, with captions below.
+func (v *canvas) page(title string, captions []string, style string) string {
 	for _, caption := range captions {
-		body.y += lineStep
-		body.text(svgMargin, body.y, "small", caption)
+		v.y += lineStep
+		v.text(svgMargin, v.y, "small", caption)
 	}
-	height := body.y + svgMargin
+	height := v.y + svgMargin
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%.0f" viewBox="0 0 %d %.0f" role="img">`+"\n<title>%s</title>\n",
-		svgWidth, height, svgWidth, height, html.EscapeString(charts[0].title)) + svgStyle + body.String() + "</svg>\n"
+		svgWidth, height, svgWidth, height, html.EscapeString(title)) + svgStyle + style + v.String() + "</svg>\n"
 }
 
 func (v *canvas) text(x, y float64, class, text string) {

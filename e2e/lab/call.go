@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// ErrWrongData is the error of a transfer that arrived changed: of all errors the one
+// that no network excuses.
+var ErrWrongData = errors.New("wrong data")
+
 // call is one connection to the target. The end of ctx closes it.
 type call struct {
 	ctx   context.Context
@@ -54,7 +58,7 @@ func (c *call) compare(res *Result, n int64, progress Progress) error {
 		k, err := c.conn.Read(got[:min(n-res.Bytes, blockSize)])
 		data.Read(want[:k])
 		if !bytes.Equal(got[:k], want[:k]) {
-			return fmt.Errorf("wrong data at offset %d of %d", res.Bytes+int64(mismatch(got[:k], want[:k])), n)
+			return fmt.Errorf("%w at offset %d of %d", ErrWrongData, res.Bytes+int64(mismatch(got[:k], want[:k])), n)
 		}
 		m.Write(got[:k])
 		if err != nil && res.Bytes < n {
@@ -80,7 +84,7 @@ func (c *call) expectSum(want [sha256.Size]byte) error {
 		return fmt.Errorf("reading the target's sum: %w", noEOF(err))
 	}
 	if got != want {
-		return fmt.Errorf("the target received other data: sha256 %x, want %x", got, want)
+		return fmt.Errorf("%w at the target: sha256 %x, want %x", ErrWrongData, got, want)
 	}
 	return nil
 }

@@ -30,8 +30,9 @@ type Network struct {
 	Server, Client *Process
 	Dial           Dial // to the target, through the client
 
-	cfg NetworkConfig
-	env []string
+	cfg    NetworkConfig
+	env    []string
+	listen string
 }
 
 // StartNetwork starts all of it, or nothing. The programs get a random key. They
@@ -49,15 +50,14 @@ func (n *Network) start(ctx context.Context) (err error) {
 	if n.Target, err = StartTarget("127.0.0.1:0"); err != nil {
 		return err
 	}
-	listen, err := FreeAddr()
+	if n.listen, err = FreeAddr(); err != nil {
+		return err
+	}
+	n.Relay, err = NewRelay(RelayConfig{Server: n.listen, Up: n.cfg.Fault, Down: n.cfg.Fault, Seed: n.cfg.Seed, MaxClients: n.cfg.MaxClients})
 	if err != nil {
 		return err
 	}
-	n.Relay, err = NewRelay(RelayConfig{Server: listen, Up: n.cfg.Fault, Down: n.cfg.Fault, Seed: n.cfg.Seed, MaxClients: n.cfg.MaxClients})
-	if err != nil {
-		return err
-	}
-	args := append([]string{"-l", listen, "-t", n.Target.Addr()}, n.cfg.Server...)
+	args := append([]string{"-l", n.listen, "-t", n.Target.Addr()}, n.cfg.Server...)
 	if n.Server, err = Start(context.WithoutCancel(ctx), n.cfg.Programs.Server, n.env, args...); err != nil {
 		return err
 	}
@@ -106,6 +106,9 @@ func (n *Network) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// ServerAddr is where the server listens: past the relay.
+func (n *Network) ServerAddr() string { return n.listen }
 
 // Wire is the number of bytes that the programs have sent, both ways.
 func (n *Network) Wire() uint64 {

@@ -1,8 +1,10 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -80,6 +82,23 @@ func (s *Stranger) Replay(ctx context.Context, list []Datagram) error {
 		}
 	}
 	return nil
+}
+
+// Mangle returns a datagram as it was, shortened, or with up to three bits flipped,
+// each a third of the time. It leaves b as it is.
+func Mangle(rng *rand.Rand, b []byte) []byte {
+	b = bytes.Clone(b)
+	switch {
+	case len(b) == 0:
+	case rng.IntN(3) == 0:
+		b = b[:rng.IntN(len(b))]
+	case rng.IntN(2) == 0:
+		for range 1 + rng.IntN(3) {
+			bit := rng.IntN(8 * len(b))
+			b[bit/8] ^= 1 << (bit % 8)
+		}
+	}
+	return b
 }
 
 // Close closes the socket and waits for the goroutine.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -202,7 +201,7 @@ func Echo(ctx context.Context, dial Dial, count, size int) ([]time.Duration, err
 		}
 		times = append(times, time.Since(begin))
 		if !bytes.Equal(message, back) {
-			err = errors.New("the message came back changed")
+			err = fmt.Errorf("%w: the message came back changed", ErrWrongData)
 			break
 		}
 		out = out[:0]

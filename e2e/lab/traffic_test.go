@@ -163,7 +163,7 @@ func TestTrafficNotices(t *testing.T) {
 	_, err := Pull(ctx, through(flip), 1000, nil)
 	wantError(t, err, "wrong data at offset 999")
 	_, err = Push(ctx, through(flip), 1000, nil)
-	wantError(t, err, "received other data")
+	wantError(t, err, "wrong data at the target")
 	_, err = Echo(ctx, through(flip), 1, 64)
 	wantError(t, err, "came back changed")
 	_, err = HalfClose(ctx, through(func(n int, _ []byte) int { return n }), 10, 10)
