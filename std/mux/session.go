@@ -1,7 +1,3 @@
-// Package mux carries many streams over one connection, in the frames of smux 1
-// and 2. Unlike the smux library it half-closes streams without losing bytes, lets
-// frames that belong together travel together, writes from the goroutine that has
-// something to write, and needs two goroutines for a session, none for a stream.
 package mux
 
 import (
