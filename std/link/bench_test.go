@@ -12,6 +12,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/crypt"
 	"kcptun/std/link"
 	"kcptun/std/link/fec"
 )
@@ -21,20 +22,20 @@ const benchDatagram = 1350
 
 type benchSealer struct {
 	name string
-	link.Sealer
+	crypt.Sealer
 }
 
 // benchSealers are the ciphers that people choose for speed.
 func benchSealers(tb testing.TB) []benchSealer {
 	tb.Helper()
 	key := make([]byte, 32)
-	cfb := func(block kcp.BlockCrypt, err error) link.Sealer {
+	cfb := func(block kcp.BlockCrypt, err error) crypt.Sealer {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return link.NewCFB(block)
+		return crypt.NewCFB(block)
 	}
-	own, err := link.NewAESCFB(key)
+	own, err := crypt.NewAESCFB(key)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,15 +49,15 @@ func benchSealers(tb testing.TB) []benchSealer {
 	}
 	return []benchSealer{
 		{"aes", own},
-		{"aes-128-gcm", link.NewAEAD(gcm)},
+		{"aes-128-gcm", crypt.NewAEAD(gcm)},
 		{"salsa20", cfb(kcp.NewSalsa20BlockCrypt(key))},
-		{"null", link.Plain{}},
+		{"null", crypt.Plain{}},
 	}
 }
 
 // benchPacket is a data packet of KCP with FEC header, as it is before it is
 // sealed to a datagram of benchDatagram bytes.
-func benchPacket(s link.Sealer) []byte {
+func benchPacket(s crypt.Sealer) []byte {
 	const fecHeader, segmentHeader = 8, 24
 	p := make([]byte, benchDatagram-s.Overhead())
 	binary.LittleEndian.PutUint16(p[4:], 0xf1)
@@ -100,7 +101,7 @@ func BenchmarkOpen(b *testing.B) {
 }
 
 func BenchmarkParsePacket(b *testing.B) {
-	packet := benchPacket(link.Plain{})
+	packet := benchPacket(crypt.Plain{})
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, ok := link.ParsePacket(packet); !ok {
@@ -118,7 +119,7 @@ func BenchmarkConn(b *testing.B) {
 	}
 }
 
-func benchConn(b *testing.B, s link.Sealer, dataShards, parityShards int) {
+func benchConn(b *testing.B, s crypt.Sealer, dataShards, parityShards int) {
 	opt := link.Options{
 		Sealer: s, Buffer: 4 << 20, Stats: new(link.Stats), Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		DataShards: dataShards, ParityShards: parityShards,

@@ -13,6 +13,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/carrier"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -26,7 +27,7 @@ type intakeOf struct {
 }
 
 func newIntake(t *testing.T, dataShards, parityShards int) *intakeOf {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	opt.DataShards, opt.ParityShards = dataShards, parityShards
 	near, far := fakePair()
 	near.peer = nil
@@ -43,7 +44,7 @@ var marker, markerAddr = seg(99, 81, 0, 0, "marker"), addrNumber(99)
 
 // dialled is a link whose other end is not there.
 func dialled(t *testing.T, dataShards, parityShards int) (*Conn, *fakeCarrier) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	opt.DataShards, opt.ParityShards = dataShards, parityShards
 	near, far := fakePair()
 	client, _ := fakeConns(t, near, nobody(far), opt)
@@ -222,7 +223,7 @@ func TestRestOfReceiver(t *testing.T) {
 }
 
 func TestCodedPacketsAllocateNothing(t *testing.T) {
-	for _, seal := range []Sealer{Plain{}, sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
+	for _, seal := range []crypt.Sealer{crypt.Plain{}, sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
 		opt, _ := options(seal)
 		opt.DataShards, opt.ParityShards = 10, 3
 		near, far := fakePair()
@@ -259,7 +260,7 @@ func TestCodedPacketsAllocateNothing(t *testing.T) {
 // and afterwards all of it is.
 func TestLanesRestore(t *testing.T) {
 	const sources, data, parity = 6, 4, 2
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	opt.DataShards, opt.ParityShards = data, parity
 	near, far := fakePair()
 	far.peer = nil

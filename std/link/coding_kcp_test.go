@@ -18,6 +18,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/crypt"
 	"kcptun/std/link/fec"
 	"kcptun/std/testkit"
 )
@@ -168,7 +169,7 @@ func oneOf(n int64) func() bool {
 // of ours, which serves or dials. A first byte has gone from one to the other.
 func withStock(t *testing.T, ours, theirs [2]int, serves bool, losesIn, losesOut func() bool) (here, there *kcp.UDPSession) {
 	t.Helper()
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	opt.DataShards, opt.ParityShards = ours[0], ours[1]
 	near, far := fakePair()
 	var l *Conn
@@ -317,7 +318,7 @@ func (n *noted) ReadFrom(b []byte) (int, net.Addr, error) {
 // To kcp-go, an acknowledgement that was lost and restored much later does not make
 // the round trip longer.
 func TestRestoredAckTakesNoRoundTrip(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	opt.DataShards, opt.ParityShards = 2, 1
 	near, far := fakePair()
 	l := &noted{Conn: newConn(near, opt, far.addr)}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/crypt"
 	"kcptun/std/link/fec"
 	"kcptun/std/testkit"
 )
@@ -83,7 +84,7 @@ func sent(to *fakeCarrier) (datagrams [][]byte) {
 
 // Each group is followed by its parity, and kcp-go's counters say so.
 func TestParityIsSentAndCounted(t *testing.T) {
-	for _, seal := range []Sealer{Plain{}, newAES(), sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
+	for _, seal := range []crypt.Sealer{crypt.Plain{}, newAES(), sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
 		packets := pushes(1, 3)
 		want := codedGroup(2, packets...)
 		synctest.Test(t, func(t *testing.T) {
@@ -134,7 +135,7 @@ func nobody(f *fakeCarrier) *fakeCarrier {
 }
 
 func TestOverheadIsWhatIsAdded(t *testing.T) {
-	for _, seal := range []Sealer{Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
+	for _, seal := range []crypt.Sealer{crypt.Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
 		for _, shards := range [][2]int{{0, 0}, {3, 0}, {0, 2}, {10, 3}} {
 			opt, _ := options(seal)
 			opt.DataShards, opt.ParityShards = shards[0], shards[1]
@@ -193,7 +194,7 @@ func TestParityWaitsForRateLimit(t *testing.T) {
 // What is not a packet of segments alone goes as it is, and takes no number.
 func TestOtherPacketsAreNotFramed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		opt.DataShards, opt.ParityShards = 2, 1
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, nobody(far), opt)
@@ -236,7 +237,7 @@ func TestOtherPacketsAreNotFramed(t *testing.T) {
 // rate limit holds up does not hold up the rest.
 func TestRestOfSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		opt.DataShards, opt.ParityShards, opt.RateLimit = 3, 2, 1000
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, nobody(far), opt)

@@ -16,14 +16,15 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
 func TestConnCarriesKCP(t *testing.T) {
 	for _, form := range []struct {
 		name   string
-		sealer Sealer
-	}{{"plain", Plain{}}, {"cfb", newAES()}, {"own aes", sealForms()[0].make(testkit.RandomBytes(3, 32))}, {"aead", newGCM(testkit.RandomBytes(3, 32))}} {
+		sealer crypt.Sealer
+	}{{"plain", crypt.Plain{}}, {"cfb", newAES()}, {"own aes", sealForms()[0].make(testkit.RandomBytes(3, 32))}, {"aead", newGCM(testkit.RandomBytes(3, 32))}} {
 		for _, shards := range [][2]int{{0, 0}, {10, 3}} {
 			name := form.name
 			if shards[0] > 0 {
@@ -144,9 +145,9 @@ func TestConnSealsWhatItSends(t *testing.T) {
 	marker := []byte("the marker that must not be seen on the wire")
 	for _, form := range []struct {
 		name   string
-		sealer Sealer
+		sealer crypt.Sealer
 		seen   bool
-	}{{"plain", Plain{}, true}, {"aes", newAES(), false}, {"aes-128-gcm", newGCM(testkit.RandomBytes(3, 32)), false}} {
+	}{{"plain", crypt.Plain{}, true}, {"aes", newAES(), false}, {"aes-128-gcm", newGCM(testkit.RandomBytes(3, 32)), false}} {
 		t.Run(form.name, func(t *testing.T) {
 			opt, _ := options(form.sealer)
 			opt.DataShards, opt.ParityShards = 10, 3
@@ -183,7 +184,7 @@ func TestConnSealsWhatItSends(t *testing.T) {
 
 // WriteTo says how long the whole datagram is, for kcp-go's OutBytes.
 func TestWriteToCountsTheDatagram(t *testing.T) {
-	for _, s := range []Sealer{Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
+	for _, s := range []crypt.Sealer{crypt.Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
 		opt, _ := options(s)
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)
@@ -200,7 +201,7 @@ func TestWriteToCountsTheDatagram(t *testing.T) {
 }
 
 func TestWriteToForeignAddress(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	client, _ := fakeConns(t, near, far, opt)
 	for _, addr := range []net.Addr{&net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 1}, &net.TCPAddr{}, nil} {
@@ -246,7 +247,7 @@ func TestCloseEndsReadFrom(t *testing.T) {
 
 // A datagram without a byte is counted as any other that is too short.
 func TestEmptyDatagramIsCounted(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	_, server := fakeConns(t, near, far, opt)
 	far.deliver(nil, addrNumber(1))
@@ -258,7 +259,7 @@ func TestEmptyDatagramIsCounted(t *testing.T) {
 
 // A socket that somebody else closed ends ReadFrom, too.
 func TestClosedCarrier(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	client, _ := fakeConns(t, near, far, opt)
 	near.Close()
@@ -268,7 +269,7 @@ func TestClosedCarrier(t *testing.T) {
 }
 
 func TestConnPassesThrough(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	client, server := fakeConns(t, near, far, opt)
 	if client.Peer().String() != fakeServerAddr.String() || client.Peer().Network() != "udp" || server.Peer() != nil {
@@ -289,7 +290,7 @@ func TestConnPassesThrough(t *testing.T) {
 
 // A client that was heard at an address keeps to it only while it can send from it.
 func TestClientForgetsAddressItCannotUse(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	near.sendFault = func(int64) error { return errors.New("cannot assign requested address") }
 	client, _ := fakeConns(t, near, far, opt)

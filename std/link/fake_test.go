@@ -14,6 +14,7 @@ import (
 
 	"kcptun/std/carrier"
 	"kcptun/std/clock"
+	"kcptun/std/crypt"
 )
 
 // This file knows the inside of a carrier; the other tests do not.
@@ -187,7 +188,7 @@ func (l *logbook) with(text string) []string {
 }
 
 // options are those of a link that seals with s, and the book it logs into.
-func options(s Sealer) (Options, *logbook) {
+func options(s crypt.Sealer) (Options, *logbook) {
 	book := new(logbook)
 	return Options{Sealer: s, Stats: new(Stats), Log: slog.New(book)}, book
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kcptun/std/carrier"
+	"kcptun/std/crypt"
 )
 
 // Windows answers a receive call with an error where a datagram is larger than the
@@ -18,7 +19,7 @@ func TestFaultsOfDatagramsDoNotPause(t *testing.T) {
 			continue // another system
 		}
 		synctest.Test(t, func(t *testing.T) {
-			opt, _ := options(Plain{})
+			opt, _ := options(crypt.Plain{})
 			near, far := fakePair()
 			far.recvFault = func(call int64) error {
 				if call%14 != 0 {

@@ -14,6 +14,7 @@ import (
 
 	"kcptun/std/carrier"
 	"kcptun/std/clock"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -133,7 +134,7 @@ func TestLanesKeepOrder(t *testing.T) {
 // read afterwards, and closing ends everything.
 func TestLaneIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		_, server := fakeConns(t, near, far, opt)
 		conns := server.Lanes(2)
@@ -184,7 +185,7 @@ func TestLaneIsBounded(t *testing.T) {
 
 // After a burst a lane gives its memory back, and under load it allocates none.
 func TestLaneMemory(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	_, server := fakeConns(t, near, far, opt)
 	l := server.Lanes(2)[0].(*lane)
@@ -225,7 +226,7 @@ func TestOneLane(t *testing.T) {
 func TestLaneIsBoundedForEmptyDatagrams(t *testing.T) {
 	for _, size := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
-			opt, _ := options(Plain{})
+			opt, _ := options(crypt.Plain{})
 			near, far := fakePair()
 			_, server := fakeConns(t, near, far, opt)
 			server.Lanes(2)

@@ -18,6 +18,7 @@ import (
 
 	"kcptun/std/carrier"
 	"kcptun/std/clock"
+	"kcptun/std/crypt"
 	"kcptun/std/link/fec"
 	"kcptun/std/metrics"
 	"kcptun/std/notice"
@@ -28,7 +29,7 @@ const MaxDatagram = carrier.MaxDatagram
 
 // Options are the settings of a link, the same for every socket of a program.
 type Options struct {
-	Sealer    Sealer       // turns packets into datagrams; Plain for no crypto
+	Sealer    crypt.Sealer // turns packets into datagrams; Plain for no crypto
 	DSCP      int          // 0 to 63, 0 leaves the socket as it is
 	Buffer    int          // socket buffers in bytes, each direction; 0 leaves them
 	RateLimit int          // bytes per second and peer, whole datagrams; 0 is no limit

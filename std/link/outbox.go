@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kcptun/std/carrier"
+	"kcptun/std/crypt"
 )
 
 // maxQueued bounds the bytes that wait for the socket; above it WriteTo waits.
@@ -27,8 +28,8 @@ const (
 // flusher.
 type outbox struct {
 	sock    carrier.Carrier
-	seal    Sealer
-	late    batchSealer // seal, where that is to be done in whole batches; else nil
+	seal    crypt.Sealer
+	late    crypt.BatchSealer // seal, where that is to be done in whole batches; else nil
 	trouble func(refused int, err error)
 
 	mu     sync.Mutex
@@ -66,9 +67,9 @@ var (
 	larges  = sync.Pool{New: func() any { return new([carrier.MaxBatchBytes]byte) }}
 )
 
-func newOutbox(sock carrier.Carrier, seal Sealer, trouble func(int, error)) *outbox {
+func newOutbox(sock carrier.Carrier, seal crypt.Sealer, trouble func(int, error)) *outbox {
 	o := &outbox{sock: sock, seal: seal, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	o.late, _ = seal.(batchSealer)
+	o.late, _ = seal.(crypt.BatchSealer)
 	o.room.L = &o.mu
 	go o.run()
 	return o

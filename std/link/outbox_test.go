@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kcptun/std/carrier"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -24,7 +25,7 @@ func alwaysBurst(c *Conn) {
 // is lost between the two.
 func TestLoneAndBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		gate := make(chan struct{})
 		sent := 0
@@ -70,7 +71,7 @@ func TestLoneAndBurst(t *testing.T) {
 // socket takes nothing until the writer waits.
 func TestWriterWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		gate := make(chan struct{})
 		near.sendFault = func(int64) error { <-gate; return nil }
@@ -104,7 +105,7 @@ func TestWriterWaitsForRoom(t *testing.T) {
 // in time.
 func TestCloseFreesWaitingWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		near.sendFault = func(int64) error { <-near.closed; return net.ErrClosed } // stuck
 		client, _ := fakeConns(t, near, far, opt)
@@ -160,12 +161,12 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 // Several writers to several peers: every datagram arrives whole, and those to a
 // peer with one writer, as kcp-go has, in their order.
 func TestOutboxKeepsDatagramsApart(t *testing.T) {
-	for _, s := range []Sealer{Plain{}, newAES(), sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
+	for _, s := range []crypt.Sealer{crypt.Plain{}, newAES(), sealForms()[0].make(testkit.RandomBytes(3, 32)), newGCM(testkit.RandomBytes(3, 32))} {
 		t.Run(fmt.Sprintf("%T", s), func(t *testing.T) { checkApart(t, s) })
 	}
 }
 
-func checkApart(t *testing.T, s Sealer) {
+func checkApart(t *testing.T, s crypt.Sealer) {
 	opt, _ := options(s)
 	near, far := fakePair()
 	far.inbox = make(chan carrier.Inbound, 1<<16)

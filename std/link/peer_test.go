@@ -12,6 +12,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/clock"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -95,7 +96,7 @@ func TestDrainWaitsForRoom(t *testing.T) {
 // What waits for the rate limit is not drained, either.
 func TestDrainWaitsForRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		opt.RateLimit = 100
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)
@@ -131,7 +132,7 @@ func ackOf(conv, una uint32) Packet {
 
 func TestDrainEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)
 		p := client.Peer()
@@ -218,7 +219,7 @@ func TestHeard(t *testing.T) {
 
 // dialledPeer is the peer of a client's link, with what has it send and be sent to.
 func dialledPeer(t *testing.T) (p *Peer, hear, write func(packet []byte)) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	client, _ := fakeConns(t, near, far, opt)
 	p = client.Peer()

@@ -1,9 +1,13 @@
 package link
 
-import "testing"
+import (
+	"testing"
+
+	"kcptun/std/crypt"
+)
 
 func listening(t *testing.T) *Conn {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	_, server := fakeConns(t, near, far, opt)
 	return server

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -14,7 +15,7 @@ import (
 // half of each.
 func TestRateLimitCountsWholeDatagrams(t *testing.T) {
 	const rate, burst = 20_000, 64 * MaxDatagram
-	for _, seal := range []Sealer{Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
+	for _, seal := range []crypt.Sealer{crypt.Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
 		synctest.Test(t, func(t *testing.T) {
 			opt, _ := options(seal)
 			opt.RateLimit = rate
@@ -46,7 +47,7 @@ func TestRateLimitCountsWholeDatagrams(t *testing.T) {
 // One peer at its limit does not hold up another.
 func TestRateLimitIsPerPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		opt.RateLimit = 1
 		near, far := fakePair()
 		_, server := fakeConns(t, near, far, opt)
@@ -68,7 +69,7 @@ func TestRateLimitIsPerPeer(t *testing.T) {
 
 func TestCloseEndsWriteToUnderLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		opt.RateLimit = 1
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)

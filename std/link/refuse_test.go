@@ -10,11 +10,12 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
 // refusals are datagrams that a dialled link refuses, each counted in one place.
-func refusals(seal Sealer) []refusal {
+func refusals(seal crypt.Sealer) []refusal {
 	long := seg(1, 81, 0, 0, strings.Repeat("x", MaxDatagram))
 	return []refusal{
 		{"short", make([]byte, seal.Overhead()+minPacket-1), fakeServerAddr, "LinkShort"},
@@ -35,11 +36,11 @@ type refusal struct {
 }
 
 func TestRefusedDatagramsAreCounted(t *testing.T) {
-	for _, seal := range []Sealer{newAES(), newGCM(testkit.RandomBytes(3, 32)), Plain{}} {
+	for _, seal := range []crypt.Sealer{newAES(), newGCM(testkit.RandomBytes(3, 32)), crypt.Plain{}} {
 		for _, r := range refusals(seal) {
 			t.Run(fmt.Sprintf("%T/%s", seal, r.name), func(t *testing.T) {
 				counter := r.counter
-				if _, plain := seal.(Plain); plain && counter == "LinkSealFailures" {
+				if _, plain := seal.(crypt.Plain); plain && counter == "LinkSealFailures" {
 					counter = "LinkBadShape"
 				}
 				opt, book := options(seal)

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"kcptun/std/carrier"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
 // rerun is a server after a start, which has heard the first packet of a client and sent
 // data, at the time of seg by its own clock.
 func rerun(t *testing.T) (c *Conn, p *Peer, onWire []byte) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	near, far := fakePair()
 	sent := make(chan []byte, 1)
 	far.onSend = func(d []byte) { sent <- bytes.Clone(d) }

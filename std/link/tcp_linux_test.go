@@ -12,6 +12,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 	"github.com/xtaci/tcpraw"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 	"kcptun/std/testkit/netns"
 )
@@ -45,7 +46,7 @@ func (l *tcpLab) serveKCP(ours bool, local string) *kcp.Listener {
 	l.T.Helper()
 	var pc net.PacketConn
 	if ours {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		pc = l.listen(opt, local)
 	} else {
 		pc = l.stock(l.Server, func() (*tcpraw.TCPConn, error) { return tcpraw.Listen("tcp", local) })
@@ -72,7 +73,7 @@ func (l *tcpLab) stock(ns string, open func() (*tcpraw.TCPConn, error)) stock {
 func (l *tcpLab) dialKCP(ours bool, remote string, listener *kcp.Listener) (client, server *kcp.UDPSession) {
 	l.T.Helper()
 	if ours {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		return dialSession(l.T, l.dial(opt, remote), listener)
 	}
 	s := l.stock(l.Client, func() (*tcpraw.TCPConn, error) { return tcpraw.Dial("tcp", remote) })
@@ -81,7 +82,7 @@ func (l *tcpLab) dialKCP(ours bool, remote string, listener *kcp.Listener) (clie
 		l.T.Fatal(err)
 	}
 	l.T.Cleanup(func() { client.Close() })
-	tune(client, &Conn{opt: Options{Sealer: Plain{}}})
+	tune(client, &Conn{opt: Options{Sealer: crypt.Plain{}}})
 	if _, err := client.Write([]byte{'!'}); err != nil {
 		l.T.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func (l *tcpLab) dialKCP(ours bool, remote string, listener *kcp.Listener) (clie
 	if err != nil {
 		l.T.Fatal(err)
 	}
-	tune(server, &Conn{opt: Options{Sealer: Plain{}}})
+	tune(server, &Conn{opt: Options{Sealer: crypt.Plain{}}})
 	if _, err := io.ReadFull(server, make([]byte, 1)); err != nil {
 		l.T.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestTCPServesClients(t *testing.T) {
 
 func TestTCPMarksBothFamilies(t *testing.T) {
 	l := newTCPLab(t)
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	opt.DSCP, opt.Buffer = 46, 1<<20
 	for _, rule := range []string{"iptables -m dscp --dscp 46", "ip6tables -m dscp --dscp 46"} {
 		program, match, _ := strings.Cut(rule, " ")

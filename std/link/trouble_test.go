@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kcptun/std/crypt"
 )
 
 // transients are errors that a socket gives and that pass.
@@ -71,7 +73,7 @@ func TestTransientErrorsAreSurvived(t *testing.T) {
 // The calls themselves never return such an error.
 func TestTransientErrorsDoNotSurface(t *testing.T) {
 	for _, errno := range transients {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		fails := func(call int64) error {
 			if call == 1 {
@@ -102,7 +104,7 @@ func TestTransientErrorsDoNotSurface(t *testing.T) {
 // and fills no log.
 func TestFailingSocketDoesNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, book := options(Plain{})
+		opt, book := options(crypt.Plain{})
 		near, far := fakePair()
 		near.recvFault = func(call int64) error {
 			if call > 1e5 {
@@ -142,7 +144,7 @@ func TestFailingSocketDoesNotSpin(t *testing.T) {
 // The first failures cost nothing, and one success makes them the first again.
 func TestPauseBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(Plain{})
+		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		far.recvFault = func(call int64) error {
 			if call%4 != 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -149,7 +150,7 @@ func TestUDPForeign(t *testing.T) {
 }
 
 func TestUDPErrors(t *testing.T) {
-	opt, _ := options(Plain{})
+	opt, _ := options(crypt.Plain{})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // no question to a name server
 	for _, remote := range []string{"", "127.0.0.1", "127.0.0.1:no-such-service", "127.0.0.1:65536", "no-such-host.invalid:1", ":1"} {

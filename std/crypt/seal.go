@@ -1,4 +1,4 @@
-package link
+package crypt
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
-	"kcptun/std/link/aescfb"
+	"kcptun/std/crypt/aescfb"
 )
 
 // Sealer turns a packet into a datagram and back. It may be used from several
@@ -43,6 +43,10 @@ const (
 	cfbHeader = cfbNonce + crc32.Size
 )
 
+// maxDatagram is the largest datagram in bytes that opens: the table of kcp-go's xor ends
+// there.
+const maxDatagram = 1500
+
 type cfb struct {
 	block  kcp.BlockCrypt
 	random random
@@ -66,17 +70,17 @@ func (c *cfb) Seal(dst, packet []byte) []byte {
 }
 
 func (c *cfb) Open(datagram []byte) ([]byte, bool) {
-	if len(datagram) < cfbHeader || len(datagram) > MaxDatagram {
-		return nil, false // the xor table of kcp-go ends at 1500 bytes
+	if len(datagram) < cfbHeader || len(datagram) > maxDatagram {
+		return nil, false
 	}
 	c.block.Decrypt(datagram, datagram)
 	packet := datagram[cfbHeader:]
 	return packet, crc32.ChecksumIEEE(packet) == binary.LittleEndian.Uint32(datagram[cfbNonce:])
 }
 
-// batchSealer is a Sealer that seals packets side by side faster than one by one.
+// BatchSealer is a Sealer that seals packets side by side faster than one by one.
 // The link then leaves sealing to the moment when a batch goes out.
-type batchSealer interface {
+type BatchSealer interface {
 	Sealer
 	// SealAll seals the datagrams in buf in place. They are back to back, each of
 	// size bytes but for a shorter last one, and hold their packets after Overhead
@@ -179,7 +183,7 @@ func (r *random) fill(p []byte) {
 // SameKey tells whether two sealers open each other's datagrams. For tests of
 // settings, not for the wire.
 func SameKey(a, b Sealer) bool {
-	packet := bytes.Repeat([]byte{1}, minPacket)
+	packet := bytes.Repeat([]byte{1}, 24)
 	if a.Overhead() != b.Overhead() {
 		return false
 	}

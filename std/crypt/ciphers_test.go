@@ -15,7 +15,6 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
-	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
 
@@ -101,7 +100,7 @@ func sealStock(block kcp.BlockCrypt, nonce, packet []byte) []byte {
 		Seal(dst, nonce, plain, extra []byte) []byte
 	}); ok {
 		nonce = nonce[:gcm.NonceSize()]
-		return gcm.Seal(append(make([]byte, 0, 2*link.MaxDatagram), nonce...), nonce, packet, nil)
+		return gcm.Seal(append(make([]byte, 0, 2*maxDatagram), nonce...), nonce, packet, nil)
 	}
 	d := binary.LittleEndian.AppendUint32(slices.Clone(nonce[:16]), crc32.ChecksumIEEE(packet))
 	d = append(d, packet...)
@@ -137,7 +136,7 @@ func TestCiphersAgainstStock(t *testing.T) {
 				t.Fatal(err)
 			}
 			block := testkit.StockCipher(t, name)
-			for _, n := range []int{1, 7, 8, 15, 16, 17, 24, 100, 1000, 1472 - 28, link.MaxDatagram - sealer.Overhead()} {
+			for _, n := range []int{1, 7, 8, 15, 16, 17, 24, 100, 1000, 1472 - 28, maxDatagram - sealer.Overhead()} {
 				packet := testkit.RandomBytes(uint64(n), n)
 				ours := sealer.Seal([]byte("head"), packet)
 				if string(ours[:4]) != "head" || len(ours) != 4+n+sealer.Overhead() {
@@ -161,7 +160,7 @@ func TestCiphersAgainstStock(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if same := link.SameKey(sealer, other); same != (name == "none") {
+			if same := SameKey(sealer, other); same != (name == "none") {
 				t.Errorf("another key opens it: %t", same)
 			}
 		})

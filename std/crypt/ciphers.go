@@ -12,8 +12,6 @@ import (
 	"sync"
 
 	"github.com/xtaci/kcp-go/v5"
-
-	"kcptun/std/link"
 )
 
 // Facts of the wire: every version derives the packet key this way.
@@ -28,15 +26,15 @@ const (
 type spec struct {
 	name   string
 	bytes  int
-	sealer func(key []byte) (link.Sealer, error)
+	sealer func(key []byte) (Sealer, error)
 }
 
 // ciphers is the one table of ciphers, in the order of the help text.
 var ciphers = []spec{
-	{"aes", 32, link.NewAESCFB},
-	{"aes-128", 16, link.NewAESCFB},
+	{"aes", 32, NewAESCFB},
+	{"aes-128", 16, NewAESCFB},
 	{"aes-128-gcm", 16, inGCM},
-	{"aes-192", 24, link.NewAESCFB},
+	{"aes-192", 24, NewAESCFB},
 	{"salsa20", 32, inCFB(kcp.NewSalsa20BlockCrypt)},
 	{"blowfish", 32, inCFB(kcp.NewBlowfishBlockCrypt)},
 	{"twofish", 32, inCFB(kcp.NewTwofishBlockCrypt)},
@@ -47,16 +45,16 @@ var ciphers = []spec{
 	{"xor", 32, inCFB(kcp.NewSimpleXORBlockCrypt)},
 	{"sm4", 16, inCFB(newSM4)},
 	{"none", 32, inCFB(kcp.NewNoneBlockCrypt)},
-	{"null", 0, func([]byte) (link.Sealer, error) { return link.Plain{}, nil }},
+	{"null", 0, func([]byte) (Sealer, error) { return Plain{}, nil }},
 }
 
-func inCFB(newBlock func([]byte) (kcp.BlockCrypt, error)) func([]byte) (link.Sealer, error) {
-	return func(key []byte) (link.Sealer, error) {
+func inCFB(newBlock func([]byte) (kcp.BlockCrypt, error)) func([]byte) (Sealer, error) {
+	return func(key []byte) (Sealer, error) {
 		block, err := newBlock(key)
 		if err != nil {
 			return nil, err
 		}
-		return link.NewCFB(block), nil
+		return NewCFB(block), nil
 	}
 }
 
@@ -92,7 +90,7 @@ func (p *pooledBlock) Decrypt(dst, src []byte) {
 	p.idle.Put(block)
 }
 
-func inGCM(key []byte) (link.Sealer, error) {
+func inGCM(key []byte) (Sealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
@@ -101,7 +99,7 @@ func inGCM(key []byte) (link.Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return link.NewAEAD(gcm), nil
+	return NewAEAD(gcm), nil
 }
 
 // CipherNames are the values that --crypt takes.
@@ -119,7 +117,7 @@ func Names() []string {
 func Aliases() map[string]string { return map[string]string{"aes-256": "aes"} }
 
 // NewSealer makes the sealer of a cipher from the pre-shared key.
-func NewSealer(name, key string) (link.Sealer, error) {
+func NewSealer(name, key string) (Sealer, error) {
 	for _, c := range ciphers {
 		if c.name != name {
 			continue

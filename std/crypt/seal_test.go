@@ -1,4 +1,4 @@
-package link
+package crypt
 
 import (
 	"bytes"
@@ -13,15 +13,18 @@ import (
 	"kcptun/std/testkit"
 )
 
-// sealForm is a cipher of the table in std, made from 32 bytes of key.
-type sealForm struct {
+// smallest is a packet of the least size that KCP has.
+const smallest = 24
+
+// form is a cipher of the table, made from 32 bytes of key.
+type form struct {
 	name string
 	make func(key []byte) Sealer
 }
 
-func sealForms() []sealForm {
-	block := func(name string, size int, f func([]byte) (kcp.BlockCrypt, error)) sealForm {
-		return sealForm{name, func(key []byte) Sealer {
+func everyForm() []form {
+	block := func(name string, size int, f func([]byte) (kcp.BlockCrypt, error)) form {
+		return form{name, func(key []byte) Sealer {
 			b, err := f(key[:size])
 			if err != nil {
 				panic(err)
@@ -29,8 +32,8 @@ func sealForms() []sealForm {
 			return NewCFB(b)
 		}}
 	}
-	own := func(name string, size int) sealForm {
-		return sealForm{name, func(key []byte) Sealer {
+	own := func(name string, size int) form {
+		return form{name, func(key []byte) Sealer {
 			s, err := NewAESCFB(key[:size])
 			if err != nil {
 				panic(err)
@@ -38,12 +41,12 @@ func sealForms() []sealForm {
 			return s
 		}}
 	}
-	return []sealForm{
+	return []form{
 		own("aes of our own", 32), own("aes-128 of our own", 16), own("aes-192 of our own", 24),
 		block("aes", 32, kcp.NewAESBlockCrypt),
 		block("aes-128", 16, kcp.NewAESBlockCrypt),
 		block("aes-192", 24, kcp.NewAESBlockCrypt),
-		{"aes-128-gcm", newGCM},
+		{"aes-128-gcm", gcmOf},
 		block("salsa20", 32, kcp.NewSalsa20BlockCrypt),
 		block("blowfish", 32, kcp.NewBlowfishBlockCrypt),
 		block("twofish", 32, kcp.NewTwofishBlockCrypt),
@@ -58,7 +61,7 @@ func sealForms() []sealForm {
 	}
 }
 
-func newGCM(key []byte) Sealer {
+func gcmOf(key []byte) Sealer {
 	b, err := aes.NewCipher(key[:16])
 	if err != nil {
 		panic(err)
@@ -70,7 +73,7 @@ func newGCM(key []byte) Sealer {
 	return NewAEAD(gcm)
 }
 
-func newAES() Sealer {
+func blockAES() Sealer {
 	b, err := kcp.NewAESBlockCrypt(testkit.RandomBytes(3, 32))
 	if err != nil {
 		panic(err)
@@ -81,7 +84,7 @@ func newAES() Sealer {
 // forms runs a test over every cipher, with two sealers of one key and one of
 // another.
 func forms(t *testing.T, test func(t *testing.T, name string, a, b, other Sealer)) {
-	for _, f := range sealForms() {
+	for _, f := range everyForm() {
 		t.Run(f.name, func(t *testing.T) {
 			test(t, f.name, f.make(testkit.RandomBytes(3, 32)), f.make(testkit.RandomBytes(3, 32)), f.make(testkit.RandomBytes(4, 32)))
 		})
@@ -92,7 +95,7 @@ func keyless(name string) bool { return name == "null" || name == "none" }
 
 func TestSealRoundTrip(t *testing.T) {
 	forms(t, func(t *testing.T, _ string, a, b, _ Sealer) {
-		for size := minPacket; size <= MaxDatagram-a.Overhead() && size <= 1480; size++ {
+		for size := smallest; size <= maxDatagram-a.Overhead() && size <= 1480; size++ {
 			packet := testkit.RandomBytes(uint64(size), size)
 			kept := bytes.Clone(packet)
 			head := []byte("already there")
@@ -120,13 +123,13 @@ func TestSealRoundTrip(t *testing.T) {
 
 // Our own AES and that of kcp-go are one on the wire.
 func TestOwnAESIsTheSame(t *testing.T) {
-	byName := make(map[string]sealForm)
-	for _, f := range sealForms() {
+	byName := make(map[string]form)
+	for _, f := range everyForm() {
 		byName[f.name] = f
 	}
 	for _, name := range []string{"aes", "aes-128", "aes-192"} {
 		theirs, ours := byName[name].make(testkit.RandomBytes(3, 32)), byName[name+" of our own"].make(testkit.RandomBytes(3, 32))
-		for size := minPacket; size <= MaxDatagram-ours.Overhead(); size++ {
+		for size := smallest; size <= maxDatagram-ours.Overhead(); size++ {
 			packet := testkit.RandomBytes(uint64(size), size)
 			for _, way := range [][2]Sealer{{theirs, ours}, {ours, theirs}} {
 				if got, ok := way[1].Open(way[0].Seal(nil, packet)); !ok || !bytes.Equal(got, packet) {
@@ -150,7 +153,7 @@ func TestSealWrongKey(t *testing.T) {
 			t.Errorf("SameKey: %v for the same, %v for another", SameKey(a, b), SameKey(a, other))
 		}
 	})
-	if SameKey(newAES(), newGCM(testkit.RandomBytes(3, 32))) {
+	if SameKey(blockAES(), gcmOf(testkit.RandomBytes(3, 32))) {
 		t.Error("SameKey takes two forms for one")
 	}
 }
@@ -189,12 +192,12 @@ func TestSealLengths(t *testing.T) {
 		// The CFB form is bounded by a table of kcp-go's. The link refuses the
 		// others by their length.
 		if _, isCFB := a.(*cfb); isCFB {
-			if _, ok := b.Open(a.Seal(nil, make([]byte, MaxDatagram+1-a.Overhead()))); ok {
-				t.Errorf("%d bytes open", MaxDatagram+1)
+			if _, ok := b.Open(a.Seal(nil, make([]byte, maxDatagram+1-a.Overhead()))); ok {
+				t.Errorf("%d bytes open", maxDatagram+1)
 			}
 		}
-		if _, ok := b.Open(a.Seal(nil, make([]byte, MaxDatagram-a.Overhead()))); !ok {
-			t.Errorf("a datagram of %d bytes does not open", MaxDatagram)
+		if _, ok := b.Open(a.Seal(nil, make([]byte, maxDatagram-a.Overhead()))); !ok {
+			t.Errorf("a datagram of %d bytes does not open", maxDatagram)
 		}
 	})
 }
@@ -219,7 +222,7 @@ func TestSealNoncesDiffer(t *testing.T) {
 func TestSealAllocatesNothing(t *testing.T) {
 	forms(t, func(t *testing.T, name string, a, b, other Sealer) {
 		packet := testkit.RandomBytes(1, 1300)
-		buf := make([]byte, 0, 2*MaxDatagram)
+		buf := make([]byte, 0, 2*maxDatagram)
 		if n := testkit.Allocations(func() { a.Seal(buf, packet) }); n != 0 {
 			t.Errorf("Seal allocates %v times", n)
 		}
@@ -260,18 +263,18 @@ func TestSealConcurrently(t *testing.T) {
 	})
 }
 
-func FuzzOpen(f *testing.F) {
-	all := sealForms()
-	for i, form := range all {
-		f.Add(uint8(i), form.make(testkit.RandomBytes(3, 32)).Seal(nil, testkit.RandomBytes(1, 100)))
-		f.Add(uint8(i), []byte{})
-		f.Add(uint8(i), make([]byte, MaxDatagram))
+func FuzzOpen(fz *testing.F) {
+	all := everyForm()
+	for i, f := range all {
+		fz.Add(uint8(i), f.make(testkit.RandomBytes(3, 32)).Seal(nil, testkit.RandomBytes(1, 100)))
+		fz.Add(uint8(i), []byte{})
+		fz.Add(uint8(i), make([]byte, maxDatagram))
 	}
 	sealers := make([]Sealer, len(all))
-	for i, form := range all {
-		sealers[i] = form.make(testkit.RandomBytes(3, 32))
+	for i, f := range all {
+		sealers[i] = f.make(testkit.RandomBytes(3, 32))
 	}
-	f.Fuzz(func(t *testing.T, which uint8, datagram []byte) {
+	fz.Fuzz(func(t *testing.T, which uint8, datagram []byte) {
 		s := sealers[int(which)%len(sealers)]
 		size := len(datagram)
 		packet, ok := s.Open(datagram)
