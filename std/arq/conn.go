@@ -27,6 +27,7 @@ type Conn struct {
 	running  bool          // somebody is in run
 	counted  Stats         // what Config.Count was told of
 	backlog  atomic.Int64  // see Backlog
+	window   atomic.Int64  // see Window
 	again    bool          // and shall go round once more
 }
 
@@ -54,6 +55,7 @@ func (c *Conn) Deliver(packet []byte) error {
 		return net.ErrClosed
 	}
 	err := c.engine.Input(c.now(), packet)
+	c.window.Store(int64(c.engine.Window()))
 	c.readable.Signal()
 	if c.running {
 		c.again = true
@@ -195,6 +197,10 @@ func (c *Conn) count() {
 
 // Backlog is how many bytes may wait for Write: what leaves within some milliseconds.
 func (c *Conn) Backlog() int { return int(c.backlog.Load()) }
+
+// Window is how many bytes of the stream may be on their way from the peer now, and wait
+// for Read.
+func (c *Conn) Window() int64 { return c.window.Load() }
 
 // Pending is how many bytes the peer has not acknowledged, sent or not.
 func (c *Conn) Pending() int {

@@ -51,6 +51,8 @@ func (e *Engine) limitedBy() string {
 		return "application"
 	case e.snd.shut():
 		return "peer's window"
+	case len(e.snd.queue) > 0 && e.snd.short():
+		return "memlimit"
 	case len(e.snd.queue) > 0 && !e.snd.mayNumber():
 		return "sndwnd"
 	case e.cfg.Limit > 0 && e.mdl.pace >= float64(e.cfg.Limit):

@@ -9,6 +9,8 @@ package arq
 import (
 	"errors"
 	"time"
+
+	"kcptun/std/quota"
 )
 
 // ErrSegment is the error of a packet that is none of this conversation.
@@ -21,8 +23,11 @@ type Config struct {
 	Overhead int    // bytes that a packet has more on the wire: what the pace counts
 	Send     int    // most segments in flight
 	Receive  int    // most segments that wait for the application
+	Grow     bool   // the window that the peer is told begins small, and follows what comes
 	Limit    int    // bytes per second on the wire, acknowledgements included; 0 is none
 	Clock    uint32 // the clock on the wire at time 0: what nobody knows who does not hear us
+
+	Memory *quota.Bound // what this engine holds together with others; nil: there is no bound
 
 	Count func(Stats) // told now and then what has happened since the last time; nil: nobody is
 }
@@ -39,6 +44,7 @@ type Engine struct {
 	mdl    model
 	copies copies
 	proof  proof
+	held   held
 
 	tokens    float64       // bytes that may be sent now
 	filled    time.Duration // when they were counted
@@ -56,7 +62,9 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, snd: newSender(cfg.MTU-headerBytes, cfg.Send), rtt: newRTT()}
 	e.snd.clockBase = cfg.Clock
-	e.rcv.limit, e.rcv.unheard = cfg.Receive, true
+	e.rcv = newReceiver(cfg.Receive, cfg.Grow)
+	e.held.bound = cfg.Memory
+	e.settle()
 	e.mdl = newModel(&e.rtt)
 	e.loss.update(&e.rtt)
 	return e
@@ -100,6 +108,10 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 	}
 	e.advance(una)
 	e.seekProof(now)
+	if e.cfg.Grow {
+		e.rcv.follow(now, e.rtt.smooth)
+	}
+	e.settle()
 	if e.snd.deliveredBytes != before {
 		e.loss.progress(now)
 	} else if !heard {
@@ -176,13 +188,22 @@ func (e *Engine) sample(now time.Duration) sample {
 func (e *Engine) Room() int { return e.Limit() - e.snd.queued }
 
 // Limit is Room where nothing waits.
-func (e *Engine) Limit() int { return max(int(e.pace()*0.004), 8<<10) }
+func (e *Engine) Limit() int {
+	return max(min(int(e.pace()*0.004), mostQueued, e.snd.fits*e.snd.mss), 8<<10)
+}
+
+// mostQueued bounds what waits whatever the rate: what 2 Gbit/s send in 4 ms.
+const mostQueued = 1 << 20
 
 // Write takes p to be sent. The caller heeds Room.
 func (e *Engine) Write(p []byte) { e.snd.write(p) }
 
 // Read takes bytes of the peer's stream; none is 0.
-func (e *Engine) Read(p []byte) int { return e.rcv.read(p) }
+func (e *Engine) Read(p []byte) int {
+	n := e.rcv.read(p)
+	e.settle()
+	return n
+}
 
 // Readable is how many bytes Read has.
 func (e *Engine) Readable() int { return e.rcv.bytes }
@@ -197,6 +218,7 @@ func (e *Engine) Pending() int { return e.snd.queued + int(e.snd.next-e.snd.una)
 func (e *Engine) Close() {
 	e.snd.free()
 	e.rcv.free()
+	e.settle()
 }
 
 func (e *Engine) pace() float64 {

@@ -34,7 +34,7 @@ func TestLogOfTransmissionsIsBounded(t *testing.T) {
 
 // Segments without data that nobody reads shut the window for good.
 func TestReceiverKeepsNoEmptySegments(t *testing.T) {
-	r := receiver{limit: 8}
+	r := newReceiver(8, false)
 	for sn := range uint32(20) {
 		r.push(&segment{sn: sn}, 0)
 	}
@@ -46,7 +46,7 @@ func TestReceiverKeepsNoEmptySegments(t *testing.T) {
 
 // While nothing can be sent, what is to be acknowledged does not pile up.
 func TestReceiverBoundsAcknowledgements(t *testing.T) {
-	r := receiver{limit: 100}
+	r := newReceiver(100, false)
 	for range 1000 {
 		for sn := uint32(1); sn < 50; sn++ {
 			r.push(&segment{sn: sn, ts: 5}, 0)
@@ -64,7 +64,7 @@ func TestReceiverBoundsAcknowledgements(t *testing.T) {
 // opens the window.
 func TestReceiverWaitsToBeHeard(t *testing.T) {
 	s := newScript(t)
-	s.rcv.limit = 5000
+	s.rcv.limit, s.rcv.want = 5000, 5000
 	s.cfg.Clock, s.snd.clockBase = 12345, 12345
 	s.Write([]byte("question"))
 	sent := s.step(msec)[0]
@@ -83,7 +83,7 @@ func TestReceiverWaitsToBeHeard(t *testing.T) {
 		t.Error("a clock that was never sent opens the window")
 	}
 	s = newScript(t)
-	s.rcv.limit = 5000
+	s.rcv.limit, s.rcv.want = 5000, 5000
 	s.Write([]byte("question"))
 	sent = s.step(msec)[0]
 	push(0, 1000)
@@ -108,7 +108,7 @@ func TestParseRefusesWhatNoDatagramHolds(t *testing.T) {
 func TestLimitHoldsAcknowledgements(t *testing.T) {
 	const limit, flood = 100_000, 5 * time.Second
 	s := newScript(t)
-	s.cfg.Limit, s.snd.edge, s.rcv.limit, s.rcv.unheard = limit, 1000, 1000, false
+	s.cfg.Limit, s.snd.edge, s.rcv.limit, s.rcv.want, s.rcv.unheard = limit, 1000, 1000, 1000, false
 	s.Write(make([]byte, 2*limit*int(flood.Seconds())))
 	sent := 0
 	for end := s.now + flood; s.now < end; {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"kcptun/std/quota"
 )
 
 // cell is a link, and what was measured on it.
@@ -20,6 +22,7 @@ type cell struct {
 	swing    func(time.Duration) float64       // bytes per second, where the rate changes
 	route    func(time.Duration) time.Duration // each way, where the delay changes
 	meanMbit float64
+	bound    *quota.Bound // of what both ends hold
 }
 
 const msec = time.Millisecond
@@ -149,6 +152,7 @@ func (c cell) run(seed uint64, download time.Duration) outcome {
 		up.rate = c.upMbit * 1e6 / 8
 	}
 	client, server := pair(s, down, up, seed)
+	client.held.bound, server.held.bound = c.bound, c.bound
 	same, other := client.echo(50*msec), beside(client).echo(50*msec)
 	server.bulk = true
 	server.poll()

@@ -40,6 +40,7 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 		e.mdl.round.limited = true // there was nothing to send
 	}
 	e.flush(emit)
+	e.settle()
 }
 
 // fill counts the bytes that may be sent by now.
@@ -152,7 +153,7 @@ func (e *Engine) put(s *segment, emit func([]byte)) {
 			e.tokens -= float64(e.cfg.Overhead)
 		}
 	}
-	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.window(), e.rcv.next
+	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.telling(), e.rcv.next
 	e.packet = s.appendTo(e.packet)
 }
 

@@ -52,7 +52,7 @@ func TestAnswerToOneRequest(t *testing.T) {
 // What asks a peer for its proof is sent only while the peer waits for it, and rarely.
 func TestProofIsAskedForRarely(t *testing.T) {
 	s := newScript(t)
-	s.rcv.limit = 5000
+	s.rcv.limit, s.rcv.want = 5000, 5000
 	s.Write([]byte("question"))
 	s.step(msec)
 	s.hear(segment{cmd: cmdTell, una: 1, wnd: 100}) // it tells of the question, and no clock

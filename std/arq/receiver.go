@@ -5,7 +5,9 @@ import "time"
 // receiver puts segments in order, and knows what is to be acknowledged.
 type receiver struct {
 	next   uint32        // all before it have come
-	limit  int           // segments that may wait for the application
+	limit  int           // segments that may wait for the application, at most
+	want   int           // segments that may do so now
+	fits   int           // as many are within the bound of all conversations' memory
 	ring   []*buffer     // came early, by sn modulo its length, a power of two
 	early  int           // in ring
 	queue  []*buffer     // in order, for the application
@@ -14,8 +16,20 @@ type receiver struct {
 	before [2][]echo     // early segments of the last packets of acks, the latest first
 	since  time.Duration // the first of acks waits
 	tell   bool          // the window is to be told
+	shut   bool          // it was told last that there is none
+
+	came    int           // new segments in the present round
+	roundAt time.Duration // it began
 
 	unheard bool // the peer has not shown that it hears us
+}
+
+func newReceiver(limit int, grow bool) receiver {
+	r := receiver{limit: limit, want: limit, fits: limit, unheard: true}
+	if grow {
+		r.want = min(growFirst, limit)
+	}
+	return r
 }
 
 // echo is what an acknowledgement says: which segment came, and the sender's clock in it.
@@ -29,13 +43,24 @@ const firstWindow = 256
 // mostAcks bounds what waits to be acknowledged while nothing can be sent.
 const mostAcks = 1024
 
+// room is how many segments may wait, and be early, behind those that the application has
+// read.
+func (r *receiver) room() int { return min(r.want, max(r.fits, leastWindow)) }
+
 // window is how many segments there is room for.
 func (r *receiver) window() uint16 {
-	n := r.limit - len(r.queue)
+	n := r.room() - len(r.queue)
 	if r.unheard {
 		n = min(n, firstWindow-int(r.next))
 	}
 	return uint16(min(max(n, 0), 0xffff))
+}
+
+// telling is the window that the peer is told now.
+func (r *receiver) telling() uint16 {
+	n := r.window()
+	r.shut = n == 0
+	return n
 }
 
 // hears takes note that the peer hears us.
@@ -49,7 +74,7 @@ func (r *receiver) hears() {
 // push takes a segment of data in. It tells whether it was new.
 func (r *receiver) push(s *segment, now time.Duration) bool {
 	ahead := int32(s.sn - r.next)
-	if int(ahead) >= r.limit || r.unheard && s.sn >= firstWindow {
+	if ahead >= 0 && len(r.queue)+int(ahead) >= r.room() || r.unheard && s.sn >= firstWindow {
 		return false // no room was told for it: it is not acknowledged either
 	}
 	r.acknowledge(echo{s.sn, s.ts}, now)
@@ -63,6 +88,7 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 	}
 	*at = newBuffer(s.data)
 	r.early++
+	r.came++
 	r.collect()
 	return true
 }
@@ -97,10 +123,9 @@ func (r *receiver) grow(n int) {
 	r.ring = ring
 }
 
-// collect moves what is in order to the application's queue. What the window has no room
-// for stays: the peer was told so, and asks.
+// collect moves what is in order to the application's queue.
 func (r *receiver) collect() {
-	for r.early > 0 && len(r.queue) < r.limit {
+	for r.early > 0 {
 		at := &r.ring[r.next&uint32(len(r.ring)-1)]
 		if *at == nil {
 			return
@@ -122,7 +147,6 @@ func (r *receiver) collect() {
 
 // read takes bytes of the stream.
 func (r *receiver) read(p []byte) (n int) {
-	full := len(r.queue) >= r.limit
 	taken := 0
 	for n < len(p) && taken < len(r.queue) {
 		b := r.queue[taken]
@@ -140,8 +164,7 @@ func (r *receiver) read(p []byte) (n int) {
 	if len(r.queue) == 0 {
 		r.queue = nil
 	}
-	r.collect()
-	if full && len(r.queue) < r.limit {
+	if r.shut && r.window() > 0 {
 		r.tell = true
 	}
 	return n
@@ -186,5 +209,5 @@ func (r *receiver) free() {
 	for _, b := range r.queue {
 		b.free()
 	}
-	*r = receiver{limit: r.limit, next: r.next}
+	*r = receiver{limit: r.limit, want: r.want, next: r.next}
 }

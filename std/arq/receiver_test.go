@@ -55,7 +55,8 @@ func TestReceiver(t *testing.T) {
 		{"about the wrap", 0xffffffff, []uint32{0, 0xffffffff, 1}, "<4294967295><0><1>", 3, 2, []uint32{1}},
 		{"from before", 100, []uint32{99, 1, 100}, "<100>", 1, 101, []uint32{100}},
 	} {
-		r := receiver{next: c.first, limit: 8}
+		r := newReceiver(8, false)
+		r.next, r.unheard = c.first, false
 		if fresh := pushAll(&r, c.come...); fresh != c.fresh {
 			t.Errorf("%s: %d are new, want %d", c.name, fresh, c.fresh)
 		}
@@ -66,22 +67,25 @@ func TestReceiver(t *testing.T) {
 	}
 }
 
-// The window shuts when nobody reads, takes what was told, and is told when it opens.
+// The window shuts when nobody reads: nothing is taken beyond what was told. That it opens is
+// told where the last that was told is that there is none.
 func TestReceiverWindow(t *testing.T) {
-	r := receiver{limit: 3}
+	r := newReceiver(3, false)
 	pushAll(&r, 0, 1)
-	if r.window() != 1 || r.tell {
+	if r.telling() != 1 || r.tell {
 		t.Errorf("window %d, tell %v", r.window(), r.tell)
 	}
-	pushAll(&r, 2, 3, 4) // the sender may be ahead of what it was told by as much as is early
-	if r.window() != 0 || r.next != 3 {
-		t.Errorf("window %d, next %d", r.window(), r.next)
+	if fresh := pushAll(&r, 2, 3, 4); fresh != 1 || r.telling() != 0 || r.next != 3 {
+		t.Errorf("%d taken, window %d, next %d", fresh, r.window(), r.next)
 	}
-	r.read(make([]byte, 3)) // one is early, and takes the place
-	if r.tell || r.next != 4 || r.window() != 0 {
-		t.Errorf("tell %v, next %d, window %d", r.tell, r.next, r.window())
+	if r.read(make([]byte, 2)); r.tell {
+		t.Error("half a segment was read, and the window is to be told")
 	}
-	if got := text(&r); got != "<1><2><3><4>" || r.window() != 3 || !r.tell {
+	if r.read(make([]byte, 1)); !r.tell || r.telling() != 1 {
+		t.Errorf("tell %v, window %d", r.tell, r.window())
+	}
+	r.tell = false
+	if got := text(&r); got != "<1><2>" || r.window() != 3 || r.tell {
 		t.Errorf("%q, window %d, tell %v", got, r.window(), r.tell)
 	}
 }
@@ -89,7 +93,7 @@ func TestReceiverWindow(t *testing.T) {
 // Early segments are acknowledged again in the packet after the next, as long as they are
 // early.
 func TestReceiverRepeatsAcknowledgements(t *testing.T) {
-	r := receiver{limit: 100}
+	r := newReceiver(100, false)
 	for _, c := range []struct {
 		come, acks []uint32
 	}{
@@ -108,7 +112,8 @@ func TestReceiverRepeatsAcknowledgements(t *testing.T) {
 }
 
 func TestReceiverGrows(t *testing.T) {
-	r := receiver{next: 1<<32 - 100, limit: 5000}
+	r := newReceiver(5000, false)
+	r.next, r.unheard = 1<<32-100, false
 	var all []uint32
 	for i := range uint32(3000) {
 		all = append(all, r.next+i)

@@ -36,9 +36,11 @@ type sender struct {
 	next uint32 // of a segment that has not been sent
 	edge uint32 // the peer has room for segments before it
 	most int    // segments between una and next
+	fits int    // as many may be held by the bound of all conversations' memory
 
-	queue  []*buffer // to be numbered and sent
-	queued int       // bytes in queue
+	queue   []*buffer // to be numbered and sent
+	queued  int       // bytes in queue
+	buffers int       // in queue and in flight
 
 	clockBase uint32 // the clock on the wire at time 0
 
@@ -54,7 +56,7 @@ type sender struct {
 }
 
 func newSender(mss, most int) sender {
-	return sender{mss: mss, most: most, edge: 32, nextTx: 1, first: 1}
+	return sender{mss: mss, most: most, fits: most, edge: 32, nextTx: 1, first: 1}
 }
 
 // write takes all of p into the queue: full segments, and the rest in one that the next
@@ -66,6 +68,7 @@ func (s *sender) write(p []byte) {
 	}
 	for len(p) > 0 {
 		b := newBuffer(nil)
+		s.buffers++
 		p = p[b.add(p, s.mss):]
 		s.queue = append(s.queue, b)
 	}
@@ -88,8 +91,11 @@ func (s *sender) inRange(sn uint32) bool { return !after(s.una, sn) && after(s.n
 
 // mayNumber tells whether one more segment may be sent for the first time.
 func (s *sender) mayNumber() bool {
-	return len(s.queue) > 0 && after(s.edge, s.next) && int(s.next-s.una) < s.most
+	return len(s.queue) > 0 && after(s.edge, s.next) && int(s.next-s.una) < s.most && !s.short()
 }
+
+// short tells whether memory is too short for one more segment in flight.
+func (s *sender) short() bool { return s.buffers-len(s.queue) >= max(s.fits, leastWindow) }
 
 // shut tells whether the peer's window is what keeps us from sending.
 func (s *sender) shut() bool { return len(s.queue) > 0 && !after(s.edge, s.next) }
@@ -181,6 +187,7 @@ func (s *sender) arrived(f *flight) {
 	f.state = delivered
 	f.buf.free()
 	f.buf = nil
+	s.buffers--
 }
 
 // resolved takes note that a transmission has arrived.
@@ -280,5 +287,5 @@ func (s *sender) free() {
 			b.free()
 		}
 	}
-	*s = sender{mss: s.mss, most: s.most, nextTx: 1, first: 1}
+	*s = sender{mss: s.mss, most: s.most, fits: s.fits, nextTx: 1, first: 1}
 }

@@ -156,7 +156,7 @@ const simOverhead = 20 + 28 // cipher aes, UDP and IP
 
 func newEnd(s *sim, out *wire, cfg Config) *end {
 	if cfg.MTU == 0 {
-		cfg = Config{Conv: 1, MTU: 1330, Overhead: simOverhead, Send: 32768, Receive: 32768}
+		cfg = Config{Conv: 1, MTU: 1330, Overhead: simOverhead, Send: 32768, Receive: 32768, Grow: true}
 	}
 	return &end{Engine: New(cfg), sim: s, out: out}
 }
