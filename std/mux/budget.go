@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kcptun/std/clock"
+	"kcptun/std/quota"
 )
 
 // How much the streams of a session may hold that is unread, and what they are told.
@@ -35,10 +36,17 @@ import (
 // short, they are looked for, and a promise above firstWindow is taken back to that. When
 // one of them receives something its promise counts again, and is cut if it is too large
 // by then.
+//
+// Where the connection's own window follows the rate of the link, so does R: it is twice
+// that window, and no more than the setting. The bound of what all sessions hold may be
+// less than R, but hardly ever makes a session stop that holds little, see package quota.
 type budget struct {
-	size, most int64        // ReceiveBuffer and StreamBuffer, in bytes
-	unread     atomic.Int64 // memory of the blocks that hold what is unread
-	promised   atomic.Int64 // bytes that the peer may still send, on streams that count
+	buffer, most int64        // ReceiveBuffer and StreamBuffer, in bytes
+	follow       func() int64 // window of the connection, in bytes; nil: R is ReceiveBuffer
+	bound        *quota.Bound // of what all sessions hold
+
+	unread   atomic.Int64 // memory of the blocks that hold what is unread
+	promised atomic.Int64 // bytes that the peer may still send, on streams that count
 
 	mu    sync.Mutex // windows are reckoned one after the other
 	swept time.Duration
@@ -54,13 +62,42 @@ const (
 	// sweepInterval is between two searches for streams that do not count. It is long
 	// beside a round trip, so that a stream which is waiting for its peer counts.
 	sweepInterval = time.Second
+
+	// followOver is how much larger R is than the window that it follows, and leastFollow
+	// what it is at least, in bytes: a window that opens is told when half of it was read.
+	followOver  = 2
+	leastFollow = 2 << 20
+
+	// leastHeld is what a session may hold however short the memory of all sessions is, in
+	// bytes. How that changes is looked at each lookInterval by those that wait for it.
+	leastHeld    = 64 << 10
+	lookInterval = 250 * time.Millisecond
 )
+
+// size is R.
+func (b *budget) size() int64 {
+	size := b.buffer
+	if b.follow != nil {
+		size = min(size, max(followOver*b.follow(), leastFollow))
+	}
+	return min(size, b.mayHold())
+}
+
+// mayHold is how much the session may hold by the bound of all sessions.
+func (b *budget) mayHold() int64 { return max(b.bound.Share(), leastHeld) }
+
+// hold counts n bytes that are unread from now on, or no more where n is below 0.
+func (b *budget) hold(n int) {
+	b.unread.Add(int64(n))
+	b.bound.Hold(int64(n))
+}
 
 // share is the window of a stream where others hold and were promised taken bytes.
 func (b *budget) share(taken int64) int64 {
-	free := max(b.size-taken, 0)
-	least := max(min((2*b.size-taken)/leastShare, leastWindow), tinyWindow)
-	return min(max(free*free/b.size*3/4, least), b.most)
+	size := b.size()
+	free := max(size-taken, 0)
+	least := max(min((2*size-taken)/leastShare, leastWindow), tinyWindow)
+	return min(max(free*free/size*3/4, least), b.most)
 }
 
 // admit counts the promise of a stream from now on. If that is too much, the stream is
@@ -98,9 +135,12 @@ func (b *budget) due() bool {
 
 // full tells whether no more may be received.
 func (b *budget) full(version int) bool {
-	limit := b.size
+	unread, limit := b.unread.Load(), b.size()
 	if version == 2 {
 		limit *= 2
 	}
-	return b.unread.Load() >= limit
+	return unread >= limit || b.short()
 }
+
+// short tells whether it is the bound of all sessions that lets no more be received.
+func (b *budget) short() bool { return b.unread.Load() >= b.mayHold() }

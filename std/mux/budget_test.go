@@ -28,7 +28,7 @@ func TestShare(t *testing.T) {
 		{1 << 31, 1 << 31, 0, 3 << 29},
 		{1, 1, 0, 1},
 	} {
-		b := budget{size: c.size, most: c.most}
+		b := budget{buffer: c.size, most: c.most}
 		if got := b.share(c.taken); got != c.want {
 			t.Errorf("%d of %d taken, %d at most: %d, want %d", c.taken, c.size, c.most, got, c.want)
 		}

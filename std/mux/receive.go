@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"time"
 
 	"kcptun/std/clock"
 )
@@ -77,10 +78,24 @@ func (s *Session) mayReceive() error {
 func (s *Session) pause(full func() bool) {
 	s.paused.Store(true) // before full looks: who makes room looks at it afterwards
 	for s.err == nil && full() {
-		s.resume.Wait()
+		s.awaitRoom()
 	}
 	s.paused.Store(false)
 	s.cfg.Resumed()
+}
+
+// awaitRoom waits until there may be more room; s.mu is held. Where all sessions together
+// hold too much, others may make room, and do not know who waits for it.
+func (s *Session) awaitRoom() {
+	if s.short() {
+		look := time.AfterFunc(lookInterval, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.wakeReceiver()
+		})
+		defer look.Stop()
+	}
+	s.resume.Wait()
 }
 
 // wakeReceiver is called when there is more room; s.mu is held.
@@ -92,7 +107,7 @@ func (s *Session) wakeReceiver() {
 
 // freed takes note of memory that holds nothing unread any more.
 func (s *Session) freed(memory int) {
-	s.unread.Add(-int64(memory))
+	s.hold(-memory)
 	if s.paused.Load() {
 		s.mu.Lock()
 		s.wakeReceiver()

@@ -1,3 +1,7 @@
+// Package mux carries many streams over one connection, in the frames of smux 1
+// and 2. Unlike the smux library it half-closes streams without losing bytes, lets
+// frames that belong together travel together, writes from the goroutine that has
+// something to write, and needs two goroutines for a session, none for a stream.
 package mux
 
 import (
@@ -12,6 +16,7 @@ import (
 	"time"
 
 	"kcptun/std/clock"
+	"kcptun/std/quota"
 )
 
 var (
@@ -35,12 +40,14 @@ var (
 
 // Config are the settings of a session.
 type Config struct {
-	Client        bool // opens streams with odd ids, the other end with even ones
-	Version       int  // of smux: 1, or 2 with a window for each stream
-	FrameSize     int  // most data in a frame that is sent, in bytes, up to 65535
-	ReceiveBuffer int  // bytes that all streams may hold unread; with smux 2 twice that in the worst case, see budget
-	StreamBuffer  int  // bytes of one stream that the peer may send beyond what was read, at most, in smux 2
-	Segment       int  // bytes: under load multiples of it are written
+	Client        bool         // opens streams with odd ids, the other end with even ones
+	Version       int          // of smux: 1, or 2 with a window for each stream
+	FrameSize     int          // most data in a frame that is sent, in bytes, up to 65535
+	ReceiveBuffer int          // bytes that all streams may hold unread; with smux 2 twice that in the worst case, see budget
+	StreamBuffer  int          // bytes of one stream that the peer may send beyond what was read, at most, in smux 2
+	Window        func() int64 // bytes that may be on their way, which ReceiveBuffer follows, see budget; nil: it does not
+	Memory        *quota.Bound // of what all sessions hold; nil: there is none
+	Segment       int          // bytes: under load multiples of it are written
 
 	KeepAlive time.Duration // longest time between frames to the peer
 	Patience  time.Duration // of a peer that gives no sign of life, after which the session ends
@@ -93,7 +100,8 @@ func New(conn net.Conn, cfg Config) *Session {
 		s.next = 3 // as smux has it
 	}
 	s.resume.L = &s.mu
-	s.size, s.most, s.swept = int64(cfg.ReceiveBuffer), int64(cfg.StreamBuffer), clock.Now()
+	s.buffer, s.most, s.swept = int64(cfg.ReceiveBuffer), int64(cfg.StreamBuffer), clock.Now()
+	s.follow, s.bound = cfg.Window, cfg.Memory
 	s.out = newGatherer(conn, &cfg, s.end)
 	s.heard.Store(int64(clock.Now()))
 	s.mu.Lock()
@@ -240,7 +248,23 @@ func (s *Session) Close(reason error) {
 		s.conn.Close()
 		s.out.close()
 		<-s.received
+		s.dropWaiting()
 	})
+}
+
+// dropWaiting drops what has come for streams that nobody has accepted.
+func (s *Session) dropWaiting() {
+	s.mu.Lock()
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, st := range waiting {
+		st.mu.Lock()
+		st.closed = true
+		dropped := st.drop()
+		st.mu.Unlock()
+		s.freed(dropped)
+	}
 }
 
 // end lets nothing more be received and wakes whoever waits.

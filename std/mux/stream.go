@@ -75,7 +75,7 @@ func (st *Stream) take(small []byte, b *block) {
 	} else {
 		memory = st.unread.append(small)
 	}
-	st.session.unread.Add(int64(memory))
+	st.session.hold(memory)
 	ok, sweep := st.received(size, memory)
 	st.changed.Broadcast()
 	st.mu.Unlock()
@@ -294,6 +294,14 @@ func (st *Stream) finishing() bool {
 	return before
 }
 
+// drop drops what is unread, and returns how much memory that took; st.mu is held.
+func (st *Stream) drop() (memory int) {
+	memory = st.unread.clear()
+	st.release()
+	st.changed.Broadcast()
+	return memory
+}
+
 // Close ends both directions and drops what is unread. It does not wait for the
 // connection.
 func (st *Stream) Close() error {
@@ -304,9 +312,7 @@ func (st *Stream) Close() error {
 	}
 	st.closed = true
 	finished := st.finished
-	dropped := st.unread.clear()
-	st.release()
-	st.changed.Broadcast()
+	dropped := st.drop()
 	st.mu.Unlock()
 	st.session.out.end(&st.waiter)
 	if dropped > 0 {

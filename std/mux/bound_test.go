@@ -1,0 +1,145 @@
+package mux
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kcptun/std/quota"
+)
+
+// newBoundCrowd is a crowd whose client has a bound in common with others.
+func newBoundCrowd(t *testing.T, version int, bound *quota.Bound) *crowd {
+	near, far := net.Pipe()
+	cfg := testConfig(version, true)
+	cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Memory = 64<<20, 32<<20, bound
+	c := &crowd{t: t, client: start(t, near, cfg)}
+	cfg.Client, cfg.Memory = false, nil
+	c.server = start(t, far, cfg)
+	go func() {
+		for st, err := c.server.Accept(); err == nil; st, err = c.server.Accept() {
+			go serve(st)
+		}
+	}()
+	return c
+}
+
+// Sessions whose streams nobody reads hold no more together than their bound has, whichever
+// smux they speak, and the streams of another go on beside them. What has made a session
+// stop, and is given back by another one, has it go on. At the end nothing is counted.
+func TestSessionsShareABound(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			const limit, sessions = 8 << 20, 20
+			bound := quota.NewBound(limit)
+			var all []*crowd
+			var streams []*Stream
+			for range sessions {
+				c := newBoundCrowd(t, version, bound)
+				for range 3 {
+					streams = append(streams, c.open("L"))
+				}
+				all = append(all, c)
+			}
+			time.Sleep(10 * time.Second)
+			if held := bound.Held(); held < limit/2 || held > limit+sessions*(leastHeld+smallBlock) {
+				t.Errorf("smux %d: %d bytes are held of %d", version, held, limit)
+			}
+			other := newBoundCrowd(t, version, bound)
+			st := other.open("e")
+			other.echo(st, 1)
+			other.echo(st, 300000)
+
+			last := all[sessions-1]
+			if version == 1 && !last.client.paused.Load() { // smux 2 has windows that end before
+				t.Fatalf("smux %d: %d bytes make no session stop", version, last.client.unread.Load())
+			}
+			for _, c := range append(all[:sessions-1:sessions-1], other) {
+				c.client.Close(errEnough)
+			}
+			for _, st := range streams[:len(streams)-3] {
+				must(t, st.Close())
+			}
+			before := last.client.unread.Load()
+			time.Sleep(lookInterval + time.Millisecond)
+			synctest.Wait()
+			if version == 1 && last.client.unread.Load() <= before {
+				t.Errorf("smux %d: a session does not go on when others have ended", version)
+			}
+			for _, st := range append(streams, st) {
+				st.Close()
+			}
+			last.client.Close(errEnough)
+			if held := bound.Held(); held != 0 {
+				t.Errorf("smux %d: %d bytes are counted at the end", version, held)
+			}
+			for _, c := range append(all, other) {
+				c.server.Close(errEnough)
+			}
+		})
+	}
+}
+
+// What has come for streams that nobody has accepted is not counted when the session is over.
+func TestStreamsNobodyAcceptsAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		bound := quota.NewBound(1 << 20)
+		cfg := testConfig(2, true)
+		client := start(t, near, cfg)
+		cfg.Client, cfg.Memory = false, bound
+		server := start(t, far, cfg)
+		for range 10 {
+			st, err := client.Open()
+			must(t, err)
+			_, err = st.Write(make([]byte, 10_000))
+			must(t, err)
+		}
+		synctest.Wait()
+		if bound.Held() < 100_000 {
+			t.Errorf("%d bytes are held", bound.Held())
+		}
+		server.Close(errEnough)
+		if bound.Held() != 0 {
+			t.Errorf("%d bytes are counted at the end", bound.Held())
+		}
+	})
+}
+
+// The window that a stream is told follows that of the connection.
+func TestBufferFollowsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var window atomic.Int64
+		near, far := net.Pipe()
+		cfg := testConfig(2, true)
+		cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Window = 64<<20, 32<<20, window.Load
+		c := &crowd{t: t, client: start(t, near, cfg)}
+		cfg.Client = false
+		c.server = start(t, far, cfg)
+		go func() {
+			for st, err := c.server.Accept(); err == nil; st, err = c.server.Accept() {
+				go serve(st)
+			}
+		}()
+		st := c.open("L")
+		for _, w := range []struct{ window, told int64 }{
+			{0, leastFollow / 4 * 3}, {4 << 20, 6 << 20}, {1 << 30, 32 << 20},
+		} {
+			window.Store(w.window)
+			for range 40 {
+				_, err := io.CopyN(io.Discard, st, 1<<20)
+				must(t, err)
+			}
+			synctest.Wait()
+			st.mu.Lock()
+			told := st.in.told
+			st.mu.Unlock()
+			if told > w.told || told < w.told*9/10 {
+				t.Errorf("the connection has a window of %d, and the stream is told %d, want %d", w.window, told, w.told)
+			}
+		}
+	})
+}
