@@ -35,6 +35,7 @@ func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	mtu := c.MTU - l.Overhead()
 	cfg := arq.Config{
 		Conv: conv, MTU: mtu, Send: min(c.SndWnd, maxAutoWindow), Receive: min(c.RcvWnd, maxAutoWindow),
+		Grow: c.FollowsWindow(), Memory: f.memory,
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 	}
 	if c.DataShard > 0 { // each packet pays for its part of the parity
@@ -121,3 +122,5 @@ func (a *auto) timeout() time.Duration { return a.Timeout() }
 func (a *auto) load() int64 { return a.moved.load(clock.Now()) }
 
 func (a *auto) backlog() int { return a.Backlog() }
+
+func (a *auto) window() int64 { return a.Window() }

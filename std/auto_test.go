@@ -2,8 +2,10 @@ package std
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/xtaci/kcp-go/v5"
 
@@ -136,4 +138,47 @@ func TestAutoCounters(t *testing.T) {
 		}
 	}
 	u.closed()
+}
+
+// What nobody reads is within --memlimit, counted, and given back at the end.
+func TestAutoMemoryIsBounded(t *testing.T) {
+	testkit.NoLeak(t)
+	cc, sc := autoConfigs()
+	for _, c := range []*Config{cc, sc} {
+		c.MemLimit, c.NoComp = 8, true
+		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = maxAutoWindow, maxAutoWindow, autoSmuxBuf, autoSmuxBuf/2
+	}
+	for _, version := range []int{1, 2} {
+		cc.SmuxVer = version
+		u := newTunnel(t, cc, sc)
+		written := make(chan error, 1)
+		go func() {
+			_, err := u.far.Write(make([]byte, 64<<20))
+			written <- err
+		}()
+		if _, err := io.CopyN(io.Discard, u.near, 2<<20); err != nil { // so that it is told a large window
+			t.Fatal(err)
+		}
+		held := func() int64 { return u.clients.memory.Held() }
+		testkit.Eventually(t, "much is held", func() bool { return held() > 1<<20 })
+		most := int64(0)
+		for range 100 { // what it may come to, it comes to within this time
+			most = max(most, held(), u.servers.memory.Held())
+			time.Sleep(2 * time.Millisecond)
+		}
+		if limit := u.clients.memory.Limit(); most > limit+256<<10 || limit != 8<<20 {
+			t.Errorf("smux %d: %d bytes are held of %d", version, most, limit)
+		}
+		u.near.Close()
+		u.far.Close()
+		if testkit.Within(t, "writing ends", written) == nil {
+			t.Error("64 MB were written, and nobody has read them")
+		}
+		u.closed()
+		for _, s := range []*Sessions{u.clients, u.servers} {
+			if n := s.memory.Held(); n != 0 {
+				t.Errorf("smux %d: %d bytes are counted at the end", version, n)
+			}
+		}
+	}
 }

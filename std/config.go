@@ -62,6 +62,7 @@ type Config struct {
 	NoCongestion int    `json:"nc"`
 	SockBuf      int    `json:"sockbuf"`
 	SmuxVer      int    `json:"smuxver"`
+	MemLimit     int    `json:"memlimit"`
 	SmuxBuf      int    `json:"smuxbuf"`
 	FrameSize    int    `json:"framesize"`
 	StreamBuf    int    `json:"streambuf"`

@@ -68,6 +68,7 @@ func TestCheckRanges(t *testing.T) {
 		"nc":          {0, 1, 0, 1},
 		"sockbuf":     {1, huge, refused, refused},
 		"smuxver":     {1, 2, refused, refused},
+		"memlimit":    {0, 1 << 20, refused, refused},
 		"smuxbuf":     {1, huge, refused, refused},
 		"framesize":   {1, 65535, refused, refused},
 		"streambuf":   {1, huge, refused, refused},
@@ -103,6 +104,9 @@ func checkRange(t *testing.T, role Role, s setting, value, want int, r outOfRang
 		c.SmuxBuf, c.ParityShard, c.DataShard, c.StreamBuf = math.MaxInt32, 0, 0, 1
 		c.Mode, c.QPP, c.SnmpLog = "manual", build.QPP, "x"
 		c.Key, c.QPPCount = strings.Repeat("k", 211), 61
+		if s.name == "memlimit" {
+			c.Mode = modeAuto
+		}
 		setInt(c, s.name, value)
 	})
 	text := s.flag() + ` (JSON "` + s.key + `"): ` + fmt.Sprintf("%d is out of range, valid are %d to %d", value, r.low, r.high)

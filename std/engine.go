@@ -28,6 +28,8 @@ type engine interface {
 	load() int64
 	// backlog is how many bytes may wait above it for their turn; 0 is the mux's own.
 	backlog() int
+	// window is how many bytes may be on their way from the peer, where that changes.
+	window() int64
 }
 
 // newEngine makes the engine of a client's conversation over a link of its own.
@@ -79,6 +81,8 @@ func (c *classic) timeout() time.Duration { return time.Duration(c.GetRTO()) * t
 func (c *classic) load() int64 { return 0 }
 
 func (c *classic) backlog() int { return 0 }
+
+func (c *classic) window() int64 { return 0 }
 
 func (c *classic) Close() error {
 	if c.doze != nil {

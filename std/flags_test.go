@@ -42,6 +42,7 @@ interval . interval 50 50
 resend . resend 0 0
 nc . nc 0 0
 sockbuf . sockbuf 4194304 4194304
+memlimit . memlimit 0 0
 smuxver . smuxver 2 2
 smuxbuf . smuxbuf 4194304 4194304
 framesize . framesize 8192 8192

@@ -86,12 +86,13 @@ func gather(r io.Reader) <-chan all {
 
 // tunnel is a client's and the server's session with one stream between them.
 type tunnel struct {
-	client, server *Session
-	near, far      *Stream // the first stream at the client and at the server
-	clientLink     *link.Conn
-	serverLink     *link.Conn
-	notes          []string // settings in which the client differs
-	closed         func()
+	clients, servers *Sessions
+	client, server   *Session
+	near, far        *Stream // the first stream at the client and at the server
+	clientLink       *link.Conn
+	serverLink       *link.Conn
+	notes            []string // settings in which the client differs
+	closed           func()
 }
 
 // open opens another stream.
@@ -152,7 +153,8 @@ func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Add
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.client, err = NewSessions(cc).Client(u.clientLink, rand.Uint32())
+	u.clients, u.servers = NewSessions(cc), server
+	u.client, err = u.clients.Client(u.clientLink, rand.Uint32())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,10 +98,17 @@ func (c *Config) applyAuto(r Role) {
 	}
 }
 
-// autoSmuxBuf is --smuxbuf in mode auto, where nothing else is said: what 300 Mbit/s have
-// on their way in 0.2 s, four times.
-const autoSmuxBuf = 32 << 20
+// autoSmuxBuf is the most that --smuxbuf comes to in mode auto, where nothing else is said:
+// what 1 Gbit/s has on its way in 0.2 s, five times.
+const autoSmuxBuf = 128 << 20
 
 // maxAutoWindow is the most segments that are in flight, or wait for the application:
 // 45 MB. Windows on the wire have 16 bits.
 const maxAutoWindow = 1 << 15
+
+// FollowsWindow tells whether the receive window follows what comes: mode auto does so where
+// nobody has said what it shall be.
+func (c *Config) FollowsWindow() bool { return c.Auto() && c.RcvWnd >= maxAutoWindow }
+
+// FollowsBuffers tells the same of the buffers of streams.
+func (c *Config) FollowsBuffers() bool { return c.Auto() && c.SmuxBuf == autoSmuxBuf }

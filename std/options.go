@@ -9,6 +9,7 @@ import (
 	"kcptun/std/link"
 	"kcptun/std/link/fec"
 	"kcptun/std/mux"
+	"kcptun/std/quota"
 )
 
 // OffloadEnv is the environment variable that, set to off, has every datagram
@@ -29,6 +30,14 @@ func muxConfig(c *Config) mux.Config {
 		ReceiveBuffer: c.SmuxBuf,
 		StreamBuffer:  c.StreamBuf,
 	}
+}
+
+// memoryBound is what windows and buffers of all sessions may hold together in mode auto.
+func memoryBound(c *Config) *quota.Bound {
+	if c.MemLimit > 0 {
+		return quota.NewBound(int64(c.MemLimit) << 20)
+	}
+	return quota.NewBound(quota.Default())
 }
 
 // LinkOptions are what the settings come to for the program's links. It derives the packet key,

@@ -14,6 +14,7 @@ import (
 
 	"kcptun/std/link"
 	"kcptun/std/mux"
+	"kcptun/std/quota"
 )
 
 // ErrRetired is returned by Open of a session that takes no new streams.
@@ -45,13 +46,17 @@ type Session struct {
 // deriving keys and pads takes milliseconds.
 type Sessions struct {
 	cfg    *Config
-	living living // in mode auto
+	living living       // in mode auto
+	memory *quota.Bound // in mode auto
 	wrap   func(io.ReadWriteCloser) io.ReadWriteCloser
 }
 
 // NewSessions prepares for sessions with the settings of cfg.
 func NewSessions(cfg *Config) *Sessions {
 	s := &Sessions{cfg: cfg}
+	if cfg.Auto() {
+		s.memory = memoryBound(cfg)
+	}
 	if cfg.QPP {
 		s.wrap = qppWrapper(cfg.QPPCount, cfg.Key)
 	}
@@ -113,6 +118,10 @@ func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp d
 	}
 	mc := muxConfig(f.cfg)
 	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
+	mc.Memory = f.memory
+	if f.cfg.FollowsBuffers() {
+		mc.Window = e.window
+	}
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	if own {
 		s.path = newPathWatch(peer, e.timeout)

@@ -63,6 +63,7 @@ func settings(c *Config) []setting {
 		{roles: both, name: "resend", key: "resend", value: &c.Resend, max: huge, below: new(0), unused: notManual, hidden: true, usage: "mode manual: acknowledgements of later segments after which a segment is retransmitted; 0 is never"},
 		{roles: both, name: "nc", key: "nc", value: &c.NoCongestion, max: 1, below: new(0), above: new(1), unused: notManual, hidden: true, usage: "mode manual: 1 turns congestion control off"},
 		{roles: both, name: "sockbuf", key: "sockbuf", value: &c.SockBuf, min: positive, max: huge, usage: "size of the socket buffers in bytes, for each direction"},
+		{roles: both, name: "memlimit", key: "memlimit", value: &c.MemLimit, max: maxMemLimit, unused: unless(c.Auto(), "the mode is not auto"), usage: "mode auto: most MiB that windows and buffers of all sessions hold together; 0 is an eighth of the machine's memory, 8 to 512"},
 		{roles: both, name: "smuxver", key: "smuxver", value: &c.SmuxVer, min: 1, max: 2, usage: "smux version, the same at both ends"},
 		{roles: both, name: "smuxbuf", key: "smuxbuf", value: &c.SmuxBuf, min: positive, max: huge, usage: "unread bytes that a session may hold for its streams"},
 		{roles: both, name: "framesize", key: "framesize", value: &c.FrameSize, min: positive, max: 65535, usage: "maximum size of the smux frames that are sent, in bytes"},
@@ -81,6 +82,9 @@ func settings(c *Config) []setting {
 // defaultWindow is KCP's own window in packets, which kcp-go keeps when it is given
 // one of 0 or less.
 const defaultWindow = 32
+
+// maxMemLimit is the most that --memlimit takes, in MiB: what an int of bytes holds.
+const maxMemLimit = min(1<<20, math.MaxInt>>20)
 
 func unless(used bool, why string) string {
 	if used {

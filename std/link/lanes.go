@@ -27,10 +27,6 @@ const laneList = 1 << 12
 // What comes from one address goes through one lane, in order. WriteTo and Close
 // are the link's.
 //
-// Several sockets on one port (SO_REUSEPORT) would do the same, on Linux alone: but a
-// second server could join the port by mistake, and a client that moves would come in at
-// another socket.
-//
 // It is to be called once, before anything is read; ReadFrom of the link itself
 // is not to be called then. n below 2 is the link as it is.
 func (c *Conn) Lanes(n int) []net.PacketConn {

@@ -10,9 +10,8 @@ import "github.com/klauspost/reedsolomon"
 //
 // These are the rows of the inverse of the matrix that the Reed-Solomon library makes. To
 // invert it takes as many steps as the cube of the number of packets, 5 ms for 128 of them,
-// and a peer chooses that number: 1,500 bytes of it are enough. The formula takes as many
-// as the square, and 0.4 ms for such a group; small groups are faster, too
-// (go test -run xxx -bench ParityAlone ./std/link/fec).
+// for which a peer need send no more than 1,500 bytes. The formula takes as many as the
+// square.
 
 // primitive is the polynomial of the field, x^8 + x^4 + x^3 + x^2 + 1, as the library
 // has it; 2 generates the field's 255 elements other than 0.
