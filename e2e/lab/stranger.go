@@ -14,7 +14,7 @@ import (
 // replayBurst datagrams go out at a time, and then a pause follows: the
 // receiver's socket is to lose none, on a busy machine neither.
 const (
-	replayBurst = 16
+	replayBurst = 32
 	replayPause = 2 * time.Millisecond
 )
 
