@@ -31,6 +31,7 @@ type dialer struct {
 	resolver resolve.Resolver
 	advised  sync.Once
 	trouble  notice.Recurring
+	silent   notice.Recurring // the server never answered
 
 	doubt atomic.Bool // the last session that ended was never answered, and none was since
 
@@ -61,17 +62,10 @@ func (d *dialer) dial(ctx context.Context) (*std.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	var s *std.Session
 	if len(addrs) == 1 && !d.doubt.Load() {
-		s, err = d.open(ctx, addrs[0])
-	} else {
-		s, err = d.race(ctx, addrs)
+		return d.open(ctx, addrs[0])
 	}
-	if err != nil {
-		return nil, err
-	}
-	d.env.Log.Info("session opened", "from", s.LocalAddr(), "to", s.RemoteAddr(), "conv", s.Conv())
-	return s, nil
+	return d.race(ctx, addrs)
 }
 
 // addresses looks the server's up, in the order in which they are to be tried.
@@ -107,6 +101,18 @@ func (d *dialer) beginWith(a netip.AddrPort) {
 // counts when it is answered: who waits for it is not put on one that leads nowhere,
 // and begins anew, without the long pauses of KCP, when the server is back.
 func (d *dialer) unanswered() { d.doubt.Store(true) }
+
+// noAnswer says that the server has never answered a session, with what can be known, once a
+// minute.
+func (d *dialer) noAnswer(ctx context.Context, to net.Addr, facts []any) {
+	times, due := d.silent.Due()
+	if !due {
+		return
+	}
+	refused := !d.cfg.TCP && link.Refused(ctx, to.String())
+	facts = append(facts, "refused", refused, "unopened", d.env.Stats.SealFailures.Load(), "times", times)
+	d.env.Log.Warn("the server does not answer: it is not running, or key or crypt differ, or address, port or a firewall is in the way", facts...)
+}
 
 // failed logs a dial that has failed.
 func (d *dialer) failed(err error) {

@@ -24,8 +24,6 @@ const (
 	// A race ends so long after each address was tried once. In that time KCP sends what is
 	// not acknowledged again four times or more.
 	raceWait = 5 * time.Second
-	// How often a candidate is asked whether it has an answer.
-	racePoll = 5 * time.Millisecond
 	// Candidates of one race; the next begins with the others.
 	raceLimit = 8
 )
@@ -133,21 +131,17 @@ func (d *dialer) attempt(ctx context.Context, addr netip.AddrPort) attempt {
 		s.Close(err)
 		return attempt{addr: addr, err: err}
 	}
-	poll := time.NewTicker(racePoll)
-	defer poll.Stop()
-	for !s.Answered() {
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			err := context.Cause(ctx)
-			if errors.Is(err, context.Canceled) {
-				err = errLostRace
-			}
-			s.Close(err)
-			return attempt{addr: addr, err: err}
+	select {
+	case <-s.FirstAnswer():
+		return attempt{addr: addr, sess: s}
+	case <-ctx.Done():
+		err := context.Cause(ctx)
+		if errors.Is(err, context.Canceled) {
+			err = errLostRace
 		}
+		s.Close(err)
+		return attempt{addr: addr, err: err}
 	}
-	return attempt{addr: addr, sess: s}
 }
 
 // answered takes note of the address that won a race which began with another.

@@ -131,9 +131,13 @@ func (s *slot) lost(cur *held) {
 // recover. The next one is opened from another port, and counts when it is answered.
 func (s *slot) cutOff(ctx context.Context, cur *held) {
 	v := cur.Path()
-	s.env.Log.Warn("session cut off, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(),
-		"silent", v.Silent.Round(time.Millisecond), "unacknowledged", v.Unacked, "timeout", v.Timeout.Round(time.Millisecond),
-		"answered", v.Answered, "streams", cur.NumStreams())
+	facts := []any{"to", cur.RemoteAddr(), "conv", cur.Conv(), "silent", v.Silent.Round(time.Millisecond),
+		"unacknowledged", v.Unacked, "timeout", v.Timeout.Round(time.Millisecond), "streams", cur.NumStreams()}
+	if v.Answered {
+		s.env.Log.Warn("session cut off, the next stream gets a new one", facts...)
+	} else {
+		s.wg.Go(func() { s.dial.noAnswer(ctx, cur.RemoteAddr(), facts) })
+	}
 	s.dial.unanswered()
 	s.seeOut(ctx, cur, "cut off", -1)
 	s.bad()
@@ -192,6 +196,13 @@ func (s *slot) hold(sess *std.Session) *held {
 	if s.cfg.AutoExpire > 0 {
 		h.timer = time.NewTimer(time.Duration(s.cfg.AutoExpire) * time.Second)
 	}
+	s.wg.Go(func() {
+		select {
+		case <-sess.FirstAnswer():
+			s.env.Log.Info("session opened", "from", sess.LocalAddr(), "to", sess.RemoteAddr(), "conv", sess.Conv())
+		case <-sess.Done():
+		}
+	})
 	s.wg.Go(func() { // a server opens no streams: Accept ends with the session
 		for {
 			st, err := sess.Accept()

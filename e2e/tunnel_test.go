@@ -21,6 +21,7 @@ type plan struct {
 
 	relay    *lab.Fault // a relay with this fault in both directions
 	oldSide  string     // "server" or "client": that one is the older release
+	noServer bool       // nobody is at the address
 	noClient bool       // the test starts its own
 }
 
@@ -44,7 +45,9 @@ func start(t *testing.T, p plan) *tunnel {
 		tn.target = startTarget(t, "127.0.0.1:0")
 		p.target = tn.target.Addr()
 	}
-	if p.listen == "" {
+	if p.noServer {
+		p.listen = freeAddr(t)
+	} else if p.listen == "" {
 		tn.server = startServerAnywhere(t, &p)
 	} else {
 		tn.server = startServer(t, p)

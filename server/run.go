@@ -13,10 +13,11 @@ import (
 
 // Time limits of the server.
 const (
-	dialTimeout = 10 * time.Second // to connect to the target
-	firstWords  = 30 * time.Second // for a new session's first bytes, and then for it to acknowledge ours
-	drainLimit  = 2 * time.Second  // for the client to acknowledge the last bytes
-	grace       = 5 * time.Second  // for open streams to finish at the end
+	dialTimeout  = 10 * time.Second // to connect to the target
+	firstWords   = 30 * time.Second // for a new session's first bytes, and then for it to acknowledge ours
+	unheardAfter = 4 * time.Second  // for the same, before it is said that the client may not hear us
+	drainLimit   = 2 * time.Second  // for the client to acknowledge the last bytes
+	grace        = 5 * time.Second  // for open streams to finish at the end
 )
 
 // run listens on all ports and serves sessions until ctx ends.

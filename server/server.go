@@ -25,6 +25,7 @@ type server struct {
 	wg      sync.WaitGroup // sessions and listeners
 
 	refused notice.Recurring // sessions
+	unheard notice.Recurring // clients that do not hear us
 }
 
 var (
@@ -144,11 +145,19 @@ func (s *server) begin(ctx, life context.Context, c *std.Conversation) (*std.Ses
 	}
 	confirming, cancel := context.WithTimeoutCause(life, firstWords, errNoAnswer)
 	defer cancel()
+	defer time.AfterFunc(unheardAfter, func() { s.notHeard(c) }).Stop()
 	if err := sess.AwaitConfirmed(confirming); err != nil {
 		sess.Close(err)
 		return nil, nil, err
 	}
 	return sess, notes, nil
+}
+
+// notHeard says that a client is heard and does not hear us, while it tries.
+func (s *server) notHeard(c *std.Conversation) {
+	if times, due := s.unheard.Due(); due {
+		s.env.Log.Warn("a client is heard and acknowledges nothing: does a firewall, or a NAT, let our datagrams through to it?", "from", c.Addr(), "conv", c.Conv(), "times", times)
+	}
 }
 
 // refuse logs that no session came of a conversation.

@@ -9,6 +9,9 @@ func (s *Session) Probe() error { return s.mux.Nop() }
 // Answered tells whether anything that opens has come from the peer.
 func (s *Session) Answered() bool { _, heard := s.peer.Silence(); return heard }
 
+// FirstAnswer is closed when Answered becomes true.
+func (s *Session) FirstAnswer() <-chan struct{} { return s.peer.Answered() }
+
 // Retired is closed when the session takes no new streams: after Retire, or when it
 // has used up its stream ids.
 func (s *Session) Retired() <-chan struct{} { return s.retiring }

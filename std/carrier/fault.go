@@ -14,3 +14,10 @@ func OfOneDatagram(err error) bool {
 	var errno syscall.Errno
 	return errors.As(err, &errno) && slices.Contains(datagramFaults[:], errno)
 }
+
+// Refusal tells whether an error is the system's report (ICMP) that the port at the other
+// end is closed.
+func Refusal(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && errno == portClosed
+}

@@ -4,6 +4,8 @@ package carrier
 
 import "syscall"
 
+const portClosed = syscall.ECONNREFUSED
+
 var datagramFaults = [...]syscall.Errno{
 	syscall.EMSGSIZE,
 	syscall.ENETUNREACH,

@@ -2,6 +2,8 @@ package carrier
 
 import "syscall"
 
+const portClosed = syscall.Errno(10054) // WSAECONNRESET is what a closed UDP port comes as
+
 // datagramFaults are Winsock's numbers; Errno's names of these errors in package syscall
 // are others, which no call returns.
 var datagramFaults = [...]syscall.Errno{

@@ -79,7 +79,9 @@ func (p *Peer) canBe(h Packet) bool {
 // window that is no longer true. If that is 0, KCP asks after half a second; if it is
 // too large, KCP sends again what found no room.
 func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, belated bool) {
-	p.heard.Store(int64(now))
+	if p.heard.Swap(int64(now)) == unheard && p.answered != nil {
+		close(p.answered)
+	}
 	p.active()
 	known = p.una.Load()
 	late := after(known, h.Una)

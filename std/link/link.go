@@ -99,6 +99,8 @@ type intake struct {
 	now   time.Duration // when inbox arrived, by std/clock
 	last  *Peer         // the source of the datagram before
 
+	unopened unopened // by source
+
 	rebuilt [][]byte // packets of last that were lost and restored, to be handed out
 	spare   []byte   // where they are
 }
@@ -174,12 +176,10 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
 	packet, ok := t.opt.Sealer.Open(datagram)
 	if !ok {
 		metrics.Unsealed()
-		st.SealFailures.Add(1)
-		if times, due := t.sealTrouble.Due(); due {
-			t.opt.Log.Warn("datagrams arrive that do not open: key or crypt differ between the ends, or they are not from a kcptun", "from", in.From, "times", times)
-		}
+		t.notOpened(in.From)
 		return nil, nil
 	}
+	t.unopened.opened(in.From)
 	h, ok := ParsePacket(packet)
 	if !ok {
 		st.BadShape.Add(1)

@@ -55,3 +55,6 @@ func ListenTCP(ctx context.Context, opt Options, local string) (*Conn, error) {
 	}
 	return newConn(sock, opt, netip.AddrPort{}), nil
 }
+
+// Refused is a hint whether nobody listens at a host:port of UDP; see udp.Refused.
+func Refused(ctx context.Context, hostport string) bool { return udp.Refused(ctx, hostport) }

@@ -38,6 +38,8 @@ type Peer struct {
 	paced atomic.Int32  // packets that wait for the rate limit
 	gone  atomic.Bool   // no longer in the table
 
+	answered chan struct{} // closed when the first packet came; nil at a listening link
+
 	held bool   // a session has it; the table's lock guards it
 	end  func() // ends that session
 
@@ -85,6 +87,10 @@ func (p *Peer) SetOwner(o any) { p.owner = o }
 // Confirmed is closed when the peer has acknowledged something that this conversation
 // sent, so that it is where it says; nil at a dialled link.
 func (p *Peer) Confirmed() <-chan struct{} { return p.confirmed }
+
+// Answered is closed when a packet of the peer has passed every check; nil at a listening
+// link, where the peer speaks first.
+func (p *Peer) Answered() <-chan struct{} { return p.answered }
 
 func (p *Peer) identity() identity { return identity{p.addr(), p.conv.Load()} }
 

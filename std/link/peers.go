@@ -29,6 +29,7 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 	if only.IsValid() {
 		ps.only = ps.newPeer(only)
 		ps.only.text = only.String()
+		ps.only.answered = make(chan struct{})
 		return ps
 	}
 	ps.shift = ps.talks.stampOrigin()
@@ -65,6 +66,16 @@ func (ps *peers) newcomer(id identity) *Peer {
 // admits is false where a dialled link hears another address than its peer's.
 func (ps *peers) admits(from netip.AddrPort) bool {
 	return ps.only == nil || ps.only.addr() == from
+}
+
+// knows tells whether there is a conversation with an address, of which something has come.
+func (ps *peers) knows(from netip.AddrPort) bool {
+	if ps.only != nil {
+		return ps.only.heard.Load() != unheard
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.latest[from] != nil
 }
 
 // find returns the peer that a packet is from; nil where there is none.

@@ -1,0 +1,99 @@
+package e2e_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"kcptun/e2e/lab"
+)
+
+// ask opens a connection and sends something, as a user does who then waits.
+func (tn *tunnel) ask(t *testing.T) {
+	t.Helper()
+	conn, err := tn.dial(patient(t))
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, "is there anybody?")
+	must(t, err)
+}
+
+const (
+	saysNoAnswer = "the server does not answer: it is not running, or key or crypt differ, or address, port or a firewall is in the way"
+	saysUnheard  = "a client is heard and acknowledges nothing"
+	saysUnopened = "datagrams arrive that do not open: key or crypt differ"
+)
+
+// Nothing comes of it, and each end that can know why says so. A client used to say that its
+// session was open, and nothing more for half a minute.
+func TestNoAnswer(t *testing.T) {
+	t.Parallel()
+	other := []string{"--key", "another " + secret}
+	for name, c := range map[string]struct {
+		plan           plan
+		deaf           bool // nothing comes back to the client
+		client, server string
+	}{
+		"no server":                {plan: plan{noServer: true}, client: saysNoAnswer},
+		"key":                      {plan: plan{client: other}, client: saysNoAnswer, server: saysUnopened},
+		"key, auto":                {plan: plan{both: []string{"--mode", "auto"}, client: other}, client: saysNoAnswer, server: saysUnopened},
+		"key, older server":        {plan: plan{client: other, oldSide: "server"}, client: saysNoAnswer},
+		"key, older client":        {plan: plan{client: other, oldSide: "client"}, server: saysUnopened},
+		"crypt":                    {plan: plan{client: []string{"--crypt", "salsa20"}}, client: saysNoAnswer, server: saysUnopened},
+		"crypt none at the server": {plan: plan{server: []string{"--crypt", "null"}}, client: saysNoAnswer},
+		"the way back":             {deaf: true, client: saysNoAnswer, server: saysUnheard},
+		"the way back, auto":       {plan: plan{both: []string{"--mode", "auto"}}, deaf: true, client: saysNoAnswer, server: saysUnheard},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if c.deaf {
+				c.plan.relay = new(lab.Fault)
+			}
+			tn := start(t, c.plan)
+			if c.deaf {
+				must(t, tn.relay.SetFault(lab.Down, lab.Fault{Loss: 1}))
+			}
+			tn.ask(t)
+			if c.client != "" {
+				line := tn.client.mustLog(t, c.client)
+				if refused := field(t, line, "refused"); refused != "false" && !c.plan.noServer {
+					t.Errorf("a server that is there was said to be not: %s", line)
+				}
+			}
+			if c.server != "" {
+				tn.server.mustLog(t, c.server)
+			}
+			for _, p := range []*program{tn.client, tn.server} {
+				if p != nil && !p.old {
+					if lines := p.lines("session opened"); len(lines) > 0 {
+						t.Errorf("the %s says that a session is open: %s", p.name, lines)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A network that spoils one packet of a hundred is no wrong key.
+func TestCorruptionIsNoMismatch(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"fast3", "auto"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, plan{both: []string{"--mode", mode}, relay: &lab.Fault{Corrupt: 0.01}})
+			for range 4 {
+				tn.exchange(t, mib)
+			}
+			if tn.relay.Counters(lab.Up).Corrupted == 0 || tn.relay.Counters(lab.Down).Corrupted == 0 {
+				t.Error("nothing was spoilt")
+			}
+			for _, p := range []*program{tn.client, tn.server} {
+				for _, alarm := range []string{"differ", "does not answer", "acknowledges nothing", "cut off"} {
+					if lines := p.lines(alarm); len(lines) > 0 {
+						t.Errorf("the %s raises an alarm: %s", p.name, strings.Join(lines, "\n"))
+					}
+				}
+			}
+		})
+	}
+}
