@@ -58,7 +58,9 @@ func seeds(version int) [][]byte {
 		all = append(all, f.bytes(version)...)
 	}
 	upd := frame{cmdUPD, 3, update(1, 2)}.bytes(version)
-	return [][]byte{nil, all, append(upd, all...), append(all, upd...), all[:len(all)/2], {1, 2, 3, 4, 5, 6, 7, 8}}
+	said := append((Hello{Can: 1}).frames(byte(version)), all...)
+	bye := frame{cmdNOP, uint32(newMark(kindGoodbye, 0)), nil}.bytes(version)
+	return [][]byte{said, slices.Concat(said, bye, all), slices.Concat(bye, said[:20], all), nil, all, append(upd, all...), append(all, upd...), all[:len(all)/2], {1, 2, 3, 4, 5, 6, 7, 8}}
 }
 
 // Whatever comes from the connection, cut anywhere, the session neither panics nor
@@ -123,6 +125,7 @@ type plain struct {
 // order of their SYNs.
 func model(p []byte, version byte) (ids []uint32, streams map[uint32]*plain, wrong bool) {
 	streams = make(map[uint32]*plain)
+	hello := -1 // marks of it that are to come
 	for len(p) >= headerBytes {
 		command, size, id := p[1], int(p[2])|int(p[3])<<8, uint32(p[4])|uint32(p[5])<<8|uint32(p[6])<<16|uint32(p[7])<<24
 		right := command <= 3 && (size == 0 || command == 2) || command == 4 && size == 8 && version == 2
@@ -143,6 +146,12 @@ func model(p []byte, version byte) (ids []uint32, streams map[uint32]*plain, wro
 			st.finished = true
 		case command == 2 && st != nil:
 			st.data = append(st.data, data...)
+		case command == 3 && hello < 0 && id>>8 == 0xff4b54:
+			hello = int(id & 15)
+		case command == 3 && hello > 0 && id>>31 == 1:
+			hello--
+		case command == 3 && hello == 0 && id>>24 == 0x83:
+			return ids, streams, false
 		}
 	}
 	return ids, streams, false
@@ -165,6 +174,8 @@ func framesFrom(p []byte, version int) (all []byte) {
 		case 6:
 			all = append(all, p[:3]...)
 			continue
+		case 10:
+			f.command, f.stream = cmdNOP, [...]uint32{0xff4b5411, 0x81000001, 0x83000000}[p[2]%3]
 		case 7, 8, 9:
 			f.command, f.data = cmdPSH, bytes.Repeat(p[:3], 4*int(p[2]))
 		default:

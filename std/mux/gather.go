@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -62,7 +63,8 @@ type gatherer struct {
 	busy    bool // somebody is in conn
 	loaded  bool // somebody had to wait: until all is written only run writes
 	err     error
-	begun   int // bytes taken in, up to gentleBytes
+	begun   int    // bytes taken in, up to gentleBytes
+	hello   []byte // goes out behind what is taken in first; nil when it has
 
 	last atomic.Int64 // when the last write began, by package clock
 	vec  [][]byte     // for whoever is in conn
@@ -79,7 +81,7 @@ type BuffersWriter interface {
 // and without a lock held.
 func newGatherer(conn net.Conn, cfg *Config, failed func(error)) *gatherer {
 	g := &gatherer{
-		conn: AsBuffersWriter(conn), segment: cfg.Segment, backlog: cfg.Backlog, before: cfg.Before, failed: failed,
+		conn: AsBuffersWriter(conn), segment: cfg.Segment, backlog: cfg.Backlog, before: cfg.Before, failed: failed, hello: helloOf(cfg),
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	g.last.Store(int64(clock.Now()))
@@ -117,6 +119,9 @@ func (g *gatherer) write(v [][]byte, hold bool, by *waiter) error {
 		return err
 	}
 	g.begun = min(g.begun+size, gentleBytes)
+	if g.hello != nil {
+		v, g.hello = append(slices.Clip(v), g.hello), nil
+	}
 	if !g.busy && !g.loaded && !hold {
 		g.writeNow(v, 0)
 		return g.err
@@ -167,6 +172,10 @@ func (g *gatherer) add(frame []byte, mayDrop bool) bool {
 			return false
 		}
 		g.append(frame)
+		if g.hello != nil {
+			g.append(g.hello)
+			g.hello = nil
+		}
 	}
 	g.rouse()
 	return true

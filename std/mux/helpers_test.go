@@ -48,7 +48,7 @@ func testConfig(version int, client bool) Config {
 		ReceiveBuffer: 4 << 20, StreamBuffer: 2 << 20, Segment: 1400,
 		KeepAlive: 10 * time.Second, Patience: 30 * time.Second,
 		Silence: func() time.Duration { return math.MaxInt64 }, // frames are all that is heard
-		Before:  func() {}, Resumed: func() {}, Released: func() {},
+		Before:  func() {}, Resumed: func() {}, Released: func() {}, Greeted: func(Hello) {},
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"kcptun/std/clock"
 )
 
-// What the stream id of a NOP says. Stock peers ignore it. Any other id is that of a
-// stream which the sender has closed whole.
+// What the stream id of a NOP says. Stock peers ignore it. From firstMark on it is a mark;
+// any other id is that of a stream which the sender has closed whole.
 const (
 	nopAsks    = 0 // a keepalive, which the receiver answers
 	nopAnswers = 1 // the answer, which is not answered; no stream has this id
@@ -61,17 +61,20 @@ func (s *Session) until(d time.Duration) time.Duration {
 	return clock.Aligned(d-grid+1, grid) // rounded down
 }
 
-// said takes note of a NOP of the peer.
-func (s *Session) said(id uint32) {
-	switch id {
-	case nopAsks:
+// said takes note of a NOP of the peer. Its error is the end of the session.
+func (s *Session) said(id uint32) error {
+	switch {
+	case id == nopAsks:
 		s.nudge(nopAnswers)
-	case nopAnswers:
+	case id == nopAnswers:
+	case mark(id) >= firstMark:
+		return s.marked(mark(id))
 	default:
 		if st := s.stream(id); st != nil {
 			st.refuse()
 		}
 	}
+	return nil
 }
 
 // nudge sends a NOP without waiting, unless another frame is on its way.

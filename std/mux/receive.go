@@ -58,7 +58,7 @@ func (s *Session) step(in *receiver) error {
 			st.grant(binary.LittleEndian.Uint32(update), binary.LittleEndian.Uint32(update[4:]))
 		}
 	case cmdNOP:
-		s.said(h.stream())
+		return s.said(h.stream())
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (s *Session) opened(id uint32) error {
 	st, err := s.enlist(id)
 	if err == errTooMany { // the peer learns that it is closed, and this end knows it no more
 		s.post(cmdFIN, id, false)
-		s.post(cmdNOP, id, false)
+		s.closedWhole(id)
 		return nil
 	}
 	if st == nil || err != nil {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math"
 	"net"
 	"slices"
 	"sync"
@@ -49,6 +48,8 @@ type Config struct {
 	Memory        *quota.Bound // of what all sessions hold; nil: there is none
 	Segment       int          // bytes: under load multiples of it are written
 
+	Hello *Hello // sent behind the first bytes; nil: nothing is
+
 	KeepAlive time.Duration // longest time between frames to the peer
 	Patience  time.Duration // of a peer that gives no sign of life, after which the session ends
 
@@ -57,6 +58,7 @@ type Config struct {
 	Before   func()               // called before each write to the connection
 	Resumed  func()               // called when reading the connection goes on after a pause; it must not call the session
 	Released func()               // called when a stream was closed
+	Greeted  func(Hello)          // called when the peer's hello has come, by the receiver
 }
 
 // backlog is how many streams of the peer may wait for Accept for more to be
@@ -88,6 +90,9 @@ type Session struct {
 	received chan struct{}         // closed when the receiver has ended
 	timer    *time.Timer
 	once     sync.Once
+
+	greeting greeting              // the receiver's
+	peer     atomic.Pointer[Hello] // what has come of it
 }
 
 // New starts a session over conn, which it owns from then on.
@@ -119,10 +124,10 @@ func (s *Session) Open() (*Stream, error) {
 		defer s.mu.Unlock()
 		return nil, s.err
 	}
-	for s.streams[s.next] != nil && s.next <= math.MaxUint32-2 {
+	for s.streams[s.next] != nil && s.next < uint32(firstMark) {
 		s.next += 2 // the peer has opened it, though it is ours
 	}
-	if s.next > math.MaxUint32-2 {
+	if s.next >= uint32(firstMark) {
 		defer s.mu.Unlock()
 		return nil, ErrExhausted
 	}

@@ -12,7 +12,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// Ids are those of smux: odd from 3 on for the client, even from 2 on for the server.
+// Ids are those of smux: odd from 3 on for the client, even from 2 on for the server. The
+// upper half is left to marks.
 func TestStreamIDs(t *testing.T) {
 	for _, c := range []struct {
 		client bool
@@ -22,8 +23,8 @@ func TestStreamIDs(t *testing.T) {
 	}{
 		{true, 0, []uint32{3, 5, 7}, nil},
 		{false, 0, []uint32{2, 4, 6}, nil},
-		{true, math.MaxUint32 - 4, []uint32{math.MaxUint32 - 4, math.MaxUint32 - 2}, ErrExhausted},
-		{false, math.MaxUint32 - 5, []uint32{math.MaxUint32 - 5, math.MaxUint32 - 3}, ErrExhausted},
+		{true, math.MaxInt32 - 2, []uint32{math.MaxInt32 - 2, math.MaxInt32}, ErrExhausted},
+		{false, math.MaxInt32 - 3, []uint32{math.MaxInt32 - 3, math.MaxInt32 - 1}, ErrExhausted},
 	} {
 		s := start(t, newSink(), testConfig(2, c.client))
 		if c.next != 0 {

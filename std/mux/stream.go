@@ -321,8 +321,8 @@ func (st *Stream) Close() error {
 	if !st.finishing() {
 		st.session.post(cmdFIN, st.id, false)
 	}
-	if !finished { // FIN does not tell that nobody reads any more
-		st.session.post(cmdNOP, st.id, false)
+	if !finished {
+		st.session.closedWhole(st.id)
 	}
 	st.session.forget(st)
 	st.session.cfg.Released()
