@@ -32,6 +32,7 @@ type dialer struct {
 	advised  sync.Once
 	trouble  notice.Recurring
 	silent   notice.Recurring // the server never answered
+	differ   notice.Recurring // its QPP is not ours
 
 	doubt atomic.Bool // the last session that ended was never answered, and none was since
 
@@ -48,10 +49,21 @@ func newDialer(cfg *Config, env std.Env) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &dialer{
+	d := &dialer{
 		cfg: cfg, env: env, options: options, sessions: std.NewSessions(cfg), remote: remote,
 		resolver: net.DefaultResolver,
-	}, nil
+	}
+	d.sessions.Unreadable = d.differs
+	return d, nil
+}
+
+// differs logs that the server's QPP is not ours: what it sends looks like garbage to the
+// application, and nothing else in the log would say why.
+func (d *dialer) differs(sess *std.Session, diff std.Difference) {
+	if times, due := d.differ.Due(); due {
+		d.env.Log.Warn("server differs in "+diff.Setting+", its streams cannot be read: set it alike at both ends",
+			"to", sess.RemoteAddr(), "ours", diff.Ours, "theirs", diff.Theirs, "times", times)
+	}
 }
 
 // dial starts a session to a random port of the server's range. UDP has no handshake:

@@ -80,7 +80,7 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 }
 
 func (e *echoServer) serve(ctx context.Context, sessions *std.Sessions, c *std.Conversation) {
-	s, err := sessions.Server(ctx, c, func(string, any, any) {})
+	s, err := sessions.Server(ctx, c, func(std.Difference) {})
 	if err != nil {
 		return
 	}

@@ -284,12 +284,11 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 	})
 }
 
-// end closes a session of ours after what was sent has arrived.
+// end says goodbye, and closes a session of ours after what was sent has arrived.
 func (s *slot) end(h *held, reason error) {
 	h.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
 	defer cancel()
-	_ = h.Drain(ctx) // what is not acknowledged by then will not be
-	h.Close(reason)
+	h.Leave(ctx, reason)
 	s.env.Log.Info("session closed", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
 }

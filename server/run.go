@@ -32,6 +32,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	}
 	defer closeAll(links)
 	srv := &server{cfg: cfg, env: env, sessions: std.NewSessions(cfg), noTarget: std.Refusals{Quiet: cfg.Quiet}}
+	srv.sessions.Unreadable = srv.differs
 	defer srv.sessions.Explain(env.Log)()
 	return srv.serve(ctx, links)
 }

@@ -26,6 +26,7 @@ type server struct {
 
 	refused notice.Recurring // sessions
 	unheard notice.Recurring // clients that do not hear us
+	differ  notice.Recurring // clients whose QPP is not ours
 }
 
 var (
@@ -109,7 +110,7 @@ func (s *server) session(ctx, life context.Context, c *std.Conversation) {
 	}
 	log.Info("session opened", "at", sess.LocalAddr())
 	for _, n := range notes {
-		log.Warn("client differs in "+n.setting+", speaking as it does", "ours", n.ours, "theirs", n.theirs)
+		log.Info("client differs in "+n.Setting+", speaking as it does", "ours", n.Ours, "theirs", n.Theirs)
 	}
 	done := make(chan struct{})
 	s.wg.Go(func() {
@@ -124,22 +125,14 @@ func (s *server) session(ctx, life context.Context, c *std.Conversation) {
 	log.Info("session closed", "reason", sess.Err())
 }
 
-// difference is a setting in which a client differs from us.
-type difference struct {
-	setting      string
-	ours, theirs any
-}
-
 // begin makes a session of a conversation, whose client has shown that it hears us. Until
 // then it may be a recording that somebody plays again, from many addresses: there is no
 // line in the log for each, no stream is accepted, and no connection to the target made.
-func (s *server) begin(ctx, life context.Context, c *std.Conversation) (*std.Session, []difference, error) {
+func (s *server) begin(ctx, life context.Context, c *std.Conversation) (*std.Session, []std.Difference, error) {
 	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
 	defer cancel()
-	var notes []difference
-	sess, err := s.sessions.Server(hearing, c, func(setting string, ours, theirs any) {
-		notes = append(notes, difference{setting, ours, theirs})
-	})
+	var notes []std.Difference
+	sess, err := s.sessions.Server(hearing, c, func(d std.Difference) { notes = append(notes, d) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,18 +160,21 @@ func (s *server) refuse(log *slog.Logger, reason error) {
 	}
 }
 
-// end lets a session send what it has, and closes it.
-func (s *server) end(sess *std.Session, done <-chan struct{}) {
-	s.drain(sess)
-	sess.Close(errServerEnds)
-	<-done
+// differs logs that a client's QPP is not ours: what it sends looks like garbage to the
+// target, and nothing else in the log would say why.
+func (s *server) differs(sess *std.Session, d std.Difference) {
+	if times, due := s.differ.Due(); due {
+		s.env.Log.Warn("client differs in "+d.Setting+", its streams cannot be read: set it alike at both ends",
+			"from", sess.RemoteAddr(), "ours", d.Ours, "theirs", d.Theirs, "times", times)
+	}
 }
 
-// drain waits for the client to acknowledge what was sent.
-func (s *server) drain(sess *std.Session) {
+// end lets a session send what it has, says goodbye, and closes it.
+func (s *server) end(sess *std.Session, done <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
 	defer cancel()
-	_ = sess.Drain(ctx) // what is not acknowledged by then will not be
+	sess.Leave(ctx, errServerEnds)
+	<-done
 }
 
 // acceptStreams connects the streams of a session until it ends, and returns why

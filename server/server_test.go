@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/build"
 	"kcptun/std/testkit"
 )
 
@@ -306,6 +307,28 @@ func TestSessionsFromOneAddress(t *testing.T) {
 	echo(t, st, "hello again")
 	st.Close()
 	testkit.Eventually(t, "the stream is closed", func() bool { return s.log.Count("stream closed") == 1 })
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// A client whose QPP is not ours is named, and once only.
+func TestRunNamesQPP(t *testing.T) {
+	if !build.QPP {
+		t.Skip("built without QPP")
+	}
+	testkit.NoLeak(t)
+	cfg := config(std.Server)
+	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+	cfg.QPP = true
+	s := start(t, cfg, 1)
+	for range 2 {
+		sess, _ := s.session(t, config(std.Client), 0)
+		open(t, sess).Close()
+		testkit.Eventually(t, "the server's hello", sess.Greeted)
+	}
+	testkit.Eventually(t, "the settings are compared", func() bool { return s.log.Count("client differs in QPP, its streams cannot be read") == 1 })
+	testkit.Contains(t, s.log.String(), "ours=true theirs=false times=1")
 	if err := s.end(t); err != nil {
 		t.Error(err)
 	}

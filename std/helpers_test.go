@@ -162,8 +162,8 @@ func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Add
 	go func() {
 		c, err := lis.Accept()
 		if err == nil {
-			u.server, err = server.Server(ctx, c, func(setting string, _, _ any) {
-				u.notes = append(u.notes, setting)
+			u.server, err = server.Server(ctx, c, func(d Difference) {
+				u.notes = append(u.notes, d.Setting)
 			})
 		}
 		if err == nil {

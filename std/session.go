@@ -49,6 +49,10 @@ type Sessions struct {
 	living living       // in mode auto
 	memory *quota.Bound // in mode auto
 	wrap   func(io.ReadWriteCloser) io.ReadWriteCloser
+
+	// Unreadable is called for a session of which the peer's hello says that neither end
+	// can read the other's streams; nil: nobody asks. It must not wait.
+	Unreadable func(*Session, Difference)
 }
 
 // NewSessions prepares for sessions with the settings of cfg.
@@ -80,7 +84,7 @@ func (f *Sessions) Client(l *link.Conn, conv uint32) (*Session, error) {
 // Server starts a session of a conversation that a client has begun. It first waits for
 // the client's first bytes, to speak as the client does, until ctx ends; note is called
 // with each setting in which the client differs from us.
-func (f *Sessions) Server(ctx context.Context, c *Conversation, note func(setting string, ours, theirs any)) (*Session, error) {
+func (f *Sessions) Server(ctx context.Context, c *Conversation, note func(Difference)) (*Session, error) {
 	stop := context.AfterFunc(ctx, func() { c.engine.Close() })
 	theirs, conn, err := listenFor(c.engine)
 	if !stop() {
@@ -91,10 +95,10 @@ func (f *Sessions) Server(ctx context.Context, c *Conversation, note func(settin
 		return nil, ofKCP(err)
 	}
 	if theirs.compressed == f.cfg.NoComp {
-		note("nocomp", f.cfg.NoComp, !theirs.compressed)
+		note(Difference{"nocomp", f.cfg.NoComp, !theirs.compressed})
 	}
 	if theirs.version != f.cfg.SmuxVer {
-		note("smuxver", f.cfg.SmuxVer, theirs.version)
+		note(Difference{"smuxver", f.cfg.SmuxVer, theirs.version})
 	}
 	s := f.start(c.engine, c.link, c.peer, false, theirs, conn)
 	// Until it was tuned, kcp-go had a window of 32 packets. A client that filled it was
@@ -130,6 +134,8 @@ func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp d
 			s.path.sending()
 		}
 	}
+	mc.Hello = helloOf(f.cfg)
+	mc.Greeted = func(theirs mux.Hello) { f.greeted(s, theirs) }
 	s.mux = mux.New(conn, mc)
 	e.begin()
 	if _, ok := e.(*auto); ok {
@@ -250,6 +256,7 @@ func (s *Session) Close(reason error) {
 		if s.gone != nil {
 			s.gone()
 		}
+		s.acknowledge()
 		s.link.Forget(s.peer) // first: kcp-go would make a session of what comes after its end
 		s.mux.Close(reason)   // and the engine, through the layers between
 		if s.own {
@@ -287,6 +294,11 @@ func (s *Session) explain(err error) error {
 		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.smux)
 	case errors.Is(err, snappy.ErrCorrupt):
 		return errors.New("the peer's bytes are not compressed by snappy: is nocomp different at the other end?")
+	case errors.Is(err, mux.ErrGoodbye):
+		if s.own {
+			return errors.New("the server has closed it")
+		}
+		return errors.New("the client has closed it")
 	case errors.Is(err, mux.ErrSilent):
 		return s.silence()
 	}

@@ -90,7 +90,7 @@ func rawServer(t *testing.T, ctx context.Context, mode, words string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sessions.Server(ctx, begun, func(string, any, any) { t.Error("noted") })
+	s, err := sessions.Server(ctx, begun, func(Difference) { t.Error("noted") })
 	if s != nil {
 		t.Error("a session came of it")
 		s.Close(errTestEnds)

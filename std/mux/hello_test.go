@@ -2,6 +2,7 @@ package mux
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -160,6 +161,13 @@ func TestGoodbye(t *testing.T) {
 			}
 			if client.Err() != nil {
 				t.Error("who says goodbye still hears: ", client.Err())
+			}
+			must(t, theirs[1].Close()) // which is no end for the client
+			must(t, server.Drain(context.Background()))
+			server.Close(errEnough)
+			end := async(func() error { _, err := ours[1].Read(make([]byte, 1)); return err })
+			if err := testkit.Within(t, "the end of a stream that was cut", end); err != ErrCut {
+				t.Error(err)
 			}
 		})
 	}

@@ -210,8 +210,15 @@ func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) er
 	return s.out.write([][]byte{h[:]}, hold, by)
 }
 
-// post sends a frame without data and without waiting; see gatherer.add.
+// post sends a frame without data and without waiting; see gatherer.add. After the end of
+// the session it sends nothing: the FIN of a stream that was cut would tell a peer that has
+// said goodbye, and still listens, that the stream was whole.
 func (s *Session) post(command byte, stream uint32, mayDrop bool) {
+	select {
+	case <-s.done:
+		return
+	default:
+	}
 	h := newHeader(byte(s.cfg.Version), command, 0, stream)
 	s.add(h[:], mayDrop)
 }
