@@ -1,6 +1,10 @@
 package arq
 
-import "time"
+import (
+	"math"
+	"slices"
+	"time"
+)
 
 // losses tells the link's own loss from what we cause. A link's own is there also while
 // we send less than it carries.
@@ -10,8 +14,7 @@ type losses struct {
 	from     uint64          // transmissions before it do not count
 	own      float64         // the share of packets that the link loses by itself
 	all      float64         // the share that is lost
-	start    float64         // all, in the start
-	earlier  float64         // start, a round before
+	start    [4]float64      // all, in the last rounds of the start
 }
 
 // note takes the fate of a transmission in.
@@ -61,13 +64,26 @@ func (l *losses) round(took time.Duration, p phase) {
 	}
 	l.all = share(ok, lost, 50)
 	if p == starting {
-		l.earlier, l.start = l.start, min(l.all, mostLoss)
+		copy(l.start[1:], l.start[:])
+		l.start[0] = min(l.all, mostLoss)
+		if l.start[3] == 0 { // until now there was too little to tell
+			l.start[3] = l.start[0]
+		}
 	}
 	if !l.warm {
-		l.own = l.start
+		// A start that overfills the link sees that within a round trip, four rounds: what
+		// was lost before is the link's own.
+		l.own = slices.Min(l.start[:])
 		return
 	}
 	l.own = min(share(l.ok[draining], l.lost[draining], 20), l.all, mostLoss)
+}
+
+// ours is the share that is lost for what we do: what goes beyond the link's own loss by
+// more than twice the deviation that this is known with.
+func (l *losses) ours() float64 {
+	n := l.ok[draining] + l.lost[draining]
+	return l.all - l.own - 2*math.Sqrt(l.own*(1-l.own)/max(n, 20))
 }
 
 // share is the lost part of at least so many packets.
@@ -81,7 +97,6 @@ func share(ok, lost, least float64) float64 {
 // warmUp forgets the losses of the start, when it is over.
 func (l *losses) warmUp(next uint64) {
 	if !l.warm {
-		l.own = l.start
 		l.forget(next)
 		l.warm = true
 	}

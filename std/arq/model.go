@@ -42,14 +42,12 @@ type model struct {
 	track  track
 	losses losses
 	route  route
+	start  start
 
 	longFrom  time.Duration // since when the queue is long; 0: it is not
-	grownAt   time.Duration // when the rate last grew much, in the start
-	full      float64       // the rate then
 	probeGain float64
 	probeFrom float64       // the rate when probing began
 	overload  int           // rounds
-	behind    int           // rounds of the start in which less arrives than was sent
 	wider     int           // how often in this probing the link was wider than thought
 	empty     int           // rounds in which the queue was empty
 	collapsed time.Duration // when the rate was taken down last
@@ -123,7 +121,7 @@ func (m *model) enter(p phase, s sample) {
 	m.phase, m.since, m.first = p, s.now, s.next
 	switch p {
 	case starting:
-		m.gain, m.full, m.grownAt, m.behind = startGain, m.bw, s.now, 0
+		m.gain, m.start = startGain, start{full: m.bw, grownAt: s.now}
 	case probing:
 		m.wider, m.empty = 0, 0
 		m.probeGain, m.probeFrom = 1.1, m.bw
@@ -165,7 +163,7 @@ func (m *model) watch(s sample) {
 	long := m.longFrom > 0 && s.now-m.longFrom > 10*time.Millisecond
 	while := max(20*time.Millisecond, m.rtt.least/2)
 	switch {
-	case m.phase == starting && long:
+	case m.phase == starting && (long || m.crowded()):
 		m.endStart(s)
 	case m.phase == probing && long && s.newest >= m.first:
 		m.enter(draining, s)
@@ -198,14 +196,6 @@ func (m *model) collapse(s sample, rate float64) {
 // lately is for how long what was before may have been right.
 func (m *model) lately() time.Duration { return 4*m.rtt.smooth + 100*time.Millisecond }
 
-// endStart ends the start with the rate that the link has shown.
-func (m *model) endStart(s sample) {
-	if r := m.track.rate(s.now, min(250*time.Millisecond, max(50*time.Millisecond, m.rtt.smooth/2))); r > 0 {
-		m.setRate(r)
-	}
-	m.enter(draining, s)
-}
-
 // drain sets how far below the rate is sent, to empty the queue in a round trip.
 func (m *model) drain(s sample) {
 	rate := m.bw / (1 - m.losses.own)
@@ -235,7 +225,7 @@ func (m *model) end(s sample) {
 	}
 	switch m.phase {
 	case starting:
-		m.endStarting(s, limited)
+		m.endStarting(s, queue, limited)
 	case probing:
 		m.endProbing(s, rate, limited)
 	case draining:
@@ -259,30 +249,12 @@ func (m *model) end(s sample) {
 	m.checkOverload(s, queue, rate, limited)
 }
 
-func (m *model) endStarting(s sample, limited bool) {
-	share := m.track.share(m.rtt) / (1 - m.losses.earlier)
-	if share < 0.85 {
-		m.behind++
-	} else {
-		m.behind = 0
-	}
-	if m.behind >= 2 || share < 0.7 {
-		m.endStart(s)
-		return
-	}
-	if m.bw > m.full*1.25 || limited {
-		m.full, m.grownAt = max(m.full, m.bw), s.now
-	} else if s.now-m.grownAt > 2*m.rtt.smooth+50*time.Millisecond {
-		m.enter(draining, s)
-	}
-}
-
 // endProbing goes on faster where the link turns out to be wider.
 func (m *model) endProbing(s sample, rate float64, limited bool) {
 	if s.newest < m.first || s.now-m.since <= 2*m.rtt.smooth+20*time.Millisecond {
 		return
 	}
-	if rate > m.probeFrom*(1+0.5*(m.probeGain-1)) && !limited && m.losses.all-m.losses.own < 0.03 {
+	if rate > m.probeFrom*(1+0.5*(m.probeGain-1)) && !limited && m.losses.ours() < 0.03 {
 		m.probeFrom = rate
 		m.setRate(rate)
 		m.probeGain = min(2, m.probeGain*1.25)
@@ -303,7 +275,7 @@ func (m *model) steer(queue time.Duration) {
 	if m.empty++; queue > m.targetQueue()/4 || m.gain < 1.05 {
 		m.empty = 0
 	}
-	if m.losses.all-m.losses.own > 0.02 { // more than when drained: we cause it
+	if m.losses.ours() > 0.02 { // more than when drained: we cause it
 		m.gain = min(m.gain, 0.95)
 	}
 }

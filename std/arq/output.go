@@ -132,7 +132,8 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	thin := e.slack && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
 	e.snd.sent(sn, f, now, size)
 	e.transmit(sn, f, emit)
-	e.copies.add(sn, f, now, e.copies.wanted(f, thin, e.mdl.losses.expected()))
+	f.copies = e.copies.wanted(f, thin, e.mdl.losses.expected())
+	e.copies.add(sn, f, now, f.copies)
 	return true
 }
 

@@ -21,6 +21,8 @@ type flight struct {
 	ts    uint32        // the clock in it, which no other transmission of the segment has
 	size  int           // bytes on the wire
 	phase phase         // of the model, then
+
+	copies int // that follow the last transmission, with its ts
 }
 
 // transmission is an entry of the log of what was sent, in that order.
@@ -207,7 +209,7 @@ func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Du
 	}
 	switch {
 	case f.ts == e.ts:
-		if f.tx < s.newest {
+		if f.tx < s.newest && f.copies == 0 { // else it may be a copy that has come
 			late = s.newestAt - f.at
 		}
 		s.resolved(f.tx, f.at)

@@ -123,3 +123,17 @@ func TestSenderRings(t *testing.T) {
 		t.Errorf("%d bytes in flight", s.outstanding)
 	}
 }
+
+// A copy that comes in place of what was lost is late because it was sent late: that says
+// nothing of the link's order.
+func TestSenderLearnsNoLatenessOfCopies(t *testing.T) {
+	for _, copies := range []int{0, 1} {
+		s := newTestSender(0, 3)
+		sendAll(&s, time.Second)
+		s.flight(0).copies = copies
+		s.acknowledge(echo{2, s.flight(2).ts})
+		if _, _, late := s.acknowledge(echo{0, s.flight(0).ts}); late > 0 != (copies == 0) {
+			t.Errorf("%d copies: late by %v", copies, late)
+		}
+	}
+}

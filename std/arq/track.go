@@ -70,8 +70,8 @@ func (t *track) share(r *rtt) float64 {
 	while := max(r.smooth/2, 20*time.Millisecond)
 	now := t.last()
 	begin, ok1 := t.at(now.at - while)
-	sentEnd, ok2 := t.at(now.at - r.smooth)
-	sentBegin, ok3 := t.at(begin.at - r.smooth)
+	sentEnd, ok2 := t.at(now.at - r.smooth - 2*r.deviation)
+	sentBegin, ok3 := t.at(begin.at - r.smooth - 2*r.deviation)
 	packets := float64(sentEnd.sent-sentBegin.sent) / mtu
 	if !ok1 || !ok2 || !ok3 || packets < 30 {
 		return 1

@@ -1,0 +1,80 @@
+package arq
+
+import (
+	"testing"
+	"time"
+)
+
+// fates notes the fate of packets that were sent in a phase.
+func (l *losses) fates(p phase, ok, lost int) {
+	for range ok {
+		l.note(p, 1, true)
+	}
+	for range lost {
+		l.note(p, 1, false)
+	}
+}
+
+// What a start loses because it overfills the link, which takes a round trip to see, was
+// taken for the link's own: the pace was too high for seconds.
+func TestLossesOfAnOverfullStartAreNotTheLinks(t *testing.T) {
+	var l losses
+	for range 8 {
+		l.fates(starting, 99, 1)
+		l.round(25*msec, starting)
+	}
+	for range 3 {
+		l.fates(starting, 200, 100)
+		l.round(25*msec, starting)
+	}
+	if l.all < 0.15 || l.own > 0.015 {
+		t.Errorf("%.3f are lost, and %.3f by the link", l.all, l.own)
+	}
+	l.warmUp(2)
+	l.round(25*msec, draining)
+	if l.own > 0.015 {
+		t.Errorf("later %.3f", l.own)
+	}
+}
+
+// That we cause losses is clear only from more than chance makes of few packets.
+func TestLossesOfOurs(t *testing.T) {
+	for _, c := range []struct {
+		name                     string
+		drained, lost, all, gone int // packets while less is sent than the link carries, and in all
+		ours                     bool
+	}{
+		{"none", 500, 0, 2000, 0, false},
+		{"a policer", 500, 0, 2000, 100, true},
+		{"a tenth, known from few packets", 150, 10, 1800, 205, false},
+		{"a tenth, and as much of ours", 450, 50, 1600, 400, true},
+	} {
+		var l losses
+		l.warm = true
+		l.fates(draining, c.drained, c.lost)
+		l.fates(cruising, c.all-c.drained, c.gone-c.lost)
+		l.round(time.Microsecond, cruising)
+		if ours := l.ours() > 0.02; ours != c.ours {
+			t.Errorf("%s: %v, %.3f of %.3f", c.name, ours, l.ours(), l.all)
+		}
+	}
+}
+
+// The start ends before the queue of a link is full, where it has one, and soon where it
+// has not.
+func TestStartDropsLittle(t *testing.T) {
+	for _, c := range []struct {
+		queue time.Duration
+		loss  float64
+		most  int
+	}{
+		{10 * msec, 0, 1000}, {10 * msec, 1, 1000}, {100 * msec, 0, 100}, {100 * msec, 5, 100},
+	} {
+		l := cell{rtt: 100 * msec, mbit: 100, loss: c.loss, queue: c.queue}
+		{
+			if o := l.run(1, 2100*msec); o.startDrops > c.most || o.whole < 6 {
+				t.Errorf("queue %v, loss %v %%: %d packets were dropped, %.1f MB/s", c.queue, c.loss, o.startDrops, o.whole)
+			}
+		}
+	}
+}

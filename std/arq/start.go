@@ -1,0 +1,52 @@
+package arq
+
+import "time"
+
+// start is what the phase of that name remembers. The pace is twice what arrives, so it
+// doubles in a round trip, until the link is full.
+type start struct {
+	full    float64       // the rate when it last grew much
+	grownAt time.Duration // when that was
+	behind  int           // rounds in which less arrived than was sent
+
+	queues [4]time.Duration // of the last rounds, which are about a round trip
+	calm   time.Duration    // the longest before
+}
+
+// endStarting ends a round of the start.
+func (m *model) endStarting(s sample, queue time.Duration, limited bool) {
+	if m.arriving() < 0.85 {
+		m.start.behind++
+	} else {
+		m.start.behind = 0
+	}
+	m.start.calm = max(m.start.calm, m.start.queues[3])
+	copy(m.start.queues[1:], m.start.queues[:])
+	m.start.queues[0] = queue
+	if m.start.behind >= 3 {
+		m.endStart(s)
+		return
+	}
+	if m.bw > m.start.full*1.25 || limited {
+		m.start.full, m.start.grownAt = max(m.start.full, m.bw), s.now
+	} else if s.now-m.start.grownAt > 2*m.rtt.smooth+50*time.Millisecond {
+		m.enter(draining, s)
+	}
+}
+
+// arriving is how much of what was sent in the start arrives.
+func (m *model) arriving() float64 { return m.track.share(m.rtt) / (1 - m.losses.own) }
+
+// crowded tells, in the start, that less arrives than was sent and that a queue has come
+// up in the last round trip. Either alone may be bursts of losses, or jitter.
+func (m *model) crowded() bool {
+	return m.rtt.queue() > m.targetQueue()+m.start.calm && m.arriving() < 0.92
+}
+
+// endStart ends the start with the rate that the link has shown.
+func (m *model) endStart(s sample) {
+	if r := m.track.rate(s.now, min(250*time.Millisecond, max(50*time.Millisecond, m.rtt.smooth/2))); r > 0 {
+		m.setRate(r)
+	}
+	m.enter(draining, s)
+}
