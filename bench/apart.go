@@ -29,9 +29,9 @@ func serveApart(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	t := serveTarget(ln, newPattern())
-	defer t.close()
-	if _, err := fmt.Fprintf(out, "target at %s\n", t.addr()); err != nil {
+	t := lab.ServeTarget(ln)
+	defer t.Close()
+	if _, err := fmt.Fprintf(out, "target at %s\n", t.Addr()); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -16,7 +16,9 @@ func down(ctx context.Context, l load, n int64) error {
 	return l.pull(ctx, n, new(atomic.Int64))
 }
 
-func up(ctx context.Context, l load, n int64) error { return l.push(ctx, n) }
+func up(ctx context.Context, l load, n int64) error {
+	return l.push(ctx, n, new(atomic.Int64))
+}
 
 // inStreams is a transfer by several streams at a time, which share its bytes.
 func inStreams(streams int, move transfer) transfer {

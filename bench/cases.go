@@ -44,7 +44,6 @@ type bench struct {
 	sizes sizes
 	ours  lab.Programs
 	peer  lab.Programs // empty without a peer
-	data  pattern
 }
 
 // scenario is a measurement with its name.
@@ -173,7 +172,7 @@ func (b *bench) mixed(s scenario) testCase {
 // contender measures a pair, freshly started each time, on loopback.
 func (b *bench) contender(name, against string, programs lab.Programs, s scenario, c config) contender {
 	measure := func(ctx context.Context, _ int) ([]figure, error) {
-		t, err := openTunnel(ctx, loopback(), loopback(), programs, c, b.data)
+		t, err := openTunnel(ctx, loopback(), loopback(), programs, c)
 		if err != nil {
 			return nil, err
 		}

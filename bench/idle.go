@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"net"
 	"time"
+
+	"kcptun/e2e/lab"
 )
 
 // openers is how many streams are opened at a time: the server's queue for new
@@ -61,8 +62,8 @@ func idling(ctx context.Context, t *tunnel, s sizes, count int, of string) ([]fi
 }
 
 // openIdle opens streams that stay open until ctx ends.
-func (t *tunnel) openIdle(ctx context.Context, count int) ([]net.Conn, error) {
-	streams := make([]net.Conn, count)
+func (t *tunnel) openIdle(ctx context.Context, count int) ([]*lab.Pinger, error) {
+	streams := make([]*lab.Pinger, count)
 	err := parallel(count, openers, func(i int) (err error) {
 		streams[i], err = t.idle(ctx)
 		return err
@@ -87,14 +88,14 @@ const wakeCount = 100
 
 // wake sends one message on each of some streams that were idle, and returns
 // how long each took.
-func (t *tunnel) wake(streams []net.Conn) ([]time.Duration, error) {
+func (t *tunnel) wake(streams []*lab.Pinger) ([]time.Duration, error) {
 	var times []time.Duration
-	for _, conn := range streams[:min(len(streams), wakeCount)] {
-		begin := time.Now()
-		if err := t.ping(conn); err != nil {
+	for _, p := range streams[:min(len(streams), wakeCount)] {
+		took, err := p.Ping()
+		if err != nil {
 			return nil, err
 		}
-		times = append(times, time.Since(begin))
+		times = append(times, took)
 	}
 	return times, nil
 }

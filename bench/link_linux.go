@@ -69,7 +69,7 @@ func (b *bench) tunnelOverLink(ctx context.Context, c cell, cfg config, programs
 		return nil, err
 	}
 	defer w.close()
-	t, err := openTunnel(ctx, w.near, w.far, programs, cfg, b.data)
+	t, err := openTunnel(ctx, w.near, w.far, programs, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +110,11 @@ func (b *bench) plainTCP(c cell, congestion string) contender {
 			return nil, err
 		}
 		defer w.close()
-		t, l, err := w.plainTarget(ctx, congestion, b.data)
+		t, l, err := w.plainTarget(ctx, congestion)
 		if err != nil {
 			return nil, err
 		}
-		defer t.close()
+		defer t.Close()
 		if err := l.ready(ctx); err != nil {
 			return nil, err
 		}

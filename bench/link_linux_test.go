@@ -27,10 +27,10 @@ func TestWAN(t *testing.T) {
 	}
 	must(t, err)
 	defer w.close()
-	b := &bench{opts: opt(t, "-link", "-time", "2s"), data: newPattern()}
-	tg, l, err := w.plainTarget(patient(t), "cubic", b.data)
+	b := &bench{opts: opt(t, "-link", "-time", "2s")}
+	tg, l, err := w.plainTarget(patient(t), "cubic")
 	must(t, err)
-	defer tg.close()
+	defer tg.Close()
 	must(t, l.ready(patient(t)))
 	figures, err := b.overWAN(patient(t), w, l)
 	must(t, err)
@@ -47,7 +47,7 @@ func TestWAN(t *testing.T) {
 	if p50 := seen["echo p50"]; p50 < 20 {
 		t.Errorf("an echo in %v ms over 20 ms", p50)
 	}
-	if _, err := net.DialTimeout("tcp", tg.addr(), 100*time.Millisecond); err == nil {
+	if _, err := net.DialTimeout("tcp", tg.Addr(), 100*time.Millisecond); err == nil {
 		t.Error("the link is reachable from outside")
 	}
 }

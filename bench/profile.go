@@ -39,7 +39,7 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 	}
 	cfg := *c.profile
 	cfg.pprof = end
-	t, err := openTunnel(ctx, loopback(), loopback(), b.ours, cfg, b.data)
+	t, err := openTunnel(ctx, loopback(), loopback(), b.ours, cfg)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 // run does what the options ask for, in a folder of its own, and leaves nothing
 // behind. The tables go to out, how far it is to progress.
 func run(ctx context.Context, opts options, out, progress io.Writer) (err error) {
-	b := &bench{opts: opts, sizes: opts.sizes(), data: newPattern()}
+	b := &bench{opts: opts, sizes: opts.sizes()}
 	b.findPeer()
 	cases := b.cases
 	kind := "loopback"

@@ -85,8 +85,8 @@ type tunnel struct {
 
 // openTunnel starts a pair, the client near and the server and the target far,
 // and waits until the target answers.
-func openTunnel(ctx context.Context, near, far place, programs lab.Programs, cfg config, data pattern) (*tunnel, error) {
-	t := &tunnel{load: load{data: data}, closeTarget: func() error { return nil }, near: near, programs: programs, cfg: cfg}
+func openTunnel(ctx context.Context, near, far place, programs lab.Programs, cfg config) (*tunnel, error) {
+	t := &tunnel{closeTarget: func() error { return nil }, near: near, programs: programs, cfg: cfg}
 	err := t.startTarget(ctx, far, cfg.apart)
 	if err == nil {
 		err = t.startEnds(ctx, far)
@@ -107,8 +107,8 @@ func (t *tunnel) startTarget(ctx context.Context, far place, apart bool) error {
 	}
 	ln, err := far.listen(ctx, net.ListenConfig{}, "127.0.0.1:0")
 	if err == nil {
-		served := serveTarget(ln, t.data)
-		t.target, t.closeTarget = served.addr(), func() error { served.close(); return nil }
+		served := lab.ServeTarget(ln)
+		t.target, t.closeTarget = served.Addr(), served.Close
 	}
 	return err
 }
@@ -152,7 +152,7 @@ func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, loa
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp))
 	args := append([]string{"--localaddr", local, "--remoteaddr", t.remote, "--key", "bench"}, cfg.clientFlags()...)
 	p, err := t.near.start(ctx, t.programs.Client, args...)
-	return p, load{t.near.dialTo(local), t.data}, err
+	return p, load{t.near.dialTo(local)}, err
 }
 
 // inTurn dials through one after the other: of as many connections as there are

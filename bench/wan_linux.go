@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"kcptun/e2e/lab"
 )
 
 // Addresses of the two ends, of a network that is reserved for examples.
@@ -94,7 +96,7 @@ func hasCongestion(name string) bool {
 
 // plainTarget serves at the far end without a tunnel: connections that it
 // accepts inherit the listener's congestion control.
-func (w *wan) plainTarget(ctx context.Context, congestion string, data pattern) (*target, load, error) {
+func (w *wan) plainTarget(ctx context.Context, congestion string) (*lab.Target, load, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var set error
 		err := raw.Control(func(fd uintptr) {
@@ -106,6 +108,6 @@ func (w *wan) plainTarget(ctx context.Context, congestion string, data pattern) 
 	if err != nil {
 		return nil, load{}, err
 	}
-	t := serveTarget(ln, data)
-	return t, load{dial: w.near.dialTo(t.addr()), data: data}, nil
+	t := lab.ServeTarget(ln)
+	return t, load{dial: w.near.dialTo(t.Addr())}, nil
 }

@@ -30,9 +30,9 @@ func TestStreamLines(t *testing.T) {
 		if field(t, opened, "stream") != field(t, closed, "stream") || field(t, opened, "from") != field(t, closed, "from") {
 			t.Errorf("the two lines are not of one stream:\n%s\n%s", opened, closed)
 		}
-		// A header of 9 bytes up, a sum of 32 down.
-		if up, down := field(t, closed, "up"), field(t, closed, "down"); up != "1048585" || down != "32" {
-			t.Errorf("the %s counted %s bytes up and %s down, want 1048585 and 32", p.name, up, down)
+		// A header of 9 bytes up, an answer of 1 down.
+		if up, down := field(t, closed, "up"), field(t, closed, "down"); up != "1048585" || down != "1" {
+			t.Errorf("the %s counted %s bytes up and %s down, want 1048585 and 1", p.name, up, down)
 		}
 		if reason := field(t, closed, "reason"); !strings.Contains(reason, "finished") {
 			t.Errorf("the %s gives the reason %q", p.name, reason)

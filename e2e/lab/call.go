@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -48,33 +47,21 @@ func (c *call) explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// compare reads n bytes and checks each against newData(n): it costs less than
-// a hash at both ends, and says where the first wrong byte is.
+// compare reads n bytes and checks each.
 func (c *call) compare(res *Result, n int64, progress Progress) error {
-	m := c.meter(res, progress)
-	data := newData(uint64(n))
-	got, want := make([]byte, blockSize), make([]byte, blockSize)
-	for res.Bytes < n {
-		k, err := c.conn.Read(got[:min(n-res.Bytes, blockSize)])
-		data.Read(want[:k])
-		if !bytes.Equal(got[:k], want[:k]) {
-			return fmt.Errorf("%w at offset %d of %d", ErrWrongData, res.Bytes+int64(mismatch(got[:k], want[:k])), n)
-		}
-		m.Write(got[:k])
-		if err != nil && res.Bytes < n {
-			return fmt.Errorf("after %d of %d bytes: %w", res.Bytes, n, noEOF(err))
-		}
-	}
-	return nil
+	return receive(c.conn, n, c.meter(res, progress))
 }
 
-func mismatch(a, b []byte) int {
-	for i := range a {
-		if a[i] != b[i] {
-			return i
-		}
+// expectRight reads the target's answer to opPut.
+func (c *call) expectRight() error {
+	var answer [1]byte
+	if _, err := io.ReadFull(c.conn, answer[:]); err != nil {
+		return fmt.Errorf("reading the target's answer: %w", noEOF(err))
 	}
-	return len(a)
+	if answer[0] != putRight {
+		return fmt.Errorf("%w at the target", ErrWrongData)
+	}
+	return nil
 }
 
 // expectSum reads a SHA-256 and compares it.

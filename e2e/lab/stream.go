@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// blockSize is the size of reads and writes at both ends.
-const blockSize = 64 << 10
-
 // opSlow sends 1 KiB every 10 ms, about 100 KB/s: far below what the tunnel
 // carries, so the stream is open for as long as its length asks for.
 const (
@@ -32,6 +29,45 @@ func (p plainWriter) Write(b []byte) (int, error) { return p.w.Write(b) }
 type plainReader struct{ r io.Reader }
 
 func (p plainReader) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// send writes the n bytes that transfers of this size move.
+func send(w io.Writer, n int64, progress io.Writer) error {
+	d := newData(uint64(n))
+	for sent := int64(0); sent < n; {
+		b := d.next(int(min(n-sent, blockSize)))
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		_, _ = progress.Write(b) // cannot fail
+		sent += int64(len(b))
+	}
+	return nil
+}
+
+// receive reads the n bytes that transfers of this size move, and checks each: that
+// costs less than a hash at both ends, and says where the first wrong byte is.
+func receive(r io.Reader, n int64, progress io.Writer) error {
+	d := newData(uint64(n))
+	buf := make([]byte, min(n, blockSize))
+	for got := int64(0); got < n; {
+		k, err := r.Read(buf[:min(n-got, blockSize)])
+		if wrong := d.check(buf[:k], got); wrong != nil {
+			return fmt.Errorf("%w of %d", wrong, n)
+		}
+		got += int64(k)
+		_, _ = progress.Write(buf[:k]) // cannot fail
+		if err != nil && got < n {
+			return fmt.Errorf("after %d of %d bytes: %w", got, n, noEOF(err))
+		}
+	}
+	return nil
+}
+
+// echo has a small buffer: thousands of idle streams have one each.
+func echo(conn net.Conn) error {
+	_, err := io.CopyBuffer(plainWriter{conn}, plainReader{conn}, make([]byte, 2<<10))
+	return err
+}
 
 // adder is a writer that counts bytes.
 type adder struct{ sum *atomic.Int64 }

@@ -37,10 +37,15 @@ func StartTarget(addr string) (*Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("target: %w", err)
 	}
+	return ServeTarget(ln), nil
+}
+
+// ServeTarget is StartTarget with a listener of the caller's, which Close closes.
+func ServeTarget(ln net.Listener) *Target {
 	t := &Target{ln: ln, conns: make(map[net.Conn]struct{}), release: make(chan struct{}, 1)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.wg.Go(t.accept)
-	return t, nil
+	return t
 }
 
 // network follows the tunnel's own rule: an address without a port is a path.
@@ -142,7 +147,10 @@ func (t *Target) answer(conn net.Conn) error {
 	n := binary.BigEndian.Uint64(head[1:])
 	switch head[0] {
 	case opGet:
-		return finish(conn, io.LimitReader(newData(n), int64(n)))
+		if err := send(conn, int64(n), io.Discard); err != nil {
+			return err
+		}
+		return end(conn)
 	case opSlow:
 		return finish(conn, &slowly{t.ctx, io.LimitReader(newData(n), int64(n))})
 	case opHeld:
@@ -150,10 +158,11 @@ func (t *Target) answer(conn net.Conn) error {
 	case opFile:
 		return t.sendFile(conn)
 	case opPut:
+		return t.put(conn, n)
+	case opSum:
 		return t.digest(conn, n)
 	case opEcho:
-		_, err := copyBlocks(conn, conn)
-		return err
+		return echo(conn)
 	case opReply:
 		sum := sha256.New()
 		if _, err := copyBlocks(sum, conn); err != nil {
@@ -180,6 +189,20 @@ func (t *Target) sendFile(conn net.Conn) error {
 	return finish(conn, f)
 }
 
+// put answers whether n bytes were right.
+func (t *Target) put(conn net.Conn, n uint64) error {
+	answer := byte(putRight)
+	if err := receive(conn, int64(n), adder{&t.received}); errors.Is(err, ErrWrongData) {
+		answer = putWrong
+	} else if err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte{answer}); err != nil {
+		return err
+	}
+	return end(conn)
+}
+
 // digest answers with the SHA-256 of n bytes.
 func (t *Target) digest(conn net.Conn, n uint64) error {
 	var r io.Reader = conn
@@ -198,12 +221,17 @@ func (t *Target) digest(conn net.Conn, n uint64) error {
 	return err
 }
 
-// finish sends all of r and an EOF, and waits for the other end's, so that
-// the connection is not reset under data still on its way.
+// finish sends all of r and comes to an end.
 func finish(conn net.Conn, r io.Reader) error {
 	if _, err := copyBlocks(conn, r); err != nil {
 		return err
 	}
+	return end(conn)
+}
+
+// end sends an EOF and waits for the other end's, so that the connection is not
+// reset under data still on its way.
+func end(conn net.Conn) error {
 	if err := closeWrite(conn); err != nil {
 		return err
 	}

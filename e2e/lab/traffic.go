@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -92,14 +91,30 @@ func Fetch(ctx context.Context, dial Dial, w io.Writer, progress Progress) (Resu
 	return res, c.explain("fetch", err)
 }
 
-// Push sends n pseudo-random bytes and compares the SHA-256 with which the
-// target answers. It does not half-close, which older releases do not carry.
+// Push sends n bytes, which the target compares with what they should be. It does
+// not half-close, which older releases do not carry.
 func Push(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
-	return PushFrom(ctx, dial, newData(uint64(n)), n, progress)
+	var res Result
+	c, err := open(ctx, dial)
+	if err != nil {
+		return res, err
+	}
+	defer c.close()
+	if _, err = c.conn.Write(header(opPut, uint64(n))); err == nil {
+		err = send(c.conn, n, &meter{progress: progress})
+	}
+	if err == nil {
+		err = c.expectRight()
+	}
+	if err == nil {
+		res.Bytes, res.Duration = n, time.Since(c.start)
+		res.First = res.Duration
+	}
+	return res, c.explain("push", err)
 }
 
-// PushFrom is Push with n bytes of r, or with all of r and a half-close when n
-// is negative.
+// PushFrom sends n bytes of r, or all of r and a half-close when n is negative, and
+// compares the SHA-256 with which the target answers.
 func PushFrom(ctx context.Context, dial Dial, r io.Reader, n int64, progress Progress) (Result, error) {
 	var res Result
 	c, err := open(ctx, dial)
@@ -117,7 +132,7 @@ func (c *call) push(res *Result, r io.Reader, n int64, progress Progress) error 
 	} else {
 		r = io.LimitReader(r, n)
 	}
-	if _, err := c.conn.Write(header(opPut, size)); err != nil {
+	if _, err := c.conn.Write(header(opSum, size)); err != nil {
 		return err
 	}
 	sum := sha256.New()
@@ -173,38 +188,4 @@ func (c *call) halfClose(res *Result, up, down int64) error {
 		return err
 	}
 	return c.expectEOF()
-}
-
-// Echo sends count messages of size bytes over one connection, each when the
-// one before has come back whole, and returns how long each took. The first
-// includes the opening of the stream. A message must fit the buffers on the way
-// (64 KiB always does), because nothing is read while it is written.
-func Echo(ctx context.Context, dial Dial, count, size int) ([]time.Duration, error) {
-	c, err := open(ctx, dial)
-	if err != nil {
-		return nil, err
-	}
-	defer c.close()
-	out := header(opEcho, 0)
-	message, back := make([]byte, size), make([]byte, size)
-	data := newData(uint64(size))
-	times := make([]time.Duration, 0, count)
-	for range count {
-		data.Read(message)
-		out = append(out, message...)
-		begin := time.Now()
-		if _, err = c.conn.Write(out); err != nil {
-			break
-		}
-		if _, err = io.ReadFull(c.conn, back); err != nil {
-			break
-		}
-		times = append(times, time.Since(begin))
-		if !bytes.Equal(message, back) {
-			err = fmt.Errorf("%w: the message came back changed", ErrWrongData)
-			break
-		}
-		out = out[:0]
-	}
-	return times, c.explain("echo", err)
 }

@@ -1,0 +1,44 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+)
+
+// A byte that is wrong, data of the wrong place and of another transfer are found,
+// over the end of the period, too.
+func TestDataFindsWhatIsWrong(t *testing.T) {
+	const n = 2*dataPeriod + 1000
+	right := make([]byte, n)
+	for at := 0; at < n; {
+		k, _ := newDataAt(n, at).Read(right[at:])
+		at += k
+	}
+	if err := receive(bytes.NewReader(right), n, bytes.NewBuffer(nil)); err != nil {
+		t.Fatal(err)
+	}
+	wrong := map[string]func([]byte) []byte{
+		"a bit":        func(b []byte) []byte { b[dataPeriod+5] ^= 1; return b },
+		"the last":     func(b []byte) []byte { b[n-1]++; return b },
+		"a gap":        func(b []byte) []byte { return append(b[:5000], b[5001:]...) },
+		"swapped":      func(b []byte) []byte { copy(b[1000:], b[2000:3000]); return b },
+		"another size": func(b []byte) []byte { newData(n - 1).Read(b); return b },
+	}
+	for name, spoil := range wrong {
+		if err := receive(bytes.NewReader(spoil(bytes.Clone(right))), n, bytes.NewBuffer(nil)); !errors.Is(err, ErrWrongData) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// newDataAt is the source of a transfer of n bytes from an offset on.
+func newDataAt(n uint64, offset int) *data {
+	d := newData(n)
+	for offset > 0 {
+		k := min(offset, blockSize)
+		d.next(k)
+		offset -= k
+	}
+	return d
+}
