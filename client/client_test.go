@@ -11,7 +11,7 @@ import (
 	"runtime"
 	"testing"
 
-	"kcptun/std"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -42,7 +42,7 @@ func TestConfigFields(t *testing.T) {
 // has mode auto. Their key is refused.
 func TestExamples(t *testing.T) {
 	for path, mode := range map[string]string{"../dist/local.json.example": "auto", "../dist/local.full.json.example": "fast"} {
-		want := std.DefaultConfig(std.Client)
+		want := config.Default(config.Client)
 		got := want
 		want.Mode = mode
 		if err := parseJSONConfig(&got, path); err != nil {
@@ -51,16 +51,16 @@ func TestExamples(t *testing.T) {
 		if len(got.Warnings) > 0 {
 			t.Error(path, got.Warnings)
 		}
-		if got.Key != std.PlaceholderKey {
+		if got.Key != config.PlaceholderKey {
 			t.Errorf("%s: key %q, want the placeholder", path, got.Key)
 		}
 		unchanged := got
-		if err := unchanged.Check(std.Client); err == nil {
+		if err := unchanged.Check(config.Client); err == nil {
 			t.Errorf("%s can be started with as it is", path)
 		}
 		for _, c := range []*Config{&got, &want} {
 			c.RemoteAddr, c.LocalAddr, c.Key = "vps:29900", "127.0.0.1:12948", "a key"
-			if err := c.Check(std.Client); err != nil {
+			if err := c.Check(config.Client); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/address"
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -21,7 +22,7 @@ func newEnv() (std.Env, *testkit.Logbook) {
 }
 
 func clientConfig(server string) *Config {
-	c := std.DefaultConfig(std.Client)
+	c := config.Default(config.Client)
 	c.LocalAddr, c.RemoteAddr, c.Key, c.Mode, c.Crypt, c.SockBuf = "127.0.0.1:0", server, "a key", "fast3", "aes-128-gcm", 1<<20
 	return &c
 }
@@ -39,9 +40,9 @@ func newEchoServer(t *testing.T) *echoServer { return newEchoServerAt(t, "127.0.
 
 func newEchoServerAt(t *testing.T, addr string) *echoServer {
 	t.Helper()
-	c := std.DefaultConfig(std.Server)
+	c := config.Default(config.Server)
 	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", "aes-128-gcm", 1<<20
-	if err := c.Check(std.Server); err != nil {
+	if err := c.Check(config.Server); err != nil {
 		t.Fatal(err)
 	}
 	env, _ := newEnv()
@@ -111,7 +112,7 @@ type started struct {
 // start runs a client until the test ends or cancel is called.
 func start(t *testing.T, cfg *Config) *started {
 	t.Helper()
-	if err := cfg.Check(std.Client); err != nil {
+	if err := cfg.Check(config.Client); err != nil {
 		t.Fatal(err)
 	}
 	env, book := newEnv()

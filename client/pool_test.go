@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
 // newTestPool is a pool of sessions to server.
 func newTestPool(t *testing.T, cfg *Config) (*pool, *testkit.Logbook) {
 	t.Helper()
-	if err := cfg.Check(std.Client); err != nil {
+	if err := cfg.Check(config.Client); err != nil {
 		t.Fatal(err)
 	}
 	env, book := newEnv()

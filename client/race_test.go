@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -47,7 +48,7 @@ func newNamedDialer(t *testing.T, server string, addrs ...string) (*dialer, *nam
 	t.Helper()
 	_, port, _ := strings.Cut(server, ":")
 	cfg := clientConfig("name:" + port)
-	if err := cfg.Check(std.Client); err != nil {
+	if err := cfg.Check(config.Client); err != nil {
 		t.Fatal(err)
 	}
 	env, book := newEnv()

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -16,7 +16,7 @@ import (
 func TestLostAcknowledgementOfTheFirstFrame(t *testing.T) {
 	testkit.NoLeak(t)
 	heard := make(chan string, 1)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Crypt, cfg.KeepAlive, cfg.DataShard, cfg.ParityShard = "null", 120, 0, 0
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		b := make([]byte, 100)

@@ -11,6 +11,7 @@ import (
 
 	"kcptun/e2e/lab"
 	"kcptun/std"
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -30,8 +31,8 @@ func freePorts(t *testing.T, n int) int {
 	return first
 }
 
-func config(role std.Role) *Config {
-	c := std.DefaultConfig(role)
+func newConfig(role config.Role) *Config {
+	c := config.Default(role)
 	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", "aes-128-gcm", 1<<20
 	return &c
 }
@@ -49,7 +50,7 @@ func start(t *testing.T, cfg *Config, n int) *started {
 	t.Helper()
 	s := &started{port: freePorts(t, n), ended: make(chan error, 1)}
 	cfg.Listen = fmt.Sprintf("127.0.0.1:%d-%d", s.port, s.port+n-1)
-	if err := cfg.Check(std.Server); err != nil {
+	if err := cfg.Check(config.Server); err != nil {
 		t.Fatal(err)
 	}
 	env, book := newEnv()
@@ -71,13 +72,13 @@ func (s *started) end(t *testing.T) error {
 // session is a client's session to the server's port number i.
 func (s *started) session(t *testing.T, cfg *Config, i int) (*std.Session, *link.Conn) {
 	t.Helper()
-	return session(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
+	return dialSession(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
 }
 
 // session is a client's session to a server.
-func session(t *testing.T, cfg *Config, server string, conv uint32) (*std.Session, *link.Conn) {
+func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*std.Session, *link.Conn) {
 	t.Helper()
-	if err := cfg.Check(std.Client); err != nil {
+	if err := cfg.Check(config.Client); err != nil {
 		t.Fatal(err)
 	}
 	env, _ := newEnv()

@@ -6,18 +6,19 @@ import (
 	"os"
 
 	"kcptun/std"
+	"kcptun/std/config"
 )
 
 // VERSION is set by the linker in releases.
 var VERSION = "SELFBUILD"
 
 // Config are the settings; the server's are those that say so.
-type Config = std.Config
+type Config = config.Config
 
 func main() {
-	app := std.App{Role: std.Server, Version: VERSION, Load: parseJSONConfig, Exit: os.Exit, Run: run}
+	app := std.App{Role: config.Server, Version: VERSION, Load: parseJSONConfig, Exit: os.Exit, Run: run}
 	os.Exit(app.Main(os.Args, os.Stdout, os.Stderr))
 }
 
 // parseJSONConfig overrides settings by the JSON file at path.
-func parseJSONConfig(c *Config, path string) error { return c.ReadJSON(std.Server, path) }
+func parseJSONConfig(c *Config, path string) error { return c.ReadJSON(config.Server, path) }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -78,7 +78,7 @@ func TestRecordedSessionReachesNoTarget(t *testing.T) {
 func replaySession(t *testing.T, mode string) {
 	testkit.NoLeak(t)
 	var reached atomic.Int32
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Mode = mode
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		reached.Add(1)
@@ -87,9 +87,9 @@ func replaySession(t *testing.T, mode string) {
 	s := start(t, cfg, 1)
 	server := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}
 	r := record(t, server)
-	client := config(std.Client)
+	client := newConfig(config.Client)
 	client.Mode = mode
-	sess, _ := session(t, client, r.front.LocalAddr().String(), 5)
+	sess, _ := dialSession(t, client, r.front.LocalAddr().String(), 5)
 	for range 3 {
 		st := open(t, sess)
 		echo(t, st, "an order")
@@ -116,7 +116,7 @@ func replaySession(t *testing.T, mode string) {
 	if _, err := other.Read(make([]byte, 2000)); err != nil {
 		t.Fatal("the recording began no session: ", err)
 	}
-	late, _ := session(t, client, server.String(), 6)
+	late, _ := dialSession(t, client, server.String(), 6)
 	st := open(t, late)
 	echo(t, st, "who comes behind it gets in") // all before has been dealt with
 	st.Close()

@@ -15,6 +15,7 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/build"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -42,7 +43,7 @@ func TestConfigFields(t *testing.T) {
 // has mode auto. Their key is refused.
 func TestExamples(t *testing.T) {
 	for path, mode := range map[string]string{"../dist/server.json.example": "auto", "../dist/server.full.json.example": "fast"} {
-		want := std.DefaultConfig(std.Server)
+		want := config.Default(config.Server)
 		got := want
 		want.Mode = mode
 		if err := parseJSONConfig(&got, path); err != nil {
@@ -51,16 +52,16 @@ func TestExamples(t *testing.T) {
 		if len(got.Warnings) > 0 {
 			t.Error(path, got.Warnings)
 		}
-		if got.Key != std.PlaceholderKey {
+		if got.Key != config.PlaceholderKey {
 			t.Errorf("%s: key %q, want the placeholder", path, got.Key)
 		}
 		unchanged := got
-		if err := unchanged.Check(std.Server); err == nil {
+		if err := unchanged.Check(config.Server); err == nil {
 			t.Errorf("%s can be started with as it is", path)
 		}
 		for _, c := range []*Config{&got, &want} {
 			c.Key = "a key"
-			if err := c.Check(std.Server); err != nil {
+			if err := c.Check(config.Server); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -86,11 +87,11 @@ func TestRun(t *testing.T) {
 			if name == "tcp" {
 				network = "tcp"
 			}
-			cfg := config(std.Server)
+			cfg := newConfig(config.Server)
 			cfg.Target = target(t, network, addr, echoes)
 			s := start(t, cfg, 3)
 			for i := range 3 {
-				sess, _ := s.session(t, config(std.Client), i)
+				sess, _ := s.session(t, newConfig(config.Client), i)
 				st := open(t, sess)
 				echo(t, st, "hello")
 				if err := st.CloseWrite(); err != nil {
@@ -117,10 +118,10 @@ func TestRun(t *testing.T) {
 // The server speaks as the client does and says so.
 func TestRunAdapts(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, cfg, 1)
-	cc := config(std.Client)
+	cc := newConfig(config.Client)
 	cc.NoComp, cc.SmuxVer = true, 1
 	sess, _ := s.session(t, cc, 0)
 	st := open(t, sess)
@@ -136,10 +137,10 @@ func TestRunAdapts(t *testing.T) {
 // A target that cannot be reached ends the stream, and the log names it.
 func TestRunTargetRefuses(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Target = filepath.Join(t.TempDir(), "nobody")
 	s := start(t, cfg, 1)
-	sess, _ := s.session(t, config(std.Client), 0)
+	sess, _ := s.session(t, newConfig(config.Client), 0)
 	st := open(t, sess)
 	if rest, err := io.ReadAll(st); len(rest) != 0 || err != nil {
 		t.Error(rest, err)
@@ -154,10 +155,10 @@ func TestRunTargetRefuses(t *testing.T) {
 // each that found no target.
 func TestQuietRefusals(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Target, cfg.Quiet = filepath.Join(t.TempDir(), "nobody"), true
 	s := start(t, cfg, 1)
-	sess, _ := s.session(t, config(std.Client), 0)
+	sess, _ := s.session(t, newConfig(config.Client), 0)
 	for range 5 {
 		if _, err := io.ReadAll(open(t, sess)); err != nil {
 			t.Error(err)
@@ -173,7 +174,7 @@ func TestQuietRefusals(t *testing.T) {
 
 func TestOpenLinks(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	env, book := newEnv()
 	opt, err := std.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
@@ -209,14 +210,14 @@ func TestOpenLinks(t *testing.T) {
 func TestRunLetsStreamsFinish(t *testing.T) {
 	testkit.NoLeak(t)
 	ending := make(chan struct{})
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, 5))
 		<-ending
 		_, _ = io.WriteString(c, "answer")
 	})
 	s := start(t, cfg, 1)
-	sess, _ := s.session(t, config(std.Client), 0)
+	sess, _ := s.session(t, newConfig(config.Client), 0)
 	st := open(t, sess)
 	if _, err := io.WriteString(st, "query"); err != nil {
 		t.Fatal(err)
@@ -246,7 +247,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 		t.Skip("takes the grace of five seconds")
 	}
 	testkit.NoLeak(t)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		for {
 			if _, err := c.Write(make([]byte, 64<<10)); err != nil {
@@ -255,7 +256,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 		}
 	})
 	s := start(t, cfg, 1)
-	cc := config(std.Client)
+	cc := newConfig(config.Client)
 	cc.SmuxVer = 1 // in which no stream's window stops it before the session's
 	sess, l := s.session(t, cc, 0)
 	for range 8 {
@@ -287,14 +288,14 @@ func TestLanesOfAPort(t *testing.T) {
 // A session that comes from the address of another lives beside it: whoever sends a first
 // packet from there ends nothing.
 func TestSessionsFromOneAddress(t *testing.T) {
-	sc := config(std.Server)
+	sc := newConfig(config.Server)
 	sc.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, sc, 1)
 	nat := testkit.NewCable(t, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port})
-	first, _ := session(t, config(std.Client), nat.Addr().String(), 1)
+	first, _ := dialSession(t, newConfig(config.Client), nat.Addr().String(), 1)
 	old := open(t, first)
 	echo(t, old, "hello")
-	second, _ := session(t, config(std.Client), nat.Addr().String(), 2)
+	second, _ := dialSession(t, newConfig(config.Client), nat.Addr().String(), 2)
 	st := open(t, second)
 	echo(t, st, "hello")
 	testkit.Eventually(t, "both sessions are open", func() bool { return s.log.Count("session opened") == 2 })
@@ -318,12 +319,12 @@ func TestRunNamesQPP(t *testing.T) {
 		t.Skip("built without QPP")
 	}
 	testkit.NoLeak(t)
-	cfg := config(std.Server)
+	cfg := newConfig(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	cfg.QPP = true
 	s := start(t, cfg, 1)
 	for range 2 {
-		sess, _ := s.session(t, config(std.Client), 0)
+		sess, _ := s.session(t, newConfig(config.Client), 0)
 		open(t, sess).Close()
 		testkit.Eventually(t, "the server's hello", sess.Greeted)
 	}

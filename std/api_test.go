@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"kcptun/std"
-	"kcptun/std/address"
+	"kcptun/std/config"
 )
 
 // The names and types that other programs and their tests use; compat.md, "API
@@ -16,13 +16,13 @@ var (
 	_ net.Conn                                                   = (*std.CompStream)(nil)
 	_ func(io.Writer, io.Reader) (int64, error)                  = std.Copy
 	_ func(alice, bob io.ReadWriteCloser, wait int) (_, _ error) = std.Pipe
-	_ func(string) (*address.MultiPort, error)                   = address.ParseMultiPort
+	_ func(string) (*std.MultiPort, error)                       = std.ParseMultiPort
 	_ func(count int, key string) (warnings []string, err error) = std.ValidateQPPParams
-	_                                                            = address.MultiPort{Host: "", MinPort: uint64(0), MaxPort: uint64(0)}
+	_                                                            = std.MultiPort{Host: "", MinPort: uint64(0), MaxPort: uint64(0)}
 )
 
 func TestDefaultKeyIsAFactOfTheWire(t *testing.T) {
-	if std.DefaultKey != "it's a secrect" || std.KeyEnv != "KCPTUN_KEY" {
-		t.Error(std.DefaultKey, std.KeyEnv)
+	if config.DefaultKey != "it's a secrect" || config.KeyEnv != "KCPTUN_KEY" {
+		t.Error(config.DefaultKey, config.KeyEnv)
 	}
 }

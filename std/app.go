@@ -9,19 +9,20 @@ import (
 	"strings"
 
 	"kcptun/std/carrier/rawtcp"
+	"kcptun/std/config"
 	"kcptun/std/link"
 )
 
 // App is one of the two programs.
 type App struct {
-	Role    Role
+	Role    config.Role
 	Version string
 	// Load overrides settings by the JSON file at path.
-	Load func(c *Config, path string) error
+	Load func(c *config.Config, path string) error
 	// Exit ends the program at once, at a second signal; os.Exit.
 	Exit func(code int)
 	// Run does the program's job until ctx ends.
-	Run func(ctx context.Context, c *Config, env Env) error
+	Run func(ctx context.Context, c *config.Config, env Env) error
 }
 
 // Env is what a program shares among its parts.
@@ -69,7 +70,7 @@ func show(stdout io.Writer, text string) error {
 }
 
 // start opens the log, and runs the program until it ends or is told to.
-func (a App) start(cfg *Config, stderr *logSink) error {
+func (a App) start(cfg *config.Config, stderr *logSink) error {
 	sink := stderr
 	if cfg.Log != "" {
 		file, err := openLogSink(cfg.Log)

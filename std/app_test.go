@@ -5,22 +5,24 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
 // runApp runs a program whose job is run, and returns its exit code and what it
 // wrote.
-func runApp(t *testing.T, role Role, run func(context.Context, *Config, Env) error, args ...string) (code int, stdout, stderr string) {
+func runApp(t *testing.T, role config.Role, run func(context.Context, *config.Config, Env) error, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	testkit.NoLeak(t)
 	var out, errs testkit.Logbook
 	app := App{
 		Role: role, Version: "1.2.3",
-		Load: func(c *Config, path string) error { return c.ReadJSON(role, path) },
+		Load: func(c *config.Config, path string) error { return c.ReadJSON(role, path) },
 		Exit: func(int) { t.Error("Exit was called") },
 		Run:  run,
 	}
@@ -29,15 +31,15 @@ func runApp(t *testing.T, role Role, run func(context.Context, *Config, Env) err
 }
 
 // never is a job that must not be done.
-func never(t *testing.T) func(context.Context, *Config, Env) error {
-	return func(context.Context, *Config, Env) error { t.Error("the job was run"); return nil }
+func never(t *testing.T) func(context.Context, *config.Config, Env) error {
+	return func(context.Context, *config.Config, Env) error { t.Error("the job was run"); return nil }
 }
 
-func nothing(context.Context, *Config, Env) error { return nil }
+func nothing(context.Context, *config.Config, Env) error { return nil }
 
 func TestMainRunsTheJob(t *testing.T) {
 	unsetKey(t)
-	code, stdout, stderr := runApp(t, Server, func(_ context.Context, c *Config, env Env) error {
+	code, stdout, stderr := runApp(t, config.Server, func(_ context.Context, c *config.Config, env Env) error {
 		if c.MTU != 1300 || env.Stats == nil {
 			t.Error(c, env)
 		}
@@ -52,11 +54,11 @@ func TestMainRunsTheJob(t *testing.T) {
 
 func TestMainExitCodes(t *testing.T) {
 	unsetKey(t)
-	fail := func(context.Context, *Config, Env) error { return errors.New("no port left") }
-	cancelled := func(context.Context, *Config, Env) error { return context.Canceled }
+	fail := func(context.Context, *config.Config, Env) error { return errors.New("no port left") }
+	cancelled := func(context.Context, *config.Config, Env) error { return context.Canceled }
 	for _, tt := range []struct {
 		name string
-		run  func(context.Context, *Config, Env) error
+		run  func(context.Context, *config.Config, Env) error
 		args []string
 		code int
 		want string // on stderr
@@ -74,7 +76,7 @@ func TestMainExitCodes(t *testing.T) {
 		{"set but empty key", nothing, []string{"--key="}, 1, "kcptun client: --key"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			code, stdout, stderr := runApp(t, Client, tt.run, tt.args...)
+			code, stdout, stderr := runApp(t, config.Client, tt.run, tt.args...)
 			if code != tt.code || stdout != "" {
 				t.Errorf("exit code %d, want %d; stdout %q", code, tt.code, stdout)
 			}
@@ -92,22 +94,22 @@ func TestMainExitCodes(t *testing.T) {
 }
 
 func TestMainHelpAndVersion(t *testing.T) {
-	t.Setenv(KeyEnv, "s3cret")
+	t.Setenv(config.KeyEnv, "s3cret")
 	for _, arg := range []string{"--help", "-h", "-help", "help"} {
-		code, stdout, stderr := runApp(t, Client, never(t), arg)
+		code, stdout, stderr := runApp(t, config.Client, never(t), arg)
 		if code != 0 || stderr != "" {
 			t.Error(arg, code, stderr)
 		}
 		for _, r := range flagRows() {
-			if _, has := r.defaults[Client]; has && !containsFold(hiddenFlags, r.name) {
+			if _, has := r.defaults[config.Client]; has && !slices.Contains(hiddenFlags, r.name) {
 				testkit.Contains(t, stdout, "--"+r.name)
 			}
 		}
-		testkit.Contains(t, stdout, "--localaddr value, -l value", "--datashard value, --ds value", "-c value", "$KCPTUN_KEY", "1.2.3", "aes-128-gcm", DefaultKey)
+		testkit.Contains(t, stdout, "--localaddr value, -l value", "--datashard value, --ds value", "-c value", "$KCPTUN_KEY", "1.2.3", "aes-128-gcm", config.DefaultKey)
 		testkit.Lacks(t, stdout, "s3cret", "--target", "--interval value")
 	}
 	for _, arg := range []string{"--version", "-v", "-version"} {
-		code, stdout, stderr := runApp(t, Server, never(t), "--key", "s3cret", arg)
+		code, stdout, stderr := runApp(t, config.Server, never(t), "--key", "s3cret", arg)
 		if code != 0 || stdout != "kcptun version 1.2.3\n" || stderr != "" {
 			t.Error(arg, code, stdout, stderr)
 		}
@@ -117,12 +119,12 @@ func TestMainHelpAndVersion(t *testing.T) {
 func TestMainLogFile(t *testing.T) {
 	unsetKey(t)
 	path := filepath.Join(t.TempDir(), "kcptun.log")
-	fail := func(context.Context, *Config, Env) error { return errors.New("no port left") }
-	code, _, stderr := runApp(t, Client, fail, "--log", path)
+	fail := func(context.Context, *config.Config, Env) error { return errors.New("no port left") }
+	code, _, stderr := runApp(t, config.Client, fail, "--log", path)
 	if code != 1 || stderr != "kcptun client: no port left\n" {
 		t.Error(code, stderr) // who looks at the terminal is to see it, too
 	}
-	runApp(t, Client, nothing, "--log", path)
+	runApp(t, config.Client, nothing, "--log", path)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +140,7 @@ func TestMainSignals(t *testing.T) {
 	testkit.NoLeak(t)
 	exits := make(chan int, 1)
 	var errs testkit.Logbook
-	app := App{Role: Client, Exit: func(code int) { exits <- code }, Run: func(ctx context.Context, _ *Config, _ Env) error {
+	app := App{Role: config.Client, Exit: func(code int) { exits <- code }, Run: func(ctx context.Context, _ *config.Config, _ Env) error {
 		signalMyself(t, syscall.SIGTERM)
 		<-ctx.Done()
 		signalMyself(t, os.Interrupt)
@@ -167,16 +169,16 @@ func signalMyself(t *testing.T, s os.Signal) {
 // Nothing that a program writes shows the key, wherever it came from.
 func TestKeyIsNeverShown(t *testing.T) {
 	const key = "s3cret-s3cret"
-	config := jsonFile(t, `{"key":"`+key+`","kee":1,"mtu":1300}`)
-	for _, role := range []Role{Client, Server} {
-		for _, args := range [][]string{{"--key", key}, {"--key=" + key, "--help"}, {"--key=" + key, "--QPP"}, {"-c", config}, {"--key=" + key, "--mtu=1"}, {"--key=" + key, "--bogus"}} {
+	file := jsonFile(t, `{"key":"`+key+`","kee":1,"mtu":1300}`)
+	for _, role := range []config.Role{config.Client, config.Server} {
+		for _, args := range [][]string{{"--key", key}, {"--key=" + key, "--help"}, {"--key=" + key, "--QPP"}, {"-c", file}, {"--key=" + key, "--mtu=1"}, {"--key=" + key, "--bogus"}} {
 			code, stdout, stderr := runApp(t, role, nothing, args...)
 			if len(stdout+stderr) == 0 {
 				t.Error(code, args)
 			}
 			testkit.Lacks(t, stdout+stderr, key)
 		}
-		t.Setenv(KeyEnv, key)
+		t.Setenv(config.KeyEnv, key)
 		_, stdout, stderr := runApp(t, role, nothing)
 		testkit.Contains(t, stderr, "msg=settings")
 		testkit.Lacks(t, stdout+stderr, key, "key=")

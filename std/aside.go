@@ -8,12 +8,13 @@ import (
 	"sync"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/metrics"
 )
 
 // startAside starts what runs beside the job: the counters on signal, the CSV
 // log of them, the profiles, and giving memory back. All of it ends with ctx.
-func startAside(ctx context.Context, cfg *Config, env Env) *sync.WaitGroup {
+func startAside(ctx context.Context, cfg *config.Config, env Env) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		metrics.OnSignal(ctx, func() { env.Log.Info(countersLine(env)) })
@@ -36,7 +37,7 @@ const asideWait = time.Second
 // waitAside waits for what startAside has started. All of it ends at once, but for a
 // line of counters that a disk or a pipe does not take: that is left to the end of the
 // process.
-func waitAside(aside *sync.WaitGroup, cfg *Config, log *slog.Logger) {
+func waitAside(aside *sync.WaitGroup, cfg *config.Config, log *slog.Logger) {
 	done := make(chan struct{})
 	go func() { aside.Wait(); close(done) }()
 	select {

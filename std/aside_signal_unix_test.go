@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -26,7 +27,7 @@ func TestDumpSignal(t *testing.T) {
 	testkit.NoLeak(t)
 	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
-	c := DefaultConfig(Server)
+	c := config.Default(config.Server)
 	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
 	for n := 1; n <= 2; n++ {
 		testkit.Eventually(t, "a line at each SIGUSR1", func() bool {

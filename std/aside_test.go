@@ -12,6 +12,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/build"
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -31,7 +32,7 @@ func TestCountersLine(t *testing.T) {
 
 func TestStartAside(t *testing.T) {
 	testkit.NoLeak(t)
-	c := DefaultConfig(Client)
+	c := config.Default(config.Client)
 	c.SnmpLog = filepath.Join(t.TempDir(), "snmp")
 	c.Pprof = true
 	log, book := testkit.NewLog()
@@ -64,7 +65,7 @@ func TestStartAside(t *testing.T) {
 
 // Without a period there is no log.
 func TestSnmpPeriodOff(t *testing.T) {
-	c := DefaultConfig(Client)
+	c := config.Default(config.Client)
 	c.SnmpLog, c.SnmpPeriod = filepath.Join(t.TempDir(), "snmp"), 0
 	log, _ := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())

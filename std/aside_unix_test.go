@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -18,7 +19,7 @@ import (
 // a reader.
 func TestEndWithStuckSnmp(t *testing.T) {
 	testkit.NoLeak(t)
-	c := DefaultConfig(Client)
+	c := config.Default(config.Client)
 	c.SnmpLog = filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(c.SnmpLog, 0o600); err != nil {
 		t.Skip("no pipes with a name here:", err)

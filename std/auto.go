@@ -9,6 +9,7 @@ import (
 
 	"kcptun/std/arq"
 	"kcptun/std/clock"
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/metrics"
 )
@@ -34,7 +35,7 @@ func (f *Sessions) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	c := f.cfg
 	mtu := c.MTU - l.Overhead()
 	cfg := arq.Config{
-		Conv: conv, MTU: mtu, Send: min(c.SndWnd, maxAutoWindow), Receive: min(c.RcvWnd, maxAutoWindow),
+		Conv: conv, MTU: mtu, Send: min(c.SndWnd, config.MaxAutoWindow), Receive: min(c.RcvWnd, config.MaxAutoWindow),
 		Grow: c.FollowsWindow(), Memory: f.memory,
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 	}

@@ -9,13 +9,14 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
 
-func autoConfigs() (client, server *Config) {
-	client, server = testConfig(Client), testConfig(Server)
-	client.Mode, server.Mode = modeAuto, modeAuto
+func autoConfigs() (client, server *config.Config) {
+	client, server = testConfig(config.Client), testConfig(config.Server)
+	client.Mode, server.Mode = config.ModeAuto, config.ModeAuto
 	return client, server
 }
 
@@ -144,9 +145,9 @@ func TestAutoCounters(t *testing.T) {
 func TestAutoMemoryIsBounded(t *testing.T) {
 	testkit.NoLeak(t)
 	cc, sc := autoConfigs()
-	for _, c := range []*Config{cc, sc} {
+	for _, c := range []*config.Config{cc, sc} {
 		c.MemLimit, c.NoComp = 8, true
-		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = maxAutoWindow, maxAutoWindow, autoSmuxBuf, autoSmuxBuf/2
+		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = config.MaxAutoWindow, config.MaxAutoWindow, config.AutoSmuxBuf, config.AutoSmuxBuf/2
 	}
 	for _, version := range []int{1, 2} {
 		cc.SmuxVer = version

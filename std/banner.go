@@ -5,23 +5,18 @@ import (
 	"runtime"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/metrics"
 )
 
 // banner logs the version, the settings in force and the warnings.
-func banner(c *Config, r Role, version string, log *slog.Logger) {
+func banner(c *config.Config, r config.Role, version string, log *slog.Logger) {
 	log.Info("kcptun "+r.String(), "version", version, "go", runtime.Version(), "system", runtime.GOOS+"/"+runtime.GOARCH, "fingerprint", c.Fingerprint())
 	var attrs []any
-	for _, s := range r.known(c) {
-		switch v := s.value.(type) {
-		case *int:
-			attrs = append(attrs, s.name, *v)
-		case *bool:
-			attrs = append(attrs, s.name, *v)
-		case *string:
-			if s.name != "key" && (*v != "" || len(s.choices) > 0) {
-				attrs = append(attrs, s.name, *v)
-			}
+	for _, s := range r.Settings(c) {
+		v := s.Value()
+		if !s.IsSecret() && (v != "" || len(s.Choices()) > 0) {
+			attrs = append(attrs, s.Name, v)
 		}
 	}
 	log.Info("settings", attrs...)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/mux"
 	"kcptun/std/testkit"
 )
@@ -16,7 +17,7 @@ import (
 func TestCarryStream(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		testkit.NoLeak(t)
-		u := newTunnel(t, testConfig(Client), testConfig(Server))
+		u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 		app, a := tcpPair(t)
 		b, target := tcpPair(t)
 		log, book := testkit.NewLog()
@@ -89,7 +90,7 @@ func TestCarryCutByShutdown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			testkit.NoLeak(t)
-			u := newTunnel(t, testConfig(Client), testConfig(Server))
+			u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 			app, a := tcpPair(t)
 			log, book := testkit.NewLog()
 			var group Group
@@ -125,7 +126,7 @@ func TestRelayToAbandonedStream(t *testing.T) {
 		{2, (*Stream).CloseWrite, 200 * time.Millisecond, errAbandoned},
 	} {
 		testkit.NoLeak(t)
-		cc, sc := testConfig(Client), testConfig(Server)
+		cc, sc := testConfig(config.Client), testConfig(config.Server)
 		cc.SmuxVer, sc.SmuxVer = c.version, c.version
 		u := newTunnel(t, cc, sc)
 		app, a := tcpPair(t)
@@ -148,7 +149,7 @@ func TestRelayToAbandonedStream(t *testing.T) {
 // A stream on which nobody writes is not abandoned, and a socket never is.
 func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	app, a := tcpPair(t)
 	near := make(chan Result, 1)
 	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine) }()

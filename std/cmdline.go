@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"kcptun/std/config"
+
 	"github.com/urfave/cli/v3"
 )
 
@@ -14,7 +16,7 @@ const completionFlag = "--generate-shell-completion"
 // mistake and says little about it. That package adds the commands help and completion and
 // the flag --help by itself, and answers for what stands behind those commands.
 type scanner struct {
-	role  Role
+	role  config.Role
 	root  *cli.Command
 	fail  func(error)
 	clean []string // what is left without the mistakes, every flag as --name=value
@@ -88,9 +90,9 @@ func findOption(cmd *cli.Command, name string) *option {
 // unknownFlag says that there is no such flag, and where else there is one. It leaves out
 // the value, which may be a key.
 func (s *scanner) unknownFlag(cmd *cli.Command, name string) {
-	other := both &^ s.role
-	for _, o := range other.known(new(Config)) {
-		if (name == o.name || name == o.short) && findOption(s.root, name) == nil {
+	other := config.Both &^ s.role
+	for _, o := range other.Settings(new(config.Config)) {
+		if (name == o.Name || name == o.Short) && findOption(s.root, name) == nil {
 			s.fail(fmt.Errorf("%s is not a flag of the %v, but of the %v", dashed(name), s.role, other))
 			return
 		}
@@ -105,7 +107,7 @@ func (s *scanner) unknownFlag(cmd *cli.Command, name string) {
 	if cmd != s.root {
 		owner = "command " + cmd.Name
 	}
-	s.fail(fmt.Errorf("%s is not a flag of the %s%s", dashed(name), owner, didYouMean(name, known)))
+	s.fail(fmt.Errorf("%s is not a flag of the %s%s", dashed(name), owner, config.DidYouMean(name, known)))
 }
 
 func (s *scanner) strayWord(word string) {
@@ -113,5 +115,5 @@ func (s *scanner) strayWord(word string) {
 	for _, sub := range s.root.Commands {
 		known = append(known, sub.Name)
 	}
-	s.fail(fmt.Errorf("%q is neither a flag nor the value of one, nor a command: a switch like --nocomp takes no value but --nocomp=false, and all flags begin with a dash%s", word, didYouMean(word, known)))
+	s.fail(fmt.Errorf("%q is neither a flag nor the value of one, nor a command: a switch like --nocomp takes no value but --nocomp=false, and all flags begin with a dash%s", word, config.DidYouMean(word, known)))
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"kcptun/std/config"
+
 	"github.com/urfave/cli/v3"
 )
 
@@ -20,7 +22,7 @@ type invocation struct {
 	app     App
 	name    string   // of the program, as it was called
 	words   []string // of the command line
-	cfg     Config
+	cfg     config.Config
 	file    *string // of settings; nil where -c was not given
 	version bool
 	asJSON  bool
@@ -30,8 +32,7 @@ type invocation struct {
 }
 
 func newInvocation(a App, args []string) *invocation {
-	v := &invocation{app: a, name: a.Role.String(), cfg: DefaultConfig(a.Role)}
-	v.cfg.given = make(map[string]Source)
+	v := &invocation{app: a, name: a.Role.String(), cfg: config.Tracked(a.Role)}
 	if len(args) > 0 {
 		v.name, v.words = strings.TrimSuffix(filepath.Base(args[0]), ".exe"), args[1:]
 	}
@@ -116,7 +117,7 @@ OPTIONS:{{range .VisibleFlags}}
 
 // options are the flags of all settings, and that of their file.
 func (v *invocation) options() (options []cli.Flag) {
-	for _, s := range v.app.Role.known(&v.cfg) {
+	for _, s := range v.app.Role.Settings(&v.cfg) {
 		options = append(options, optionOf(s, &v.cfg, v.fail))
 	}
 	file := &option{names: []string{"c"}, usage: "JSON file with settings, which override the flags"}
@@ -128,9 +129,9 @@ func (v *invocation) fail(err error) { v.wrong = append(v.wrong, err) }
 
 // switchTo is a switch that is no setting.
 func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
-	s := setting{name: names[0], value: to}
+	s := config.Switch(names[0], to)
 	return &option{names: names, usage: usage, isSwitch: true, take: func(text string) {
-		if err := s.set(text); err != nil {
+		if err := s.Set(text); err != nil {
 			v.fail(err)
 		}
 	}}
@@ -138,7 +139,7 @@ func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
 
 // load puts together the settings of all sources, and checks them.
 func (v *invocation) load() error {
-	v.cfg.readEnvironment(v.app.Role)
+	v.cfg.ReadEnvironment(v.app.Role)
 	errs := v.wrong
 	if v.file != nil {
 		if err := v.app.Load(&v.cfg, *v.file); err != nil {
@@ -146,7 +147,7 @@ func (v *invocation) load() error {
 		}
 	}
 	if len(errs) == 0 { // else what is missing may be what was misspelt
-		errs = append(errs, v.cfg.checkGiven(v.app.Role))
+		errs = append(errs, v.cfg.CheckGiven(v.app.Role))
 	}
 	return errors.Join(append(errs, v.cfg.Check(v.app.Role))...)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/config"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
@@ -16,14 +17,14 @@ import (
 // Flags stand before a command or behind it.
 func TestCheckCommand(t *testing.T) {
 	unsetKey(t)
-	t.Setenv(KeyEnv, "s3cret-s3cret")
+	t.Setenv(config.KeyEnv, "s3cret-s3cret")
 	file := jsonFile(t, `{"conn":4,"mtu":1300}`)
 	for _, args := range [][]string{
 		{"check", "--mtu=1200", "-c", file, "--quiet", "--ds", "20"},
 		{"--mtu=1200", "-c", file, "--quiet", "--ds", "20", "check"},
 		{"-quiet", "-ds=20", "check", "-mtu", "1200", "-c=" + file},
 	} {
-		code, stdout, stderr := runApp(t, Client, never(t), args...)
+		code, stdout, stderr := runApp(t, config.Client, never(t), args...)
 		if code != 0 || stderr != "" {
 			t.Errorf("%q: code %d, %s", args, code, stderr)
 		}
@@ -45,7 +46,7 @@ func TestCheckCommand(t *testing.T) {
 
 func TestCheckCommandJSON(t *testing.T) {
 	unsetKey(t)
-	code, stdout, stderr := runApp(t, Client, never(t), "check", "--json", "--mtu=3", "--conn=x", "--key=s3cret", "--bogus", "--mode=auto", "--snmplog=stat-2.log")
+	code, stdout, stderr := runApp(t, config.Client, never(t), "check", "--json", "--mtu=3", "--conn=x", "--key=s3cret", "--bogus", "--mode=auto", "--snmplog=stat-2.log")
 	if code != 1 || stderr != "" {
 		t.Errorf("code %d, %s", code, stderr)
 	}
@@ -69,17 +70,17 @@ func TestCheckCommandJSON(t *testing.T) {
 	for _, s := range got.Settings {
 		values[s.Flag] = s
 	}
-	if len(values) != len(Client.known(new(Config))) {
+	if len(values) != len(config.Client.Settings(new(config.Config))) {
 		t.Errorf("%d settings", len(values))
 	}
 	for _, want := range []reportedSetting{
-		{"--key", "key", nil, FromFlag}, {"--datashard", "datashard", 0.0, FromMode}, {"--quiet", "quiet", false, FromDefault}, {"--mode", "mode", "auto", FromFlag},
+		{"--key", "key", nil, config.FromFlag}, {"--datashard", "datashard", 0.0, config.FromMode}, {"--quiet", "quiet", false, config.FromDefault}, {"--mode", "mode", "auto", config.FromFlag},
 	} {
 		if values[want.Flag] != want {
 			t.Errorf("%+v, want %+v", values[want.Flag], want)
 		}
 	}
-	if _, stdout, _ = runApp(t, Server, never(t), "--key=k", "check", "--json"); !strings.Contains(stdout, `"valid": true`) || !strings.Contains(stdout, `"errors": []`) {
+	if _, stdout, _ = runApp(t, config.Server, never(t), "--key=k", "check", "--json"); !strings.Contains(stdout, `"valid": true`) || !strings.Contains(stdout, `"errors": []`) {
 		t.Error(stdout)
 	}
 }
@@ -87,7 +88,7 @@ func TestCheckCommandJSON(t *testing.T) {
 // What is wrong with the words of a command line and with its values is said at once.
 func TestAllSortsOfErrorsAreReported(t *testing.T) {
 	unsetKey(t)
-	_, err := parse(Client, "--mtu=x", "-t", "y", "--bogus=s3cret", "stray", "--crypt=rot13", "--nocomp=", "--conn=0", "--ratelimit")
+	_, err := parse(config.Client, "--mtu=x", "-t", "y", "--bogus=s3cret", "stray", "--crypt=rot13", "--nocomp=", "--conn=0", "--ratelimit")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -101,7 +102,7 @@ func TestAllSortsOfErrorsAreReported(t *testing.T) {
 	}
 	testkit.Lacks(t, err.Error(), "s3cret", "remoteaddr")
 	// A misspelt --remoteaddr is not a missing one, too.
-	if _, err = parseAlone(Client, "--remoteadr", "vps:1"); err == nil || strings.Contains(err.Error(), "missing") {
+	if _, err = parseAlone(config.Client, "--remoteadr", "vps:1"); err == nil || strings.Contains(err.Error(), "missing") {
 		t.Error(err)
 	}
 }
@@ -109,7 +110,7 @@ func TestAllSortsOfErrorsAreReported(t *testing.T) {
 func TestGenkey(t *testing.T) {
 	var keys []string
 	for range 2 {
-		code, stdout, stderr := runApp(t, Server, never(t), "genkey")
+		code, stdout, stderr := runApp(t, config.Server, never(t), "genkey")
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(stdout, "\n"))
 		if code != 0 || stderr != "" || len(key) != 32 || err != nil {
 			t.Errorf("code %d, %d bytes, %v, %s", code, len(key), err, stderr)
@@ -124,7 +125,7 @@ func TestGenkey(t *testing.T) {
 // The scripts ask the program what may come next.
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "pwsh", "powershell"} {
-		app := App{Role: Client, Version: "1.2.3"}
+		app := App{Role: config.Client, Version: "1.2.3"}
 		var stdout, stderr testkit.Logbook
 		if code := app.Main([]string{"/usr/bin/kcptun-client", "completion", shell}, &stdout, &stderr); code != 0 || stderr.String() != "" {
 			t.Errorf("%s: code %d, %s", shell, code, stderr.String())
@@ -149,12 +150,12 @@ func TestCompletion(t *testing.T) {
 		"--sn":            {"--sndwnd", "--snmplog", "--snmpperiod"},
 		"-dat":            {"-datashard"},
 		"--crypt":         crypt.Names(),
-		"--quiet --mode":  ModeNames(),
+		"--quiet --mode":  config.ModeNames(),
 		"check --js":      {"--json"},
 		"--mtu=x --retry": nil,
 		"--tar":           nil,
 	} {
-		code, stdout, stderr := runApp(t, Client, never(t), append(strings.Fields(line), completionFlag)...)
+		code, stdout, stderr := runApp(t, config.Client, never(t), append(strings.Fields(line), completionFlag)...)
 		var got []string
 		for l := range strings.Lines(stdout) {
 			word, _, _ := strings.Cut(strings.TrimSpace(l), ":")
@@ -172,7 +173,7 @@ func TestNoSuchTopic(t *testing.T) {
 		"help foo":       `kcptun client: "foo" is unknown, valid are check, genkey, help, completion`,
 		"completion foo": `kcptun client: "foo" is unknown, valid are bash, zsh, fish, pwsh`,
 	} {
-		code, stdout, stderr := runApp(t, Client, never(t), strings.Fields(args)...)
+		code, stdout, stderr := runApp(t, config.Client, never(t), strings.Fields(args)...)
 		if code != 1 && !strings.HasPrefix(args, "--") || stdout != "" || !strings.HasPrefix(stderr, want) {
 			t.Errorf("%s: code %d, %s%s", args, code, stdout, stderr)
 		}
@@ -182,7 +183,7 @@ func TestNoSuchTopic(t *testing.T) {
 // Each command's help is that command's.
 func TestHelpOfCommands(t *testing.T) {
 	for args, want := range map[string]string{"check -h": "--json", "help check": "--json", "genkey --help": "genkey", "help genkey": "genkey", "completion -h": "powershell"} {
-		code, stdout, stderr := runApp(t, Server, never(t), strings.Fields(args)...)
+		code, stdout, stderr := runApp(t, config.Server, never(t), strings.Fields(args)...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, want) {
 			t.Errorf("%s: code %d, %s%s", args, code, stdout, stderr)
 		}
@@ -200,7 +201,7 @@ func FuzzCommandLine(f *testing.F) {
 		}) {
 			return // reads a file
 		}
-		for _, role := range []Role{Client, Server} {
+		for _, role := range []config.Role{config.Client, config.Server} {
 			v := newInvocation(App{Role: role}, append([]string{"prog"}, words...))
 			err := v.read()
 			if err != nil && !errors.Is(err, errLogged) && err.Error() == "" {

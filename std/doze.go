@@ -8,6 +8,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/clock"
+	"kcptun/std/config"
 	"kcptun/std/link"
 )
 
@@ -102,7 +103,7 @@ const (
 type dozer struct {
 	kcp      *kcp.UDPSession
 	peer     *link.Peer
-	cfg      *Config
+	cfg      *config.Config
 	interval time.Duration // of kcp-go's clock unless asleep
 
 	mu      sync.Mutex
@@ -115,7 +116,7 @@ type dozer struct {
 	wokeAt  time.Duration // when it last woke up
 }
 
-func newDozer(k *kcp.UDPSession, peer *link.Peer, cfg *Config) *dozer {
+func newDozer(k *kcp.UDPSession, peer *link.Peer, cfg *config.Config) *dozer {
 	d := &dozer{kcp: k, peer: peer, cfg: cfg, interval: time.Duration(cfg.Interval) * time.Millisecond}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -40,7 +41,7 @@ func newBarePeer(t *testing.T) (*barePeer, *Session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := testConfig(Client)
+	c := testConfig(config.Client)
 	c.Crypt, c.NoComp, c.DataShard, c.ParityShard = "null", true, 0, 0
 	l, err := link.Dial(context.Background(), linkOptions(t, c), conn.LocalAddr().String())
 	if err != nil {
@@ -130,8 +131,8 @@ func TestDozerOwesAnswers(t *testing.T) {
 // A session whose window is shut and whose reader goes on says so. With smux 1 nothing
 // but KCP's own word tells the peer, and it used to come with kcp-go's slowed clock.
 func TestShutWindowOpensWhileAsleep(t *testing.T) {
-	cc, sc := testConfig(Client), testConfig(Server)
-	for _, c := range []*Config{cc, sc} {
+	cc, sc := testConfig(config.Client), testConfig(config.Server)
+	for _, c := range []*config.Config{cc, sc} {
 		c.SmuxVer, c.NoComp, c.SmuxBuf, c.StreamBuf = 1, true, 64<<10, 64<<10
 		c.RcvWnd, c.SndWnd = 64, 512
 		c.DataShard, c.ParityShard = 0, 0
@@ -182,7 +183,7 @@ func TestEchoesAfterSleep(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			cc, sc := testConfig(Client), testConfig(Server)
+			cc, sc := testConfig(config.Client), testConfig(config.Server)
 			cc.ParityShard, sc.ParityShard = 0, 0
 			u, way := newDozingBy(t, cc, sc)
 			var echoing sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kcptun/std/clock"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -17,11 +18,11 @@ const soon = 3 * time.Second
 // newDozing is a tunnel over a cable, with a stream. Both sessions are asleep.
 func newDozing(t *testing.T) (*tunnel, *testkit.Cable) {
 	t.Helper()
-	return newDozingBy(t, testConfig(Client), testConfig(Server))
+	return newDozingBy(t, testConfig(config.Client), testConfig(config.Server))
 }
 
 // newDozingBy is newDozing with other settings.
-func newDozingBy(t *testing.T, cc, sc *Config) (*tunnel, *testkit.Cable) {
+func newDozingBy(t *testing.T, cc, sc *config.Config) (*tunnel, *testkit.Cable) {
 	t.Helper()
 	cc.NoComp, sc.NoComp = true, true
 	var way *testkit.Cable

@@ -7,6 +7,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/mux"
 )
@@ -49,7 +50,7 @@ func (f *Sessions) newEngine(l *link.Conn, conv uint32) (engine, error) {
 // classic is kcp-go, with the clock of idle sessions.
 type classic struct {
 	*kcp.UDPSession
-	cfg  *Config
+	cfg  *config.Config
 	peer *link.Peer
 	doze *dozer // nil before begin
 }

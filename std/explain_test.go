@@ -4,13 +4,14 @@ import (
 	"io"
 	"testing"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
 // The log says what a session of mode auto has found, and nothing of one that is over.
 func TestSessionRateIsExplained(t *testing.T) {
-	cc, sc := testConfig(Client), testConfig(Server)
-	cc.Mode, sc.Mode = modeAuto, modeAuto
+	cc, sc := testConfig(config.Client), testConfig(config.Server)
+	cc.Mode, sc.Mode = config.ModeAuto, config.ModeAuto
 	u := newTunnel(t, cc, sc)
 	go func() { _, _ = u.near.Write(testkit.RandomBytes(1, 100_000)) }()
 	if _, err := io.ReadFull(u.far, make([]byte, 100_000)); err != nil {

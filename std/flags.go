@@ -1,22 +1,23 @@
 package std
 
+import "kcptun/std/config"
+
 // optionOf is the setting's flag. It writes to the setting's field of c, and hands what is
 // wrong to fail. Its help shows the present value as the default.
-func optionOf(s setting, c *Config, fail func(error)) *option {
-	_, isSwitch := s.value.(*bool)
-	o := &option{names: []string{s.name}, usage: s.help(), isSwitch: isSwitch, hidden: s.hidden, choices: s.choices}
-	if valid := s.valid(); valid != "" {
+func optionOf(s config.Setting, c *config.Config, fail func(error)) *option {
+	o := &option{names: []string{s.Name}, usage: s.Help(), isSwitch: s.IsSwitch(), hidden: s.Hidden, choices: s.Choices()}
+	if valid := s.Valid(); valid != "" {
 		o.valid = ", valid are " + valid
 	}
-	if s.short != "" {
-		o.names = append(o.names, s.short)
+	if s.Short != "" {
+		o.names = append(o.names, s.Short)
 	}
 	o.take = func(text string) {
-		if err := s.set(text); err != nil {
+		if err := s.Set(text); err != nil {
 			fail(err)
 			return
 		}
-		c.give(s.name, FromFlag)
+		c.Give(s.Name, config.FromFlag)
 	}
 	return o
 }

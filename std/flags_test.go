@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"kcptun/std/build"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -61,15 +63,15 @@ var hiddenFlags = []string{"acknodelay", "nodelay", "interval", "resend", "nc"}
 
 type flagRow struct {
 	name, short, key string
-	defaults         map[Role]string // none where an end has no such flag
+	defaults         map[config.Role]string // none where an end has no such flag
 }
 
 func flagRows() (rows []flagRow) {
 	text := func(s string) string { return strings.ReplaceAll(strings.TrimPrefix(s, "."), "_", " ") }
 	for line := range strings.Lines(strings.TrimSpace(flagTable)) {
 		w := strings.Fields(line)
-		r := flagRow{name: w[0], short: text(w[1]), key: w[2], defaults: map[Role]string{}}
-		for i, role := range []Role{Client, Server} {
+		r := flagRow{name: w[0], short: text(w[1]), key: w[2], defaults: map[config.Role]string{}}
+		for i, role := range []config.Role{config.Client, config.Server} {
 			if w[3+i] != "-" {
 				r.defaults[role] = w[3+i]
 				if w[3+i] == "." || strings.Contains(w[3+i], "_") {
@@ -84,33 +86,33 @@ func flagRows() (rows []flagRow) {
 
 // withServer puts an address of the server before a client's arguments, without which
 // it is refused.
-func withServer(role Role, args []string) []string {
-	if role == Client {
+func withServer(role config.Role, args []string) []string {
+	if role == config.Client {
 		return append([]string{"--remoteaddr", "127.0.0.1:9"}, args...)
 	}
 	return args
 }
 
 // parse reads a command line without starting anything.
-func parse(role Role, args ...string) (Config, error) {
+func parse(role config.Role, args ...string) (config.Config, error) {
 	return parseAlone(role, withServer(role, args)...)
 }
 
 // parseAlone is parse, but a client has to be told where its server is.
-func parseAlone(role Role, args ...string) (Config, error) {
-	app := App{Role: role, Load: func(c *Config, path string) error { return c.ReadJSON(role, path) }}
+func parseAlone(role config.Role, args ...string) (config.Config, error) {
+	app := App{Role: role, Load: func(c *config.Config, path string) error { return c.ReadJSON(role, path) }}
 	v := newInvocation(app, append([]string{"prog"}, args...))
 	err := v.read()
 	return v.cfg, err
 }
 
 // valueOf is the value of a setting as text.
-func valueOf(s setting) string { return fmt.Sprint(s.current()) }
+func valueOf(s config.Setting) string { return fmt.Sprint(s.Value()) }
 
 // unsetKey keeps the environment's key out of the test.
 func unsetKey(t *testing.T) {
-	t.Setenv(KeyEnv, "") // puts it back at the end
-	os.Unsetenv(KeyEnv)
+	t.Setenv(config.KeyEnv, "") // puts it back at the end
+	os.Unsetenv(config.KeyEnv)
 }
 
 func jsonFile(t *testing.T, text string) string {
@@ -124,15 +126,15 @@ func jsonFile(t *testing.T, text string) string {
 func TestFlagDefaults(t *testing.T) {
 	unsetKey(t)
 	rows := flagRows()
-	for _, role := range []Role{Client, Server} {
+	for _, role := range []config.Role{config.Client, config.Server} {
 		cfg, err := parse(role, "--mode=manual") // the other modes set four of the settings
 		if err != nil {
 			t.Fatal(err)
 		}
-		cfg.Mode, cfg.RemoteAddr = DefaultConfig(role).Mode, DefaultConfig(role).RemoteAddr
-		known := map[string]setting{}
-		for _, s := range role.known(&cfg) {
-			known[s.name] = s
+		cfg.Mode, cfg.RemoteAddr = config.Default(role).Mode, config.Default(role).RemoteAddr
+		known := map[string]config.Setting{}
+		for _, s := range role.Settings(&cfg) {
+			known[s.Name] = s
 		}
 		for _, r := range rows {
 			want, has := r.defaults[role]
@@ -145,11 +147,11 @@ func TestFlagDefaults(t *testing.T) {
 				continue
 			}
 			delete(known, r.name)
-			if got := valueOf(s); got != want || s.short != r.short || s.key != r.key {
-				t.Errorf("%v --%s: default %q, short %q, key %q; want %q, %q, %q", role, r.name, got, s.short, s.key, want, r.short, r.key)
+			if got := valueOf(s); got != want || s.Short != r.short || s.Key != r.key {
+				t.Errorf("%v --%s: default %q, short %q, key %q; want %q, %q, %q", role, r.name, got, s.Short, s.Key, want, r.short, r.key)
 			}
-			if s.hidden != containsFold(hiddenFlags, r.name) {
-				t.Errorf("--%s: hidden is %t", r.name, s.hidden)
+			if s.Hidden != slices.Contains(hiddenFlags, r.name) {
+				t.Errorf("--%s: hidden is %t", r.name, s.Hidden)
 			}
 		}
 		for name := range known {
@@ -211,8 +213,8 @@ func TestFlagForms(t *testing.T) {
 						t.Errorf("%v %q: %v", role, args, err)
 						continue
 					}
-					for _, s := range settings(&cfg) {
-						if s.name == r.name && valueOf(s) != value {
+					for _, s := range role.Settings(&cfg) {
+						if s.Name == r.name && valueOf(s) != value {
 							t.Errorf("%v %q gives %q", role, args, valueOf(s))
 						}
 					}
@@ -220,7 +222,7 @@ func TestFlagForms(t *testing.T) {
 			}
 		}
 	}
-	if cfg, err := parse(Client, "--nocomp=false", "-quiet"); err != nil || cfg.NoComp || !cfg.Quiet {
+	if cfg, err := parse(config.Client, "--nocomp=false", "-quiet"); err != nil || cfg.NoComp || !cfg.Quiet {
 		t.Error(cfg, err)
 	}
 }
@@ -228,37 +230,37 @@ func TestFlagForms(t *testing.T) {
 func TestFlagErrors(t *testing.T) {
 	unsetKey(t)
 	for _, tt := range []struct {
-		role Role
+		role config.Role
 		args string
 		want string
 	}{
-		{Client, "--mtu x", `--mtu (JSON "mtu"): "x" is no value for it, valid are 100 to 1500`},
-		{Client, "-ds=1.5", `--datashard (JSON "datashard"): "1.5" is no value for it, valid are 0 to 256`},
-		{Client, "--mtu=99999999999999999999", "valid are 100 to 1500"},
-		{Client, "--mtu=", `"" is no value for it`},
-		{Client, `--mtu="x"`, `"\"x\"" is no value for it`},
-		{Client, "--nocomp=maybe", `--nocomp (JSON "nocomp"): "maybe" is no value for it, valid are true, false`},
-		{Client, "--nocmp", `--nocmp is not a flag of the client; did you mean "nocomp"?`},
-		{Client, "--qpp", `--qpp is not a flag of the client; did you mean "QPP"?`},
-		{Client, "--target :1", "--target is not a flag of the client, but of the server"},
-		{Server, "--conn 2", "--conn is not a flag of the server, but of the client"},
-		{Server, "--xyzzyxyzzy=s3cret", "--xyzzyxyzzy is not a flag of the server"},
-		{Client, "--mtu", "--mtu needs a value behind it, valid are 100 to 1500"},
-		{Client, "---mtu 3", "---mtu is not a flag of the client"},
-		{Client, "-nocomp true -mtu 1200", `"true" is neither a flag nor the value of one`},
-		{Client, "-t x", "-t is not a flag of the client, but of the server"},
-		{Client, "--foo", "--foo is not a flag of the client"},
-		{Client, "--key", "--key needs a value behind it"},
-		{Client, "--nocomp=", `"" is no value for it, valid are true, false`},
-		{Client, "genkye", `"genkye" is neither a flag nor the value of one, nor a command`},
-		{Client, "genkye", `did you mean "genkey"?`},
-		{Client, "--version=maybe", `--version: "maybe" is no value for it, valid are true, false`},
-		{Client, "genkey -l :1", "-l is not a flag of the command genkey"},
-		{Client, "-- x", `"x" is neither`},
-		{Client, "-c no-such-file.json", "-c: open no-such-file.json"},
-		{Client, "-c=", "-c: open : "},
-		{Client, "--crypt aes-512", `--crypt (JSON "crypt"): "aes-512" is unknown, valid are aes, aes-128, aes-128-gcm, aes-192, salsa20, blowfish, twofish, cast5, 3des, tea, xtea, xor, sm4, none, null`},
-		{Client, "--mode turbo", `--mode (JSON "mode"): "turbo" is unknown, valid are auto, fast3, fast2, fast, normal, manual`},
+		{config.Client, "--mtu x", `--mtu (JSON "mtu"): "x" is no value for it, valid are 100 to 1500`},
+		{config.Client, "-ds=1.5", `--datashard (JSON "datashard"): "1.5" is no value for it, valid are 0 to 256`},
+		{config.Client, "--mtu=99999999999999999999", "valid are 100 to 1500"},
+		{config.Client, "--mtu=", `"" is no value for it`},
+		{config.Client, `--mtu="x"`, `"\"x\"" is no value for it`},
+		{config.Client, "--nocomp=maybe", `--nocomp (JSON "nocomp"): "maybe" is no value for it, valid are true, false`},
+		{config.Client, "--nocmp", `--nocmp is not a flag of the client; did you mean "nocomp"?`},
+		{config.Client, "--qpp", `--qpp is not a flag of the client; did you mean "QPP"?`},
+		{config.Client, "--target :1", "--target is not a flag of the client, but of the server"},
+		{config.Server, "--conn 2", "--conn is not a flag of the server, but of the client"},
+		{config.Server, "--xyzzyxyzzy=s3cret", "--xyzzyxyzzy is not a flag of the server"},
+		{config.Client, "--mtu", "--mtu needs a value behind it, valid are 100 to 1500"},
+		{config.Client, "---mtu 3", "---mtu is not a flag of the client"},
+		{config.Client, "-nocomp true -mtu 1200", `"true" is neither a flag nor the value of one`},
+		{config.Client, "-t x", "-t is not a flag of the client, but of the server"},
+		{config.Client, "--foo", "--foo is not a flag of the client"},
+		{config.Client, "--key", "--key needs a value behind it"},
+		{config.Client, "--nocomp=", `"" is no value for it, valid are true, false`},
+		{config.Client, "genkye", `"genkye" is neither a flag nor the value of one, nor a command`},
+		{config.Client, "genkye", `did you mean "genkey"?`},
+		{config.Client, "--version=maybe", `--version: "maybe" is no value for it, valid are true, false`},
+		{config.Client, "genkey -l :1", "-l is not a flag of the command genkey"},
+		{config.Client, "-- x", `"x" is neither`},
+		{config.Client, "-c no-such-file.json", "-c: open no-such-file.json"},
+		{config.Client, "-c=", "-c: open : "},
+		{config.Client, "--crypt aes-512", `--crypt (JSON "crypt"): "aes-512" is unknown, valid are aes, aes-128, aes-128-gcm, aes-192, salsa20, blowfish, twofish, cast5, 3des, tea, xtea, xor, sm4, none, null`},
+		{config.Client, "--mode turbo", `--mode (JSON "mode"): "turbo" is unknown, valid are auto, fast3, fast2, fast, normal, manual`},
 	} {
 		_, err := parse(tt.role, strings.Fields(tt.args)...)
 		if err == nil {
@@ -272,7 +274,7 @@ func TestFlagErrors(t *testing.T) {
 
 func TestAllErrorsAreReported(t *testing.T) {
 	unsetKey(t)
-	_, err := parse(Client, "--mtu=1", "--crypt=x", "--key=", "--remoteaddr=y", "--streambuf=9999999", "--smuxver=3")
+	_, err := parse(config.Client, "--mtu=1", "--crypt=x", "--key=", "--remoteaddr=y", "--streambuf=9999999", "--smuxver=3")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -280,7 +282,7 @@ func TestAllErrorsAreReported(t *testing.T) {
 	if lines := strings.Count(err.Error(), "\n") + 1; lines != 6 {
 		t.Errorf("%d lines: %v", lines, err)
 	}
-	var first *ConfigError
+	var first *config.Error
 	if !errors.As(err, &first) || first.Flag == "" || first.Key == "" || first.Reason == "" {
 		t.Errorf("%+v", first)
 	}
@@ -289,35 +291,35 @@ func TestAllErrorsAreReported(t *testing.T) {
 func TestJSONOverFlags(t *testing.T) {
 	unsetKey(t)
 	file := jsonFile(t, `{"mtu":1300,"MODE":"normal"}`)
-	cfg, err := parse(Client, "-c", file, "--mtu", "1200", "--sndwnd", "9", "--mode", "fast3")
+	cfg, err := parse(config.Client, "-c", file, "--mtu", "1200", "--sndwnd", "9", "--mode", "fast3")
 	if err != nil || cfg.MTU != 1300 || cfg.SndWnd != 9 || cfg.Mode != "normal" || cfg.Interval != 40 {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }
 
 func TestKeyFromEnvironment(t *testing.T) {
-	t.Setenv(KeyEnv, "from the environment")
+	t.Setenv(config.KeyEnv, "from the environment")
 	for want, args := range map[string][]string{
 		"from the environment": {},
 		"from the flag":        {"--key", "from the flag"},
 		"from JSON":            {"--key", "from the flag", "-c", jsonFile(t, `{"key":"from JSON"}`)},
 	} {
-		if cfg, err := parse(Server, args...); err != nil || cfg.Key != want {
+		if cfg, err := parse(config.Server, args...); err != nil || cfg.Key != want {
 			t.Errorf("%v: key %q, %v", args, cfg.Key, err)
 		}
 	}
-	t.Setenv(KeyEnv, "")
-	_, err := parse(Server)
+	t.Setenv(config.KeyEnv, "")
+	_, err := parse(config.Server)
 	if err == nil {
 		t.Fatal("an empty key was taken")
 	}
 	testkit.Contains(t, err.Error(), "KCPTUN_KEY is set but empty")
-	if cfg, err := parse(Server, "--key", "k"); err != nil || cfg.Key != "k" {
+	if cfg, err := parse(config.Server, "--key", "k"); err != nil || cfg.Key != "k" {
 		t.Error(cfg.Key, err)
 	}
-	os.Unsetenv(KeyEnv) // t.Setenv puts it back
-	if _, err = parse(Server, "--key="); err == nil {
+	os.Unsetenv(config.KeyEnv) // t.Setenv puts it back
+	if _, err = parse(config.Server, "--key="); err == nil {
 		t.Fatal("an empty key was taken")
 	}
-	testkit.Lacks(t, err.Error(), KeyEnv)
+	testkit.Lacks(t, err.Error(), config.KeyEnv)
 }

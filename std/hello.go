@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/mux"
 )
 
@@ -20,7 +21,7 @@ const (
 )
 
 // helloOf is what we say of ourselves.
-func helloOf(c *Config) *mux.Hello {
+func helloOf(c *config.Config) *mux.Hello {
 	settings := uint32(c.SmuxVer) << settingSmuxVer
 	if c.QPP {
 		settings |= uint32(c.QPPCount)
@@ -39,7 +40,7 @@ type Difference struct {
 
 // unreadable is a difference that leaves no stream readable: QPP. The others are seen by
 // the client's first bytes, to which a server adapts. nil is none.
-func unreadable(c *Config, theirs mux.Hello) *Difference {
+func unreadable(c *config.Config, theirs mux.Hello) *Difference {
 	ours, count := 0, int(theirs.Settings&0xffff)
 	if c.QPP {
 		ours = c.QPPCount

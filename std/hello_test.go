@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kcptun/std/build"
+	"kcptun/std/config"
 	"kcptun/std/mux"
 	"kcptun/std/testkit"
 )
@@ -24,7 +25,7 @@ func TestHelloSettings(t *testing.T) {
 		{true, false, 61, 2, 2<<17 | 61},
 		{true, true, 65535, 1, 1<<17 | 1<<16 | 65535},
 	} {
-		cfg := Config{QPP: c.qpp, QPPCount: c.count, NoComp: c.noComp, SmuxVer: c.smuxVer}
+		cfg := config.Config{QPP: c.qpp, QPPCount: c.count, NoComp: c.noComp, SmuxVer: c.smuxVer}
 		if got := helloOf(&cfg); *got != (mux.Hello{Can: 1, Settings: c.want}) {
 			t.Errorf("%+v: %+v, want %#x", c, got, c.want)
 		}
@@ -40,13 +41,13 @@ func TestUnreadableIsNamed(t *testing.T) {
 		{0, 0, ""}, {61, 61, ""},
 		{61, 0, "QPP true false"}, {0, 61, "QPP false true"}, {61, 67, "QPPCount 61 67"},
 	} {
-		for _, mode := range []string{"fast3", modeAuto} {
+		for _, mode := range []string{"fast3", config.ModeAuto} {
 			if c.client+c.server > 0 && !build.QPP {
 				continue
 			}
 			t.Run(fmt.Sprint(c.client, c.server, mode), func(t *testing.T) {
 				testkit.NoLeak(t)
-				cc, sc := testConfig(Client), testConfig(Server)
+				cc, sc := testConfig(config.Client), testConfig(config.Server)
 				cc.QPP, cc.QPPCount = c.client > 0, max(c.client, 1)
 				sc.QPP, sc.QPPCount = c.server > 0, max(c.server, 1)
 				cc.Mode, sc.Mode = mode, mode
@@ -54,7 +55,7 @@ func TestUnreadableIsNamed(t *testing.T) {
 				for _, s := range []*Session{u.client, u.server} {
 					testkit.Eventually(t, "the hello", s.Greeted)
 				}
-				for s, end := range map[*Session]*Config{u.client: cc, u.server: sc} {
+				for s, end := range map[*Session]*config.Config{u.client: cc, u.server: sc} {
 					got, d := "", unreadable(end, *s.mux.Hello())
 					if d != nil {
 						first, second := d.Ours, d.Theirs
@@ -76,15 +77,15 @@ func TestUnreadableIsNamed(t *testing.T) {
 // An end that leaves has its peer's session end at once, whichever end that is; it waits
 // for no time-out, and neither does it where nobody knows what a goodbye is.
 func TestLeave(t *testing.T) {
-	for _, mode := range []string{"fast3", "normal", modeAuto} {
+	for _, mode := range []string{"fast3", "normal", config.ModeAuto} {
 		for _, noComp := range []bool{true, false} {
 			for _, client := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s,nocomp=%t,client=%t", mode, noComp, client), func(t *testing.T) {
 					testkit.NoLeak(t)
-					cc, sc := testConfig(Client), testConfig(Server)
-					for _, c := range []*Config{cc, sc} {
+					cc, sc := testConfig(config.Client), testConfig(config.Server)
+					for _, c := range []*config.Config{cc, sc} {
 						c.Mode, c.NoComp = mode, noComp
-						c.applyMode()
+						_ = c.Check(config.Client) // puts the mode in force
 					}
 					u := newTunnel(t, cc, sc)
 					leaves, stays, near, far := u.server, u.client, u.far, u.near
@@ -124,7 +125,7 @@ func TestLeave(t *testing.T) {
 // Who leaves a peer that does not answer waits as long as it was told.
 func TestLeaveTheSilent(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	u.serverLink.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

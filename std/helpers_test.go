@@ -16,6 +16,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -110,14 +111,14 @@ func (u *tunnel) open(t testing.TB) (near, far *Stream) {
 }
 
 // testConfig are settings of an end under which nothing has to wait.
-func testConfig(r Role) *Config {
-	c := DefaultConfig(r)
+func testConfig(r config.Role) *config.Config {
+	c := config.Default(r)
 	c.Mode, c.Crypt, c.SockBuf = "fast3", "aes-128-gcm", 1<<20
-	c.applyMode()
+	_ = c.Check(r) // puts the mode in force
 	return &c
 }
 
-func linkOptions(t testing.TB, c *Config) link.Options {
+func linkOptions(t testing.TB, c *config.Config) link.Options {
 	t.Helper()
 	opt, err := LinkOptions(c, slog.New(slog.DiscardHandler), new(link.Stats))
 	if err != nil {
@@ -127,14 +128,14 @@ func linkOptions(t testing.TB, c *Config) link.Options {
 }
 
 // newTunnel makes a session over UDP on this machine, as the two programs do.
-func newTunnel(t testing.TB, cc, sc *Config) *tunnel {
+func newTunnel(t testing.TB, cc, sc *config.Config) *tunnel {
 	t.Helper()
 	return newTunnelBy(t, cc, sc, func(server net.Addr) net.Addr { return server })
 }
 
 // newTunnelBy is newTunnel, but the client sends to what way makes of the server's
 // address.
-func newTunnelBy(t testing.TB, cc, sc *Config, way func(server net.Addr) net.Addr) *tunnel {
+func newTunnelBy(t testing.TB, cc, sc *config.Config, way func(server net.Addr) net.Addr) *tunnel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()

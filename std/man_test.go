@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"kcptun/std/config"
+	"kcptun/std/testkit"
+
 	docs "github.com/urfave/cli-docs/v3"
 	"github.com/urfave/cli/v3"
 )
@@ -13,7 +16,7 @@ import (
 // TestManPages: the man pages are what package cli's documentation module makes of the
 // commands. With -update it rewrites them.
 func TestManPages(t *testing.T) {
-	for _, role := range []Role{Client, Server} {
+	for _, role := range []config.Role{config.Client, config.Server} {
 		path := "../dist/man/kcptun-" + role.String() + ".8"
 		page := manPage(t, role)
 		if *updateDocs {
@@ -24,13 +27,13 @@ func TestManPages(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if readPage(t, path) != page {
+		if testkit.ReadPage(t, path) != page {
 			t.Errorf("%s is not what the commands are now: go test ./std -run TestManPages -update rewrites it", path)
 		}
-		for _, s := range role.known(new(Config)) {
-			shown := len(regexp.MustCompile(`\n\\fB--`+s.name+`[,\\]`).FindAllString(page, -1))
-			if expected := map[bool]int{false: 1, true: 0}[s.hidden]; shown != expected {
-				t.Errorf("%s: --%s is explained %d times, not %d", path, s.name, shown, expected)
+		for _, s := range role.Settings(new(config.Config)) {
+			shown := len(regexp.MustCompile(`\n\\fB--`+s.Name+`[,\\]`).FindAllString(page, -1))
+			if expected := map[bool]int{false: 1, true: 0}[s.Hidden]; shown != expected {
+				t.Errorf("%s: --%s is explained %d times, not %d", path, s.Name, shown, expected)
 			}
 		}
 	}
@@ -38,7 +41,7 @@ func TestManPages(t *testing.T) {
 
 // manPage is the page of a program under the name that packages give it. A command's options
 // that the program itself has are explained once.
-func manPage(t *testing.T, role Role) string {
+func manPage(t *testing.T, role config.Role) string {
 	t.Helper()
 	tree := newInvocation(App{Role: role}, []string{"kcptun-" + role.String()}).tree()
 	tree.Description = "Carries TCP streams over KCP over UDP, together with the program at the other end. " +

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -21,9 +22,9 @@ func held() int64 {
 }
 
 // memoryConfigs are settings under which a session itself holds little.
-func memoryConfigs(version int, qpp bool) (client, server *Config) {
-	client, server = testConfig(Client), testConfig(Server)
-	for _, c := range []*Config{client, server} {
+func memoryConfigs(version int, qpp bool) (client, server *config.Config) {
+	client, server = testConfig(config.Client), testConfig(config.Server)
+	for _, c := range []*config.Config{client, server} {
 		c.NoComp, c.SmuxVer, c.QPP = true, version, qpp
 		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = 64, 64, 512<<10, 64<<10
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/crypt"
 	"kcptun/std/link"
 	"kcptun/std/link/fec"
@@ -21,7 +22,7 @@ const minPatience = 30 * time.Second
 
 // muxConfig is what the streams of a session need to know. The patience follows the
 // interval: a fixed one would end every session whose interval is longer.
-func muxConfig(c *Config) mux.Config {
+func muxConfig(c *config.Config) mux.Config {
 	interval := time.Duration(c.KeepAlive) * time.Second
 	return mux.Config{
 		KeepAlive:     interval,
@@ -33,7 +34,7 @@ func muxConfig(c *Config) mux.Config {
 }
 
 // memoryBound is what windows and buffers of all sessions may hold together in mode auto.
-func memoryBound(c *Config) *quota.Bound {
+func memoryBound(c *config.Config) *quota.Bound {
 	if c.MemLimit > 0 {
 		return quota.NewBound(int64(c.MemLimit) << 20)
 	}
@@ -42,7 +43,7 @@ func memoryBound(c *Config) *quota.Bound {
 
 // LinkOptions are what the settings come to for the program's links. It derives the packet key,
 // which takes milliseconds. Check comes before it.
-func LinkOptions(c *Config, log *slog.Logger, stats *link.Stats) (link.Options, error) {
+func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Options, error) {
 	sealer, err := crypt.NewSealer(c.Crypt, c.Key)
 	if err != nil {
 		return link.Options{}, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 
 	"github.com/xtaci/qpp"
@@ -110,7 +111,7 @@ func hexOf(b []byte) string { return hex.EncodeToString(b) }
 // place.
 func TestQPPOverStreams(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := testConfig(Client), testConfig(Server)
+	cc, sc := testConfig(config.Client), testConfig(config.Server)
 	cc.QPP, sc.QPP = true, true
 	u := newTunnel(t, cc, sc)
 	app, a := tcpPair(t)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -15,7 +16,7 @@ import (
 // the session's own end half a minute later.
 func TestRelayOnAStuckSession(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := testConfig(Client), testConfig(Server)
+	cc, sc := testConfig(config.Client), testConfig(config.Server)
 	var cable *testkit.Cable
 	u := newTunnelBy(t, cc, sc, func(server net.Addr) net.Addr {
 		cable = testkit.NewCable(t, server)

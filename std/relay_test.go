@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -326,7 +327,7 @@ func TestPipe(t *testing.T) {
 // open, nor does the rest of the answer come over the link.
 func TestRelayEndsWhenThePeerLeaves(t *testing.T) {
 	for _, version := range []int{1, 2} {
-		cc, sc := testConfig(Client), testConfig(Server)
+		cc, sc := testConfig(config.Client), testConfig(config.Server)
 		cc.SmuxVer, sc.SmuxVer = version, version
 		u := newTunnel(t, cc, sc)
 		target, ours := tcpPair(t)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
@@ -19,7 +20,7 @@ func TestReplayedAcknowledgement(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer peer.Close()
-	c := testConfig(Client)
+	c := testConfig(config.Client)
 	c.Crypt, c.NoComp, c.DataShard, c.ParityShard = "null", true, 0, 0
 	l, err := link.Dial(context.Background(), linkOptions(t, c), peer.LocalAddr().String())
 	if err != nil {

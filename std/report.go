@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"kcptun/std/config"
 	"kcptun/std/metrics"
 )
 
@@ -26,10 +27,10 @@ type report struct {
 }
 
 type reportedSetting struct {
-	Flag   string `json:"flag"`
-	Key    string `json:"key"`
-	Value  any    `json:"value"` // null for the pre-shared key
-	Source Source `json:"source"`
+	Flag   string        `json:"flag"`
+	Key    string        `json:"key"`
+	Value  any           `json:"value"` // null for the pre-shared key
+	Source config.Source `json:"source"`
 }
 
 type reportedError struct {
@@ -59,15 +60,15 @@ func (v *invocation) report(err error) report {
 	if c.WritesCounters() && metrics.Advice(c.SnmpLog) != "" { // which the start logs with its file
 		r.Warnings = append(r.Warnings, metrics.Advice(c.SnmpLog))
 	}
-	for _, s := range v.app.Role.known(c) {
-		value := s.current()
-		if s.name == "key" {
+	for _, s := range v.app.Role.Settings(c) {
+		value := s.Value()
+		if s.IsSecret() {
 			value = nil
 		}
-		r.Settings = append(r.Settings, reportedSetting{s.flag(), s.key, value, c.source(s.name)})
+		r.Settings = append(r.Settings, reportedSetting{s.Flag(), s.Key, value, c.Source(s.Name)})
 	}
 	for _, e := range leaves(err) {
-		if setting, is := errors.AsType[*ConfigError](e); is {
+		if setting, is := errors.AsType[*config.Error](e); is {
 			r.Errors = append(r.Errors, reportedError{setting.Flag, setting.Key, setting.Reason})
 		} else {
 			r.Errors = append(r.Errors, reportedError{Reason: e.Error()})
@@ -109,7 +110,7 @@ func (v *invocation) print(r report) error {
 	}
 	for _, e := range r.Errors {
 		if e.Flag != "" {
-			e.Reason = (&ConfigError{e.Flag, e.Key, e.Reason}).Error()
+			e.Reason = (&config.Error{Flag: e.Flag, Key: e.Key, Reason: e.Reason}).Error()
 		}
 		fmt.Fprintf(&v.stdout, "error: %s\n", e.Reason)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/mux"
 	"kcptun/std/quota"
@@ -45,7 +46,7 @@ type Session struct {
 // Sessions makes sessions with the same settings. It is made once per program:
 // deriving keys and pads takes milliseconds.
 type Sessions struct {
-	cfg    *Config
+	cfg    *config.Config
 	living living       // in mode auto
 	memory *quota.Bound // in mode auto
 	wrap   func(io.ReadWriteCloser) io.ReadWriteCloser
@@ -56,7 +57,7 @@ type Sessions struct {
 }
 
 // NewSessions prepares for sessions with the settings of cfg.
-func NewSessions(cfg *Config) *Sessions {
+func NewSessions(cfg *config.Config) *Sessions {
 	s := &Sessions{cfg: cfg}
 	if cfg.Auto() {
 		s.memory = memoryBound(cfg)

@@ -4,14 +4,15 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
 // A session whose target does not read, so that its receiver is paused, still notices
 // that its KCP is closed, and lives on while the peer does.
 func TestPausedSessionEnds(t *testing.T) {
-	cc, sc := testConfig(Client), testConfig(Server)
-	for _, c := range []*Config{cc, sc} {
+	cc, sc := testConfig(config.Client), testConfig(config.Server)
+	for _, c := range []*config.Config{cc, sc} {
 		c.NoComp, c.SmuxVer, c.SmuxBuf, c.StreamBuf, c.KeepAlive = true, 1, 64<<10, 64<<10, 1
 	}
 	u := newTunnel(t, cc, sc)

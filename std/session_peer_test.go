@@ -13,6 +13,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/mux"
 	"kcptun/std/testkit"
@@ -25,11 +26,11 @@ func TestServerAdapts(t *testing.T) {
 		for _, ours := range []dialect{{true, 1}, {true, 2}, {false, 1}, {false, 2}} {
 			t.Run(fmt.Sprintf("client %+v, server %+v", theirs, ours), func(t *testing.T) {
 				testkit.NoLeak(t)
-				cc, sc := testConfig(Client), testConfig(Server)
+				cc, sc := testConfig(config.Client), testConfig(config.Server)
 				cc.NoComp, cc.SmuxVer = !theirs.compressed, theirs.version
 				sc.NoComp, sc.SmuxVer = !ours.compressed, ours.version
 				if ours.version != theirs.version {
-					sc.Mode = modeAuto // which is nothing that the ends agree on
+					sc.Mode = config.ModeAuto // which is nothing that the ends agree on
 				}
 				u := newTunnel(t, cc, sc)
 				want := []string{}
@@ -58,7 +59,7 @@ func TestServerAdapts(t *testing.T) {
 // and a kcp-go session to it that can say anything.
 func rawServer(t *testing.T, ctx context.Context, mode, words string) error {
 	t.Helper()
-	c := testConfig(Server)
+	c := testConfig(config.Server)
 	c.Mode = mode
 	l, err := link.Listen(ctx, linkOptions(t, c), "127.0.0.1:0")
 	if err != nil {
@@ -108,7 +109,7 @@ func TestServerRefuses(t *testing.T) {
 		"\xff\xff\xff\xffxx":                  "snappy",
 		string(compressed("SSH-2.0-OpenSSH")): "0x53",
 	} {
-		for _, mode := range []string{"fast3", modeAuto} {
+		for _, mode := range []string{"fast3", config.ModeAuto} {
 			testkit.NoLeak(t)
 			err := rawServer(t, context.Background(), mode, words)
 			if err == nil {
@@ -122,7 +123,7 @@ func TestServerRefuses(t *testing.T) {
 // A client that does not get to the point holds the server no longer than its
 // context, whose reason is the error.
 func TestServerEndsWithContext(t *testing.T) {
-	for _, mode := range []string{"fast3", modeAuto} {
+	for _, mode := range []string{"fast3", config.ModeAuto} {
 		testkit.NoLeak(t)
 		why := errors.New("said nothing in time")
 		ctx, cancel := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, why)
@@ -134,7 +135,7 @@ func TestServerEndsWithContext(t *testing.T) {
 }
 
 // stranger answers a client's session with words of its own.
-func stranger(t *testing.T, cc *Config, answer func(k *kcp.UDPSession)) (*Session, func()) {
+func stranger(t *testing.T, cc *config.Config, answer func(k *kcp.UDPSession)) (*Session, func()) {
 	t.Helper()
 	ctx := context.Background()
 	l, err := link.Listen(ctx, linkOptions(t, cc), "127.0.0.1:0")
@@ -194,7 +195,7 @@ func TestClientExplains(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.NoLeak(t)
-			cc := testConfig(Client)
+			cc := testConfig(config.Client)
 			cc.NoComp = tt.noComp
 			s, end := stranger(t, cc, tt.answer)
 			accepted := make(chan error, 1)
@@ -211,7 +212,7 @@ func TestClientExplains(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	if _, err := u.far.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +243,7 @@ func TestExplainNeverAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nobody.Close()
-	c := testConfig(Client)
+	c := testConfig(config.Client)
 	l, err := link.Dial(context.Background(), linkOptions(t, c), nobody.LocalAddr().String())
 	if err != nil {
 		t.Fatal(err)

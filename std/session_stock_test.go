@@ -8,6 +8,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/config"
 	"kcptun/std/crypt"
 	"kcptun/std/link"
 	"kcptun/std/testkit"
@@ -22,7 +23,7 @@ func TestStockSessionOverOurLink(t *testing.T) {
 			continue // kcp-go's own session spoils its packets: see newSM4
 		}
 		t.Run(name, func(t *testing.T) {
-			c := testConfig(Server)
+			c := testConfig(config.Server)
 			c.Crypt, c.MTU, c.DataShard, c.ParityShard = name, link.MaxDatagram, 2, 1
 			l, err := link.Listen(context.Background(), linkOptions(t, c), "127.0.0.1:0")
 			if err != nil {

@@ -13,25 +13,26 @@ import (
 	"time"
 
 	"kcptun/std/build"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
 // overDialects runs test over each way to speak above KCP.
-func overDialects(t *testing.T, test func(t *testing.T, cc, sc *Config)) {
+func overDialects(t *testing.T, test func(t *testing.T, cc, sc *config.Config)) {
 	for _, version := range []int{1, 2} {
 		for _, noComp := range []bool{false, true} {
 			for _, qpp := range []bool{false, true} {
 				if qpp && !build.QPP {
 					continue
 				}
-				for _, mode := range []string{"fast3", modeAuto} {
-					if qpp && mode == modeAuto {
+				for _, mode := range []string{"fast3", config.ModeAuto} {
+					if qpp && mode == config.ModeAuto {
 						continue // QPP is above both
 					}
 					t.Run(fmt.Sprintf("%s,smux%d,nocomp=%t,QPP=%t", mode, version, noComp, qpp), func(t *testing.T) {
 						testkit.NoLeak(t)
-						cc, sc := testConfig(Client), testConfig(Server)
-						for _, c := range []*Config{cc, sc} {
+						cc, sc := testConfig(config.Client), testConfig(config.Server)
+						for _, c := range []*config.Config{cc, sc} {
 							c.Mode, c.SmuxVer, c.NoComp, c.QPP = mode, version, noComp, qpp
 						}
 						test(t, cc, sc)
@@ -45,7 +46,7 @@ func overDialects(t *testing.T, test func(t *testing.T, cc, sc *Config)) {
 // Megabytes both ways at once over one stream, and a stream id that both ends
 // agree on.
 func TestStreamBothWays(t *testing.T) {
-	overDialects(t, func(t *testing.T, cc, sc *Config) {
+	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
 		if u.near.ID() != u.far.ID() || len(u.notes) > 0 {
 			t.Error(u.near.ID(), u.far.ID(), u.notes)
@@ -73,7 +74,7 @@ func TestStreamBothWays(t *testing.T) {
 // The case of compat.md: both ends have finished before the slow reader begins.
 // smux's own CloseWrite would throw all of it away.
 func TestHalfCloseWithSlowReader(t *testing.T) {
-	overDialects(t, func(t *testing.T, cc, sc *Config) {
+	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
 		near, far := u.near.Wrapped(), u.far.Wrapped()
 		data := testkit.RandomBytes(1, 204_800)
@@ -101,7 +102,7 @@ func TestHalfCloseWithSlowReader(t *testing.T) {
 
 // After the peer's FIN the other direction goes on, and again after ours.
 func TestHalfCloseAnswers(t *testing.T) {
-	overDialects(t, func(t *testing.T, cc, sc *Config) {
+	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
 		near, far := u.near.Wrapped(), u.far.Wrapped()
 		if _, err := io.WriteString(near, "question"); err != nil {
@@ -143,10 +144,10 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 			"closed after all": func(u *tunnel) error { _, _ = u.near.Read(make([]byte, 5)); u.client.Close(why); return why },
 		}
 		for end, how := range overEnds {
-			for _, mode := range []string{"fast3", modeAuto} {
+			for _, mode := range []string{"fast3", config.ModeAuto} {
 				t.Run(name+"/"+end+"/"+mode, func(t *testing.T) {
 					testkit.NoLeak(t)
-					cc, sc := testConfig(Client), testConfig(Server)
+					cc, sc := testConfig(config.Client), testConfig(config.Server)
 					cc.Mode, sc.Mode = mode, mode
 					u := newTunnel(t, cc, sc)
 					if _, err := io.WriteString(u.far, "begun"); err != nil {
@@ -178,7 +179,7 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 // A reader that is late finds a stream closed here at its end by error: what had
 // arrived was thrown away.
 func TestReadAfterClose(t *testing.T) {
-	overDialects(t, func(t *testing.T, cc, sc *Config) {
+	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
 		if _, err := u.far.Write([]byte("unread")); err != nil {
 			t.Fatal(err)
@@ -203,7 +204,7 @@ func TestReadAfterClose(t *testing.T) {
 
 func TestSessionClose(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	first, second := errors.New("first reason"), errors.New("second reason")
 	if err := u.client.Err(); err != nil {
 		t.Error(err)
@@ -241,7 +242,7 @@ func TestSessionClose(t *testing.T) {
 
 func TestRetire(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	near, far := u.open(t)
 	u.client.Retire()
 	if _, err := u.client.Open(); !errors.Is(err, ErrRetired) {
@@ -274,7 +275,7 @@ func TestRetire(t *testing.T) {
 
 func TestDrain(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	data := testkit.RandomBytes(1, 300_000)
 	got := gather(u.far)
 	if _, err := u.near.Write(data); err != nil {
@@ -300,10 +301,12 @@ func TestDrain(t *testing.T) {
 // stream, and its connection to the target, until it gave the session up.
 func TestDrainSendsTheEnd(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := testConfig(Client), testConfig(Server)
-	for _, c := range []*Config{cc, sc} {
-		c.Mode = modeAuto
-		c.applyAuto(Client)
+	cc, sc := testConfig(config.Client), testConfig(config.Server)
+	for role, c := range map[config.Role]*config.Config{config.Client: cc, config.Server: sc} {
+		c.Mode = config.ModeAuto
+		if err := c.Check(role); err != nil {
+			t.Fatal(err)
+		}
 	}
 	u := newTunnel(t, cc, sc)
 	got := gather(u.far)
@@ -327,7 +330,7 @@ func TestDrainSendsTheEnd(t *testing.T) {
 // What is never acknowledged holds Drain until the context ends.
 func TestDrainGivesUp(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	u.serverLink.Close()
 	if _, err := u.near.Write(testkit.RandomBytes(1, 1000)); err != nil {
 		t.Fatal(err)
@@ -341,7 +344,7 @@ func TestDrainGivesUp(t *testing.T) {
 }
 
 func TestManyStreams(t *testing.T) {
-	overDialects(t, func(t *testing.T, cc, sc *Config) {
+	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
 		const n = 50
 		echo := make(chan error, n)
@@ -389,7 +392,7 @@ func TestManyStreams(t *testing.T) {
 // A session that has used up its stream ids retires, and keeps the streams it has.
 func TestExhaustedSessionRetires(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(Client), testConfig(Server))
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	client := u.client
 	near, far := u.open(t)
 	defer far.Close()

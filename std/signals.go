@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"kcptun/std/config"
 )
 
 // catchSIGPIPE keeps the process alive when the reader of its standard output or error
@@ -20,7 +22,7 @@ func catchSIGPIPE() (stop func()) {
 // onSignals begins the end of the job at the first SIGINT or SIGTERM, and ends the
 // program at the second. SIGHUP has the log file reopened; where no file is written, it
 // means that the terminal is gone, and begins the end of the job.
-func (a App) onSignals(cfg *Config, env Env, cancel func()) (stop func()) {
+func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func()) {
 	h := signalHandler{log: env.Log, cancel: cancel}
 	h.exit = func() {
 		env.sink.Close(logFlush)

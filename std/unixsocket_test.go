@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"kcptun/std/address"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -174,8 +175,9 @@ func TestSocketMode(t *testing.T) {
 	}
 	for text, want := range map[string]fs.FileMode{"0600": 0o600, "660": 0o660, "0o777": 0o777} {
 		path := filepath.Join(t.TempDir(), "s")
-		c, err := checked(Client, func(c *Config) { c.LocalAddr, c.SocketMode = path, text })
-		if err != nil {
+		c := config.Default(config.Client)
+		c.LocalAddr, c.SocketMode = path, text
+		if err := c.Check(config.Client); err != nil {
 			t.Fatal(err)
 		}
 		lis, err := ListenStream(c.LocalAddr, c.FileMode())

@@ -1,12 +1,12 @@
-package std
+package config
 
 import (
 	"fmt"
 	"strings"
 )
 
-// modeAuto is the mode of the engine that finds its rate, package arq.
-const modeAuto = "auto"
+// ModeAuto is the mode of the engine that finds its rate, package arq.
+const ModeAuto = "auto"
 
 // modeManual is the mode that leaves the four parameters to their own flags.
 const modeManual = "manual"
@@ -19,7 +19,7 @@ type mode struct {
 
 // modes is the one table of modes, in the order of the help text.
 var modes = []mode{
-	{name: modeAuto},
+	{name: ModeAuto},
 	{"fast3", 1, 10, 2, 1},
 	{"fast2", 1, 20, 2, 1},
 	{"fast", 0, 30, 2, 1},
@@ -28,7 +28,7 @@ var modes = []mode{
 }
 
 // Auto tells whether the mode is the one that finds the rate by itself.
-func (c *Config) Auto() bool { return c.Mode == modeAuto }
+func (c *Config) Auto() bool { return c.Mode == ModeAuto }
 
 // ModeNames are the values that --mode takes.
 func ModeNames() []string {
@@ -46,7 +46,7 @@ func (c *Config) applyMode() {
 		if m.name == c.Mode && m.interval > 0 {
 			c.NoDelay, c.Interval, c.Resend, c.NoCongestion = m.noDelay, m.interval, m.resend, m.noCong
 			for _, name := range []string{"nodelay", "interval", "resend", "nc"} {
-				c.give(name, FromMode)
+				c.Give(name, FromMode)
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func (c *Config) applyAuto(r Role) {
 	if !c.Auto() {
 		return
 	}
-	def := DefaultConfig(r)
+	def := Default(r)
 	own := []struct {
 		name      string
 		value     *int
@@ -67,13 +67,13 @@ func (c *Config) applyAuto(r Role) {
 	}{
 		{"datashard", &c.DataShard, def.DataShard, 0},
 		{"parityshard", &c.ParityShard, def.ParityShard, 0},
-		{"sndwnd", &c.SndWnd, def.SndWnd, maxAutoWindow},
-		{"rcvwnd", &c.RcvWnd, def.RcvWnd, maxAutoWindow},
-		{"smuxbuf", &c.SmuxBuf, def.SmuxBuf, autoSmuxBuf},
-		{"streambuf", &c.StreamBuf, def.StreamBuf, autoSmuxBuf / 2},
+		{"sndwnd", &c.SndWnd, def.SndWnd, MaxAutoWindow},
+		{"rcvwnd", &c.RcvWnd, def.RcvWnd, MaxAutoWindow},
+		{"smuxbuf", &c.SmuxBuf, def.SmuxBuf, AutoSmuxBuf},
+		{"streambuf", &c.StreamBuf, def.StreamBuf, AutoSmuxBuf / 2},
 	}
 	chosen := func(i int) bool {
-		return c.source(own[i].name) != FromDefault || *own[i].value != own[i].def
+		return c.Source(own[i].name) != FromDefault || *own[i].value != own[i].def
 	}
 	coded := chosen(0) || chosen(1) // either asks for error correction, and has the other with it
 	ownStreamBuf := !chosen(len(own) - 1)
@@ -87,7 +87,7 @@ func (c *Config) applyAuto(r Role) {
 		case i < 2 && coded:
 		default:
 			*s.value = s.auto
-			c.give(s.name, FromMode)
+			c.Give(s.name, FromMode)
 		}
 	}
 	if ownStreamBuf {
@@ -98,17 +98,17 @@ func (c *Config) applyAuto(r Role) {
 	}
 }
 
-// autoSmuxBuf is the most that --smuxbuf comes to in mode auto, where nothing else is said:
+// AutoSmuxBuf is the most that --smuxbuf comes to in mode auto, where nothing else is said:
 // what 1 Gbit/s has on its way in 0.2 s, five times.
-const autoSmuxBuf = 128 << 20
+const AutoSmuxBuf = 128 << 20
 
-// maxAutoWindow is the most segments that are in flight, or wait for the application:
+// MaxAutoWindow is the most segments that are in flight, or wait for the application:
 // 45 MB. Windows on the wire have 16 bits.
-const maxAutoWindow = 1 << 15
+const MaxAutoWindow = 1 << 15
 
 // FollowsWindow tells whether the receive window follows what comes: mode auto does so where
 // nobody has said what it shall be.
-func (c *Config) FollowsWindow() bool { return c.Auto() && c.RcvWnd >= maxAutoWindow }
+func (c *Config) FollowsWindow() bool { return c.Auto() && c.RcvWnd >= MaxAutoWindow }
 
 // FollowsBuffers tells the same of the buffers of streams.
-func (c *Config) FollowsBuffers() bool { return c.Auto() && c.SmuxBuf == autoSmuxBuf }
+func (c *Config) FollowsBuffers() bool { return c.Auto() && c.SmuxBuf == AutoSmuxBuf }

@@ -1,4 +1,4 @@
-package std
+package config
 
 import (
 	"bytes"
@@ -55,7 +55,7 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 // foreign says why the keys are those of a file for the other end, or returns "". A file
 // for both ends has addresses of both.
 func (r Role) foreign(keys map[string]json.RawMessage) string {
-	other := both &^ r
+	other := Both &^ r
 	var theirs []string
 	for key := range sortedKeys(keys) {
 		if containsFold(r.addresses(), key) {
@@ -88,19 +88,19 @@ func (c *Config) giveFromFile(r Role, keys map[string]json.RawMessage, before *C
 			present = append(present, key)
 		}
 	}
-	old := r.known(before)
-	for i, s := range r.known(c) {
-		if !containsFold(present, s.key) {
+	old := r.Settings(before)
+	for i, s := range r.Settings(c) {
+		if !containsFold(present, s.Key) {
 			continue
 		}
-		switch from := c.source(s.name); {
-		case s.current() == old[i].current():
+		switch from := c.Source(s.Name); {
+		case s.Value() == old[i].Value():
 		case from == FromFlag:
-			overridden = append(overridden, s.flag())
+			overridden = append(overridden, s.Flag())
 		case from == FromEnvironment:
 			overridden = append(overridden, s.env)
 		}
-		c.give(s.name, FromFile)
+		c.Give(s.Name, FromFile)
 	}
 	if len(overridden) > 0 {
 		c.warn("the file that -c names overrides %s", strings.Join(overridden, ", "))
@@ -112,9 +112,9 @@ func (c *Config) giveFromFile(r Role, keys map[string]json.RawMessage, before *C
 func (c *Config) warnUnknown(r Role, keys map[string]json.RawMessage) {
 	var own, all []string
 	for _, s := range settings(c) {
-		all = append(all, s.key)
+		all = append(all, s.Key)
 		if r.sees(s) {
-			own = append(own, s.key)
+			own = append(own, s.Key)
 		}
 	}
 	for key := range sortedKeys(keys) {
@@ -123,7 +123,7 @@ func (c *Config) warnUnknown(r Role, keys map[string]json.RawMessage) {
 		case containsFold(all, key):
 			c.warn("JSON key %q is for the other end and is ignored here", key)
 		default:
-			c.warn("JSON key %q is unknown and is ignored%s", key, didYouMean(key, own))
+			c.warn("JSON key %q is unknown and is ignored%s", key, DidYouMean(key, own))
 		}
 	}
 }

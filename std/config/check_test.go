@@ -1,4 +1,4 @@
-package std
+package config
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,7 +20,7 @@ import (
 
 // checked checks settings that change changed, with a key of our own.
 func checked(role Role, change func(*Config)) (Config, error) {
-	c := DefaultConfig(role)
+	c := Default(role)
 	c.Key = "a key"
 	change(&c)
 	err := c.Check(role)
@@ -78,13 +77,13 @@ func TestCheckRanges(t *testing.T) {
 	}
 	for _, role := range []Role{Client, Server} {
 		var c Config
-		for _, s := range role.known(&c) {
-			if _, is := s.value.(*int); !is {
+		for _, s := range role.Settings(&c) {
+			if _, is := s.value.(number); !is {
 				continue
 			}
-			r, has := ranges[s.name]
+			r, has := ranges[s.Name]
 			if !has {
-				t.Errorf("--%s has no range here", s.name)
+				t.Errorf("--%s has no range here", s.Name)
 				continue
 			}
 			for value, want := range map[int]int{r.low - 1000: r.below, r.low - 1: r.below, r.low: r.low, r.low + 1: r.low + 1, r.high - 1: r.high - 1, r.high: r.high, r.high + 1: r.above} {
@@ -97,33 +96,33 @@ func TestCheckRanges(t *testing.T) {
 	}
 }
 
-func checkRange(t *testing.T, role Role, s setting, value, want int, r outOfRange) {
+func checkRange(t *testing.T, role Role, s Setting, value, want int, r outOfRange) {
 	t.Helper()
 	c, err := checked(role, func(c *Config) {
 		// Nothing but the range, and every setting is in use.
 		c.SmuxBuf, c.ParityShard, c.DataShard, c.StreamBuf = math.MaxInt32, 0, 0, 1
 		c.Mode, c.QPP, c.SnmpLog = "manual", build.QPP, "x"
 		c.Key, c.QPPCount = strings.Repeat("k", 211), 61
-		if s.name == "memlimit" {
-			c.Mode = modeAuto
+		if s.Name == "memlimit" {
+			c.Mode = ModeAuto
 		}
-		setInt(c, s.name, value)
+		setInt(c, s.Name, value)
 	})
-	text := s.flag() + ` (JSON "` + s.key + `"): ` + fmt.Sprintf("%d is out of range, valid are %d to %d", value, r.low, r.high)
+	text := s.Flag() + ` (JSON "` + s.Key + `"): ` + fmt.Sprintf("%d is out of range, valid are %d to %d", value, r.low, r.high)
 	if want == refused && value != want {
 		if err == nil {
-			t.Errorf("%v --%s %d was taken", role, s.name, value)
+			t.Errorf("%v --%s %d was taken", role, s.Name, value)
 		} else {
 			testkit.Contains(t, err.Error(), text)
 		}
 		return
 	}
-	if got := getInt(&c, s.name); got != want || err != nil {
-		t.Errorf("%v --%s %d: %d is in force, want %d; %v", role, s.name, value, got, want, err)
+	if got := getInt(&c, s.Name); got != want || err != nil {
+		t.Errorf("%v --%s %d: %d is in force, want %d; %v", role, s.Name, value, got, want, err)
 	}
 	warned := slices.Contains(c.Warnings, text+fmt.Sprintf("; %d is in force", want))
 	if warned != (want != value) {
-		t.Errorf("%v --%s %d: warnings %q", role, s.name, value, c.Warnings)
+		t.Errorf("%v --%s %d: warnings %q", role, s.Name, value, c.Warnings)
 	}
 }
 
@@ -158,7 +157,7 @@ func TestCheckUnused(t *testing.T) {
 func TestCheckAlias(t *testing.T) {
 	for _, role := range []Role{Client, Server} {
 		c, err := checked(role, func(c *Config) { c.Crypt = "aes-256" })
-		standard := DefaultConfig(role)
+		standard := Default(role)
 		if err != nil || c.Crypt != "aes" || c.Fingerprint() != standard.Fingerprint() || len(c.Warnings) != 1 {
 			t.Errorf("%v: %q, %q, %v", role, c.Crypt, c.Warnings, err)
 			continue
@@ -174,8 +173,8 @@ func TestCheckAlias(t *testing.T) {
 
 func getInt(c *Config, name string) int {
 	for _, s := range settings(c) {
-		if s.name == name {
-			return *s.value.(*int)
+		if s.Name == name {
+			return s.Value().(int)
 		}
 	}
 	return refused
@@ -183,8 +182,8 @@ func getInt(c *Config, name string) int {
 
 func setInt(c *Config, name string, value int) {
 	for _, s := range settings(c) {
-		if s.name == name {
-			reflect.ValueOf(s.value).Elem().SetInt(int64(value))
+		if s.Name == name {
+			s.value.set(strconv.Itoa(value))
 		}
 	}
 }
@@ -196,16 +195,16 @@ func TestCheckCombinations(t *testing.T) {
 		change func(*Config)
 		want   string // in the error; "" for none
 	}{
-		{"256 shards", both, func(c *Config) { c.DataShard, c.ParityShard = 200, 56 }, ""},
-		{"257 shards", both, func(c *Config) { c.DataShard, c.ParityShard = 200, 57 }, "--datashard"},
-		{"no FEC", both, func(c *Config) { c.DataShard, c.ParityShard = 0, 0 }, ""},
-		{"one sort of shards", both, func(c *Config) { c.ParityShard = 0 }, ""},
-		{"buffers equal", both, func(c *Config) { c.StreamBuf, c.SmuxBuf = 1000, 1000 }, ""},
-		{"streambuf above smuxbuf", both, func(c *Config) { c.StreamBuf, c.SmuxBuf = 1001, 1000 }, "--streambuf"},
-		{"long keepalive", both, func(c *Config) { c.KeepAlive = 3600 }, ""},
+		{"256 shards", Both, func(c *Config) { c.DataShard, c.ParityShard = 200, 56 }, ""},
+		{"257 shards", Both, func(c *Config) { c.DataShard, c.ParityShard = 200, 57 }, "--datashard"},
+		{"no FEC", Both, func(c *Config) { c.DataShard, c.ParityShard = 0, 0 }, ""},
+		{"one sort of shards", Both, func(c *Config) { c.ParityShard = 0 }, ""},
+		{"buffers equal", Both, func(c *Config) { c.StreamBuf, c.SmuxBuf = 1000, 1000 }, ""},
+		{"streambuf above smuxbuf", Both, func(c *Config) { c.StreamBuf, c.SmuxBuf = 1001, 1000 }, "--streambuf"},
+		{"long keepalive", Both, func(c *Config) { c.KeepAlive = 3600 }, ""},
 		{"other end's settings", Client, func(c *Config) { c.Listen, c.Target = "x", "" }, ""},
 		{"other end's settings", Server, func(c *Config) { c.LocalAddr, c.RemoteAddr, c.Conn = "", "x", 0 }, ""},
-		{"no key", both, func(c *Config) { c.Key = "" }, "--key"},
+		{"no key", Both, func(c *Config) { c.Key = "" }, "--key"},
 	} {
 		for _, role := range []Role{Client, Server} {
 			if role&tt.role == 0 {
@@ -228,16 +227,16 @@ func TestCheckWarnings(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{both, func(c *Config) { c.Key = DefaultKey }, "default key"},
-		{both, func(c *Config) { c.Crypt = "none" }, "encrypts nothing"},
-		{both, func(c *Config) { c.Crypt = "null" }, "encrypts nothing"},
-		{both, func(c *Config) { c.Crypt = "xor" }, "keeps nothing secret"},
+		{Both, func(c *Config) { c.Key = DefaultKey }, "default key"},
+		{Both, func(c *Config) { c.Crypt = "none" }, "encrypts nothing"},
+		{Both, func(c *Config) { c.Crypt = "null" }, "encrypts nothing"},
+		{Both, func(c *Config) { c.Crypt = "xor" }, "keeps nothing secret"},
 		{Client, func(c *Config) { c.AutoExpire, c.ScavengeTTL = 300, 301 }, "--scavengettl 301 is above --autoexpire 300"},
-		{both, func(c *Config) { c.Key = "k\r" }, "begins or ends with white space"},
-		{both, func(c *Config) { c.Key = "\u3000k" }, "begins or ends with white space"},
-		{both, func(c *Config) { c.Key = "k\x00k" }, "has a control character"},
-		{both, func(c *Config) { c.Key = "\xc3\xdc\xc2\xeb" }, "is not UTF-8"},
-		{both, func(c *Config) { c.Key = "\ufffd\ufffd" }, "has the character U+FFFD"},
+		{Both, func(c *Config) { c.Key = "k\r" }, "begins or ends with white space"},
+		{Both, func(c *Config) { c.Key = "\u3000k" }, "begins or ends with white space"},
+		{Both, func(c *Config) { c.Key = "k\x00k" }, "has a control character"},
+		{Both, func(c *Config) { c.Key = "\xc3\xdc\xc2\xeb" }, "is not UTF-8"},
+		{Both, func(c *Config) { c.Key = "\ufffd\ufffd" }, "has the character U+FFFD"},
 		{Server, func(c *Config) { c.Target = "/no/such/dir/s" }, "no folder /no/such/dir yet"},
 		{Client, func(c *Config) { c.LocalAddr = "socket" }, "taken for the path of a unix socket"},
 		{Server, func(c *Config) { c.Target = ":80" }, "names no host"},
@@ -344,7 +343,7 @@ func TestCheckUnixLength(t *testing.T) {
 			t.Error("a long abstract name was taken")
 		}
 	}
-	lis, err := ListenStream(long, 0)
+	lis, err := net.Listen("unix", long)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,10 +376,10 @@ func TestCheckSocketMode(t *testing.T) {
 }
 
 func TestConfigError(t *testing.T) {
-	if got := (&ConfigError{Flag: "--x", Reason: "why"}).Error(); got != "--x: why" {
+	if got := (&Error{Flag: "--x", Reason: "why"}).Error(); got != "--x: why" {
 		t.Error(got)
 	}
-	if got := (&ConfigError{Flag: "--x", Key: "y", Reason: "why"}).Error(); got != `--x (JSON "y"): why` {
+	if got := (&Error{Flag: "--x", Key: "y", Reason: "why"}).Error(); got != `--x (JSON "y"): why` {
 		t.Error(got)
 	}
 }

@@ -1,4 +1,4 @@
-package std
+package config
 
 import (
 	"os"
@@ -13,13 +13,13 @@ import (
 )
 
 func TestJSONOverridesOnlyItsKeys(t *testing.T) {
-	c := DefaultConfig(Client)
+	c := Default(Client)
 	c.MTU, c.NoComp = 1200, true // as flags would
 	err := c.parseJSON(Client, []byte(`{"key":"k","sndwnd":77,"NoDelay":1,"QPP-Count":63,"nocomp":false}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := DefaultConfig(Client)
+	want := Default(Client)
 	want.MTU, want.Key, want.SndWnd, want.NoDelay, want.QPPCount = 1200, "k", 77, 1, 63
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)
@@ -31,14 +31,14 @@ func TestJSONOverridesOnlyItsKeys(t *testing.T) {
 func TestJSONReachesEverySetting(t *testing.T) {
 	var c Config
 	for _, s := range settings(&c) {
-		value := map[reflect.Kind]string{reflect.Int: "41", reflect.Bool: "true", reflect.String: `"x"`}[reflect.TypeOf(s.value).Elem().Kind()]
-		for _, key := range []string{s.key, strings.ToUpper(s.key)} {
-			reflect.ValueOf(s.value).Elem().SetZero()
+		value := map[reflect.Kind]string{reflect.Int: "41", reflect.Bool: "true", reflect.String: `"x"`}[reflect.TypeOf(s.Value()).Kind()]
+		for _, key := range []string{s.Key, strings.ToUpper(s.Key)} {
+			c = Config{Warnings: c.Warnings}
 			if err := c.parseJSON(s.roles, []byte(`{"`+key+`":`+value+`}`)); err != nil {
 				t.Error(err)
 			}
-			if reflect.ValueOf(s.value).Elem().IsZero() {
-				t.Errorf("JSON key %q does not reach --%s", key, s.name)
+			if reflect.ValueOf(s.Value()).IsZero() {
+				t.Errorf("JSON key %q does not reach --%s", key, s.Name)
 			}
 		}
 	}
@@ -68,7 +68,7 @@ func TestJSONWarnings(t *testing.T) {
 		{Client, `{} x`, []string{"line 1, column 4 on"}},
 		{Client, "{}\n \t\r\n", nil},
 	} {
-		c := DefaultConfig(tt.role)
+		c := Default(tt.role)
 		if err := c.parseJSON(tt.role, []byte(tt.text)); err != nil {
 			t.Errorf("%s: %v", tt.text, err)
 		}
@@ -80,7 +80,7 @@ func TestJSONWarnings(t *testing.T) {
 			testkit.Contains(t, c.Warnings[i], part)
 		}
 	}
-	c := DefaultConfig(Client)
+	c := Default(Client)
 	if err := c.parseJSON(Client, []byte(`{"mtu":1300} {"mtu":1400}`)); err != nil || c.MTU != 1300 {
 		t.Error("the first value must count", c.MTU, err)
 	}
@@ -106,7 +106,7 @@ func TestJSONErrors(t *testing.T) {
 		`"x"`:                          "a JSON object is wanted, got string",
 		`true`:                         "a JSON object is wanted, got bool",
 	} {
-		c := DefaultConfig(Client)
+		c := Default(Client)
 		err := c.parseJSON(Client, []byte(text))
 		if err == nil {
 			t.Errorf("%q: no error", text)
@@ -148,7 +148,7 @@ func TestJSONMistakes(t *testing.T) {
 		"{\n \"mtu\": 13,\n}":                    "line 3, column 1: invalid character '}' looking for beginning of object key string: there is no comma after the last value",
 		"{\"mtu\": 13\n \"key\": \"k\"}":         "line 2, column 2: invalid character '\"' after object key:value pair: a comma is missing before it",
 	} {
-		c := DefaultConfig(Client)
+		c := Default(Client)
 		err := c.parseJSON(Client, []byte(text))
 		if err == nil {
 			t.Errorf("%q: no error", text)
@@ -164,13 +164,13 @@ func TestJSONMistakes(t *testing.T) {
 // Two keys of GBK bytes became one of as many U+FFFD, and let each other in.
 func TestJSONKeysStayDifferent(t *testing.T) {
 	for _, key := range []string{"\xc3\xdc\xc2\xeb", "\xcc\xec\xb5\xd8"} {
-		c := DefaultConfig(Server)
+		c := Default(Server)
 		if err := c.parseJSON(Server, []byte(`{"key":"`+key+`"}`)); err == nil {
 			t.Errorf("%q became %q", key, c.Key)
 		}
 	}
 	// What follows the value is not read.
-	c := DefaultConfig(Server)
+	c := Default(Server)
 	if err := c.parseJSON(Server, []byte("{\"key\":\"k\"}\n// \xc3\xdc")); err != nil || c.Key != "k" || len(c.Warnings) != 1 {
 		t.Errorf("%q, %q, %v", c.Key, c.Warnings, err)
 	}
@@ -178,7 +178,7 @@ func TestJSONKeysStayDifferent(t *testing.T) {
 
 // A path that JSON reads otherwise than its writer meant.
 func TestJSONControlCharacters(t *testing.T) {
-	c := DefaultConfig(Client)
+	c := Default(Client)
 	if err := c.parseJSON(Client, []byte(`{"key":"k","log":"C:\temp\new.log"}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -192,15 +192,15 @@ func TestJSONControlCharacters(t *testing.T) {
 // null changes nothing, as with the original: neither for all nor for one key.
 func TestJSONNull(t *testing.T) {
 	for _, text := range []string{"null", `{"mtu":null,"key":null,"quiet":null}`, "{}"} {
-		c := DefaultConfig(Client)
-		if err := c.parseJSON(Client, []byte(text)); err != nil || !reflect.DeepEqual(c, DefaultConfig(Client)) {
+		c := Default(Client)
+		if err := c.parseJSON(Client, []byte(text)); err != nil || !reflect.DeepEqual(c, Default(Client)) {
 			t.Errorf("%s: %v, %+v", text, err, c)
 		}
 	}
 }
 
 func TestJSONByteOrderMark(t *testing.T) {
-	c := DefaultConfig(Client)
+	c := Default(Client)
 	if err := c.parseJSON(Client, []byte("\xef\xbb\xbf{\"mtu\":1300}")); err != nil || c.MTU != 1300 || len(c.Warnings) > 0 {
 		t.Error(err, c.MTU, c.Warnings)
 	}
@@ -212,7 +212,7 @@ func TestJSONByteOrderMark(t *testing.T) {
 
 func TestReadJSON(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.json")
-	c := DefaultConfig(Server)
+	c := Default(Server)
 	err := c.ReadJSON(Server, path)
 	if err == nil {
 		t.Fatal("no error for a missing file")
@@ -244,7 +244,7 @@ func FuzzConfigJSON(f *testing.F) {
 	place := regexp.MustCompile(`^line (\d+), column (\d+): `)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, role := range []Role{Client, Server} {
-			c := DefaultConfig(role)
+			c := Default(role)
 			err := c.parseJSON(role, data)
 			if err != nil && !place.MatchString(err.Error()) {
 				t.Errorf("no line and column in %q", err)

@@ -1,4 +1,7 @@
-package std
+// Package config owns the settings: the table of them, their values, where each comes from,
+// what is valid and what is odd about them. It opens nothing but the file of settings, and knows
+// nothing of what is made of them.
+package config
 
 import (
 	"slices"
@@ -11,7 +14,7 @@ type Role uint8
 const (
 	Client Role = 1 << iota
 	Server
-	both = Client | Server
+	Both = Client | Server
 )
 
 func (r Role) String() string {
@@ -32,7 +35,7 @@ const PlaceholderKey = "replace this by a key of your own, such as genkey prints
 const KeyEnv = "KCPTUN_KEY"
 
 // Config are the settings of either end; those of the other end are not used.
-// settings.go says what each means, config_check.go what is valid.
+// settings.go says what each means, check.go what is valid.
 type Config struct {
 	LocalAddr    string `json:"localaddr"`
 	SocketMode   string `json:"socketmode"`
@@ -81,8 +84,8 @@ type Config struct {
 	given map[string]Source // by name, for settings without their defaults; nil where nobody asks
 }
 
-// DefaultConfig are the settings of an end to which nothing was said.
-func DefaultConfig(r Role) Config {
+// Default are the settings of an end to which nothing was said.
+func Default(r Role) Config {
 	c := Config{
 		Key: DefaultKey, Crypt: "aes", Mode: "fast", QPPCount: 61,
 		MTU: 1350, DataShard: 10, ParityShard: 3, Interval: 50,
@@ -101,13 +104,20 @@ func DefaultConfig(r Role) Config {
 	return c
 }
 
+// Tracked is Default, but notes where each value comes from.
+func Tracked(r Role) Config {
+	c := Default(r)
+	c.given = make(map[string]Source)
+	return c
+}
+
 // WritesCounters tells whether counters are written to a file.
 func (c *Config) WritesCounters() bool { return c.SnmpLog != "" && c.SnmpPeriod > 0 }
 
 // sees tells whether a role is among roles.
-func (r Role) sees(s setting) bool { return s.roles&r != 0 }
+func (r Role) sees(s Setting) bool { return s.roles&r != 0 }
 
-// known returns the settings of a role.
-func (r Role) known(c *Config) []setting {
-	return slices.DeleteFunc(settings(c), func(s setting) bool { return !r.sees(s) })
+// Settings are the settings of a role, over the fields of c.
+func (r Role) Settings(c *Config) []Setting {
+	return slices.DeleteFunc(settings(c), func(s Setting) bool { return !r.sees(s) })
 }

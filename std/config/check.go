@@ -1,11 +1,9 @@
-package std
+package config
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,13 +11,13 @@ import (
 	"kcptun/std/build"
 )
 
-// ConfigError says what is wrong with one setting and what would be right.
-type ConfigError struct {
+// Error says what is wrong with one setting and what would be right.
+type Error struct {
 	Flag, Key string // its names; Key is "" where JSON has none
 	Reason    string // the value, and what is valid
 }
 
-func (e *ConfigError) Error() string {
+func (e *Error) Error() string {
 	if e.Key == "" {
 		return fmt.Sprintf("%s: %s", e.Flag, e.Reason)
 	}
@@ -27,18 +25,18 @@ func (e *ConfigError) Error() string {
 }
 
 // Check validates all settings of a role and puts the mode in force. It opens
-// nothing. It returns every *ConfigError there is, joined, and appends to
+// nothing. It returns every *Error there is, joined, and appends to
 // c.Warnings.
 func (c *Config) Check(r Role) error {
 	var errs []error
-	for _, s := range r.known(c) {
+	for _, s := range r.Settings(c) {
 		if reason := s.check(c.warn); reason != "" {
 			errs = append(errs, s.fault(reason))
 		}
 	}
 	fail := func(name, format string, args ...any) {
-		for _, s := range r.known(c) {
-			if s.name == name {
+		for _, s := range r.Settings(c) {
+			if s.Name == name {
 				errs = append(errs, s.fault(fmt.Sprintf(format, args...)))
 			}
 		}
@@ -51,77 +49,13 @@ func (c *Config) Check(r Role) error {
 	return errors.Join(errs...)
 }
 
-func (s setting) fault(reason string) error {
-	return &ConfigError{Flag: s.flag(), Key: s.key, Reason: reason}
-}
-
-// check validates one setting by itself. Where another value is known to be meant,
-// it puts that in its place and warns.
-func (s setting) check(warn func(format string, args ...any)) (reason string) {
-	switch v := s.value.(type) {
-	case *int:
-		return s.checkNumber(v, warn)
-	case *string:
-		if len(s.choices) > 0 {
-			return s.checkChoice(v, warn)
-		}
-		if s.key != "key" && strings.ContainsFunc(*v, unicode.IsControl) {
-			return fmt.Sprintf("%q has a control character, valid is text without; in JSON a \\ is written \\\\", *v)
-		}
-	}
-	return ""
-}
-
-func (s setting) checkNumber(v *int, warn func(format string, args ...any)) (reason string) {
-	if *v >= s.min && *v <= s.max {
-		return ""
-	}
-	instead := s.below
-	if *v > s.max {
-		instead = s.above
-	}
-	switch {
-	case s.unused != "":
-		warn("%v", s.fault(fmt.Sprintf("%d is out of range, and is ignored, as %s", *v, s.unused)))
-	case instead != nil:
-		warn("%v", s.fault(fmt.Sprintf("%d is out of range, valid are %s; %d is in force", *v, s.valid(), *instead)))
-		*v = *instead
-	default:
-		return fmt.Sprintf("%d is out of range, valid are %s", *v, s.valid())
-	}
-	return ""
-}
-
-func (s setting) checkChoice(v *string, warn func(format string, args ...any)) (reason string) {
-	if slices.Contains(s.choices, *v) {
-		return ""
-	}
-	if name, is := s.aliases[*v]; is {
-		warn("%v", s.fault(fmt.Sprintf("%q is another name of %s, which is in force", *v, name)))
-		*v = name
-		return ""
-	}
-	return fmt.Sprintf("%q is unknown, valid are %s", *v, s.valid())
-}
-
-// valid says what values a setting takes.
-func (s setting) valid() string {
-	switch s.value.(type) {
-	case *int:
-		return strconv.Itoa(s.min) + " to " + strconv.Itoa(s.max)
-	case *bool:
-		return "true, false"
-	}
-	return strings.Join(s.choices, ", ")
-}
-
-// checkGiven refuses settings without which a program has nothing to do. Check does
+// CheckGiven refuses settings without which a program has nothing to do. Check does
 // not: their defaults are valid, they only lead nowhere.
-func (c *Config) checkGiven(r Role) error {
+func (c *Config) CheckGiven(r Role) error {
 	var errs []error
-	for _, s := range r.known(c) {
-		if s.needed && c.source(s.name) == FromDefault {
-			errs = append(errs, s.fault(fmt.Sprintf("is missing: there is no server at the default, %v; valid is host:port or host:min-max", s.current())))
+	for _, s := range r.Settings(c) {
+		if s.needed && c.Source(s.Name) == FromDefault {
+			errs = append(errs, s.fault(fmt.Sprintf("is missing: there is no server at the default, %v; valid is host:port or host:min-max", s.Value())))
 		}
 	}
 	return errors.Join(errs...)
@@ -188,7 +122,7 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 		fail("pprof", "this program was built without it (tag nopprof), valid is false")
 	}
 	// Nobody has chosen the default, which is above the usual --autoexpire.
-	chosen := c.ScavengeTTL != DefaultConfig(Client).ScavengeTTL
+	chosen := c.ScavengeTTL != Default(Client).ScavengeTTL
 	if r == Client && chosen && c.AutoExpire > 0 && c.ScavengeTTL > c.AutoExpire {
 		c.warn("--scavengettl %d is above --autoexpire %d: replaced sessions with streams may pile up", c.ScavengeTTL, c.AutoExpire)
 	}

@@ -1,4 +1,4 @@
-package std
+package config
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// didYouMean offers the known name nearest to a mistyped one, or nothing where
+// DidYouMean offers the known name nearest to a mistyped one, or nothing where
 // none is near: one letter in three may be wrong, so that foo is not log.
-func didYouMean(typed string, known []string) string {
+func DidYouMean(typed string, known []string) string {
 	best, bestDistance := "", 1+(len(typed)+1)/3
 	for _, name := range known {
 		if d := editDistance(strings.ToLower(typed), strings.ToLower(name)); d < bestDistance {

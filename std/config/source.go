@@ -1,0 +1,41 @@
+package config
+
+import "os"
+
+// Source is where the value of a setting comes from.
+type Source string
+
+// The sources, each of which overrides those before it. The mode comes last: it decides
+// about settings that only other modes leave to the user.
+const (
+	FromDefault     Source = "default"
+	FromEnvironment Source = "environment"
+	FromFlag        Source = "flag"
+	FromFile        Source = "file"
+	FromMode        Source = "mode"
+)
+
+// Source is where the value of the setting with this name comes from.
+func (c *Config) Source(name string) Source {
+	if from, given := c.given[name]; given {
+		return from
+	}
+	return FromDefault
+}
+
+// Give notes that the value of a setting comes from somewhere else than the defaults.
+func (c *Config) Give(name string, from Source) {
+	if c.given != nil {
+		c.given[name] = from
+	}
+}
+
+// ReadEnvironment takes the settings that environment variables give and no flag.
+func (c *Config) ReadEnvironment(r Role) {
+	for _, s := range r.Settings(c) {
+		text, exists := os.LookupEnv(s.env)
+		if s.env != "" && exists && c.Source(s.Name) == FromDefault && s.value.set(text) {
+			c.Give(s.Name, FromEnvironment)
+		}
+	}
+}
