@@ -44,6 +44,8 @@ var notOurs = []string{
 	"-o", // go build
 	"-tags",
 	"-run", // go test and go run ./bench
+	"-bench",
+	"-benchtime",
 	"-rounds",
 	"-peer", // -client and -server, of the bench
 	"-link", // of the bench
