@@ -59,7 +59,7 @@ func (s *slot) ready() *std.Session {
 			return nil
 		default:
 		}
-		if sess.Stalled() {
+		if sess.Stalled() || sess.HasSlept() {
 			return nil
 		}
 	}
@@ -98,6 +98,10 @@ func (s *slot) run(ctx context.Context) {
 		case <-cur.deadPath():
 			s.live.Store(nil)
 			s.cutOff(ctx, cur)
+			cur = nil
+		case <-cur.slept():
+			s.live.Store(nil)
+			s.retire(ctx, cur, "overslept", -1)
 			cur = nil
 		case <-cur.expired():
 			s.live.Store(nil)
@@ -216,7 +220,7 @@ func (s *slot) hold(sess *std.Session) *held {
 	return h
 }
 
-// dead, deadPath, expired and exhausted also work on no session at all.
+// dead, deadPath, slept, expired and exhausted also work on no session at all.
 func (h *held) dead() <-chan struct{} {
 	if h == nil {
 		return nil
@@ -229,6 +233,13 @@ func (h *held) deadPath() <-chan struct{} {
 		return nil
 	}
 	return h.DeadPath()
+}
+
+func (h *held) slept() <-chan struct{} {
+	if h == nil {
+		return nil
+	}
+	return h.Slept()
 }
 
 func (h *held) expired() <-chan time.Time {

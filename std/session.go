@@ -129,7 +129,7 @@ func (f *Sessions) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp d
 	}
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	if own {
-		s.path = newPathWatch(peer, e.timeout)
+		s.path = newPathWatch(peer, e.timeout, mc.Patience)
 		mc.Before = func() {
 			peer.Wake()
 			s.path.sending()

@@ -31,23 +31,28 @@ const (
 type pathWatch struct {
 	peer    *link.Peer
 	timeout func() time.Duration // retransmission timeout
+	limit   time.Duration        // of silence, beyond which a peer forgets us
 	dead    chan struct{}        // closed when the path was found dead
+	slept   chan struct{}        // closed when this program has stood still for longer than limit
 
 	watching atomic.Bool
 	writes   atomic.Uint32 // to the engine
 	since    atomic.Int64  // when the peer began to owe something, by std/clock, or later
 	patience atomic.Int64  // nanoseconds
+	ran      atomic.Int64  // when the watch last ran, by clock.WithSleep
 	asked    atomic.Int64  // when doubt arose and the peer was asked for an answer; 0: never
 
 	mu     sync.Mutex
 	closed bool
+	late   sync.Once
 	timer  *time.Timer
 	due    time.Duration // when the timer fires
 	seen   uint32        // writes at the last tick
 }
 
-func newPathWatch(peer *link.Peer, timeout func() time.Duration) *pathWatch {
-	w := &pathWatch{peer: peer, timeout: timeout, dead: make(chan struct{})}
+func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Duration) *pathWatch {
+	w := &pathWatch{peer: peer, timeout: timeout, limit: limit, dead: make(chan struct{}), slept: make(chan struct{})}
+	w.ran.Store(int64(clock.WithSleep()))
 	w.timer = time.AfterFunc(time.Hour, w.tick)
 	w.timer.Stop()
 	return w
@@ -61,9 +66,26 @@ func (w *pathWatch) sending() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.running()
 	w.since.Store(int64(clock.Now()))
 	w.seen = w.writes.Load()
 	w.arm()
+}
+
+// running takes note that the program runs. It does so at each keepalive at least; so where
+// it was longer ago than a peer keeps a silent session, the program was stopped or the
+// system slept. It tells whether that ever was so.
+func (w *pathWatch) running() bool {
+	now := clock.WithSleep()
+	if now-time.Duration(w.ran.Swap(int64(now))) > w.limit {
+		w.late.Do(func() { close(w.slept) })
+	}
+	select {
+	case <-w.slept:
+		return true
+	default:
+		return false
+	}
 }
 
 // arm sets the timer; w.mu is held.
@@ -82,6 +104,7 @@ func (w *pathWatch) tick() {
 	if w.closed {
 		return
 	}
+	w.running()
 	now, writes := clock.Now(), w.writes.Load()
 	owes := w.peer.OwesUs()
 	switch {
@@ -139,6 +162,13 @@ func (s *Session) DeadPath() <-chan struct{} { return s.path.dead }
 // Stalled tells whether the path may be dead, so that new streams had better wait until
 // the peer is heard or DeadPath is closed.
 func (s *Session) Stalled() bool { return s.path.stalled() }
+
+// Slept is closed when this program was found to have stood still for longer than a peer
+// keeps a silent session: it may be gone there.
+func (s *Session) Slept() <-chan struct{} { return s.path.slept }
+
+// HasSlept looks whether that is so.
+func (s *Session) HasSlept() bool { return s.path.running() }
 
 // Doubt has the peer asked for an answer. The session is stalled until it comes, or any
 // other sign of life.

@@ -13,6 +13,15 @@ var origin = time.Now() // with its monotonic reading
 // Now is the time since the process began.
 func Now() time.Duration { return time.Since(origin) }
 
+// WithSleep is a clock like Now, but with another origin, and it goes on while the system
+// sleeps where that is known (Linux, macOS, Windows). It costs a system call on some.
+func WithSleep() time.Duration {
+	if d, ok := bootTime(); ok {
+		return d
+	}
+	return Now()
+}
+
 // Aligned is the shortest time from now, of at least d, that ends at a multiple of
 // grid. Timers of many sessions that are set by it fire at the same moments: waking an
 // idle program costs more than what it does then.

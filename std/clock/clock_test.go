@@ -29,3 +29,11 @@ func TestNowGrows(t *testing.T) {
 		t.Errorf("%v after %v", after, before)
 	}
 }
+
+func TestWithSleepGrows(t *testing.T) {
+	before := WithSleep()
+	time.Sleep(time.Millisecond)
+	if after := WithSleep(); after <= before {
+		t.Errorf("%v after %v", after, before)
+	}
+}

@@ -27,27 +27,48 @@ func (s *Session) keepAlive() time.Duration {
 // silence is how long the peer has given no sign of life. While the receiver is paused
 // there are no frames, and those of a stock peer, which does not answer ours, may be
 // further apart than our patience.
-func (s *Session) silence() time.Duration {
-	return min(clock.Now()-time.Duration(s.heard.Load()), s.cfg.Silence())
+func (s *Session) silence(now time.Duration) time.Duration {
+	return min(now-time.Duration(s.heard.Load()), s.cfg.Silence(), now-s.stoodStill)
 }
+
+// lateTick is how late a tick may be. Beyond that the program has stood still (it was
+// stopped, or the machine slept or was moved), and the peer had no chance to be heard.
+const lateTick = time.Second
 
 // tick runs when something may be due.
 func (s *Session) tick() {
-	silent := s.silence()
+	now := clock.Now()
+	if s.isLate(now) {
+		s.stoodStill = now
+		s.nudge(nopAsks)
+	}
+	silent := s.silence(now)
 	if silent >= s.cfg.Patience {
 		s.end(ErrSilent)
 		return
 	}
-	still := clock.Now() - time.Duration(s.out.last.Load())
+	still := now - time.Duration(s.out.last.Load())
 	if still >= s.keepAlive()-s.early() {
 		s.nudge(nopAsks)
 		still = 0
 	}
+	s.arm(now, min(max(s.until(s.keepAlive()-still), time.Millisecond), s.cfg.Patience-silent))
+}
+
+// arm has the next tick come after d.
+func (s *Session) arm(now, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.timer.Reset(min(max(s.until(s.keepAlive()-still), time.Millisecond), s.cfg.Patience-silent))
+		s.due = now + d
+		s.timer.Reset(d)
 	}
+}
+
+func (s *Session) isLate(now time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now-s.due >= lateTick
 }
 
 // early is by how much a keepalive may come sooner than it must.

@@ -77,6 +77,33 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A program that stood still, so that a tick came late, gives its peer the whole time once
+// more, and asks it at once. It used to end its sessions with peers that were alive.
+func TestSilenceOfOneThatStoodStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, peer := withPeer(t, testConfig(2, false))
+		began := time.Now()
+		frames := listen(peer)
+		time.Sleep(29 * time.Second)
+		before := len(*frames)
+		s.mu.Lock()
+		s.due -= time.Hour
+		s.mu.Unlock()
+		_, err := s.Accept()
+		if at := time.Since(began); err != ErrSilent || at != 60*time.Second {
+			t.Errorf("Accept: %v after %v, want %v after a minute", err, at, ErrSilent)
+		}
+		asked := false
+		for _, f := range (*frames)[before:] {
+			asked = asked || f.at == 30*time.Second && f.command == cmdNOP
+		}
+		if !asked {
+			t.Errorf("the peer was not asked when it was late: %v", (*frames)[before:])
+		}
+		s.Close(errEnough)
+	})
+}
+
 // A frame that never ends is silence, too.
 func TestSilentAmidFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

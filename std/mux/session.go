@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"sync"
@@ -89,10 +90,13 @@ type Session struct {
 	done     chan struct{}         // closed with err
 	received chan struct{}         // closed when the receiver has ended
 	timer    *time.Timer
+	due      time.Duration // when the timer fires, by package clock
 	once     sync.Once
 
 	greeting greeting              // the receiver's
 	peer     atomic.Pointer[Hello] // what has come of it
+
+	stoodStill time.Duration // when a tick was late last, by package clock; for tick alone
 }
 
 // New starts a session over conn, which it owns from then on.
@@ -110,7 +114,8 @@ func New(conn net.Conn, cfg Config) *Session {
 	s.out = newGatherer(conn, &cfg, s.end)
 	s.heard.Store(int64(clock.Now()))
 	s.mu.Lock()
-	s.timer = time.AfterFunc(s.until(s.keepAlive()), s.tick)
+	first := s.until(s.keepAlive())
+	s.timer, s.due, s.stoodStill = time.AfterFunc(first, s.tick), clock.Now()+first, math.MinInt64/2
 	s.mu.Unlock()
 	go s.receive()
 	return s
