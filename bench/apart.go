@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"kcptun/bench/wan"
 	"kcptun/e2e/lab"
 )
 
@@ -43,12 +44,12 @@ func serveApart(out io.Writer) error {
 }
 
 // startApart starts such a process and returns its address.
-func startApart(ctx context.Context, at place) (*lab.Process, string, error) {
+func startApart(ctx context.Context, at wan.Place) (*lab.Process, string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", err
 	}
-	p, err := at.start(ctx, self, apartCommand)
+	p, err := at.Start(ctx, self, offload(), apartCommand)
 	if err != nil {
 		return nil, "", err
 	}

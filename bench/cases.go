@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kcptun/bench/report"
+	"kcptun/bench/wan"
 	"kcptun/e2e/lab"
 )
 
@@ -172,7 +173,7 @@ func (b *bench) mixed(s scenario) testCase {
 // contender measures a pair, freshly started each time, on loopback.
 func (b *bench) contender(name, against string, programs lab.Programs, s scenario, c config) contender {
 	measure := func(ctx context.Context, _ int) ([]figure, error) {
-		t, err := openTunnel(ctx, loopback(), loopback(), programs, c)
+		t, err := openTunnel(ctx, wan.Loopback(), wan.Loopback(), programs, c)
 		if err != nil {
 			return nil, err
 		}

@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/bench/wan"
 	"kcptun/e2e/lab"
 )
 
 // What fails ends the churn at once, and the error is the first one's.
 func TestChurnFails(t *testing.T) {
 	l, _ := direct(t)
-	tn := &tunnel{load: l, near: loopback(), programs: lab.Programs{Client: "/nonexistent/client"}}
+	tn := &tunnel{load: l, near: wan.Loopback(), programs: lab.Programs{Client: "/nonexistent/client"}}
 	var came coming
 	begin := time.Now()
 	err := tn.comeAndGo(patient(t), sizes{churn: time.Minute, guests: 5, guestLife: time.Second}, &came)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kcptun/bench/soak"
+	"kcptun/bench/wan"
 )
 
 // Bounds of flags: far above what is of use, and below what overflows.
@@ -63,8 +64,10 @@ func wanted(fs *flag.FlagSet, name string) string {
 		return fmt.Sprintf("a duration such as 30m, from %v to %.0fh", soak.MinTime, maxTime.Hours())
 	case "churn", "time":
 		return fmt.Sprintf("a duration such as 5s, from 0 to %.0fh", maxTime.Hours())
+	case "way":
+		return strings.Join(ways, ", ")
 	case "cells":
-		return cellSyntax + ",..."
+		return wan.CellSyntax + ",..."
 	case "peer-lacks":
 		return "some of " + strings.Join(ciphers(), ",")
 	}

@@ -8,31 +8,44 @@ import (
 	"time"
 
 	"kcptun/bench/report"
+	"kcptun/bench/wan"
 )
 
 // Kernel TCP over an emulated link: not faster than the link, no sooner than its
 // round trip, and nothing is left.
 func TestWAN(t *testing.T) {
+	for _, way := range []string{wayDown, wayUp} {
+		for _, beside := range []string{besideNone, "cubic"} {
+			t.Run(way+" "+beside, func(t *testing.T) { tcpOverLink(t, way, beside) })
+		}
+	}
+}
+
+func tcpOverLink(t *testing.T, way, beside string) {
 	if testing.Short() {
 		t.Skip("not with -short")
 	}
-	if err := linkPossible(); err != nil {
+	if err := wan.Possible(); err != nil {
 		t.Skip(err)
 	}
-	cells, err := parseCells("20/40/0")
+	c, err := wan.ParseCell("20/40/0")
 	must(t, err)
-	w, err := openWAN(cells[0], 1)
+	w, err := wan.Open(c, 1)
 	if errors.Is(err, os.ErrPermission) {
 		t.Skip(err) // root without the right, in a container
 	}
 	must(t, err)
-	defer w.close()
-	b := &bench{opts: opt(t, "-link", "-time", "2s")}
-	tg, l, err := w.plainTarget(patient(t), "cubic")
+	defer w.Close()
+	b := &bench{opts: opt(t, "-link", "-time", "2s", "-beside", beside)}
+	tg, dial, err := w.Target(patient(t), "cubic")
 	must(t, err)
 	defer tg.Close()
+	l := load{dial}
 	must(t, l.ready(patient(t)))
-	figures, err := b.overWAN(patient(t), w, l)
+	other, closeOther, err := b.openBeside(patient(t), w, way, nil)
+	must(t, err)
+	figures, err := b.overWAN(patient(t), w, l, newFlow(way, l, tg), other)
+	must(t, closeOther())
 	must(t, err)
 	seen := make(map[string]float64)
 	for _, f := range figures {
@@ -41,7 +54,10 @@ func TestWAN(t *testing.T) {
 	if rate := seen[report.Goodput]; rate < 1 || rate > 5.1 {
 		t.Errorf("goodput %v MB/s over 40 Mbit/s", rate)
 	}
-	if over := seen["wire/payload steady"]; over < 1.02 || over > 1.2 {
+	if other, ok := seen["goodput beside it"]; ok != (beside != besideNone) || ok && (other <= 0 || other+seen[report.Goodput] > 5.1) {
+		t.Errorf("beside it %v MB/s, and that is there: %v", other, ok)
+	}
+	if over, ok := seen["wire/payload steady"]; ok && (over < 1.02 || over > 1.2) {
 		t.Errorf("%v bytes on the wire for each of payload", over)
 	}
 	if p50 := seen["echo p50"]; p50 < 20 {
@@ -49,29 +65,5 @@ func TestWAN(t *testing.T) {
 	}
 	if _, err := net.DialTimeout("tcp", tg.Addr(), 100*time.Millisecond); err == nil {
 		t.Error("the link is reachable from outside")
-	}
-}
-
-func TestNamespaceEnds(t *testing.T) {
-	if err := linkPossible(); err != nil {
-		t.Skip(err)
-	}
-	n, err := newNamespace()
-	if err != nil {
-		t.Skip(err) // root without the right, in a container
-	}
-	outside, err := os.Readlink("/proc/self/ns/net")
-	must(t, err)
-	var inside string
-	must(t, n.do(func() (err error) {
-		inside, err = os.Readlink("/proc/thread-self/ns/net")
-		return err
-	}))
-	n.close()
-	if inside == outside {
-		t.Error("it is the same network")
-	}
-	if _, err := loopback().listen(patient(t), net.ListenConfig{}, nearHost+":0"); err == nil {
-		t.Error("an address of the link outside of it")
 	}
 }

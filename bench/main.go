@@ -3,7 +3,8 @@
 //
 //	go run ./bench                        every case, on loopback
 //	go run ./bench -run '^down1/' -rounds 3 -json figures.json
-//	go run ./bench -link                  over a link with delay, rate and loss; Linux, root
+//	go run ./bench -link                  over links with delay, rate and loss; Linux, root
+//	go run ./bench -link -columns 'auto|bbr' -way up -beside tunnel -cells 100/100/1 -time 30s
 //	go run ./bench -soak 30m              for leaks, under a load that comes and goes; Linux
 //	go run ./bench plot figures.json -o picture.svg
 //	go run ./bench table figures.json     as tables in Markdown; takes several files, too

@@ -116,7 +116,7 @@ func TestFailingPair(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for _, args := range []string{
 		"-client x", "-peer-server x", "-run (", "-link -cells 1/2", "-link -cells 1/2/x",
-		"-link -cells 1/2/60", "-link -cells 1/2/3/0", "-link -cells 1/2/3/1/1/1/1", "-link -cells -1/2/3",
+		"-link -cells 1/2/60",
 	} {
 		if _, err := parse(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%s: taken", args)
@@ -129,10 +129,17 @@ func TestOptions(t *testing.T) {
 	if a, b := opt(t, "-link").rounds, opt(t, "-link", "-rounds", "5").rounds; a != linkRounds || b != 5 {
 		t.Errorf("-link has %d rounds, and %d where 5 are asked for", a, b)
 	}
-	o = opt(t, "-link", "-cells", "20/100/1,200/20/5/3/10/50")
-	want := cell{"200/20/5/3/10/50", 200 * time.Millisecond, 20, 5, 3, 10 * time.Millisecond, 50 * time.Millisecond}
-	if len(o.cells) != 2 || o.cells[1] != want {
-		t.Errorf("cells %+v", o.cells)
+	o = opt(t, "-link", "-cells", "20/100/1,200/20/5/3/10/50", "-way", "both", "-columns", "auto|bbr")
+	var names []string
+	for _, c := range (&bench{opts: o}).linkCases() {
+		for _, col := range c.columns {
+			names = append(names, c.name+": "+col.name)
+		}
+	}
+	want := "20/100/1: ours auto,20/100/1: tcp bbr,20/100/1 up: ours auto,20/100/1 up: tcp bbr," +
+		"200/20/5/3/10/50: ours auto,200/20/5/3/10/50: tcp bbr,200/20/5/3/10/50 up: ours auto,200/20/5/3/10/50 up: tcp bbr"
+	if strings.Join(names, ",") != want {
+		t.Errorf("columns %q", names)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"kcptun/bench/report"
 	"kcptun/bench/soak"
+	"kcptun/bench/wan"
 	"kcptun/e2e/lab"
 )
 
@@ -31,14 +32,17 @@ type options struct {
 	ours, peer lab.Programs // built, or looked for, where empty
 	lacks      []string     // ciphers the peer does not have
 
-	link  bool
-	cells []cell
-	time  time.Duration // of each transfer over a link
+	link    bool
+	columns *regexp.Regexp // selects columns of the links; nil is all
+	way     string
+	beside  string
+	cells   []wan.Cell
+	time    time.Duration // of each transfer over a link
 
 	given map[string]string // the flags that were given, without paths
 }
 
-// linkRounds keep the default cells, of 7 columns each, under 20 minutes.
+// linkRounds keep the default cells, of 7 columns each, under one and a half hours.
 const linkRounds = 3
 
 // helpHead is above the flags in the help.
@@ -51,7 +55,7 @@ Flags:
 
 func parse(args []string, help io.Writer) (options, error) {
 	var o options
-	var pattern, lacks, cells string
+	var pattern, columns, lacks, cells string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.BoolVar(&o.list, "list", false, "list the cases and end")
 	fs.StringVar(&pattern, "run", "", "measure only the cases whose name matches this `regexp`")
@@ -69,7 +73,10 @@ func parse(args []string, help io.Writer) (options, error) {
 	fs.StringVar(&o.peer.Server, "peer-server", "", "`file` of the server to compare with, by default the installed one")
 	fs.StringVar(&lacks, "peer-lacks", "aes-128-gcm,null", "`ciphers` that the peer does not have; of some releases an unknown one silently becomes aes")
 	fs.BoolVar(&o.link, "link", false, "measure over an emulated link instead of loopback; Linux, root")
-	fs.StringVar(&cells, "cells", defaultCells, "links to measure, each `"+cellSyntax+"`: ms, Mbit/s, percent each way, packets, ms, ms")
+	fs.StringVar(&cells, "cells", defaultCells, "links to measure, each `"+wan.CellSyntax+"`: "+wan.CellHelp)
+	fs.StringVar(&columns, "columns", "", "measure over links only the columns whose name matches this `regexp`, such as auto, or 'auto|bbr'")
+	fs.StringVar(&o.way, "way", wayDown, "`way` of the transfers over a link: down, up, or both in turn")
+	fs.StringVar(&o.beside, "beside", besideNone, "`what` else transfers over the same link: tunnel for one more pair, or a congestion control of the kernel, such as bbr")
 	fs.DurationVar(&o.time, "time", 0, "length of each transfer over a link, 0 is 8s, or 3s with -short")
 	if err := parseFlags(fs, args, helpHead, help); err != nil {
 		return o, err
@@ -79,7 +86,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	if o.link && o.given["rounds"] == "" {
 		o.rounds = linkRounds
 	}
-	return o, o.complete(fs, pattern, cells)
+	return o, o.complete(fs, pattern, columns, cells)
 }
 
 // remember keeps the flags that change the figures. Paths stay out of it: they
@@ -98,7 +105,7 @@ func (o *options) remember(fs *flag.FlagSet) {
 }
 
 // complete checks what the flags cannot say themselves.
-func (o *options) complete(fs *flag.FlagSet, pattern, cells string) (err error) {
+func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (err error) {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q, want flags only, or table or plot as the first word", fs.Arg(0))
 	}
@@ -122,11 +129,14 @@ func (o *options) complete(fs *flag.FlagSet, pattern, cells string) (err error) 
 			return fmt.Errorf("-peer-lacks has %q, want %s", name, wanted(fs, "peer-lacks"))
 		}
 	}
-	_, withCells := o.given["cells"]
-	_, withTime := o.given["time"]
+	for _, name := range []string{"cells", "time", "columns", "way", "beside"} {
+		if _, given := o.given[name]; given && !o.link {
+			return fmt.Errorf("-%s is for -link", name)
+		}
+	}
 	switch {
-	case (withCells || withTime) && !o.link:
-		return errors.New("-cells and -time are for -link")
+	case !slices.Contains(ways, o.way):
+		return fmt.Errorf("-way is %q, want %s", o.way, wanted(fs, "way"))
 	case o.out != "" && o.soak == 0:
 		return errors.New("-o is for -soak")
 	case len(words(cells)) == 0:
@@ -141,8 +151,15 @@ func (o *options) complete(fs *flag.FlagSet, pattern, cells string) (err error) 
 			return fmt.Errorf("-run: %w", err)
 		}
 	}
-	o.cells, err = parseCells(cells)
-	return err
+	if columns != "" {
+		if o.columns, err = regexp.Compile(columns); err != nil {
+			return fmt.Errorf("-columns: %w", err)
+		}
+	}
+	if o.cells, err = wan.ParseCells(words(cells)); err != nil {
+		return fmt.Errorf("-cells: %w", err)
+	}
+	return nil
 }
 
 func (o *options) selects(name string) bool { return o.run == nil || o.run.MatchString(name) }

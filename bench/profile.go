@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"kcptun/bench/wan"
 )
 
 // profileURL is where a program with --pprof serves CPU profiles. Both ends
@@ -39,7 +41,7 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 	}
 	cfg := *c.profile
 	cfg.pprof = end
-	t, err := openTunnel(ctx, loopback(), loopback(), b.ours, cfg)
+	t, err := openTunnel(ctx, wan.Loopback(), wan.Loopback(), b.ours, cfg)
 	if err != nil {
 		return err
 	}

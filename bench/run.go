@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kcptun/bench/report"
+	"kcptun/bench/wan"
 	"kcptun/e2e/lab"
 )
 
@@ -54,7 +55,7 @@ func (o *options) check(selected []testCase) error {
 		return err
 	}
 	if o.link && !o.list {
-		if err := linkPossible(); err != nil {
+		if err := wan.Possible(); err != nil {
 			return err
 		}
 	}

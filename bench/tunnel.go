@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kcptun/bench/wan"
 	"kcptun/e2e/lab"
 )
 
@@ -21,42 +22,6 @@ const (
 	startLimit = 20 * time.Second
 	stopLimit  = 10 * time.Second // our ends let streams finish for up to 5 s
 )
-
-// place is where a program runs: this machine, or one end of an emulated link.
-type place struct {
-	host string                   // by which the other end reaches it
-	do   func(func() error) error // runs f there
-	port func() (int, error)      // one that is free, UDP and TCP
-}
-
-func loopback() place {
-	return place{
-		host: "127.0.0.1",
-		do:   func(f func() error) error { return f() },
-		port: func() (int, error) { return lab.FreePorts(1) },
-	}
-}
-
-// listen opens a TCP listener at a place.
-func (p place) listen(ctx context.Context, lc net.ListenConfig, addr string) (ln net.Listener, err error) {
-	err = p.do(func() error { ln, err = lc.Listen(ctx, "tcp", addr); return err })
-	return ln, err
-}
-
-// dialTo dials addr from a place.
-func (p place) dialTo(addr string) lab.Dial {
-	return func(ctx context.Context) (conn net.Conn, err error) {
-		var d net.Dialer
-		err = p.do(func() error { conn, err = d.DialContext(ctx, "tcp", addr); return err })
-		return conn, err
-	}
-}
-
-// start starts a program at a place.
-func (p place) start(ctx context.Context, path string, args ...string) (proc *lab.Process, err error) {
-	err = p.do(func() error { proc, err = lab.Start(ctx, path, offload(), args...); return err })
-	return proc, err
-}
 
 // offloadVariable is the one variable of ours that programs are given: it is for
 // comparing. What else begins with KCPTUN_ would change what is measured.
@@ -75,9 +40,10 @@ type tunnel struct {
 	load        // through the clients in turn
 	clients     []*lab.Process
 	server      *lab.Process
-	target      string // its address
+	target      string      // its address
+	served      *lab.Target // nil where it is a process of its own
 	closeTarget func() error
-	near        place // where clients are
+	near        wan.Place // where clients are
 	programs    lab.Programs
 	cfg         config
 	remote      string // the server's address
@@ -85,7 +51,7 @@ type tunnel struct {
 
 // openTunnel starts a pair, the client near and the server and the target far,
 // and waits until the target answers.
-func openTunnel(ctx context.Context, near, far place, programs lab.Programs, cfg config) (*tunnel, error) {
+func openTunnel(ctx context.Context, near, far wan.Place, programs lab.Programs, cfg config) (*tunnel, error) {
 	t := &tunnel{closeTarget: func() error { return nil }, near: near, programs: programs, cfg: cfg}
 	err := t.startTarget(ctx, far, cfg.apart)
 	if err == nil {
@@ -97,7 +63,7 @@ func openTunnel(ctx context.Context, near, far place, programs lab.Programs, cfg
 	return t, nil
 }
 
-func (t *tunnel) startTarget(ctx context.Context, far place, apart bool) error {
+func (t *tunnel) startTarget(ctx context.Context, far wan.Place, apart bool) error {
 	if apart {
 		p, addr, err := startApart(ctx, far)
 		if err == nil {
@@ -105,22 +71,22 @@ func (t *tunnel) startTarget(ctx context.Context, far place, apart bool) error {
 		}
 		return err
 	}
-	ln, err := far.listen(ctx, net.ListenConfig{}, "127.0.0.1:0")
+	ln, err := far.Listen(ctx, net.ListenConfig{}, "127.0.0.1:0")
 	if err == nil {
-		served := lab.ServeTarget(ln)
-		t.target, t.closeTarget = served.Addr(), served.Close
+		t.served = lab.ServeTarget(ln)
+		t.target, t.closeTarget = t.served.Addr(), t.served.Close
 	}
 	return err
 }
 
-func (t *tunnel) startEnds(ctx context.Context, far place) error {
-	udp, err := far.port()
+func (t *tunnel) startEnds(ctx context.Context, far wan.Place) error {
+	udp, err := far.Port()
 	if err != nil {
 		return err
 	}
-	t.remote = net.JoinHostPort(far.host, strconv.Itoa(udp))
+	t.remote = net.JoinHostPort(far.Host, strconv.Itoa(udp))
 	args := append([]string{"--listen", t.remote, "--target", t.target, "--key", "bench"}, t.cfg.serverFlags()...)
-	if t.server, err = far.start(ctx, t.programs.Server, args...); err != nil {
+	if t.server, err = far.Start(ctx, t.programs.Server, offload(), args...); err != nil {
 		return err
 	}
 	cfg := t.cfg
@@ -145,14 +111,14 @@ func (t *tunnel) startEnds(ctx context.Context, far place) error {
 // startClient starts one more client of the same server; the load goes through
 // it alone.
 func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, load, error) {
-	tcp, err := t.near.port()
+	tcp, err := t.near.Port()
 	if err != nil {
 		return nil, load{}, err
 	}
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp))
 	args := append([]string{"--localaddr", local, "--remoteaddr", t.remote, "--key", "bench"}, cfg.clientFlags()...)
-	p, err := t.near.start(ctx, t.programs.Client, args...)
-	return p, load{t.near.dialTo(local)}, err
+	p, err := t.near.Start(ctx, t.programs.Client, offload(), args...)
+	return p, load{t.near.DialTo(local)}, err
 }
 
 // inTurn dials through one after the other: of as many connections as there are

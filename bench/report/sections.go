@@ -182,9 +182,14 @@ func idleGrid(results []Result) *Grid {
 // linkFigures have a table each, with a line for each link.
 var linkFigures = []struct{ title, metric string }{
 	{"Goodput of one stream, MB/s, without its start", Goodput},
+	{"Goodput of one stream, MB/s, with its start", "goodput with start"},
+	{"Goodput of the one beside it, MB/s", "goodput beside it"},
+	{"Share of the two that the first one has", "share of both"},
 	{"Bytes on the wire per byte of payload", "wire/payload steady"},
+	{"Packets that the queue dropped", "dropped by its queue"},
 	{"Echo beside the stream, p50, ms", "echo p50"},
 	{"Echo beside the stream, p99, ms", "echo p99"},
+	{"CPU of both ends, s", "cpu of both"},
 }
 
 func linkTables(w *strings.Builder, results []Result) {
@@ -192,9 +197,17 @@ func linkTables(w *strings.Builder, results []Result) {
 		return
 	}
 	for _, f := range linkFigures {
+		if !slices.ContainsFunc(results, func(r Result) bool { return r.has(f.metric) }) {
+			continue
+		}
 		fmt.Fprintf(w, "\n### %s\n\n%s", f.title, linkGrid(results, f.metric))
 	}
 	fmt.Fprintf(w, "\n%s", legend(results, true))
+}
+
+// has tells whether any column has a metric.
+func (r *Result) has(metric string) bool {
+	return slices.ContainsFunc(r.Columns, func(c Column) bool { return c.Metric(metric) != nil })
 }
 
 // linkGrid has a column for each contender, and behind one that is compared its

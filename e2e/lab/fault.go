@@ -24,7 +24,7 @@ const maxDelay = 10 * time.Second
 // Fault says what a relay does to the packets of one direction. The zero value
 // forwards all of them at once. The faults are independent of each other: each
 // has its own random sequence, so turning one on does not change which packets
-// another one hits, and only Reorder changes the order.
+// another one hits, and only Reorder and Overtake change the order.
 type Fault struct {
 	Loss      float64 // share of packets dropped, 0 to 1
 	Burst     float64 // mean number of packets lost in a row (Gilbert model); 0 and 1 mean independent losses
@@ -35,8 +35,11 @@ type Fault struct {
 	Delay  time.Duration // one-way delay of every packet
 	Jitter time.Duration // further delay, even between 0 and this; the order is kept
 
-	Rate  int           // bytes of UDP payload per second; 0 means no limit
-	Queue time.Duration // longest wait for Rate, after which packets are dropped; 0 means 100 ms
+	Overtake bool // Jitter does not keep the order: packets overtake
+
+	Rate   int           // bytes per second, of UDP payload in a relay, of packets in a pipe; 0 means no limit. Lost packets take their part
+	Queue  time.Duration // longest wait for Rate, after which packets are dropped; 0 means 100 ms
+	Bucket int           // with this, what exceeds Rate does not wait but is dropped (policing), beyond a burst of so many bytes
 
 	MaxSize int // bytes of UDP payload, above which a packet is dropped in silence (a path MTU); 0 means no limit
 }
@@ -57,8 +60,8 @@ func (f Fault) Validate() error {
 			return fmt.Errorf("fault: delay, jitter and queue must be 0 to %v, got %v", maxDelay, d)
 		}
 	}
-	if f.Rate < 0 {
-		return fmt.Errorf("fault: rate is %d bytes/s, want 0 or more", f.Rate)
+	if f.Rate < 0 || f.Bucket < 0 || f.Bucket > 0 && f.Rate == 0 {
+		return fmt.Errorf("fault: rate is %d bytes/s and bucket %d bytes, want 0 or more, and no bucket without a rate", f.Rate, f.Bucket)
 	}
 	if f.MaxSize < 0 {
 		return fmt.Errorf("fault: max size is %d bytes, want 0 or more", f.MaxSize)
@@ -73,10 +76,19 @@ func (f Fault) Validate() error {
 	return nil
 }
 
-// queueLimit is the longest time a packet may wait for the rate limit.
+// queueLimit is the longest time a packet may wait for the rate limit, or how much
+// earlier than the rate allows it may pass.
 func (f Fault) queueLimit() time.Duration {
-	if f.Queue == 0 {
+	switch {
+	case f.Bucket > 0:
+		return f.takes(f.Bucket)
+	case f.Queue == 0:
 		return defaultQueue
 	}
 	return f.Queue
+}
+
+// takes is how long so many bytes take at the rate.
+func (f Fault) takes(n int) time.Duration {
+	return time.Duration(float64(n) / float64(f.Rate) * float64(time.Second))
 }

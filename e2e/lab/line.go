@@ -55,9 +55,10 @@ func (l *line) carry(client netip.AddrPort, b []byte) {
 		l.mu.Unlock()
 		l.tooLarge.Add(1)
 		return
-	case t.lost:
+	}
+	if t.lost {
+		l.lose(len(b))
 		l.mu.Unlock()
-		l.lost.Add(1)
 		return
 	}
 	if t.corrupt {
@@ -86,20 +87,22 @@ func (l *line) place(t throw, client netip.AddrPort, b []byte) int {
 		return 1 // the common case reads no clock
 	}
 	now := time.Since(l.start)
-	due := now
-	if f.Rate > 0 {
-		begin := max(now, l.free)
-		if begin-now > f.queueLimit() {
-			l.queueDrops.Add(1)
-			return 0
-		}
-		l.free = begin + time.Duration(float64(len(b))/float64(f.Rate)*float64(time.Second))
-		due = l.free
+	due, ok := l.passRate(now, len(b))
+	if !ok {
+		l.queueDrops.Add(1)
+		return 0
 	}
-	due = max(due+f.Delay+t.jitter, l.last)
-	if t.held {
-		due += t.hold
-	} else if l.last = due; due <= now {
+	due += f.Delay + t.jitter
+	switch {
+	case t.held:
+		due = max(due, l.last) + t.hold
+	case f.Overtake:
+		l.last = max(l.last, due) // of what comes when it is turned off
+	default:
+		if due = max(due, l.last); due > now {
+			l.last = due
+			break
+		}
 		l.last = 0
 		return 1
 	}
@@ -111,6 +114,36 @@ func (l *line) place(t throw, client netip.AddrPort, b []byte) int {
 		l.nudge()
 	}
 	return 0
+}
+
+// passRate is when a packet is through the bottleneck, which is busy with it until
+// then; ok is false when it does not get in. It is called with the lock held.
+func (l *line) passRate(now time.Duration, size int) (due time.Duration, ok bool) {
+	f := &l.fault
+	if f.Rate == 0 {
+		return now, true
+	}
+	begin := max(now, l.free)
+	if begin-now > f.queueLimit() {
+		return 0, false
+	}
+	l.free = begin + f.takes(size)
+	if f.Bucket > 0 {
+		return now, true
+	}
+	return l.free, true
+}
+
+// lose loses a packet behind the bottleneck, as radio links do. It is called with the
+// lock held.
+func (l *line) lose(size int) {
+	if l.fault.Rate > 0 {
+		if _, ok := l.passRate(time.Since(l.start), size); !ok {
+			l.queueDrops.Add(1)
+			return
+		}
+	}
+	l.lost.Add(1)
 }
 
 func (l *line) nudge() {

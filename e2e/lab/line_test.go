@@ -336,7 +336,7 @@ func TestFaultValidate(t *testing.T) {
 	nan /= nan
 	bad := []Fault{
 		{Loss: -0.1}, {Loss: 1.1}, {Loss: nan}, {Duplicate: 2}, {Corrupt: -1}, {Reorder: 3},
-		{Delay: -1}, {Jitter: time.Minute}, {Rate: -1}, {Burst: -1}, {Burst: nan}, {Loss: 0.9, Burst: 2}, {MaxSize: -1},
+		{Delay: -1}, {Jitter: time.Minute}, {Rate: -1}, {Burst: -1}, {Burst: nan}, {Loss: 0.9, Burst: 2}, {MaxSize: -1}, {Bucket: 1}, {Rate: 1, Bucket: -1},
 	}
 	for _, f := range bad {
 		if f.Validate() == nil {

@@ -8,8 +8,8 @@ import (
 )
 
 // scheduleLimit bounds the packets in flight in one direction. At 1350 bytes
-// and 100 MB/s it holds 0.4 s; with buffers of 2 KiB it is 64 MiB at most.
-const scheduleLimit = 32768
+// and 100 MB/s it holds 0.9 s; with buffers of 2 KiB it is 128 MiB at most.
+const scheduleLimit = 1 << 16
 
 // parcelSize fits every datagram of the tunnel (at most 1500 bytes); larger
 // ones, which only foreign traffic has, get a buffer of their own.

@@ -1,4 +1,4 @@
-package main
+package wan
 
 import (
 	"errors"
@@ -110,8 +110,8 @@ func openTUN(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// linkPossible tells what is missing for -link.
-func linkPossible() error {
+// Possible tells what is missing for a link.
+func Possible() error {
 	if os.Geteuid() != 0 {
 		return errors.New("-link makes network namespaces: it needs root")
 	}

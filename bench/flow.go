@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"kcptun/bench/report"
+	"kcptun/bench/wan"
+	"kcptun/e2e/lab"
+)
+
+// Parts of a transfer over a link, of 8 s: its start is the first 2, and what runs
+// beside it begins after 1.
+const (
+	startShare  = 4
+	besideShare = 8
+	tenths      = 10
+)
+
+// flow is a transfer without an end.
+type flow struct {
+	way   string
+	run   func(context.Context) error
+	moved func() int64 // bytes that have arrived
+}
+
+// newFlow is one through a load. Of an upload the target knows what has arrived.
+func newFlow(way string, l load, target *lab.Target) *flow {
+	moved := new(atomic.Int64)
+	if way == wayUp {
+		return &flow{way, func(ctx context.Context) error { return l.push(ctx, endless, moved) }, target.Received}
+	}
+	return &flow{way, func(ctx context.Context) error { return l.pull(ctx, endless, moved) }, moved.Load}
+}
+
+// besideTunnel is the -beside that means one more pair of the same programs, and none
+// that nothing runs beside.
+const (
+	besideTunnel = "tunnel"
+	besideNone   = ""
+)
+
+// openBeside opens what is to run beside the transfer: nothing, one more tunnel, or
+// kernel TCP. It is closed by the function returned.
+func (b *bench) openBeside(ctx context.Context, w *wan.Link, way string, open func() (*tunnel, error)) (*flow, func() error, error) {
+	switch b.opts.beside {
+	case besideNone:
+		return nil, func() error { return nil }, nil
+	case besideTunnel:
+		t, err := open()
+		if err != nil {
+			return nil, nil, err
+		}
+		return newFlow(way, t.load, t.served), func() error { return errors.Join(t.kill(), t.close()) }, nil
+	}
+	target, dial, err := w.Target(ctx, b.opts.beside)
+	if err != nil {
+		return nil, nil, err
+	}
+	return newFlow(way, load{dial}, target), target.Close, nil
+}
+
+// moment is how far a transfer and the link are.
+type moment struct {
+	at              time.Time
+	payload, beside int64 // bytes that have arrived, of the transfer and of what runs beside it
+	wire, backward  int64 // bytes offered to the link, lost ones too
+	lost, dropped   int64 // packets
+}
+
+// look is the moment now.
+func look(w *wan.Link, f, beside *flow) moment {
+	there, back := w.Down.Counters(), w.Up.Counters()
+	if f.way == wayUp {
+		there, back = back, there
+	}
+	m := moment{
+		at: time.Now(), payload: f.moved(), wire: int64(there.BytesIn), backward: int64(back.BytesIn),
+		lost: int64(there.Lost), dropped: int64(there.QueueDrops),
+	}
+	if beside != nil {
+		m.beside = beside.moved()
+	}
+	return m
+}
+
+// overWAN has a transfer run for a while, with echoes beside it once the start is over.
+func (b *bench) overWAN(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
+	total := b.opts.linkTime()
+	w.Begin()
+	begin := look(w, f, beside)
+	limited, cancel := context.WithDeadline(ctx, begin.at.Add(total))
+	defer cancel()
+	stop := background(ctx, f.run)
+	stopBeside := background(ctx, func(ctx context.Context) error {
+		sleep(ctx, total/besideShare)
+		if beside == nil || ctx.Err() != nil {
+			return nil
+		}
+		return beside.run(ctx)
+	})
+	sleep(ctx, total/startShare)
+	steady := look(w, f, beside)
+	var parts []moment
+	stopParts := background(limited, func(ctx context.Context) error {
+		for len(parts) < tenths {
+			sleep(ctx, (total-total/startShare)/tenths)
+			parts = append(parts, look(w, f, beside))
+		}
+		return nil
+	})
+	times, errEcho := l.echoes(limited, 1e9)
+	<-limited.Done() // echoes that failed early do not end the transfer
+	end := look(w, f, beside)
+	_ = stopParts() // it has no error of its own
+	if err := errors.Join(stop(), stopBeside()); err != nil {
+		return nil, err
+	}
+	figures := flowFigures(begin, steady, end, parts, beside != nil)
+	if len(times) == 0 {
+		return figures, noEchoes(errEcho)
+	}
+	figures = append(figures, percentiles("echo ", times)...)
+	return append(figures, figure{"echoes", "", float64(len(times))}), nil
+}
+
+func flowFigures(begin, steady, end moment, parts []moment, beside bool) []figure {
+	figures := []figure{
+		{report.Goodput, "MB/s", steady.rate(end)},
+		{"goodput with start", "MB/s", begin.rate(end)},
+		{"goodput, least tenth", "MB/s", leastRate(steady, parts)},
+	}
+	if beside {
+		own, other := end.payload-steady.payload, end.beside-steady.beside
+		figures = append(figures,
+			figure{"goodput beside it", "MB/s", float64(other) / 1e6 / end.at.Sub(steady.at).Seconds()},
+			figure{"share of both", "", ratio(own, own+other)})
+	} else {
+		figures = append(figures,
+			figure{"wire/payload steady", "", ratio(end.wire-steady.wire, end.payload-steady.payload)},
+			figure{"wire/payload", "", ratio(end.wire-begin.wire, end.payload-begin.payload)},
+			figure{"backward/payload", "", ratio(end.backward-begin.backward, end.payload-begin.payload)})
+	}
+	return append(figures,
+		figure{"lost by the link", "packets", float64(end.lost - begin.lost)},
+		figure{"dropped by its queue", "packets", float64(end.dropped - begin.dropped)},
+		figure{"dropped in the start", "packets", float64(steady.dropped - begin.dropped)})
+}
+
+// leastRate is the goodput of the worst part: of a long run it shows what the mean
+// hides.
+func leastRate(from moment, parts []moment) float64 {
+	least := -1.0
+	for _, to := range parts {
+		if r := from.rate(to); least < 0 || r < least {
+			least = r
+		}
+		from = to
+	}
+	return max(least, 0)
+}
+
+// noEchoes forgives that no echo came back within the time: the table then has
+// none. Anything else is a failure.
+func noEchoes(err error) error {
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// rate is the goodput between two moments, in MB/s.
+func (m moment) rate(end moment) float64 {
+	return float64(end.payload-m.payload) / 1e6 / end.at.Sub(m.at).Seconds()
+}
+
+func ratio(a, b int64) float64 { return float64(a) / float64(b) }

@@ -1,0 +1,187 @@
+package wan
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+// CellSyntax is what ParseCell reads.
+const CellSyntax = "RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]][/NAME=VALUE...]"
+
+// CellHelp says what the parts are.
+const CellHelp = "ms, Mbit/s, percent each way, packets, ms, ms; NAME is burst, jitter, queue, " +
+	"up (Mbit/s of the uplink), police (kB of a burst), swing (s between the rate and a third of it), half or double (s until the rate is)"
+
+// defaultQueue is how long a bottleneck holds packets at most; home routers
+// queue for about as long.
+const defaultQueue = 100 // ms
+
+// Cell describes a link, the same in both directions but for Up.
+type Cell struct {
+	Name   string
+	RTT    time.Duration // without queueing
+	Rate   float64       // Mbit/s of IP packets, 0 is no limit
+	Up     float64       // the same from the near end to the far one, 0 is as Rate
+	Loss   float64       // percent of the packets, each way
+	Burst  float64       // mean packets lost in a row; 1 is independent losses
+	Jitter time.Duration // up to so much more each way, evenly; packets overtake
+	Queue  time.Duration // the longest wait for the rate; what would wait longer is dropped
+	Police float64       // kB that may exceed the rate at once, where nothing waits; 0 is a queue
+
+	Swing        time.Duration // the rate is a third of it every second time; 0 is never
+	Half, Double time.Duration // after which the rate is half or twice as much; 0 is never
+}
+
+// ParseCells reads a list of cells.
+func ParseCells(words []string) ([]Cell, error) {
+	var cells []Cell
+	for _, word := range words {
+		c, err := ParseCell(word)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", word, err)
+		}
+		cells = append(cells, c)
+	}
+	return cells, nil
+}
+
+// names of the parts of a cell; the first ones may stand without their name.
+var names = []string{"rtt", "rate", "loss", "burst", "jitter", "queue", "up", "police", "swing", "half", "double"}
+
+// nameless is how many parts may stand without a name, and needed how many must be
+// there.
+const (
+	nameless = 6
+	needed   = 3
+)
+
+// ParseCell reads one, such as 100/20/1/queue=500.
+func ParseCell(word string) (Cell, error) {
+	values := map[string]float64{"burst": 1, "queue": defaultQueue}
+	parts := strings.Split(word, "/")
+	plain := 0
+	for i, part := range parts {
+		name, text, named := strings.Cut(part, "=")
+		if !named {
+			if plain++; plain != i+1 || plain > nameless {
+				return Cell{}, fmt.Errorf("want %s", CellSyntax)
+			}
+			name, text = names[i], part
+		}
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(v >= 0 && v <= 1e5) {
+			return Cell{}, fmt.Errorf("%q is not a number from 0 to 100000", part)
+		}
+		if _, known := find(name); !known || named && i < needed {
+			return Cell{}, fmt.Errorf("want %s", CellSyntax)
+		}
+		values[name] = v
+	}
+	if plain < needed {
+		return Cell{}, fmt.Errorf("want %s", CellSyntax)
+	}
+	return newCell(word, values)
+}
+
+func find(name string) (int, bool) {
+	for i, n := range names {
+		if n == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func newCell(word string, v map[string]float64) (Cell, error) {
+	of := func(name string, unit time.Duration) time.Duration { return time.Duration(v[name] * float64(unit)) }
+	c := Cell{
+		Name: word, RTT: of("rtt", time.Millisecond), Rate: v["rate"], Up: v["up"], Loss: v["loss"], Burst: v["burst"],
+		Jitter: of("jitter", time.Millisecond), Queue: of("queue", time.Millisecond), Police: v["police"],
+		Swing: of("swing", time.Second), Half: of("half", time.Second), Double: of("double", time.Second),
+	}
+	changes := 0
+	for _, d := range []time.Duration{c.Swing, c.Half, c.Double} {
+		if d > 0 {
+			changes++
+		}
+	}
+	switch {
+	case c.Loss > 50 || c.Burst < 1 || max(c.RTT, c.Jitter, c.Queue) > 10*time.Second:
+		return Cell{}, fmt.Errorf("want an RTT, a jitter and a queue up to 10000, a loss up to 50, and a burst of 1 or more")
+	case changes > 1 || c.Rate == 0 && changes+int(c.Police) > 0:
+		return Cell{}, fmt.Errorf("want one of swing, half and double, and a rate for these and police")
+	}
+	return c, nil
+}
+
+// fault is one direction of the cell at a share of its rate.
+func (c Cell) fault(rate, share float64) lab.Fault {
+	f := lab.Fault{
+		Loss: c.Loss / 100, Burst: c.Burst, Delay: c.RTT / 2, Jitter: c.Jitter, Overtake: true,
+		Rate: int(rate * share * 1e6 / 8), Queue: max(c.Queue, 1), // 0 would be the default
+	}
+	if f.Rate > 0 {
+		f.Bucket = int(c.Police * 1e3)
+	}
+	return f
+}
+
+// ways are the faults up and down at a share of the rate.
+func (c Cell) ways(share float64) (up, down lab.Fault) {
+	rate := c.Rate
+	if c.Up > 0 {
+		rate = c.Up
+	}
+	return c.fault(rate, share), c.fault(c.Rate, share)
+}
+
+// share is that of the rate after a time, and when it changes next; 0 is never.
+func (c Cell) share(at time.Duration) (share float64, next time.Duration) {
+	switch {
+	case c.Swing > 0:
+		n := at / c.Swing
+		if n%2 == 1 {
+			return 1.0 / 3, (n + 1) * c.Swing
+		}
+		return 1, (n + 1) * c.Swing
+	case c.Half > 0 && at < c.Half:
+		return 1, c.Half
+	case c.Half > 0:
+		return 0.5, 0
+	case c.Double > 0 && at < c.Double:
+		return 1, c.Double
+	case c.Double > 0:
+		return 2, 0
+	}
+	return 1, 0
+}
+
+// About is the cell in words.
+func (c Cell) About() string {
+	text := fmt.Sprintf("round trip %v, %g Mbit/s", c.RTT, c.Rate)
+	switch {
+	case c.Up > 0:
+		text += fmt.Sprintf(" down and %g up", c.Up)
+	case c.Swing > 0:
+		text += fmt.Sprintf(" and a third of it in turn, every %v", c.Swing)
+	case c.Half > 0:
+		text += fmt.Sprintf(", half of it after %v", c.Half)
+	case c.Double > 0:
+		text += fmt.Sprintf(", twice as much after %v", c.Double)
+	}
+	text += fmt.Sprintf(", %g %% loss each way", c.Loss)
+	if c.Burst > 1 {
+		text += fmt.Sprintf(" in bursts of %g", c.Burst)
+	}
+	if c.Jitter > 0 {
+		text += fmt.Sprintf(", jitter up to %v, which reorders", c.Jitter)
+	}
+	if c.Police > 0 {
+		return text + fmt.Sprintf(", policed with bursts of %g kB", c.Police)
+	}
+	return text + fmt.Sprintf(", queue of %v", c.Queue)
+}

@@ -1,0 +1,79 @@
+package wan
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestParseCell(t *testing.T) {
+	const ms, s = time.Millisecond, time.Second
+	plain := Cell{RTT: 200 * ms, Rate: 20, Loss: 5, Burst: 1, Queue: 100 * ms}
+	with := func(change func(*Cell)) Cell { c := plain; change(&c); return c }
+	for word, want := range map[string]Cell{
+		"200/20/5":                  plain,
+		"200/20/5/3/10/50":          with(func(c *Cell) { c.Burst, c.Jitter, c.Queue = 3, 10*ms, 50*ms }),
+		"200/20/5/queue=0/burst=2":  with(func(c *Cell) { c.Burst, c.Queue = 2, 0 }),
+		"200/20/5/2/jitter=7/up=.5": with(func(c *Cell) { c.Burst, c.Jitter, c.Up = 2, 7*ms, 0.5 }),
+		"200/20/5/police=64":        with(func(c *Cell) { c.Police = 64 }),
+		"200/20/5/swing=3":          with(func(c *Cell) { c.Swing = 3 * s }),
+		"200/20/5/half=1.5":         with(func(c *Cell) { c.Half = 1500 * ms }),
+		"200/20/5/double=2":         with(func(c *Cell) { c.Double = 2 * s }),
+	} {
+		want.Name = word
+		if got, err := ParseCell(word); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", word, got, err)
+		}
+	}
+	for _, word := range strings.Fields("1/2 1/2/x 1/2/60 1/2/3/0 1/2/3/1/1/1/1 -1/2/3 1/2/3/x=1 1/2/3/up=x 1/2/3/queue=5/2 rtt=1/2/3 1/2/loss=3 " +
+		"1/2/3/half=1/double=1 1/0/3/swing=1 1/0/3/police=1 1/2/3/queue=20000 20000/1/1 1/2/3/up 1/2/3/=") {
+		if c, err := ParseCell(word); err == nil {
+			t.Errorf("%s: taken as %+v", word, c)
+		}
+	}
+}
+
+// The rate of a cell over time, and when it changes next.
+func TestShare(t *testing.T) {
+	const s = time.Second
+	for word, want := range map[string][]struct {
+		at    time.Duration
+		share float64
+		next  time.Duration
+	}{
+		"1/9/0":          {{0, 1, 0}, {time.Hour, 1, 0}},
+		"1/9/0/swing=3":  {{0, 1, 3 * s}, {3 * s, 1.0 / 3, 6 * s}, {7 * s, 1, 9 * s}},
+		"1/9/0/half=4":   {{0, 1, 4 * s}, {4 * s, 0.5, 0}},
+		"1/9/0/double=4": {{1, 1, 4 * s}, {5 * s, 2, 0}},
+	} {
+		c, err := ParseCell(word)
+		must(t, err)
+		for _, w := range want {
+			if share, next := c.share(w.at); share != w.share || next != w.next {
+				t.Errorf("%s after %v: %v until %v", word, w.at, share, next)
+			}
+		}
+	}
+}
+
+func TestWays(t *testing.T) {
+	c, err := ParseCell("100/80/2/up=8/queue=0/police=10")
+	must(t, err)
+	up, down := c.ways(0.5)
+	if up.Rate != 500_000 || down.Rate != 5_000_000 || down.Loss != 0.02 || down.Delay != 50*time.Millisecond || down.Bucket != 10_000 {
+		t.Errorf("up %+v, down %+v", up, down)
+	}
+	must(t, up.Validate())
+	c, err = ParseCell("100/0/2")
+	must(t, err)
+	if up, down = c.ways(1); up.Rate != 0 || down.Rate != 0 || up.Validate() != nil {
+		t.Errorf("no limit: %+v", up)
+	}
+}

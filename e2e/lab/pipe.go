@@ -1,0 +1,69 @@
+package lab
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"sync"
+)
+
+// maxPacket is larger than any packet of the devices that a pipe joins.
+const maxPacket = 65536
+
+// Pipe carries packets one way from one device to another through the faults of a
+// relay: whole IP packets where a relay has datagrams. It is safe for concurrent use.
+type Pipe struct {
+	in   io.Reader
+	line *line
+	wg   sync.WaitGroup
+}
+
+// NewPipe starts a pipe from in, of which a Read gives one packet, to out, of which a
+// Write takes one. The same seed and packets give the same fates. Close must be called.
+func NewPipe(in io.Reader, out io.Writer, dir Direction, seed uint64, f Fault) (*Pipe, error) {
+	if err := f.Validate(); err != nil {
+		return nil, err
+	}
+	send := func(_ netip.AddrPort, b []byte) error {
+		_, err := out.Write(b)
+		return err
+	}
+	p := &Pipe{in: in, line: newLine(dir, seed, f, new(barrier), send)}
+	p.wg.Go(p.line.run)
+	p.wg.Go(p.read)
+	return p, nil
+}
+
+// read carries packets until the device is closed.
+func (p *Pipe) read() {
+	buf := make([]byte, maxPacket)
+	for {
+		n, err := p.in.Read(buf)
+		switch {
+		case err == nil:
+			p.line.carry(netip.AddrPort{}, buf[:n])
+		case errors.Is(err, io.EOF), errors.Is(err, os.ErrClosed), !survives(err):
+			return
+		}
+	}
+}
+
+// SetFault changes the faults for the packets to come.
+func (p *Pipe) SetFault(f Fault) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	p.line.setFault(f)
+	return nil
+}
+
+// Counters says what happened so far. Bytes are those of the packets.
+func (p *Pipe) Counters() Counters { return p.line.snapshot() }
+
+// Close drops what is in flight and waits for the pipe's goroutines. The caller has
+// closed the device that it reads from.
+func (p *Pipe) Close() {
+	p.line.close()
+	p.wg.Wait()
+}
