@@ -8,6 +8,8 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/clock"
+	"kcptun/std/mux"
+	"kcptun/std/session"
 )
 
 // carrier carries accepted connections over sessions of the pool.
@@ -18,6 +20,7 @@ type carrier struct {
 
 	open    std.Group
 	refused std.Refusals
+	pad     *std.Pad // of QPP; nil where that is off
 }
 
 var (
@@ -60,12 +63,12 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
 		From: std.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
 		FromName: "application", ToName: "server",
-		Stream: st, A: conn, B: st.Wrapped(), CloseWait: c.cfg.CloseWait, Group: &c.open,
+		Stream: st.ID(), A: conn, B: c.pad.Wrap(st), CloseWait: c.cfg.CloseWait, Group: &c.open,
 	})
 }
 
 // ready opens a stream on the session that a slot has; nil where it has none.
-func ready(from *slot) (*std.Stream, *std.Session) {
+func ready(from *slot) (*mux.Stream, *session.Session) {
 	sess := from.ready()
 	if sess == nil {
 		return nil, nil
@@ -79,7 +82,7 @@ func ready(from *slot) (*std.Stream, *std.Session) {
 
 // await is stream for a bounded time, until ends is closed, or until the application
 // has left.
-func (c *carrier) await(conn net.Conn, ends *std.Closers, from *slot) (*std.Stream, *std.Session, error) {
+func (c *carrier) await(conn net.Conn, ends *std.Closers, from *slot) (*mux.Stream, *session.Session, error) {
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	ends.Add(std.CloserFunc(func() { end(errClientEnds) }))
@@ -91,7 +94,7 @@ func (c *carrier) await(conn net.Conn, ends *std.Closers, from *slot) (*std.Stre
 
 // stream opens a stream on the session of a slot, until ctx ends. A session that
 // retires or dies under our hands is not the last: then it is the next slot's turn.
-func (c *carrier) stream(ctx context.Context, from *slot) (*std.Stream, *std.Session, error) {
+func (c *carrier) stream(ctx context.Context, from *slot) (*mux.Stream, *session.Session, error) {
 	for {
 		sess, err := c.pool.session(ctx, from)
 		if err != nil {
@@ -101,7 +104,7 @@ func (c *carrier) stream(ctx context.Context, from *slot) (*std.Stream, *std.Ses
 		if err == nil {
 			return st, sess, nil
 		}
-		if !errors.Is(err, std.ErrRetired) { // which has streams that go on
+		if !errors.Is(err, session.ErrRetired) { // which has streams that go on
 			sess.Close(err)
 		}
 		from = c.pool.pick()

@@ -15,6 +15,7 @@ import (
 	"kcptun/std/carrier/resolve"
 	"kcptun/std/link"
 	"kcptun/std/notice"
+	"kcptun/std/session"
 )
 
 // lookupWait bounds how long the name of the server is looked up: as long as a
@@ -26,7 +27,7 @@ type dialer struct {
 	cfg      *Config
 	env      std.Env
 	options  link.Options
-	sessions *std.Sessions
+	sessions *session.Maker
 	remote   *address.MultiPort
 	resolver resolve.Resolver
 	advised  sync.Once
@@ -41,7 +42,7 @@ type dialer struct {
 }
 
 func newDialer(cfg *Config, env std.Env) (*dialer, error) {
-	options, err := std.LinkOptions(cfg, env.Log, env.Stats)
+	options, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func newDialer(cfg *Config, env std.Env) (*dialer, error) {
 		return nil, err
 	}
 	d := &dialer{
-		cfg: cfg, env: env, options: options, sessions: std.NewSessions(cfg), remote: remote,
+		cfg: cfg, env: env, options: options, sessions: session.New(cfg), remote: remote,
 		resolver: net.DefaultResolver,
 	}
 	d.sessions.Unreadable = d.differs
@@ -59,7 +60,7 @@ func newDialer(cfg *Config, env std.Env) (*dialer, error) {
 
 // differs logs that the server's QPP is not ours: what it sends looks like garbage to the
 // application, and nothing else in the log would say why.
-func (d *dialer) differs(sess *std.Session, diff std.Difference) {
+func (d *dialer) differs(sess *session.Session, diff session.Difference) {
 	if times, due := d.differ.Due(); due {
 		d.env.Log.Warn("server differs in "+diff.Setting+", its streams cannot be read: set it alike at both ends",
 			"to", sess.RemoteAddr(), "ours", diff.Ours, "theirs", diff.Theirs, "times", times)
@@ -69,7 +70,7 @@ func (d *dialer) differs(sess *std.Session, diff std.Difference) {
 // dial starts a session to a random port of the server's range. UDP has no handshake:
 // with one address it succeeds where that resolves and the system gives a socket. With
 // several, and after a session that was never answered, it takes an answer.
-func (d *dialer) dial(ctx context.Context) (*std.Session, error) {
+func (d *dialer) dial(ctx context.Context) (*session.Session, error) {
 	addrs, err := d.addresses(ctx)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (d *dialer) failed(err error) {
 }
 
 // open starts a session to an address.
-func (d *dialer) open(ctx context.Context, to netip.AddrPort) (*std.Session, error) {
+func (d *dialer) open(ctx context.Context, to netip.AddrPort) (*session.Session, error) {
 	open := link.Dial
 	if d.cfg.TCP {
 		open = link.DialTCP

@@ -13,6 +13,7 @@ import (
 	"kcptun/std/address"
 	"kcptun/std/config"
 	"kcptun/std/link"
+	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
@@ -32,7 +33,7 @@ type echoServer struct {
 	addr     string
 	link     *link.Conn
 	mu       sync.Mutex
-	sessions []*std.Session
+	sessions []*session.Session
 	wg       sync.WaitGroup
 }
 
@@ -46,7 +47,7 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 		t.Fatal(err)
 	}
 	env, _ := newEnv()
-	opt, err := std.LinkOptions(&c, env.Log, env.Stats)
+	opt, err := session.LinkOptions(&c, env.Log, env.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 	if e.link, err = link.Listen(context.Background(), opt, addr); err != nil {
 		t.Fatal(err)
 	}
-	sessions := std.NewSessions(&c)
+	sessions := session.New(&c)
 	lis, err := sessions.Listen(e.link, e.link)
 	if err != nil {
 		t.Fatal(err)
@@ -80,8 +81,8 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 	return e
 }
 
-func (e *echoServer) serve(ctx context.Context, sessions *std.Sessions, c *std.Conversation) {
-	s, err := sessions.Server(ctx, c, func(std.Difference) {})
+func (e *echoServer) serve(ctx context.Context, sessions *session.Maker, c *session.Conversation) {
+	s, err := sessions.Server(ctx, c, func(session.Difference) {})
 	if err != nil {
 		return
 	}

@@ -5,12 +5,13 @@ import (
 	"io"
 	"testing"
 
-	"kcptun/std"
+	"kcptun/std/mux"
+	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
 // deaden opens a session with a stream that echoes, and takes its server away.
-func deaden(t *testing.T, p *pool, server *echoServer) (*std.Session, *std.Stream) {
+func deaden(t *testing.T, p *pool, server *echoServer) (*session.Session, *mux.Stream) {
 	t.Helper()
 	sess := sessionOf(t, p)
 	st, err := sess.Open()
@@ -86,7 +87,7 @@ func TestPoolDoubtsAll(t *testing.T) {
 	cfg.Conn = 2
 	p, _ := newTestPool(t, cfg)
 	first, second := sessionOf(t, p), sessionOf(t, p)
-	for _, s := range []*std.Session{first, second} {
+	for _, s := range []*session.Session{first, second} {
 		st, err := s.Open()
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/session"
 )
 
 // spreadWait is how long a connection waits for the session whose turn it is, while
@@ -98,7 +99,7 @@ func (p *pool) turn() *slot {
 
 // session waits for the session of a slot until ctx ends. Where that slot cannot dial,
 // or takes its time, the session of any other will do: one bad slot fails nobody.
-func (p *pool) session(ctx context.Context, s *slot) (*std.Session, error) {
+func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
 	look := time.NewTicker(spreadWait)
@@ -128,7 +129,7 @@ func (p *pool) session(ctx context.Context, s *slot) (*std.Session, error) {
 }
 
 // living is a session of any slot, nil where there is none.
-func (p *pool) living() *std.Session {
+func (p *pool) living() *session.Session {
 	for range p.slots {
 		if sess := p.turn().ready(); sess != nil {
 			return sess

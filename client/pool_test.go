@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/config"
+	"kcptun/std/mux"
+	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
@@ -37,7 +38,7 @@ func limited(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func sessionOf(t *testing.T, p *pool) *std.Session {
+func sessionOf(t *testing.T, p *pool) *session.Session {
 	t.Helper()
 	s, err := p.session(limited(t, testkit.Patience), p.turn())
 	if err != nil {
@@ -46,7 +47,7 @@ func sessionOf(t *testing.T, p *pool) *std.Session {
 	return s
 }
 
-func echoStream(t *testing.T, st *std.Stream) {
+func echoStream(t *testing.T, st *mux.Stream) {
 	t.Helper()
 	if _, err := io.WriteString(st, "echo"); err != nil {
 		t.Fatal(err)
@@ -58,7 +59,7 @@ func echoStream(t *testing.T, st *std.Stream) {
 }
 
 // echoOn has a stream of a session echo.
-func echoOn(t *testing.T, sess *std.Session) {
+func echoOn(t *testing.T, sess *session.Session) {
 	t.Helper()
 	st, err := sess.Open()
 	if err != nil {
@@ -93,7 +94,7 @@ func TestPoolTakesTurns(t *testing.T) {
 	cfg := clientConfig(newEchoServer(t).addr)
 	cfg.Conn = 3
 	p, _ := newTestPool(t, cfg)
-	seen := map[*std.Session]int{}
+	seen := map[*session.Session]int{}
 	for range 9 {
 		seen[sessionOf(t, p)]++
 	}
@@ -124,7 +125,7 @@ func TestPoolExpiry(t *testing.T) {
 	if sessionOf(t, p) == old {
 		t.Error("the expired session again")
 	}
-	if _, err := old.Open(); !errors.Is(err, std.ErrRetired) {
+	if _, err := old.Open(); !errors.Is(err, session.ErrRetired) {
 		t.Error(err)
 	}
 	echoStream(t, st)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/session"
 )
 
 // Times of a race.
@@ -36,14 +36,14 @@ var (
 // attempt is how a candidate has fared.
 type attempt struct {
 	addr netip.AddrPort
-	sess *std.Session
+	sess *session.Session
 	err  error
 }
 
 // race starts a session to each address, one after the other and then from the beginning,
 // and returns the first that the server answers. The others are closed. An address that
 // fails, as one without a route, is followed by the next at once.
-func (d *dialer) race(ctx context.Context, all []netip.AddrPort) (*std.Session, error) {
+func (d *dialer) race(ctx context.Context, all []netip.AddrPort) (*session.Session, error) {
 	r := &race{dialer: d, addrs: all[:min(len(all), raceLimit)], ended: make(chan attempt)}
 	limit := raceWait + time.Duration(len(r.addrs)-1)*raceStagger
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errUnanswered)
@@ -63,11 +63,11 @@ type race struct {
 	running int
 	ended   chan attempt
 	failed  []string
-	won     *std.Session
+	won     *session.Session
 }
 
 // run returns the session that has won, nil where ctx ended first.
-func (r *race) run(ctx context.Context, cancel func()) *std.Session {
+func (r *race) run(ctx context.Context, cancel func()) *session.Session {
 	more := time.NewTimer(0)
 	defer more.Stop()
 	for r.running > 0 || r.started == 0 {

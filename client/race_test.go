@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/config"
+	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
@@ -62,7 +62,7 @@ func newNamedDialer(t *testing.T, server string, addrs ...string) (*dialer, *nam
 }
 
 // use has a stream echo on a session that dial makes, and closes it.
-func use(t *testing.T, d *dialer) *std.Session {
+func use(t *testing.T, d *dialer) *session.Session {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()

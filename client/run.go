@@ -37,6 +37,9 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 
 	pool := newPool(cfg, env, dial)
 	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: std.Refusals{Quiet: cfg.Quiet}}
+	if cfg.QPP {
+		carry.pad = std.NewPad(cfg.QPPCount, cfg.Key)
+	}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
 	err = std.AcceptLoop(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { carry.start(conn) })
 	// On a dead path a stream can neither be written nor closed: the end of its

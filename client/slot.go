@@ -10,6 +10,7 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/clock"
+	"kcptun/std/session"
 )
 
 // Redialling backs off from the first to the second of these. The second is short: who
@@ -33,10 +34,10 @@ type slot struct {
 	news *news  // told of each session and each dial that failed
 	bad  func() // called when a session was lost or cut off
 
-	asked   chan struct{}               // holds one: somebody waits
-	waiting atomic.Int32                // how many do
-	failing atomic.Bool                 // the last dial failed
-	live    atomic.Pointer[std.Session] // nil where one is to be asked for
+	asked   chan struct{}                   // holds one: somebody waits
+	waiting atomic.Int32                    // how many do
+	failing atomic.Bool                     // the last dial failed
+	live    atomic.Pointer[session.Session] // nil where one is to be asked for
 
 	backoff time.Duration // 0 after a success
 	retry   time.Duration // no dialling before, by clock.Now
@@ -49,7 +50,7 @@ func newSlot(cfg *Config, env std.Env, dial *dialer, news *news, bad func()) *sl
 
 // ready is the slot's session where there is one that takes streams, else nil. One that
 // may be cut off takes none until that is known.
-func (s *slot) ready() *std.Session {
+func (s *slot) ready() *session.Session {
 	sess := s.live.Load()
 	if sess != nil {
 		select {
@@ -190,12 +191,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // held is a session with its time of expiry.
 type held struct {
-	*std.Session
+	*session.Session
 	timer *time.Timer // nil: never
 }
 
 // hold takes a session in: its time runs, and its death is noticed.
-func (s *slot) hold(sess *std.Session) *held {
+func (s *slot) hold(sess *session.Session) *held {
 	h := &held{Session: sess}
 	if s.cfg.AutoExpire > 0 {
 		h.timer = time.NewTimer(time.Duration(s.cfg.AutoExpire) * time.Second)

@@ -13,6 +13,8 @@ import (
 	"kcptun/std"
 	"kcptun/std/config"
 	"kcptun/std/link"
+	"kcptun/std/mux"
+	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
@@ -70,19 +72,19 @@ func (s *started) end(t *testing.T) error {
 }
 
 // session is a client's session to the server's port number i.
-func (s *started) session(t *testing.T, cfg *Config, i int) (*std.Session, *link.Conn) {
+func (s *started) session(t *testing.T, cfg *Config, i int) (*session.Session, *link.Conn) {
 	t.Helper()
 	return dialSession(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
 }
 
 // session is a client's session to a server.
-func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*std.Session, *link.Conn) {
+func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*session.Session, *link.Conn) {
 	t.Helper()
 	if err := cfg.Check(config.Client); err != nil {
 		t.Fatal(err)
 	}
 	env, _ := newEnv()
-	opt, err := std.LinkOptions(cfg, env.Log, env.Stats)
+	opt, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +92,7 @@ func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*std.Se
 	if err != nil {
 		t.Fatal(err)
 	}
-	sess, err := std.NewSessions(cfg).Client(l, conv)
+	sess, err := session.New(cfg).Client(l, conv)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*std.Se
 
 var errTestEnds = errors.New("test ends")
 
-func open(t *testing.T, s *std.Session) *std.Stream {
+func open(t *testing.T, s *session.Session) *mux.Stream {
 	t.Helper()
 	st, err := s.Open()
 	if err != nil {

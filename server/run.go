@@ -9,6 +9,7 @@ import (
 	"kcptun/std"
 	"kcptun/std/address"
 	"kcptun/std/link"
+	"kcptun/std/session"
 )
 
 // Time limits of the server.
@@ -22,7 +23,7 @@ const (
 
 // run listens on all ports and serves sessions until ctx ends.
 func run(ctx context.Context, cfg *Config, env std.Env) error {
-	options, err := std.LinkOptions(cfg, env.Log, env.Stats)
+	options, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		return err
 	}
@@ -31,7 +32,10 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 		return err
 	}
 	defer closeAll(links)
-	srv := &server{cfg: cfg, env: env, sessions: std.NewSessions(cfg), noTarget: std.Refusals{Quiet: cfg.Quiet}}
+	srv := &server{cfg: cfg, env: env, sessions: session.New(cfg), noTarget: std.Refusals{Quiet: cfg.Quiet}}
+	if cfg.QPP {
+		srv.pad = std.NewPad(cfg.QPPCount, cfg.Key)
+	}
 	srv.sessions.Unreadable = srv.differs
 	defer srv.sessions.Explain(env.Log)()
 	return srv.serve(ctx, links)

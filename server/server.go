@@ -11,15 +11,18 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/link"
+	"kcptun/std/mux"
 	"kcptun/std/notice"
+	"kcptun/std/session"
 )
 
 // server serves sessions and their streams.
 type server struct {
 	cfg      *Config
 	env      std.Env
-	sessions *std.Sessions
+	sessions *session.Maker
 	noTarget std.Refusals
+	pad      *std.Pad // of QPP; nil where that is off
 
 	streams std.Group
 	wg      sync.WaitGroup // sessions and listeners
@@ -84,7 +87,7 @@ func lanes(cores, ports int) int { return max(1, min(cores/2/ports, maxLanes)) }
 
 // accept serves the sessions of a link, or of one lane, until its listener ends.
 // Its error says why it did; nil where ctx has ended.
-func (s *server) accept(ctx, life context.Context, lis std.Listener) error {
+func (s *server) accept(ctx, life context.Context, lis session.Listener) error {
 	for {
 		c, err := lis.Accept()
 		if ctx.Err() != nil {
@@ -101,7 +104,7 @@ func (s *server) accept(ctx, life context.Context, lis std.Listener) error {
 }
 
 // session serves one session until it ends, or life does.
-func (s *server) session(ctx, life context.Context, c *std.Conversation) {
+func (s *server) session(ctx, life context.Context, c *session.Conversation) {
 	log := s.env.Log.With("from", c.Addr().String(), "conv", c.Conv())
 	sess, notes, err := s.begin(ctx, life, c)
 	if err != nil {
@@ -128,11 +131,11 @@ func (s *server) session(ctx, life context.Context, c *std.Conversation) {
 // begin makes a session of a conversation, whose client has shown that it hears us. Until
 // then it may be a recording that somebody plays again, from many addresses: there is no
 // line in the log for each, no stream is accepted, and no connection to the target made.
-func (s *server) begin(ctx, life context.Context, c *std.Conversation) (*std.Session, []std.Difference, error) {
+func (s *server) begin(ctx, life context.Context, c *session.Conversation) (*session.Session, []session.Difference, error) {
 	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
 	defer cancel()
-	var notes []std.Difference
-	sess, err := s.sessions.Server(hearing, c, func(d std.Difference) { notes = append(notes, d) })
+	var notes []session.Difference
+	sess, err := s.sessions.Server(hearing, c, func(d session.Difference) { notes = append(notes, d) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,7 +150,7 @@ func (s *server) begin(ctx, life context.Context, c *std.Conversation) (*std.Ses
 }
 
 // notHeard says that a client is heard and does not hear us, while it tries.
-func (s *server) notHeard(c *std.Conversation) {
+func (s *server) notHeard(c *session.Conversation) {
 	if times, due := s.unheard.Due(); due {
 		s.env.Log.Warn("a client is heard and acknowledges nothing: does a firewall, or a NAT, let our datagrams through to it?", "from", c.Addr(), "conv", c.Conv(), "times", times)
 	}
@@ -162,7 +165,7 @@ func (s *server) refuse(log *slog.Logger, reason error) {
 
 // differs logs that a client's QPP is not ours: what it sends looks like garbage to the
 // target, and nothing else in the log would say why.
-func (s *server) differs(sess *std.Session, d std.Difference) {
+func (s *server) differs(sess *session.Session, d session.Difference) {
 	if times, due := s.differ.Due(); due {
 		s.env.Log.Warn("client differs in "+d.Setting+", its streams cannot be read: set it alike at both ends",
 			"from", sess.RemoteAddr(), "ours", d.Ours, "theirs", d.Theirs, "times", times)
@@ -170,7 +173,7 @@ func (s *server) differs(sess *std.Session, d std.Difference) {
 }
 
 // end lets a session send what it has, says goodbye, and closes it.
-func (s *server) end(sess *std.Session, done <-chan struct{}) {
+func (s *server) end(sess *session.Session, done <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
 	defer cancel()
 	sess.Leave(ctx, errServerEnds)
@@ -179,7 +182,7 @@ func (s *server) end(sess *std.Session, done <-chan struct{}) {
 
 // acceptStreams connects the streams of a session until it ends, and returns why
 // it did. Streams that come after ctx has ended are closed at once.
-func (s *server) acceptStreams(ctx context.Context, sess *std.Session) error {
+func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error {
 	for {
 		st, err := sess.Accept()
 		if err != nil {
@@ -195,7 +198,7 @@ func (s *server) acceptStreams(ctx context.Context, sess *std.Session) error {
 
 // stream connects one stream to the target and carries it, until it ends or ends
 // is closed, to which the target is added.
-func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream, ends *std.Closers) {
+func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stream, ends *std.Closers) {
 	target, err := dialTarget(ctx, s.cfg.Target)
 	if err != nil {
 		if times, due := s.noTarget.Due(); due {
@@ -209,6 +212,6 @@ func (s *server) stream(ctx context.Context, sess *std.Session, st *std.Stream, 
 		Log: s.env.Log, Quiet: s.cfg.Quiet,
 		From: sess.RemoteAddr().String(), To: s.cfg.Target,
 		FromName: "client", ToName: "target",
-		Stream: st, A: st.Wrapped(), B: target, CloseWait: s.cfg.CloseWait, Group: &s.streams,
+		Stream: st.ID(), A: s.pad.Wrap(st), B: target, CloseWait: s.cfg.CloseWait, Group: &s.streams,
 	})
 }

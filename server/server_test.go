@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/build"
 	"kcptun/std/config"
+	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
@@ -176,7 +176,7 @@ func TestOpenLinks(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := newConfig(config.Server)
 	env, book := newEnv()
-	opt, err := std.LinkOptions(cfg, env.Log, env.Stats)
+	opt, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+
+	"kcptun/std/session"
 )
 
 // benchConn is a connection in memory: what is written is gone, and reading
@@ -100,7 +102,7 @@ func benchTCP(b *testing.B) (dialled, accepted *net.TCPConn) {
 func BenchmarkCompress(b *testing.B) {
 	for name, data := range benchPayloads(benchFrame) {
 		b.Run(name, func(b *testing.B) {
-			c := NewCompStream(new(benchConn))
+			c := session.NewCompStream(new(benchConn))
 			b.SetBytes(benchFrame)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -125,11 +127,11 @@ func BenchmarkDecompress(b *testing.B) {
 	for name, data := range benchPayloads(benchFrame) {
 		b.Run(name, func(b *testing.B) {
 			var rec benchRecorder
-			if _, err := NewCompStream(&rec).Write(data); err != nil {
+			if _, err := session.NewCompStream(&rec).Write(data); err != nil {
 				b.Fatal(err)
 			}
 			// The stream may begin again: its head is a chunk that is skipped.
-			c := NewCompStream(&benchConn{data: rec.Bytes()})
+			c := session.NewCompStream(&benchConn{data: rec.Bytes()})
 			got := make([]byte, benchFrame)
 			b.SetBytes(benchFrame)
 			b.ReportAllocs()

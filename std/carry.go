@@ -13,9 +13,9 @@ import (
 type Carry struct {
 	Log              *slog.Logger
 	Quiet            bool
-	From, To         string // addresses
-	FromName, ToName string // what they are, for the reason
-	Stream           *Stream
+	From, To         string             // addresses
+	FromName, ToName string             // what they are, for the reason
+	Stream           uint32             // its id
 	A, B             io.ReadWriteCloser // the ends towards From and To; one is the stream
 	CloseWait        int                // seconds, see Relay
 	Group            *Group             // owns the stream and its goroutines; nil: nobody does
@@ -29,7 +29,7 @@ func CarryStream(c Carry) {
 		return
 	}
 	begun := time.Now()
-	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream.ID())
+	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream)
 	log.Info("stream opened")
 	r := c.relay()
 	log.Info("stream closed", "up", r.FromA, "down", r.FromB,

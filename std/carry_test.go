@@ -17,27 +17,27 @@ import (
 func TestCarryStream(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		testkit.NoLeak(t)
-		u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
-		app, a := tcpPair(t)
-		b, target := tcpPair(t)
+		u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+		app, a := testkit.TCPPair(t)
+		b, target := testkit.TCPPair(t)
 		log, book := testkit.NewLog()
 		done := make(chan struct{}, 2)
 		go func() {
-			CarryStream(Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.near, A: a, B: u.near.Wrapped()})
+			CarryStream(Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.near.ID(), A: a, B: u.near})
 			done <- struct{}{}
 		}()
 		go func() {
-			CarryStream(Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far, A: u.far.Wrapped(), B: b, CloseWait: 30})
+			CarryStream(Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far.ID(), A: u.far, B: b, CloseWait: 30})
 			done <- struct{}{}
 		}()
 		up, down := testkit.RandomBytes(1, 300_000), testkit.RandomBytes(2, 400_000)
 		go func() { _, _ = app.Write(up); _ = app.CloseWrite() }()
-		if got := testkit.Within(t, "the request", gather(deadline(t, target))); got != sumOf(up) {
-			t.Errorf("%d bytes of %d, %v", got.n, len(up), got.err)
+		if got := testkit.Within(t, "the request", testkit.Gather(testkit.Deadline(t, target))); got != testkit.SumOf(up) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(up), got.Err)
 		}
 		go func() { _, _ = target.Write(down); target.Close() }()
-		if got := testkit.Within(t, "the answer", gather(deadline(t, app))); got != sumOf(down) {
-			t.Errorf("%d bytes of %d, %v", got.n, len(down), got.err)
+		if got := testkit.Within(t, "the answer", testkit.Gather(testkit.Deadline(t, app))); got != testkit.SumOf(down) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(down), got.Err)
 		}
 		testkit.Within(t, "one end", done)
 		testkit.Within(t, "the other end", done)
@@ -90,19 +90,19 @@ func TestCarryCutByShutdown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			testkit.NoLeak(t)
-			u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
-			app, a := tcpPair(t)
+			u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+			app, a := testkit.TCPPair(t)
 			log, book := testkit.NewLog()
 			var group Group
 			ends := new(Closers)
 			ends.Add(a)
 			ends.Add(u.near)
 			group.Go(ends, func() {
-				CarryStream(Carry{Log: log, FromName: "application", ToName: "server", Stream: u.near, A: a, B: u.near.Wrapped(), Group: &group})
+				CarryStream(Carry{Log: log, FromName: "application", ToName: "server", Stream: u.near.ID(), A: a, B: u.near, Group: &group})
 			})
 			if c.half {
 				closeWrite(t, app)
-				testkit.Within(t, "the end to pass", gather(u.far))
+				testkit.Within(t, "the end to pass", testkit.Gather(u.far))
 			}
 			group.Finish(0)
 			testkit.Contains(t, book.String(), c.want)
@@ -117,21 +117,21 @@ func TestCarryCutByShutdown(t *testing.T) {
 func TestRelayToAbandonedStream(t *testing.T) {
 	for _, c := range []struct {
 		version int
-		end     func(far *Stream) error
+		end     func(far *mux.Stream) error
 		limit   time.Duration
 		want    error
 	}{
-		{1, (*Stream).Close, testkit.Patience, mux.ErrGone},
-		{2, (*Stream).Close, testkit.Patience, mux.ErrGone},
-		{2, (*Stream).CloseWrite, 200 * time.Millisecond, errAbandoned},
+		{1, (*mux.Stream).Close, testkit.Patience, mux.ErrGone},
+		{2, (*mux.Stream).Close, testkit.Patience, mux.ErrGone},
+		{2, (*mux.Stream).CloseWrite, 200 * time.Millisecond, errAbandoned},
 	} {
 		testkit.NoLeak(t)
-		cc, sc := testConfig(config.Client), testConfig(config.Server)
+		cc, sc := endConfig(config.Client), endConfig(config.Server)
 		cc.SmuxVer, sc.SmuxVer = c.version, c.version
-		u := newTunnel(t, cc, sc)
-		app, a := tcpPair(t)
+		u := newBridge(t, cc, sc)
+		app, a := testkit.TCPPair(t)
 		near := make(chan Result, 1)
-		go func() { near <- relay(a, u.near.Wrapped(), limits{write: c.limit}, newGoroutine) }()
+		go func() { near <- relay(a, u.near, limits{write: c.limit}, newGoroutine) }()
 		go func() { _, _ = app.Write(testkit.RandomBytes(1, 8<<20)); app.Close() }()
 		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
@@ -149,14 +149,14 @@ func TestRelayToAbandonedStream(t *testing.T) {
 // A stream on which nobody writes is not abandoned, and a socket never is.
 func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
-	app, a := tcpPair(t)
+	u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+	app, a := testkit.TCPPair(t)
 	near := make(chan Result, 1)
 	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine) }()
 	if err := u.far.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	if got := testkit.Within(t, "EOF", gather(deadline(t, app))); got != sumOf(nil) {
+	if got := testkit.Within(t, "EOF", testkit.Gather(testkit.Deadline(t, app))); got != testkit.SumOf(nil) {
 		t.Errorf("%+v", got)
 	}
 	for range 3 {
@@ -173,15 +173,15 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	u.far.Close()
 	u.closed()
 
-	x, xa := tcpPair(t)
-	yb, y := tcpPair(t)
+	x, xa := testkit.TCPPair(t)
+	yb, y := testkit.TCPPair(t)
 	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}, newGoroutine) }()
 	closeWrite(t, y)
 	data := testkit.RandomBytes(1, 20<<20) // more than the sockets hold
 	go func() { _, _ = x.Write(data); x.Close() }()
 	time.Sleep(50 * time.Millisecond)
-	if got := testkit.Within(t, "all", gather(deadline(t, y))); got != sumOf(data) {
-		t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
+	if got := testkit.Within(t, "all", testkit.Gather(testkit.Deadline(t, y))); got != testkit.SumOf(data) {
+		t.Errorf("%d bytes of %d, %v", got.N, len(data), got.Err)
 	}
 	testkit.Within(t, "the end", near)
 }

@@ -22,7 +22,7 @@ type (
 
 // told tells which of its methods Copy has taken.
 type told struct {
-	buffered
+	testkit.Buffered
 	by string
 }
 
@@ -83,8 +83,8 @@ func (u uncorked) AwaitRoom(size int) (int, error)   { return size, nil }
 // A socket is read to its end, and its errors come through.
 func TestTransferFromSocket(t *testing.T) {
 	for name, pair := range map[string]func() (net.Conn, net.Conn){
-		"tcp":  func() (net.Conn, net.Conn) { a, b := tcpPair(t); return a, b },
-		"unix": func() (net.Conn, net.Conn) { return unixPair(t) },
+		"tcp":  func() (net.Conn, net.Conn) { a, b := testkit.TCPPair(t); return a, b },
+		"unix": func() (net.Conn, net.Conn) { return testkit.UnixPair(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.NoLeak(t)
@@ -92,7 +92,7 @@ func TestTransferFromSocket(t *testing.T) {
 			data := testkit.RandomBytes(4, 1<<20)
 			go func() { _, _ = a.Write(data); a.Close() }()
 			var got bytes.Buffer
-			if err := transfer(uncorked{&got}, deadline(t, b)); err != nil || !bytes.Equal(got.Bytes(), data) {
+			if err := transfer(uncorked{&got}, testkit.Deadline(t, b)); err != nil || !bytes.Equal(got.Bytes(), data) {
 				t.Error(got.Len(), err)
 			}
 			b.Close()
@@ -108,7 +108,7 @@ func TestTransferFromSocket(t *testing.T) {
 			}
 		})
 	}
-	a, b := tcpPair(t)
+	a, b := testkit.TCPPair(t)
 	send(t, a, []byte("x"))
 	c, d := net.Pipe()
 	d.Close()
@@ -120,7 +120,7 @@ func TestTransferFromSocket(t *testing.T) {
 // Closing a socket wakes who waits for its bytes.
 func TestTransferIsWoken(t *testing.T) {
 	testkit.NoLeak(t)
-	_, b := tcpPair(t)
+	_, b := testkit.TCPPair(t)
 	done := make(chan error, 1)
 	go func() { done <- transfer(uncorked{io.Discard}, b) }()
 	b.Close()

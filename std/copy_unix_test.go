@@ -46,11 +46,11 @@ func newNarrow() *narrow { return &narrow{grant: make(chan int), asked: make(cha
 // What there is no room for stays in the socket: no buffer is held while that lasts,
 // and no more is read than may be written.
 func TestSocketReaderWaitsForRoom(t *testing.T) {
-	app, a := tcpPair(t)
+	app, a := testkit.TCPPair(t)
 	w := newNarrow()
 	data := testkit.RandomBytes(1, 100_000)
 	go func() { _, _ = app.Write(data); app.Close() }()
-	r, err := newSocketReader(deadline(t, a), w)
+	r, err := newSocketReader(testkit.Deadline(t, a), w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +88,8 @@ func TestSocketReaderWaitsForRoom(t *testing.T) {
 func TestSocketReaderNoticesTheEnd(t *testing.T) {
 	for name, want := range map[string]error{"end": io.EOF, "reset": syscall.ECONNRESET} {
 		t.Run(name, func(t *testing.T) {
-			app, a := tcpPair(t)
-			r, err := newSocketReader(deadline(t, a), newNarrow())
+			app, a := testkit.TCPPair(t)
+			r, err := newSocketReader(testkit.Deadline(t, a), newNarrow())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,11 +115,11 @@ func TestSocketReaderNoticesTheEnd(t *testing.T) {
 // An error of the writer that came up while waiting for room ends the transfer as one
 // of writing does.
 func TestTransferWithoutRoom(t *testing.T) {
-	app, a := tcpPair(t)
+	app, a := testkit.TCPPair(t)
 	send(t, app, []byte("x"))
 	w := newNarrow()
 	close(w.grant)
-	if err := transfer(w, deadline(t, a)); !errors.Is(err, errNotConnected) {
+	if err := transfer(w, testkit.Deadline(t, a)); !errors.Is(err, errNotConnected) {
 		t.Error(err)
 	}
 }

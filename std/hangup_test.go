@@ -84,14 +84,14 @@ func TestWatchHangUp(t *testing.T) {
 
 func pairOf(t *testing.T, network string) (app, ours net.Conn) {
 	if network == "unix" {
-		return unixPair(t)
+		return testkit.UnixPair(t)
 	}
-	return tcpPair(t)
+	return testkit.TCPPair(t)
 }
 
 // Who finishes without a word may want to hear what the target says first.
 func TestWatchHangUpHasGrace(t *testing.T) {
-	app, ours := tcpPair(t)
+	app, ours := testkit.TCPPair(t)
 	if err := app.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/build"
 	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
@@ -23,7 +24,7 @@ func held() int64 {
 
 // memoryConfigs are settings under which a session itself holds little.
 func memoryConfigs(version int, qpp bool) (client, server *config.Config) {
-	client, server = testConfig(config.Client), testConfig(config.Server)
+	client, server = endConfig(config.Client), endConfig(config.Server)
 	for _, c := range []*config.Config{client, server} {
 		c.NoComp, c.SmuxVer, c.QPP = true, version, qpp
 		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = 64, 64, 512<<10, 64<<10
@@ -51,22 +52,22 @@ func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 	const streams, bound = 150, 24 << 10 // bytes each
 	for _, version := range []int{1, 2} {
 		for _, qpp := range []bool{false, true} {
-			if qpp && (version == 1 || qppWrapper(7, "k") == nil) {
+			if qpp && (version == 1 || !build.QPP) {
 				continue
 			}
 			cc, sc := memoryConfigs(version, qpp)
-			u := newTunnel(t, cc, sc)
+			u, pad := newBridge(t, cc, sc), padFor(cc)
 			var written atomic.Int64
 			before := held()
 			done := make(chan Result, streams)
 			var targets []net.Conn
 			for range streams {
 				_, far := u.open(t)
-				b, target := tcpPair(t)
+				b, target := testkit.TCPPair(t)
 				_ = b.SetReadBuffer(16 << 10) // that all are soon full
 				_ = target.SetWriteBuffer(16 << 10)
 				targets = append(targets, target)
-				go func() { done <- Relay(far.Wrapped(), b, 0) }()
+				go func() { done <- Relay(pad.Wrap(far), b, 0) }()
 				go func() {
 					for p := make([]byte, 1<<10); ; {
 						n, err := target.Write(p)
@@ -96,22 +97,22 @@ func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 func TestIdleStreamsHoldNoBuffers(t *testing.T) {
 	const streams, bound = 150, 24 << 10 // bytes each, both ends together
 	for _, qpp := range []bool{false, true} {
-		if qpp && qppWrapper(7, "k") == nil {
+		if qpp && !build.QPP {
 			continue
 		}
 		cc, sc := memoryConfigs(2, qpp)
-		u := newTunnel(t, cc, sc)
+		u, pad := newBridge(t, cc, sc), padFor(cc)
 		before := held()
 		done := make(chan Result, 2*streams)
 		for range streams {
 			near, far := u.open(t)
-			app, a := tcpPair(t)
-			b, target := tcpPair(t)
-			go func() { done <- Relay(a, near.Wrapped(), 0) }()
-			go func() { done <- Relay(far.Wrapped(), b, 0) }()
+			app, a := testkit.TCPPair(t)
+			b, target := testkit.TCPPair(t)
+			go func() { done <- Relay(a, pad.Wrap(near), 0) }()
+			go func() { done <- Relay(pad.Wrap(far), b, 0) }()
 			for _, way := range [][2]net.Conn{{app, target}, {target, app}} {
-				send(t, deadline(t, way[0]), []byte("hello"))
-				if _, err := io.ReadFull(deadline(t, way[1]), make([]byte, 5)); err != nil {
+				send(t, testkit.Deadline(t, way[0]), []byte("hello"))
+				if _, err := io.ReadFull(testkit.Deadline(t, way[1]), make([]byte, 5)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -35,7 +35,7 @@ func (p *QPPPort) Read(b []byte) (int, error) {
 // WriteTo decrypts all that the peer sends and writes it to w. It holds nothing while
 // nothing comes.
 func (p *QPPPort) WriteTo(w io.Writer) (int64, error) {
-	st, ok := p.under.(*Stream)
+	st, ok := p.under.(*mux.Stream)
 	if !ok { // its bytes may not be changed in place
 		return Copy(w, struct{ io.Reader }{p})
 	}
@@ -129,8 +129,21 @@ func (p *QPPPort) CloseWrite() error {
 	return errNoHalfClose
 }
 
-// qppWrapper returns what wraps each stream; all share one pad.
-func qppWrapper(count int, key string) func(io.ReadWriteCloser) io.ReadWriteCloser {
-	pad := qpp.NewQPP([]byte(key), uint16(count))
-	return func(rw io.ReadWriteCloser) io.ReadWriteCloser { return NewQPPPort(rw, pad, []byte(key)) }
+// Pad is what encrypts the streams of a program; nil leaves them as they are.
+type Pad struct {
+	pad  *qpp.QuantumPermutationPad
+	seed []byte
+}
+
+// NewPad makes the pad of all streams, which takes milliseconds.
+func NewPad(count int, key string) *Pad {
+	return &Pad{pad: qpp.NewQPP([]byte(key), uint16(count)), seed: []byte(key)}
+}
+
+// Wrap is the stream as its two ends see it.
+func (p *Pad) Wrap(stream io.ReadWriteCloser) io.ReadWriteCloser {
+	if p == nil {
+		return stream
+	}
+	return NewQPPPort(stream, p.pad, p.seed)
 }

@@ -21,9 +21,9 @@ import (
 var _ func(io.ReadWriteCloser, *qpp.QuantumPermutationPad, []byte) *QPPPort = NewQPPPort
 
 func qppPair(t *testing.T) (near, far *QPPPort) {
-	a, b := tcpPair(t)
+	a, b := testkit.TCPPair(t)
 	seed := []byte("a key")
-	return NewQPPPort(deadline(t, a), qpp.NewQPP(seed, 61), seed), NewQPPPort(deadline(t, b), qpp.NewQPP(seed, 61), seed)
+	return NewQPPPort(testkit.Deadline(t, a), qpp.NewQPP(seed, 61), seed), NewQPPPort(testkit.Deadline(t, b), qpp.NewQPP(seed, 61), seed)
 }
 
 // Lengths that are no multiple of eight, and longer than a buffer, both ways;
@@ -52,8 +52,8 @@ func TestQPPPorts(t *testing.T) {
 		for i, n := range []int{0, 1, 7, 8, 9, 100, copyBuffer - 1, copyBuffer, copyBuffer + 1, 3*copyBuffer + 5} {
 			want = append(want, testkit.RandomBytes(uint64(i), n)...)
 		}
-		if got := testkit.Within(t, "all", gather(way[1])); got != sumOf(want) {
-			t.Errorf("%d bytes, want %d, %v", got.n, len(want), got.err)
+		if got := testkit.Within(t, "all", testkit.Gather(way[1])); got != testkit.SumOf(want) {
+			t.Errorf("%d bytes, want %d, %v", got.N, len(want), got.Err)
 		}
 		if err := testkit.Within(t, "Write", wrote); err != nil {
 			t.Fatal(err)
@@ -70,8 +70,8 @@ func TestQPPPorts(t *testing.T) {
 const qppGolden = "1f34c827dc860b50dbe352761650709933576294149cb538"
 
 func TestQPPGolden(t *testing.T) {
-	var under buffered
-	p := qppWrapper(61, "a key")(&under)
+	var under testkit.Buffered
+	p := NewPad(61, "a key").Wrap(&under)
 	if _, err := io.WriteString(p, "quantum permutation pad!"); err != nil {
 		t.Fatal(err)
 	}
@@ -81,20 +81,20 @@ func TestQPPGolden(t *testing.T) {
 }
 
 func TestQPPAnotherKey(t *testing.T) {
-	var under buffered
+	var under testkit.Buffered
 	text := "quantum permutation pad!"
-	if _, err := io.WriteString(qppWrapper(61, "a key")(&under), text); err != nil {
+	if _, err := io.WriteString(NewPad(61, "a key").Wrap(&under), text); err != nil {
 		t.Fatal(err)
 	}
-	got, _ := io.ReadAll(qppWrapper(61, "another key")(&under))
+	got, _ := io.ReadAll(NewPad(61, "another key").Wrap(&under))
 	if string(got) == text {
 		t.Error("another key reads it")
 	}
 }
 
 func TestQPPCloseWrite(t *testing.T) {
-	var under buffered
-	if err := qppWrapper(7, "k")(&under).(*QPPPort).CloseWrite(); !errors.Is(err, errNoHalfClose) {
+	var under testkit.Buffered
+	if err := NewPad(7, "k").Wrap(&under).(*QPPPort).CloseWrite(); !errors.Is(err, errNoHalfClose) {
 		t.Error(err)
 	}
 	a, b := net.Pipe()
@@ -111,19 +111,19 @@ func hexOf(b []byte) string { return hex.EncodeToString(b) }
 // place.
 func TestQPPOverStreams(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := testConfig(config.Client), testConfig(config.Server)
+	cc, sc := endConfig(config.Client), endConfig(config.Server)
 	cc.QPP, sc.QPP = true, true
-	u := newTunnel(t, cc, sc)
-	app, a := tcpPair(t)
-	b, target := tcpPair(t)
+	u := newBridge(t, cc, sc)
+	app, a := testkit.TCPPair(t)
+	b, target := testkit.TCPPair(t)
 	done := make(chan Result, 2)
-	go func() { done <- Relay(a, u.near.Wrapped(), 0) }()
-	go func() { done <- Relay(u.far.Wrapped(), b, 0) }()
+	go func() { done <- Relay(a, padFor(cc).Wrap(u.near), 0) }()
+	go func() { done <- Relay(padFor(sc).Wrap(u.far), b, 0) }()
 	for _, way := range [][2]*net.TCPConn{{app, target}, {target, app}} {
 		data := testkit.RandomBytes(5, 1_000_003)
 		go func() { _, _ = way[0].Write(data); _ = way[0].CloseWrite() }()
-		if got := testkit.Within(t, "all", gather(deadline(t, way[1]))); got != sumOf(data) {
-			t.Errorf("%d bytes of %d, %v", got.n, len(data), got.err)
+		if got := testkit.Within(t, "all", testkit.Gather(testkit.Deadline(t, way[1]))); got != testkit.SumOf(data) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(data), got.Err)
 		}
 	}
 	for range 2 {
@@ -140,7 +140,7 @@ type writeOnly struct{ io.Writer }
 func TestQPPWriteTo(t *testing.T) {
 	seed, text := []byte("a key"), strings.Repeat("quantum permutation pad!", 10_000)
 	pad := qpp.NewQPP(seed, 61)
-	var sealed buffered
+	var sealed testkit.Buffered
 	if _, err := io.WriteString(NewQPPPort(&sealed, pad, seed), text); err != nil {
 		t.Fatal(err)
 	}

@@ -25,15 +25,15 @@ func (refusing) CloseWrite() error { return errNotConnected }
 // nothing any more.
 func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 	testkit.NoLeak(t)
-	app, a := tcpPair(t)
+	app, a := testkit.TCPPair(t)
 	b, target := net.Pipe()
 	done := make(chan Result, 1)
 	go func() { done <- Relay(a, refusing{b}, testkit.Patience) }()
 	closeWrite(t, app)
 	time.Sleep(20 * time.Millisecond) // the relay has tried to pass it on
-	send(t, deadline(t, target), []byte("last words"))
+	send(t, testkit.Deadline(t, target), []byte("last words"))
 	target.Close()
-	if got, err := io.ReadAll(deadline(t, app)); string(got) != "last words" || err != nil {
+	if got, err := io.ReadAll(testkit.Deadline(t, app)); string(got) != "last words" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
 	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrA, errNotConnected) || got.FromB != 10 {
@@ -45,10 +45,10 @@ func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 // socket while writing to it fails.
 func TestRelayDrainsAfterFailedWrite(t *testing.T) {
 	testkit.NoLeak(t)
-	app, a := tcpPair(t)
-	b, target := tcpPair(t)
+	app, a := testkit.TCPPair(t)
+	b, target := testkit.TCPPair(t)
 	answer := testkit.RandomBytes(1, 100_000)
-	send(t, deadline(t, target), answer)
+	send(t, testkit.Deadline(t, target), answer)
 	target.Close()
 	held := &holding{Conn: b, hold: make(chan struct{})}
 	done := make(chan Result, 1)
@@ -56,8 +56,8 @@ func TestRelayDrainsAfterFailedWrite(t *testing.T) {
 	send(t, app, []byte("a request, of which nothing is read"))
 	testkit.Eventually(t, "the write has failed", func() bool { return held.failed.Load() })
 	close(held.hold)
-	if got := testkit.Within(t, "the answer", gather(deadline(t, app))); got != sumOf(answer) {
-		t.Errorf("%d bytes of %d, %v", got.n, len(answer), got.err)
+	if got := testkit.Within(t, "the answer", testkit.Gather(testkit.Deadline(t, app))); got != testkit.SumOf(answer) {
+		t.Errorf("%d bytes of %d, %v", got.N, len(answer), got.Err)
 	}
 	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrA, errNotConnected) || !got.FirstA {
 		t.Errorf("%+v", got)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kcptun/std/config"
+	"kcptun/std/mux"
 	"kcptun/std/testkit"
 )
 
@@ -16,13 +17,13 @@ import (
 // the session's own end half a minute later.
 func TestRelayOnAStuckSession(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := testConfig(config.Client), testConfig(config.Server)
+	cc, sc := endConfig(config.Client), endConfig(config.Server)
 	var cable *testkit.Cable
-	u := newTunnelBy(t, cc, sc, func(server net.Addr) net.Addr {
+	u := newBridgeBy(t, cc, sc, func(server net.Addr) net.Addr {
 		cable = testkit.NewCable(t, server)
 		return cable.Addr()
 	})
-	others := make([]*Stream, 2)
+	others := make([]*mux.Stream, 2)
 	for i := range others {
 		others[i], _ = u.open(t)
 	}
@@ -41,7 +42,7 @@ func TestRelayOnAStuckSession(t *testing.T) {
 		}()
 	}
 	still(t, "the window to be full", &written)
-	app, a := tcpPair(t)
+	app, a := testkit.TCPPair(t)
 	done := make(chan Result, 1)
 	go func() { done <- Relay(a, u.near, 100*time.Millisecond) }()
 	closeWrite(t, app)

@@ -22,8 +22,8 @@ type substrate struct {
 }
 
 var substrates = []substrate{
-	{"tcp", func(t *testing.T) (net.Conn, net.Conn) { a, b := tcpPair(t); return a, b }, true},
-	{"unix", func(t *testing.T) (net.Conn, net.Conn) { return unixPair(t) }, true},
+	{"tcp", func(t *testing.T) (net.Conn, net.Conn) { a, b := testkit.TCPPair(t); return a, b }, true},
+	{"unix", func(t *testing.T) (net.Conn, net.Conn) { return testkit.UnixPair(t) }, true},
 	{"pipe", func(t *testing.T) (net.Conn, net.Conn) {
 		a, b := net.Pipe()
 		t.Cleanup(func() { a.Close(); b.Close() })
@@ -42,7 +42,7 @@ func newRelay(t *testing.T, s substrate, quiet time.Duration) relayed {
 	testkit.NoLeak(t)
 	app, a := s.pair(t)
 	b, target := s.pair(t)
-	r := relayed{deadline(t, app), deadline(t, target), make(chan Result, 1)}
+	r := relayed{testkit.Deadline(t, app), testkit.Deadline(t, target), make(chan Result, 1)}
 	go func() { r.result <- Relay(a, b, quiet) }()
 	return r
 }
@@ -117,12 +117,12 @@ func TestRelayBigTransfers(t *testing.T) {
 		for conn, data := range map[net.Conn][]byte{near: there, far: back} {
 			go func() { _, _ = conn.Write(data); _ = conn.(halfCloser).CloseWrite() }()
 		}
-		atFar, atNear := gather(far), gather(near)
-		if got := testkit.Within(t, "all at the far end", atFar); got != sumOf(there) {
-			t.Errorf("%d bytes of %d, %v", got.n, len(there), got.err)
+		atFar, atNear := testkit.Gather(far), testkit.Gather(near)
+		if got := testkit.Within(t, "all at the far end", atFar); got != testkit.SumOf(there) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(there), got.Err)
 		}
-		if got := testkit.Within(t, "all at the near end", atNear); got != sumOf(back) {
-			t.Errorf("%d bytes of %d, %v", got.n, len(back), got.err)
+		if got := testkit.Within(t, "all at the near end", atNear); got != testkit.SumOf(back) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(back), got.Err)
 		}
 		if got := testkit.Within(t, "the relay ends", r.result); got.ErrA != nil || got.ErrB != nil || got.FromA+got.FromB != 8<<20 {
 			t.Errorf("%+v", got)
@@ -291,13 +291,13 @@ func TestRelayWithoutCloseWrite(t *testing.T) {
 
 func TestRelayWithoutCloseWriteGoesOn(t *testing.T) {
 	testkit.NoLeak(t)
-	app, a := tcpPair(t)
+	app, a := testkit.TCPPair(t)
 	b, target := net.Pipe()
 	defer target.Close()
 	done := make(chan Result, 1)
 	go func() { done <- Relay(a, b, 100*time.Millisecond) }()
-	closeWrite(t, deadline(t, app))
-	send(t, deadline(t, target), []byte("late answer"))
+	closeWrite(t, testkit.Deadline(t, app))
+	send(t, testkit.Deadline(t, target), []byte("late answer"))
 	if got, err := io.ReadAll(app); string(got) != "late answer" || err != nil {
 		t.Error(string(got), err)
 	}
@@ -308,13 +308,13 @@ func TestRelayWithoutCloseWriteGoesOn(t *testing.T) {
 
 func TestPipe(t *testing.T) {
 	testkit.NoLeak(t)
-	app, a := tcpPair(t)
-	b, target := tcpPair(t)
+	app, a := testkit.TCPPair(t)
+	b, target := testkit.TCPPair(t)
 	done := make(chan [2]error, 1)
 	go func() { errA, errB := Pipe(a, b, 30); done <- [2]error{errA, errB} }()
 	send(t, app, []byte("x"))
 	closeWrite(t, app)
-	if got, err := io.ReadAll(deadline(t, target)); string(got) != "x" || err != nil {
+	if got, err := io.ReadAll(testkit.Deadline(t, target)); string(got) != "x" || err != nil {
 		t.Error(string(got), err)
 	}
 	target.Close()
@@ -327,10 +327,10 @@ func TestPipe(t *testing.T) {
 // open, nor does the rest of the answer come over the link.
 func TestRelayEndsWhenThePeerLeaves(t *testing.T) {
 	for _, version := range []int{1, 2} {
-		cc, sc := testConfig(config.Client), testConfig(config.Server)
+		cc, sc := endConfig(config.Client), endConfig(config.Server)
 		cc.SmuxVer, sc.SmuxVer = version, version
-		u := newTunnel(t, cc, sc)
-		target, ours := tcpPair(t)
+		u := newBridge(t, cc, sc)
+		target, ours := testkit.TCPPair(t)
 		done := make(chan Result, 1)
 		go func() { done <- Relay(u.far, ours, 0) }()
 		go func() {

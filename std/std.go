@@ -3,8 +3,11 @@
 package std
 
 import (
+	"net"
+
 	"kcptun/std/address"
 	"kcptun/std/config"
+	"kcptun/std/session"
 )
 
 // MultiPort is a host with a range of ports.
@@ -18,3 +21,9 @@ func ParseMultiPort(addr string) (*MultiPort, error) { return address.ParseMulti
 func ValidateQPPParams(count int, key string) (warnings []string, err error) {
 	return config.ValidateQPPParams(count, key)
 }
+
+// CompStream is a connection whose bytes are compressed by snappy's framing format.
+type CompStream = session.CompStream
+
+// NewCompStream wraps conn. Both ends must.
+func NewCompStream(conn net.Conn) *CompStream { return session.NewCompStream(conn) }

@@ -1,0 +1,127 @@
+package session
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kcptun/std/arq"
+	"kcptun/std/clock"
+	"kcptun/std/config"
+	"kcptun/std/link"
+	"kcptun/std/metrics"
+)
+
+// datagramHeaders are the bytes of UDP and IP before each datagram. A link's rate
+// includes them.
+const datagramHeaders = 8 + 20
+
+// auto is the engine of mode auto.
+type auto struct {
+	*arq.Conn
+	moved meter
+
+	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
+	explained     atomic.Uint64 // payload when the log had it last
+
+	gone   func() // called at its end, where it is not nil
+	once   sync.Once
+	closed error
+}
+
+func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
+	c := f.cfg
+	mtu := c.MTU - l.Overhead()
+	cfg := arq.Config{
+		Conv: conv, MTU: mtu, Send: min(c.SndWnd, config.MaxAutoWindow), Receive: min(c.RcvWnd, config.MaxAutoWindow),
+		Grow: c.FollowsWindow(), Memory: f.memory,
+		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
+	}
+	if c.DataShard > 0 { // each packet pays for its part of the parity
+		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
+	}
+	metrics.Opened(l.Peer() != nil)
+	a := new(auto)
+	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte) {
+		n, err := l.WriteTo(packet, peer)
+		if err == nil { // else the link is closed
+			a.wire.Add(uint64(n + datagramHeaders))
+			metrics.Sent(1, n)
+		}
+	})
+	return a
+}
+
+// take takes a packet of the peer in. One that is none of the conversation has been
+// refused by the link already, or is malformed: it is lost.
+func (a *auto) take(packet []byte) {
+	metrics.Received(1, len(packet))
+	if a.Deliver(packet) != nil {
+		metrics.Malformed()
+	}
+}
+
+func (a *auto) Read(p []byte) (int, error) {
+	n, err := a.Conn.Read(p)
+	a.moved.add(clock.Now(), n)
+	metrics.Read(n)
+	return n, err
+}
+
+func (a *auto) Write(p []byte) (int, error) { return a.WriteBuffers([][]byte{p}) }
+
+func (a *auto) WriteBuffers(v [][]byte) (int, error) {
+	n, err := a.Conn.WriteBuffers(v)
+	a.payload.Add(uint64(n))
+	a.moved.add(clock.Now(), n)
+	metrics.Written(n)
+	return n, err
+}
+
+// countSegments adds to kcp-go's counters, which are those of either engine.
+func countSegments(s arq.Stats) {
+	metrics.Segments{
+		Sent: s.Sent + s.Resent + s.Copies, Received: s.Received + s.Repeated,
+		Resent: s.Resent, Lost: s.Lost, Repeated: s.Repeated,
+	}.Count()
+}
+
+func (a *auto) begin() {}
+
+// Close ends the conversation.
+func (a *auto) Close() error {
+	a.once.Do(func() {
+		metrics.Closed()
+		a.closed = a.Conn.Close()
+		if a.gone != nil {
+			a.gone()
+		}
+	})
+	return a.closed
+}
+
+// drainLook is how often is looked whether all has arrived.
+const drainLook = 5 * time.Millisecond
+
+func (a *auto) drain(ctx context.Context) error {
+	tick := time.NewTicker(drainLook)
+	defer tick.Stop()
+	for a.Pending() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (a *auto) timeout() time.Duration { return a.Timeout() }
+
+func (a *auto) load() int64 { return a.moved.load(clock.Now()) }
+
+func (a *auto) backlog() int { return a.Backlog() }
+
+func (a *auto) window() int64 { return a.Window() }

@@ -1,0 +1,175 @@
+package session
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/link"
+)
+
+// Conversation is what a client has begun, and no session yet.
+type Conversation struct {
+	engine engine
+	peer   *link.Peer
+	link   *link.Conn
+}
+
+// Addr is the address of the client.
+func (c *Conversation) Addr() net.Addr { return c.peer.Addr() }
+
+// Conv is the conversation's number.
+func (c *Conversation) Conv() uint32 { return c.engine.Conv() }
+
+// Drop ends the conversation.
+func (c *Conversation) Drop() {
+	c.link.Forget(c.peer) // first: kcp-go would make a session of what comes after its end
+	c.engine.Close()
+}
+
+// Listener accepts the conversations that clients begin on a link, or on one of its
+// lanes.
+type Listener interface {
+	// Accept waits for one. Its error is why there will be no more.
+	Accept() (*Conversation, error)
+	// Close ends accepting. What has been accepted goes on until the link is closed.
+	Close() error
+}
+
+// Listen accepts conversations of a link that come in by a lane of it, which may be the
+// link itself.
+func (f *Maker) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
+	if f.cfg.Auto() {
+		a := &autoListener{
+			sessions: f, link: l, open: make(map[*auto]struct{}),
+			fresh: make(chan *Conversation, backlog), done: make(chan struct{}),
+		}
+		l.Serve(lane, a.take, a.end)
+		return a, nil
+	}
+	lis, err := kcp.ServeConn(nil, 0, 0, lane)
+	if err != nil {
+		return nil, err
+	}
+	return &classicListener{Listener: lis, sessions: f, link: l}, nil
+}
+
+// backlog is how many conversations may wait for Accept. It is kcp-go's.
+const backlog = 128
+
+type classicListener struct {
+	*kcp.Listener
+	sessions *Maker
+	link     *link.Conn
+}
+
+func (c *classicListener) Accept() (*Conversation, error) {
+	for {
+		k, err := c.AcceptKCP()
+		if err != nil {
+			return nil, err
+		}
+		peer, ok := k.RemoteAddr().(*link.Peer)
+		if ok && c.link.Hold(peer, func() { k.Close() }) {
+			return &Conversation{engine: c.sessions.newClassic(k, c.link, peer), peer: peer, link: c.link}, nil
+		}
+		k.Close() // its conversation has ended before it was accepted
+	}
+}
+
+// autoListener makes conversations of what begins on a link.
+type autoListener struct {
+	sessions *Maker
+	link     *link.Conn
+	fresh    chan *Conversation
+	done     chan struct{} // closed when there will be no more
+
+	mu   sync.Mutex
+	open map[*auto]struct{} // conversations that have not ended
+	err  error              // why there will be no more
+}
+
+// take takes a packet in. The link has seen to it that the first of a peer begins its
+// conversation.
+func (a *autoListener) take(peer *link.Peer, packet []byte) {
+	e, ok := peer.Owner().(*auto)
+	if !ok {
+		if e = a.begin(peer); e == nil {
+			a.link.Forget(peer)
+			return
+		}
+	}
+	e.take(packet)
+}
+
+// begin begins the conversation of a peer; nil where there is no place for it.
+func (a *autoListener) begin(peer *link.Peer) *auto {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err != nil || len(a.fresh) == cap(a.fresh) {
+		return nil
+	}
+	e := a.sessions.newAuto(a.link, peer, peer.Conv())
+	e.gone = func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.open, e)
+	}
+	a.open[e] = struct{}{}
+	peer.SetOwner(e)
+	a.fresh <- &Conversation{engine: e, peer: peer, link: a.link}
+	return e
+}
+
+func (a *autoListener) Accept() (*Conversation, error) {
+	for {
+		select {
+		case c := <-a.fresh:
+			if a.link.Hold(c.peer, func() { c.engine.Close() }) {
+				return c, nil
+			}
+			c.engine.Close() // it has ended before it was accepted
+		case <-a.done:
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return nil, a.err
+		}
+	}
+}
+
+// Close drops what nobody has accepted.
+func (a *autoListener) Close() error {
+	a.finish(net.ErrClosed)
+	for {
+		select {
+		case c := <-a.fresh:
+			c.Drop()
+		default:
+			return nil
+		}
+	}
+}
+
+// finish lets nothing more begin. The first reason given is kept.
+func (a *autoListener) finish(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
+		close(a.done)
+	}
+}
+
+// end is called when the link is closed: all conversations end with it.
+func (a *autoListener) end(err error) {
+	a.finish(err)
+	a.mu.Lock()
+	open := slices.Collect(maps.Keys(a.open))
+	a.mu.Unlock()
+	for _, e := range open {
+		e.Close()
+	}
+}

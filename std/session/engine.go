@@ -1,0 +1,93 @@
+package session
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/config"
+	"kcptun/std/link"
+	"kcptun/std/mux"
+)
+
+// engine carries a session's bytes to the peer and back, complete and in order, on KCP's
+// wire: kcp-go in the classic modes, package arq in mode auto. Close ends it at once.
+type engine interface {
+	net.Conn
+	mux.BuffersWriter
+	Conv() uint32
+	// begin is called when the session begins above it.
+	begin()
+	// drain waits until the peer has acknowledged all that was written, or ctx ends.
+	drain(ctx context.Context) error
+	// timeout is how long an acknowledgement is waited for before data is sent again, the
+	// first time.
+	timeout() time.Duration
+	// load is how many bytes were moved in about the last second, where that is counted.
+	load() int64
+	// backlog is how many bytes may wait above it for their turn; 0 is the mux's own.
+	backlog() int
+	// window is how many bytes may be on their way from the peer, where that changes.
+	window() int64
+}
+
+// newEngine makes the engine of a client's conversation over a link of its own.
+func (f *Maker) newEngine(l *link.Conn, conv uint32) (engine, error) {
+	if f.cfg.Auto() {
+		a := f.newAuto(l, l.Peer(), conv)
+		l.Serve(l, func(_ *link.Peer, packet []byte) { a.take(packet) }, func(error) { a.Close() })
+		return a, nil
+	}
+	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, l)
+	if err != nil {
+		return nil, err
+	}
+	return f.newClassic(k, l, l.Peer()), nil
+}
+
+// classic is kcp-go, with the clock of idle sessions.
+type classic struct {
+	*kcp.UDPSession
+	cfg  *config.Config
+	peer *link.Peer
+	doze *dozer // nil before begin
+}
+
+func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *classic {
+	c := f.cfg
+	//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
+	k.SetStreamMode(true)
+	k.SetWriteDelay(false)
+	k.SetNoDelay(c.NoDelay, c.Interval, c.Resend, c.NoCongestion)
+	k.SetWindowSize(c.SndWnd, c.RcvWnd)
+	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of what the link adds
+	k.SetACKNoDelay(c.AckNodelay)
+	return &classic{UDPSession: k, cfg: c, peer: peer}
+}
+
+func (c *classic) Conv() uint32 { return c.GetConv() }
+
+func (c *classic) begin() { c.doze = newDozer(c.UDPSession, c.peer, c.cfg) }
+
+// drain waits for three intervals of quiet: within one, kcp-go moves what the window let
+// wait.
+func (c *classic) drain(ctx context.Context) error {
+	return c.peer.Drain(ctx, 3*time.Duration(c.cfg.Interval)*time.Millisecond)
+}
+
+func (c *classic) timeout() time.Duration { return time.Duration(c.GetRTO()) * time.Millisecond }
+
+func (c *classic) load() int64 { return 0 }
+
+func (c *classic) backlog() int { return 0 }
+
+func (c *classic) window() int64 { return 0 }
+
+func (c *classic) Close() error {
+	if c.doze != nil {
+		c.doze.close()
+	}
+	return c.UDPSession.Close()
+}

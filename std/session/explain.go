@@ -1,0 +1,105 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"kcptun/std/metrics"
+)
+
+// explainEvery is how often the log says what each busy session of mode auto has found.
+const explainEvery = time.Minute
+
+// explainLeast is how many bytes a session must have sent since then to be busy.
+const explainLeast = 256 << 10
+
+// living is the sessions of mode auto that there are.
+type living struct {
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+}
+
+func (l *living) add(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions == nil {
+		l.sessions = make(map[*Session]struct{})
+	}
+	l.sessions[s] = struct{}{}
+}
+
+func (l *living) remove(s *Session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.sessions, s)
+}
+
+// each calls f for each of them.
+func (l *living) each(f func(*Session, *auto)) {
+	l.mu.Lock()
+	all := slices.Collect(maps.Keys(l.sessions))
+	l.mu.Unlock()
+	for _, s := range all {
+		if a, ok := s.engine.(*auto); ok {
+			f(s, a)
+		}
+	}
+}
+
+// Explain logs what the sessions of mode auto know of their links, until stop is called:
+// of the busy ones once a minute unless --quiet says otherwise, and of all at SIGUSR1.
+func (f *Maker) Explain(log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	if f.cfg.Auto() {
+		wg.Go(func() {
+			metrics.OnSignal(ctx, func() { f.living.each(func(s *Session, a *auto) { a.explain(s, log, 0) }) })
+		})
+		if !f.cfg.Quiet {
+			wg.Go(func() { f.explainBusy(ctx, log) })
+		}
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(explainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			f.living.each(func(s *Session, a *auto) { a.explain(s, log, explainLeast) })
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// explain logs what is known of a session's link, if it has sent as many bytes since the
+// last time.
+func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
+	wire, payload := a.wire.Load(), a.payload.Load()
+	sent := a.explained.Swap(payload)
+	if payload-sent < least {
+		a.explained.Store(sent)
+		return
+	}
+	v := a.View()
+	ratio := 0.0
+	if payload > 0 {
+		ratio = float64(wire) / float64(payload)
+	}
+	log.Info("session rate", "to", s.RemoteAddr(), "conv", s.Conv(),
+		"rate", fmt.Sprintf("%.2fMbit/s", v.Rate*8/1e6), "pace", fmt.Sprintf("%.2fMbit/s", v.Pace*8/1e6),
+		"rtt", v.Smooth.Round(time.Millisecond), "least", v.Least.Round(time.Millisecond),
+		"loss", fmt.Sprintf("%.1f%%", 100*v.Loss), "sent", v.Sent, "resent", v.Resent, "copies", v.Copies,
+		"wire/payload", fmt.Sprintf("%.3f", ratio), "phase", v.Phase, "limit", v.Limit)
+}

@@ -1,0 +1,134 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"kcptun/std/build"
+	"kcptun/std/config"
+	"kcptun/std/mux"
+	"kcptun/std/testkit"
+)
+
+// Settings that both ends must have alike are in the hello, to the bit.
+func TestHelloSettings(t *testing.T) {
+	for _, c := range []struct {
+		qpp, noComp    bool
+		count, smuxVer int
+		want           uint32
+	}{
+		{false, false, 61, 1, 1 << 17},
+		{false, true, 61, 2, 2<<17 | 1<<16},
+		{true, false, 61, 2, 2<<17 | 61},
+		{true, true, 65535, 1, 1<<17 | 1<<16 | 65535},
+	} {
+		cfg := config.Config{QPP: c.qpp, QPPCount: c.count, NoComp: c.noComp, SmuxVer: c.smuxVer}
+		if got := helloOf(&cfg); *got != (mux.Hello{Can: 1, Settings: c.want}) {
+			t.Errorf("%+v: %+v, want %#x", c, got, c.want)
+		}
+	}
+}
+
+// Both ends name a QPP that differs. Nothing did.
+func TestUnreadableIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		client, server int // counts of QPP, 0 without
+		want           string
+	}{
+		{0, 0, ""}, {61, 61, ""},
+		{61, 0, "QPP true false"}, {0, 61, "QPP false true"}, {61, 67, "QPPCount 61 67"},
+	} {
+		for _, mode := range []string{"fast3", config.ModeAuto} {
+			if c.client+c.server > 0 && !build.QPP {
+				continue
+			}
+			t.Run(fmt.Sprint(c.client, c.server, mode), func(t *testing.T) {
+				testkit.NoLeak(t)
+				cc, sc := testConfig(config.Client), testConfig(config.Server)
+				cc.QPP, cc.QPPCount = c.client > 0, max(c.client, 1)
+				sc.QPP, sc.QPPCount = c.server > 0, max(c.server, 1)
+				cc.Mode, sc.Mode = mode, mode
+				u := newTunnel(t, cc, sc)
+				for _, s := range []*Session{u.client, u.server} {
+					testkit.Eventually(t, "the hello", s.Greeted)
+				}
+				for s, end := range map[*Session]*config.Config{u.client: cc, u.server: sc} {
+					got, d := "", unreadable(end, *s.mux.Hello())
+					if d != nil {
+						first, second := d.Ours, d.Theirs
+						if end == sc {
+							first, second = second, first
+						}
+						got = fmt.Sprintf("%s %v %v", d.Setting, first, second)
+					}
+					if got != c.want {
+						t.Errorf("%q, want %q", got, c.want)
+					}
+				}
+				u.closed()
+			})
+		}
+	}
+}
+
+// An end that leaves has its peer's session end at once, whichever end that is; it waits
+// for no time-out, and neither does it where nobody knows what a goodbye is.
+func TestLeave(t *testing.T) {
+	for _, mode := range []string{"fast3", "normal", config.ModeAuto} {
+		for _, noComp := range []bool{true, false} {
+			for _, client := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s,nocomp=%t,client=%t", mode, noComp, client), func(t *testing.T) {
+					testkit.NoLeak(t)
+					cc, sc := testConfig(config.Client), testConfig(config.Server)
+					for _, c := range []*config.Config{cc, sc} {
+						c.Mode, c.NoComp = mode, noComp
+						_ = c.Check(config.Client) // puts the mode in force
+					}
+					u := newTunnel(t, cc, sc)
+					leaves, stays, near, far := u.server, u.client, u.far, u.near
+					want := "the server has closed it"
+					if client {
+						leaves, stays, near, far = u.client, u.server, u.near, u.far
+						want = "the client has closed it"
+					}
+					if _, err := near.Write([]byte("last words")); err != nil {
+						t.Fatal(err)
+					}
+					ended := make(chan error, 1)
+					go func() {
+						_, err := stays.Accept()
+						stays.Close(err)
+						ended <- err
+					}()
+					ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
+					defer cancel()
+					leaves.Leave(ctx, errTestEnds)
+					if ctx.Err() != nil || !errors.Is(leaves.Err(), errTestEnds) {
+						t.Errorf("it left by itself: %v, %v", ctx.Err(), leaves.Err())
+					}
+					if err := testkit.Within(t, "the other end", ended); err == nil || err.Error() != want {
+						t.Errorf("%v, want %q", err, want)
+					}
+					if got, err := io.ReadAll(far); string(got) != "last words" || err == nil {
+						t.Errorf("%q, %v", got, err)
+					}
+					u.closed()
+				})
+			}
+		}
+	}
+}
+
+// Who leaves a peer that does not answer waits as long as it was told.
+func TestLeaveTheSilent(t *testing.T) {
+	testkit.NoLeak(t)
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
+	u.serverLink.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	u.client.Leave(ctx, errTestEnds)
+	u.closed()
+}

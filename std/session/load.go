@@ -1,0 +1,45 @@
+package session
+
+import (
+	"sync"
+	"time"
+)
+
+// loadSpan is about how long bytes count for a session's load.
+const loadSpan = time.Second
+
+// meter counts the bytes of the last while.
+type meter struct {
+	mu          sync.Mutex
+	begun       time.Duration // of the present half of the span
+	now, before int64         // bytes in it, and in the half before
+}
+
+func (m *meter) add(now time.Duration, n int) {
+	m.mu.Lock()
+	m.turn(now)
+	m.now += int64(n)
+	m.mu.Unlock()
+}
+
+// load is how many bytes were counted in the last loadSpan, or half of it.
+func (m *meter) load(now time.Duration) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn(now)
+	return m.now + m.before
+}
+
+// turn begins another half when it is time.
+func (m *meter) turn(now time.Duration) {
+	switch age := now - m.begun; {
+	case age >= loadSpan:
+		m.begun, m.now, m.before = now, 0, 0
+	case age >= loadSpan/2:
+		m.begun, m.now, m.before = m.begun+loadSpan/2, 0, m.now
+	}
+}
+
+// Load is how many bytes the session has moved in about the last second, both ways, in
+// mode auto; in other modes it is 0.
+func (s *Session) Load() int64 { return s.engine.load() }

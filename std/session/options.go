@@ -1,0 +1,64 @@
+package session
+
+import (
+	"log/slog"
+	"os"
+	"time"
+
+	"kcptun/std/config"
+	"kcptun/std/crypt"
+	"kcptun/std/link"
+	"kcptun/std/link/fec"
+	"kcptun/std/mux"
+	"kcptun/std/quota"
+)
+
+// OffloadEnv is the environment variable that, set to off, has every datagram
+// take its own system call: for support cases, where a driver is in doubt.
+const OffloadEnv = "KCPTUN_OFFLOAD"
+
+// minPatience is the least time after which a silent peer is given up.
+const minPatience = 30 * time.Second
+
+// muxConfig is what the streams of a session need to know. The patience follows the
+// interval: a fixed one would end every session whose interval is longer.
+func muxConfig(c *config.Config) mux.Config {
+	interval := time.Duration(c.KeepAlive) * time.Second
+	return mux.Config{
+		KeepAlive:     interval,
+		Patience:      max(3*interval, minPatience),
+		FrameSize:     c.FrameSize,
+		ReceiveBuffer: c.SmuxBuf,
+		StreamBuffer:  c.StreamBuf,
+	}
+}
+
+// memoryBound is what windows and buffers of all sessions may hold together in mode auto.
+func memoryBound(c *config.Config) *quota.Bound {
+	if c.MemLimit > 0 {
+		return quota.NewBound(int64(c.MemLimit) << 20)
+	}
+	return quota.NewBound(quota.Default())
+}
+
+// LinkOptions are what the settings come to for the program's links. It derives the packet key,
+// which takes milliseconds. Check comes before it.
+func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Options, error) {
+	sealer, err := crypt.NewSealer(c.Crypt, c.Key)
+	if err != nil {
+		return link.Options{}, err
+	}
+	if err := fec.Check(c.DataShard, c.ParityShard); err != nil {
+		return link.Options{}, err
+	}
+	limit := c.RateLimit
+	if c.Auto() {
+		limit = 0 // the engine keeps to it: who receives for many peers must not wait for one
+	}
+	return link.Options{
+		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
+		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
+		Conversations: new(link.Conversations),
+		Stats:         stats, Log: log, OneByOne: os.Getenv(OffloadEnv) == "off",
+	}, nil
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kcptun/std/clock"
+	"kcptun/std/link"
+)
+
+const (
+	// deadAfter is how long a peer that owes an acknowledgement may be silent before its
+	// path is taken for dead. KCP has sent what is missing again four times or more by then.
+	deadAfter = 3 * time.Second
+
+	// deadTimeouts is the same in retransmission timeouts, for paths with long round trips.
+	deadTimeouts = 4
+
+	// stalledShare is the share of that time after which new streams had better wait for
+	// the verdict.
+	stalledShare = 3
+
+	// lateTick is how late the watch's timer may be. Beyond that this program has stood
+	// still, and the peer has had no chance to be heard.
+	lateTick = time.Second
+)
+
+// pathWatch tells a dead path from plain headers: data is unacknowledged, and nothing is
+// heard of the peer. It runs only while that may be; an idle session has no timer of it.
+type pathWatch struct {
+	peer    *link.Peer
+	timeout func() time.Duration // retransmission timeout
+	limit   time.Duration        // of silence, beyond which a peer forgets us
+	dead    chan struct{}        // closed when the path was found dead
+	slept   chan struct{}        // closed when this program has stood still for longer than limit
+
+	watching atomic.Bool
+	writes   atomic.Uint32 // to the engine
+	since    atomic.Int64  // when the peer began to owe something, by std/clock, or later
+	patience atomic.Int64  // nanoseconds
+	ran      atomic.Int64  // when the watch last ran, by clock.WithSleep
+	asked    atomic.Int64  // when doubt arose and the peer was asked for an answer; 0: never
+
+	mu     sync.Mutex
+	closed bool
+	late   sync.Once
+	timer  *time.Timer
+	due    time.Duration // when the timer fires
+	seen   uint32        // writes at the last tick
+}
+
+func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Duration) *pathWatch {
+	w := &pathWatch{peer: peer, timeout: timeout, limit: limit, dead: make(chan struct{}), slept: make(chan struct{})}
+	w.ran.Store(int64(clock.WithSleep()))
+	w.timer = time.AfterFunc(time.Hour, w.tick)
+	w.timer.Stop()
+	return w
+}
+
+// sending is called before something is written to the engine.
+func (w *pathWatch) sending() {
+	w.writes.Add(1)
+	if w.watching.Load() || w.watching.Swap(true) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running()
+	w.since.Store(int64(clock.Now()))
+	w.seen = w.writes.Load()
+	w.arm()
+}
+
+// running takes note that the program runs. It does so at each keepalive at least; so where
+// it was longer ago than a peer keeps a silent session, the program was stopped or the
+// system slept. It tells whether that ever was so.
+func (w *pathWatch) running() bool {
+	now := clock.WithSleep()
+	if now-time.Duration(w.ran.Swap(int64(now))) > w.limit {
+		w.late.Do(func() { close(w.slept) })
+	}
+	select {
+	case <-w.slept:
+		return true
+	default:
+		return false
+	}
+}
+
+// arm sets the timer; w.mu is held.
+func (w *pathWatch) arm() {
+	if !w.closed {
+		d := clock.Aligned(watchPeriod, watchPeriod)
+		w.due = clock.Now() + d
+		w.timer.Reset(d)
+	}
+}
+
+// tick looks at the peer, and goes on doing so while it owes something or is written to.
+func (w *pathWatch) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.running()
+	now, writes := clock.Now(), w.writes.Load()
+	owes := w.peer.OwesUs()
+	switch {
+	case !owes && writes == w.seen:
+		w.watching.Store(false)
+		return
+	case !owes || now-w.due >= lateTick:
+		w.since.Store(int64(now))
+	}
+	w.seen = writes
+	w.patience.Store(int64(max(deadAfter, deadTimeouts*w.timeout())))
+	if owes && w.silence() >= time.Duration(w.patience.Load()) {
+		w.closed = true
+		close(w.dead)
+		return
+	}
+	w.arm()
+}
+
+// silence is how long the peer has owed something and was not heard.
+func (w *pathWatch) silence() time.Duration {
+	owed := clock.Now() - time.Duration(w.since.Load())
+	if heard, ever := w.peer.Silence(); ever {
+		return min(owed, heard)
+	}
+	return owed
+}
+
+// stalled tells whether the path may be dead.
+func (w *pathWatch) stalled() bool {
+	if asked := w.asked.Load(); asked != 0 {
+		heard, ever := w.peer.Silence()
+		if !ever || clock.Now()-heard < time.Duration(asked) {
+			return true
+		}
+		w.asked.CompareAndSwap(asked, 0)
+	}
+	patience := max(deadAfter, time.Duration(w.patience.Load()))
+	return w.watching.Load() && w.peer.OwesUs() && w.silence() >= patience/stalledShare
+}
+
+// close ends the watch. Nothing of it runs afterwards.
+func (w *pathWatch) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.timer.Stop()
+}
+
+// DeadPath is closed when data is unacknowledged and the peer was silent for so long that
+// the path to it must be taken for dead: after 3 s, or four retransmission timeouts if
+// that is longer. The session lives on, for the path may recover.
+func (s *Session) DeadPath() <-chan struct{} { return s.path.dead }
+
+// Stalled tells whether the path may be dead, so that new streams had better wait until
+// the peer is heard or DeadPath is closed.
+func (s *Session) Stalled() bool { return s.path.stalled() }
+
+// Slept is closed when this program was found to have stood still for longer than a peer
+// keeps a silent session: it may be gone there.
+func (s *Session) Slept() <-chan struct{} { return s.path.slept }
+
+// HasSlept looks whether that is so.
+func (s *Session) HasSlept() bool { return s.path.running() }
+
+// Doubt has the peer asked for an answer. The session is stalled until it comes, or any
+// other sign of life.
+func (s *Session) Doubt() {
+	s.path.asked.Store(int64(clock.Now()))
+	s.mux.Ask()
+}
+
+// PathView is what is known of a path that does not answer.
+type PathView struct {
+	Silent   time.Duration // since the peer was heard, or owes something
+	Unacked  int           // segments
+	Timeout  time.Duration // of retransmission, by the last round trips
+	Answered bool          // ever
+}
+
+// Path is what is known of the path now.
+func (s *Session) Path() PathView {
+	return PathView{
+		Silent: s.path.silence(), Unacked: s.peer.InFlight(), Timeout: s.path.timeout(), Answered: s.Answered(),
+	}
+}

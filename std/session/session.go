@@ -1,0 +1,327 @@
+// Package session owns a session: an engine of KCP's, snappy and the mux in one value with one
+// owner; what the client speaks and what the peer says of itself; the clock of a session that is
+// idle. It makes of the settings what links and the mux are given. It knows nothing of what its
+// streams carry, nor of the programs.
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/config"
+	"kcptun/std/link"
+	"kcptun/std/mux"
+	"kcptun/std/quota"
+)
+
+// ErrRetired is returned by Open of a session that takes no new streams.
+var ErrRetired = errors.New("session takes no new streams")
+
+// Session is KCP, snappy and smux in one value with one owner, who closes it.
+type Session struct {
+	engine engine
+	mux    *mux.Session
+	link   *link.Conn
+	peer   *link.Peer
+	own    bool       // the link is this session's alone
+	path   *pathWatch // nil at a server
+	smux   int        // version
+
+	mu       sync.Mutex
+	open     int // streams, with those that are being opened
+	retired  bool
+	idle     chan struct{} // closed when retired and without streams
+	retiring chan struct{} // closed when retired
+	err      error         // why it ended
+	done     chan struct{}
+	gone     func() // called when it is closed; nil: nobody asks
+	once     sync.Once
+}
+
+// Maker makes sessions with the same settings. It is made once per program:
+// deriving keys and pads takes milliseconds.
+type Maker struct {
+	cfg    *config.Config
+	living living       // in mode auto
+	memory *quota.Bound // in mode auto
+
+	// Unreadable is called for a session of which the peer's hello says that neither end
+	// can read the other's streams; nil: nobody asks. It must not wait.
+	Unreadable func(*Session, Difference)
+}
+
+// New prepares for sessions with the settings of cfg.
+func New(cfg *config.Config) *Maker {
+	s := &Maker{cfg: cfg}
+	if cfg.Auto() {
+		s.memory = memoryBound(cfg)
+	}
+	return s
+}
+
+// Client starts a session over a link that it owns from now on.
+func (f *Maker) Client(l *link.Conn, conv uint32) (*Session, error) {
+	e, err := f.newEngine(l, conv)
+	if err != nil {
+		return nil, err
+	}
+	d := dialect{compressed: !f.cfg.NoComp, version: f.cfg.SmuxVer}
+	var conn net.Conn = e
+	if d.compressed {
+		conn = NewCompStream(e)
+	}
+	return f.start(e, l, l.Peer(), true, d, conn), nil
+}
+
+// Server starts a session of a conversation that a client has begun. It first waits for
+// the client's first bytes, to speak as the client does, until ctx ends; note is called
+// with each setting in which the client differs from us.
+func (f *Maker) Server(ctx context.Context, c *Conversation, note func(Difference)) (*Session, error) {
+	stop := context.AfterFunc(ctx, func() { c.engine.Close() })
+	theirs, conn, err := listenFor(c.engine)
+	if !stop() {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		c.Drop()
+		return nil, ofKCP(err)
+	}
+	if theirs.compressed == f.cfg.NoComp {
+		note(Difference{"nocomp", f.cfg.NoComp, !theirs.compressed})
+	}
+	if theirs.version != f.cfg.SmuxVer {
+		note(Difference{"smuxver", f.cfg.SmuxVer, theirs.version})
+	}
+	s := f.start(c.engine, c.link, c.peer, false, theirs, conn)
+	// Until it was tuned, kcp-go had a window of 32 packets. A client that filled it was
+	// told so, and would wait for its probe to learn of the larger one.
+	if err := s.mux.Nop(); err != nil {
+		s.Close(err)
+		return nil, err
+	}
+	return s, nil
+}
+
+// segment is the number of stream bytes in a full KCP segment.
+func (f *Maker) segment(l *link.Conn) int {
+	return f.cfg.MTU - l.Overhead() - kcp.IKCP_OVERHEAD
+}
+
+func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
+	s := &Session{
+		engine: e, link: l, peer: peer, own: own, smux: sp.version,
+		idle: make(chan struct{}), retiring: make(chan struct{}), done: make(chan struct{}),
+	}
+	mc := muxConfig(f.cfg)
+	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
+	mc.Memory = f.memory
+	if f.cfg.FollowsBuffers() {
+		mc.Window = e.window
+	}
+	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
+	if own {
+		s.path = newPathWatch(peer, e.timeout, mc.Patience)
+		mc.Before = func() {
+			peer.Wake()
+			s.path.sending()
+		}
+	}
+	mc.Hello = helloOf(f.cfg)
+	mc.Greeted = func(theirs mux.Hello) { f.greeted(s, theirs) }
+	s.mux = mux.New(conn, mc)
+	e.begin()
+	if _, ok := e.(*auto); ok {
+		f.living.add(s)
+		s.gone = func() { f.living.remove(s) }
+	}
+	return s
+}
+
+// Open opens a stream. It fails with ErrRetired after Retire. A session that has used
+// up its stream ids retires by itself.
+func (s *Session) Open() (*mux.Stream, error) {
+	st, err := s.OpenCorked()
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Flush(); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// OpenCorked is Open, but the peer learns of the stream with its first Write or
+// Flush, which the caller sees to: the first bytes travel with the opening.
+func (s *Session) OpenCorked() (*mux.Stream, error) {
+	s.mu.Lock()
+	if s.retired {
+		s.mu.Unlock()
+		return nil, ErrRetired
+	}
+	s.open++
+	s.mu.Unlock()
+	m, err := s.mux.Open()
+	if err != nil {
+		s.released()
+		if errors.Is(err, mux.ErrExhausted) {
+			s.Retire() // its streams go on
+			return nil, ErrRetired
+		}
+		return nil, s.explain(err)
+	}
+	return m, nil
+}
+
+// Accept waits for the peer to open a stream. Its error says why the session is
+// at its end.
+func (s *Session) Accept() (*mux.Stream, error) {
+	m, err := s.mux.Accept()
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	s.mu.Lock()
+	s.open++
+	s.mu.Unlock()
+	return m, nil
+}
+
+// released is called when a stream was closed, or could not be opened.
+func (s *Session) released() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	s.signalIdle()
+}
+
+func (s *Session) signalIdle() {
+	if s.retired && s.open == 0 {
+		select {
+		case <-s.idle:
+		default:
+			close(s.idle)
+		}
+	}
+}
+
+// Retire lets the session take no new streams. Idle is closed when the last one
+// has ended.
+func (s *Session) Retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.retired {
+		s.retired = true
+		close(s.retiring)
+	}
+	s.signalIdle()
+}
+
+// Idle is closed when the session is retired and has no streams.
+func (s *Session) Idle() <-chan struct{} { return s.idle }
+
+// NumStreams is the number of open streams.
+func (s *Session) NumStreams() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+// Drain waits until the peer has acknowledged all that was sent, or ctx ends.
+func (s *Session) Drain(ctx context.Context) error {
+	if err := s.mux.Drain(ctx); err != nil { // the engine knows only what it was given
+		return err
+	}
+	return s.engine.drain(ctx)
+}
+
+// Close closes the session and all its streams. The first reason given is kept.
+// It is idempotent.
+func (s *Session) Close(reason error) {
+	s.once.Do(func() {
+		s.mu.Lock()
+		s.err = reason
+		s.mu.Unlock()
+		close(s.done)
+		if s.path != nil {
+			s.path.close()
+		}
+		if s.gone != nil {
+			s.gone()
+		}
+		s.acknowledge()
+		s.link.Forget(s.peer) // first: kcp-go would make a session of what comes after its end
+		s.mux.Close(reason)   // and the engine, through the layers between
+		if s.own {
+			s.link.Close()
+		}
+	})
+}
+
+// Done is closed when the session was closed.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err is the reason given to Close; nil before.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// RemoteAddr is the peer's address.
+func (s *Session) RemoteAddr() net.Addr { return s.peer.Addr() }
+
+// LocalAddr is the address of the socket.
+func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
+
+// Conv is the KCP conversation id.
+func (s *Session) Conv() uint32 { return s.engine.Conv() }
+
+// explain puts an error of a dead session into words that help.
+func (s *Session) explain(err error) error {
+	if reason := s.Err(); reason != nil {
+		return reason
+	}
+	switch {
+	case errors.Is(err, mux.ErrProtocol):
+		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.smux)
+	case errors.Is(err, snappy.ErrCorrupt):
+		return errors.New("the peer's bytes are not compressed by snappy: is nocomp different at the other end?")
+	case errors.Is(err, mux.ErrGoodbye):
+		if s.own {
+			return errors.New("the server has closed it")
+		}
+		return errors.New("the client has closed it")
+	case errors.Is(err, mux.ErrSilent):
+		return s.silence()
+	}
+	return ofKCP(err)
+}
+
+// ofKCP puts errors of kcp-go into words: its own carry a stack, which a log would
+// print.
+func ofKCP(err error) error {
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return errors.New("the link was closed")
+	case errors.Is(err, io.ErrClosedPipe):
+		return errors.New("it made room for other sessions, as its peer had acknowledged nothing")
+	}
+	return err
+}
+
+// silence is the reason when smux's keepalive has given the peer up.
+func (s *Session) silence() error {
+	silence, heard := s.peer.Silence()
+	if !heard {
+		return errors.New("the peer never answered: are address, port, key and crypt right, and does a firewall let UDP through?")
+	}
+	return fmt.Errorf("nothing heard from the peer for %v", silence.Round(time.Second))
+}
