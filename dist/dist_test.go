@@ -21,7 +21,7 @@ var (
 		"key": "", "crypt": "", "mode": "", "qpp": false, "qpp-count": 0.0,
 		"mtu": 0.0, "ratelimit": 0.0, "sndwnd": 0.0, "rcvwnd": 0.0, "datashard": 0.0, "parityshard": 0.0,
 		"dscp": 0.0, "nocomp": false, "acknodelay": false, "nodelay": 0.0, "interval": 0.0, "resend": 0.0, "nc": 0.0,
-		"sockbuf": 0.0, "smuxver": 0.0, "smuxbuf": 0.0, "framesize": 0.0, "streambuf": 0.0,
+		"sockbuf": 0.0, "memlimit": 0.0, "smuxver": 0.0, "smuxbuf": 0.0, "framesize": 0.0, "streambuf": 0.0,
 		"keepalive": 0.0, "closewait": 0.0, "snmplog": "", "snmpperiod": 0.0, "log": "",
 		"quiet": false, "tcp": false, "pprof": false,
 	}

@@ -58,7 +58,7 @@ func settings(c *Config) []Setting {
 		{roles: Both, Name: "resend", Key: "resend", value: number{to: &c.Resend, max: huge, below: new(0)}, unused: notManual, Hidden: true, usage: "mode manual: acknowledgements of later segments after which a segment is retransmitted; 0 is never"},
 		{roles: Both, Name: "nc", Key: "nc", value: number{to: &c.NoCongestion, max: 1, below: new(0), above: new(1)}, unused: notManual, Hidden: true, usage: "mode manual: 1 turns congestion control off"},
 		{roles: Both, Name: "sockbuf", Key: "sockbuf", value: number{to: &c.SockBuf, min: positive, max: huge}, usage: "size of the socket buffers in bytes, for each direction"},
-		{roles: Both, Name: "memlimit", Key: "memlimit", value: number{to: &c.MemLimit, max: maxMemLimit}, unused: unless(c.Auto(), "the mode is not auto"), usage: "mode auto: most MiB that windows and buffers of all sessions hold together; 0 is an eighth of the machine's memory, 8 to 512"},
+		{roles: Both, Name: "memlimit", Key: "memlimit", value: number{to: &c.MemLimit, max: maxMemLimit}, unused: unless(c.Auto(), "the mode is not auto"), usage: "mode auto: maximum MiB that the windows and buffers of all sessions hold; 0 is an eighth of the machine's memory, 8 to 512"},
 		{roles: Both, Name: "smuxver", Key: "smuxver", value: number{to: &c.SmuxVer, min: 1, max: 2}, usage: "smux version, the same at both ends"},
 		{roles: Both, Name: "smuxbuf", Key: "smuxbuf", value: number{to: &c.SmuxBuf, min: positive, max: huge}, usage: "unread bytes that a session may hold for its streams"},
 		{roles: Both, Name: "framesize", Key: "framesize", value: number{to: &c.FrameSize, min: positive, max: 65535}, usage: "maximum size of the smux frames that are sent, in bytes"},
