@@ -114,6 +114,10 @@ func (c *Conn) fire() {
 	c.run()
 }
 
+// mostRounds is how often run goes round: who wrote or read has other things to do than to
+// answer a peer whose packets never end.
+const mostRounds = 16
+
 // run does what is due, and sets the timer; c.mu is held, but for the time in send. Who
 // comes while another is in there leaves it to him.
 func (c *Conn) run() {
@@ -123,7 +127,8 @@ func (c *Conn) run() {
 	}
 	c.running = true
 	out := batches.Get().(*batch)
-	for c.again = true; c.again && !c.closed; {
+	c.again = true
+	for rounds := 0; c.again && !c.closed && rounds < mostRounds; rounds++ {
 		c.again = false
 		c.engine.Output(c.now(), out.add)
 		c.mu.Unlock()
@@ -140,6 +145,11 @@ func (c *Conn) run() {
 	}
 	if c.engine.Room() > 0 {
 		c.writable.Broadcast()
+	}
+	if c.again { // the timer's goroutine goes on
+		c.due = c.now()
+		c.timer.Reset(0)
+		return
 	}
 	c.arm()
 }

@@ -169,3 +169,26 @@ func TestConnUnderAnyClock(t *testing.T) {
 		}
 	})
 }
+
+// A peer whose packets never end kept whoever had written in Write.
+func TestWriteReturnsUnderAFlood(t *testing.T) {
+	var c *Conn
+	var rounds atomic.Int64
+	ask := segment{conv: 1, cmd: cmdAsk, wnd: 100} // each has the window told, which has the next one come
+	c = NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte) {
+		rounds.Add(1)
+		_ = c.Deliver(ask.appendTo(nil)) // closed at the end
+	})
+	defer c.Close()
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Write([]byte("x"))
+		done <- err
+	}()
+	within(t, "Write", done)
+	for deadline := time.Now().Add(time.Minute); rounds.Load() < 100*mostRounds; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d questions were answered", rounds.Load())
+		}
+	}
+}
