@@ -31,7 +31,6 @@ func TestDeadPath(t *testing.T) {
 			tn.server = startServer(t, p)
 		},
 		"the flow is blocked": func(_ *testing.T, tn *tunnel, _ plan) { tn.relay.Block() },
-		"the NAT forgets":     func(_ *testing.T, tn *tunnel, _ plan) { tn.relay.Rebind() },
 	}
 	for name, p := range map[string]plan{
 		"fast":                       {},
@@ -61,6 +60,57 @@ func TestDeadPath(t *testing.T) {
 				tn.server.kill(t)
 			})
 		}
+	}
+}
+
+// A NAT gives the client another port, again and again: what is open goes on, both ways and
+// in silence, with a client of any age. It used to be lost.
+func TestMovedClient(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"fast":                  {},
+		"auto":                  {both: []string{"--mode", "auto"}},
+		"without FEC":           {both: []string{"--ds", "0", "--ps", "0"}},
+		"older client":          {both: smux2, oldSide: "client"},
+		"older client, auto":    {both: smux2, server: []string{"--mode", "auto"}, oldSide: "client"},
+		"fast, with loss":       {relay: &lab.Fault{Rate: 2 * mib, Loss: 0.03, Delay: 10 * time.Millisecond}},
+		"older client and loss": {both: smux2, oldSide: "client", relay: &lab.Fault{Rate: 2 * mib, Loss: 0.03}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := p
+			if p.oldSide != "" {
+				oldProgram(t, lab.OldClient)
+			}
+			if p.relay == nil {
+				p.relay = &lab.Fault{Rate: 2 * mib, Delay: 10 * time.Millisecond}
+			}
+			tn := start(t, p)
+			for what, transfer := range map[string]func(context.Context, lab.Progress) error{
+				"download": func(ctx context.Context, progress lab.Progress) error {
+					_, err := lab.Pull(ctx, tn.dial, 4*mib, progress)
+					return err
+				},
+				"upload": func(ctx context.Context, progress lab.Progress) error {
+					_, err := lab.Push(ctx, tn.dial, 4*mib, progress)
+					return err
+				},
+			} {
+				done := begin(t, transfer)
+				tn.relay.Rebind()
+				if err := <-done; err != nil {
+					t.Fatalf("%s: %v", what, err)
+				}
+			}
+			for range 3 {
+				tn.relay.Rebind()
+				tn.exchange(t, 64*kib)
+			}
+			tn.server.mustLog(t, "a client goes on from another address")
+			if lines := tn.server.lines("session closed"); len(lines) > 0 {
+				t.Errorf("a session has ended: %q", lines)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -98,24 +99,23 @@ func replaySession(t *testing.T, mode string) {
 	if n := reached.Load(); n != 3 {
 		t.Fatalf("the client reached the target %d times", n)
 	}
-	other, err := net.DialUDP("udp4", nil, server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	for range 3 {
-		for _, d := range r.datagrams() {
-			if _, err := other.Write(d); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Millisecond) // the server's buffer is no matter here
+	again := func(to *started) *net.UDPConn {
+		other, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to.port})
+		if err != nil {
+			t.Fatal(err)
 		}
+		t.Cleanup(func() { other.Close() })
+		for range 3 {
+			for _, d := range r.datagrams() {
+				if _, err := other.Write(d); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Millisecond) // the server's buffer is no matter here
+			}
+		}
+		return other
 	}
-	// It speaks to the other address by now, which has heard all that was recorded.
-	_ = other.SetReadDeadline(time.Now().Add(testkit.Patience))
-	if _, err := other.Read(make([]byte, 2000)); err != nil {
-		t.Fatal("the recording began no session: ", err)
-	}
+	again(s)
 	late, _ := dialSession(t, client, server.String(), 6)
 	st := open(t, late)
 	echo(t, st, "who comes behind it gets in") // all before has been dealt with
@@ -123,12 +123,34 @@ func replaySession(t *testing.T, mode string) {
 	if n := reached.Load(); n != 4 {
 		t.Errorf("the recording reached the target %d times", n-4)
 	}
-	begun := time.Now()
-	if err := s.end(t); err != nil || time.Since(begun) > grace+drainLimit {
-		t.Errorf("with a session that is not confirmed the server ended after %v, %v", time.Since(begun), err)
-	}
-	testkit.Contains(t, s.log.String(), `conv=5 reason="server ends" times=1`)
 	if n := s.log.Count("session opened"); n != 2 {
 		t.Errorf("%d sessions opened", n)
+	}
+	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+
+	// Another run does not remember the number. It speaks to the other address, which has
+	// heard all that was recorded.
+	next := start(t, cfg, 1)
+	other := again(next)
+	_ = other.SetReadDeadline(time.Now().Add(testkit.Patience))
+	if _, err := other.Read(make([]byte, 2000)); err != nil {
+		t.Fatal("the recording began no session: ", err)
+	}
+	late, _ = dialSession(t, client, fmt.Sprintf("127.0.0.1:%d", next.port), 7)
+	st = open(t, late)
+	echo(t, st, "who comes behind it gets in")
+	st.Close()
+	if n := reached.Load(); n != 5 {
+		t.Errorf("the recording reached the target %d times in the next run", n-5)
+	}
+	begun := time.Now()
+	if err := next.end(t); err != nil || time.Since(begun) > grace+drainLimit {
+		t.Errorf("with a session that is not confirmed the server ended after %v, %v", time.Since(begun), err)
+	}
+	testkit.Contains(t, next.log.String(), `conv=5 reason="server ends" times=1`)
+	if n := next.log.Count("session opened"); n != 1 {
+		t.Errorf("%d sessions opened in the next run", n)
 	}
 }

@@ -20,24 +20,67 @@ const (
 	// one. An honest client needs a round trip and an interval of KCP's clock.
 	unconfirmedStays = 3 * time.Second
 
-	// maxEnded is how many conversations a program remembers that have ended.
+	// maxCopies is how many of them may have the same number. An honest client has one, or
+	// two when a router gives it another port between its first packets. A recording of a
+	// first packet that comes from thousands of addresses has no more.
+	maxCopies = 4
+
+	// maxEnded is how many conversations that were never confirmed a program remembers
+	// after their end.
 	maxEnded = 4096
+
+	// maxNumbers is how many numbers of conversations that were confirmed it remembers:
+	// at most 2 MB. Numbers are drawn by clients, from 32 bits, so that one in 65,000 new
+	// conversations has a number that is remembered, and its client has to draw another.
+	maxNumbers = 1 << 16
 )
 
 // Conversations is what the links of a program have in common about the conversations
-// that others begin: how many of them are not confirmed yet, and which have ended. The
-// zero value is ready.
+// that others begin: which there are, how many of them are not confirmed yet, and which
+// there were. The zero value is ready.
 type Conversations struct {
 	mu          sync.Mutex
-	unconfirmed list.List           // of *Peer, in the order in which they began
-	origin      uint32              // of stamps, see stampOrigin; 0: not drawn yet
-	ended       map[uint64]struct{} // see digest
-	order       []uint64            // of ended, a ring
-	oldest      int                 // in order, once that is full
+	unconfirmed list.List        // of *Peer, in the order in which they began
+	copies      map[uint32]int   // how many of them have a number
+	living      map[uint32]*Peer // those that are confirmed, by their numbers
+	origin      uint32           // of stamps, see stampOrigin; 0: not drawn yet
+
+	ended   ring[uint64] // digests of those that ended before they were confirmed
+	numbers ring[uint32] // of those that were confirmed
 }
 
-// identity is what makes a conversation at a listening link: the same number from
-// another address is another conversation.
+// ring remembers the last of what was put in.
+type ring[T comparable] struct {
+	known  map[T]struct{}
+	order  []T
+	oldest int // in order, once that is full
+}
+
+func (r *ring[T]) has(v T) bool {
+	_, known := r.known[v]
+	return known
+}
+
+// put forgets the oldest where most are remembered.
+func (r *ring[T]) put(v T, most int) {
+	if r.has(v) {
+		return
+	}
+	if r.known == nil {
+		r.known = make(map[T]struct{})
+	}
+	r.known[v] = struct{}{}
+	if len(r.order) < most {
+		r.order = append(r.order, v)
+		return
+	}
+	delete(r.known, r.order[r.oldest])
+	r.order[r.oldest] = v
+	r.oldest = (r.oldest + 1) % most
+}
+
+// identity is a conversation and where it lives. Until one of them is confirmed, the same
+// number from another address is another conversation.
 type identity struct {
 	addr netip.AddrPort
 	conv uint32
@@ -50,14 +93,17 @@ var seed = maphash.MakeSeed()
 func (i identity) digest() uint64 { return maphash.Comparable(seed, i) }
 
 // begin finds a place for a conversation that begins. It is false where there is none,
-// or where this conversation has ended here: a late copy of its first packet would have
-// its requests delivered once more. Another conversation may have to make room, which
-// the caller must end.
+// or where this conversation is known: a late copy of its first packet, or one that is
+// played again from anywhere, would have its requests delivered once more. Another
+// conversation may have to make room, which the caller must end.
 func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evicted *Peer, v verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, again := c.ended[id.digest()]; again {
-		return nil, nil, hasEnded
+	if c.living[id.conv] != nil || c.numbers.has(id.conv) || c.ended.has(id.digest()) {
+		return nil, nil, isKnown
+	}
+	if c.copies[id.conv] >= maxCopies {
+		return nil, nil, crowded
 	}
 	if c.unconfirmed.Len() >= maxUnconfirmed {
 		first := c.unconfirmed.Front().Value.(*Peer)
@@ -69,6 +115,10 @@ func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evi
 	}
 	p = ps.newcomer(id)
 	p.since, p.place = now, c.unconfirmed.PushBack(p)
+	if c.copies == nil {
+		c.copies, c.living = make(map[uint32]int), make(map[uint32]*Peer)
+	}
+	c.copies[id.conv]++
 	return p, evicted, begins
 }
 
@@ -76,16 +126,42 @@ func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evi
 type verdict int
 
 const (
-	begins   verdict = iota
-	hasEnded         // the conversation is over
-	crowded          // there are too many that are not confirmed
+	begins  verdict = iota
+	isKnown         // there is, or was, one of this number
+	crowded         // there are too many that are not confirmed
 )
 
-// confirm takes note that the other end of a conversation is where it says.
-func (c *Conversations) confirm(p *Peer) {
+// confirm takes note that the other end of a conversation is where it says. It returns the
+// others of the same number, which the caller must end: this one is the only one now. It is
+// false where another is that already, or this one has ended.
+func (c *Conversations) confirm(p *Peer) (others []*Peer, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	conv := p.conv.Load()
+	if p.place == nil || c.living[conv] != nil {
+		return nil, false
+	}
 	c.settle(p)
+	c.living[conv] = p
+	c.numbers.put(conv, maxNumbers)
+	if c.copies[conv] > 0 {
+		for e := c.unconfirmed.Front(); e != nil; e = e.Next() {
+			if o := e.Value.(*Peer); o.conv.Load() == conv {
+				others = append(others, o)
+			}
+		}
+	}
+	for _, o := range others {
+		c.end(o)
+	}
+	return others, true
+}
+
+// alive is the confirmed conversation of a number, nil where there is none.
+func (c *Conversations) alive(conv uint32) *Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.living[conv]
 }
 
 // forget takes note that a conversation is over.
@@ -97,27 +173,22 @@ func (c *Conversations) forget(p *Peer) {
 
 // settle takes a conversation from those that are not confirmed.
 func (c *Conversations) settle(p *Peer) {
-	if p.place != nil {
-		c.unconfirmed.Remove(p.place)
-		p.place = nil
+	if p.place == nil {
+		return
+	}
+	c.unconfirmed.Remove(p.place)
+	p.place = nil
+	conv := p.conv.Load()
+	if c.copies[conv]--; c.copies[conv] == 0 {
+		delete(c.copies, conv)
 	}
 }
 
 func (c *Conversations) end(p *Peer) {
+	if conv := p.conv.Load(); c.living[conv] == p {
+		delete(c.living, conv)
+		return
+	}
 	c.settle(p)
-	d := p.identity().digest()
-	if _, known := c.ended[d]; known {
-		return
-	}
-	if c.ended == nil {
-		c.ended = make(map[uint64]struct{})
-	}
-	c.ended[d] = struct{}{}
-	if len(c.order) < maxEnded {
-		c.order = append(c.order, d)
-		return
-	}
-	delete(c.ended, c.order[c.oldest])
-	c.order[c.oldest] = d
-	c.oldest = (c.oldest + 1) % maxEnded
+	c.ended.put(p.identity().digest(), maxEnded)
 }

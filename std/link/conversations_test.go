@@ -164,8 +164,8 @@ func TestEndedConversationsAreBounded(t *testing.T) {
 			t.Errorf("conversation %d of %d begins: %v", n, maxEnded+10, !want)
 		}
 	}
-	if talks := a.peers.talks; len(talks.ended) != maxEnded || len(talks.order) != maxEnded {
-		t.Errorf("%d are remembered", len(talks.ended))
+	if talks := a.peers.talks; len(talks.ended.known) != maxEnded || len(talks.ended.order) != maxEnded {
+		t.Errorf("%d are remembered", len(talks.ended.known))
 	}
 }
 
@@ -184,7 +184,7 @@ func TestUnconfirmedConversationsAreBounded(t *testing.T) {
 		ended := make(map[string]int)
 		var peers []*Peer
 		hear := func(n int) bool {
-			if !hears(server, seg(1, 81, 0, 0, "data"), addrNumber(n)) {
+			if !hears(server, seg(uint32(n), 81, 0, 0, "data"), addrNumber(n)) {
 				return false
 			}
 			p := server.in.last
@@ -197,7 +197,7 @@ func TestUnconfirmedConversationsAreBounded(t *testing.T) {
 				t.Fatalf("number %d is refused", n)
 			}
 		}
-		heard := admit(server, seg(1, 81, 0, 0, "data"), addrNumber(1000))
+		heard := admit(server, seg(1000, 81, 0, 0, "data"), addrNumber(1000))
 		if n := testkit.Allocations(func() { heard() }); n != 0 || server.opt.Stats.Crowded.Load() == 0 || len(ended) > 0 {
 			t.Errorf("one too many: %v allocations, counters %v, ended: %v", n, server.opt.Stats, ended)
 		}
@@ -211,7 +211,7 @@ func TestUnconfirmedConversationsAreBounded(t *testing.T) {
 		if hears(server, seg(1, 81, 1, 0, "data"), peers[1].addr()) || hears(server, seg(1, 81, 0, 0, "data"), peers[1].addr()) {
 			t.Error("the one that made room is heard again")
 		}
-		if !hears(server, seg(1, 81, 1, 0, "data"), peers[0].addr()) {
+		if !hears(server, seg(0, 81, 1, 0, "data"), peers[0].addr()) {
 			t.Error("one that is confirmed was ended")
 		}
 		if n := server.opt.Conversations.unconfirmed.Len(); n != maxUnconfirmed || len(server.peers.table) != maxUnconfirmed+1 {

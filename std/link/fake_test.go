@@ -147,6 +147,9 @@ func peerOf(c *Conn, from netip.AddrPort, conv uint32) *Peer {
 	p := c.peers.table[id]
 	if p == nil {
 		p = c.peers.newcomer(id)
+		if c.lanes != nil {
+			p.lane = c.byHash(from)
+		}
 		c.peers.table[id], c.peers.latest[from] = p, p
 	}
 	return p

@@ -37,7 +37,7 @@ func (c *Conn) Lanes(n int) []net.PacketConn {
 	c.lanes = make([]*lane, n)
 	for i := range c.lanes {
 		l := &lane{Conn: c}
-		l.in = intake{Conn: c, refill: l.swap}
+		l.in = intake{Conn: c, lane: l, refill: l.swap}
 		l.more.L, l.room.L = &l.mu, &l.mu
 		c.lanes[i], conns[i] = l, l
 	}
@@ -62,10 +62,16 @@ func (c *Conn) Serve(lane net.PacketConn, take func(from *Peer, packet []byte), 
 	})
 }
 
-// laneOf is the lane of an address. A client whose address changes while its
-// session stays will have to be looked up here, in the table of peers: its
-// session lives in the lane where it began.
+// laneOf is the lane of what comes from an address. It is the same for all of it, but for
+// an address that a client has moved to: its session stays in the lane where it began.
 func (c *Conn) laneOf(from netip.AddrPort) *lane {
+	if l := c.peers.route(from); l != nil {
+		return l
+	}
+	return c.byHash(from)
+}
+
+func (c *Conn) byHash(from netip.AddrPort) *lane {
 	return c.lanes[maphash.Comparable(seed, from)%uint64(len(c.lanes))]
 }
 

@@ -70,12 +70,13 @@ func benchLanes(b *testing.B, s crypt.Sealer, lanes int) {
 		_, port, _ := net.SplitHostPort(clients[i].LocalAddr().String())
 		number.Store(net.JoinHostPort("127.0.0.1", port), i)
 	}
-	packet := seg(1, 81, 0, 0, string(make([]byte, 1400-s.Overhead()-segHeader)))
-	b.SetBytes(int64(len(packet)))
+	size := 1400 - s.Overhead()
+	b.SetBytes(int64(size))
 	b.ResetTimer()
 	begin := time.Now()
 	for i, c := range clients {
 		senders.Go(func() {
+			packet := seg(uint32(i), 81, 0, 0, string(make([]byte, size-segHeader)))
 			full := &carrier.Batch{Way: c.Peer().way.Load(), Size: len(packet) + s.Overhead()}
 			for full.Fits(full.Size) {
 				full.Buf = s.Seal(full.Buf, packet)

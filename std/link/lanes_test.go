@@ -51,13 +51,13 @@ func TestLanesCarryKCP(t *testing.T) {
 	}
 	used := map[int]int{}
 	t.Run("sessions", func(t *testing.T) {
-		for range 12 {
+		for n := range uint32(12) {
 			client, err := Dial(context.Background(), opt, server.LocalAddr().String())
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { client.Close() })
-			c, err := kcp.NewConn4(7, client.Peer(), nil, 0, 0, false, client)
+			c, err := kcp.NewConn4(n, client.Peer(), nil, 0, 0, false, client)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestLanesCarryKCP(t *testing.T) {
 			if _, err := c.Write([]byte{'!'}); err != nil {
 				t.Fatal(err)
 			}
-			s := <-sessions
+			s := testkit.Within(t, "the session", sessions)
 			tune(s.UDPSession, server)
 			used[s.lane]++
 			t.Cleanup(func() { c.Close(); s.Close() })
@@ -112,14 +112,14 @@ func TestLanesKeepOrder(t *testing.T) {
 	go func() {
 		for sn := range uint32(each) {
 			for from := range sources {
-				sealed := opt.Sealer.Seal(nil, seg(1, 81, sn, 0, "some bytes"))
+				sealed := opt.Sealer.Seal(nil, seg(uint32(from), 81, sn, 0, "some bytes"))
 				far.inbox <- carrier.Inbound{Data: sealed, Size: len(sealed), From: addrNumber(from)}
 			}
 		}
 	}()
 	next, lane := map[string]uint32{}, map[string]int{}
 	for range sources * each {
-		p := <-got
+		p := testkit.Within(t, "a packet", got)
 		if p.sn != next[p.from] {
 			t.Fatalf("%s: packet %d, want %d", p.from, p.sn, next[p.from])
 		}

@@ -107,8 +107,12 @@ func (p *Peer) confirm(h Packet) {
 	if !h.Acked || after(p.firstStamp.Load(), h.AckStamp) || after(h.AckStamp, p.lastStamp.Load()) {
 		return
 	}
-	if !p.isConfirmed.Swap(true) {
-		p.table.talks.confirm(p)
+	others, ok := p.table.talks.confirm(p)
+	for _, o := range others {
+		o.table.evict(o)
+	}
+	if ok {
+		p.isConfirmed.Store(true)
 		close(p.confirmed)
 	}
 }
@@ -120,13 +124,16 @@ const farthest = 1<<16 + 1
 // heardOf takes note of the data in a packet of the peer, and of what it says has
 // arrived there, however old it is. It tells whether any of it is news.
 func (p *Peer) heardOf(h Packet) (fresh bool) {
-	if h.Push && after(h.Next, p.came.Load()) && !after(h.Next, p.told.Load()+farthest) {
+	if p.isNew(h) {
 		p.came.Store(h.Next)
 		fresh = true
 	}
 	if after(h.Una, p.una.Load()) {
 		p.una.Store(h.Una)
 		fresh = true
+	}
+	if h.Acked && after(h.Ack+1, p.picked.Load()) {
+		p.picked.Store(h.Ack + 1)
 	}
 	return fresh
 }

@@ -66,7 +66,7 @@ type Conn struct {
 	once    sync.Once
 	err     error // of closing the socket
 
-	recvTrouble, sendTrouble, sealTrouble notice.Recurring
+	recvTrouble, sendTrouble, sealTrouble, moves notice.Recurring
 }
 
 var _ net.PacketConn = (*Conn)(nil)
@@ -93,6 +93,7 @@ func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
 // intake checks what has arrived, for one goroutine.
 type intake struct {
 	*Conn
+	lane   *lane                                                          // whose it is; nil: ReadFrom's
 	refill func() (inbox []carrier.Inbound, now time.Duration, err error) // valid until the next call
 
 	inbox []carrier.Inbound
@@ -185,7 +186,7 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
 		st.BadShape.Add(1)
 		return nil, nil
 	}
-	if !t.recognise(h, in.From) {
+	if !t.recognise(h, in) {
 		return nil, nil
 	}
 	if in.Path != nil {
@@ -215,29 +216,38 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
 // recognise finds the conversation that a packet is of, or lets it begin. Whatever else
 // comes, from whomever, ends here: kcp-go would make a session of it, or let it end one,
 // and nothing of a conversation that lives may be changed by it.
-func (t *intake) recognise(h Packet, from netip.AddrPort) bool {
-	st := t.opt.Stats
+func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 	if h.Kind == OutOfBand {
 		metrics.OutOfBand()
 		return false
 	}
 	p := t.last
-	if p == nil || p.addr() != from || p.gone.Load() || !p.is(h) {
-		p = t.peers.find(from, h)
+	if p == nil || p.addr() != in.From || p.gone.Load() || !p.is(h) {
+		p = t.peers.find(in.From, h)
 	}
-	if p == nil && h.Begins && t.peers.only == nil {
+	if p == nil && h.Kind == Segments && t.peers.only == nil {
 		var v verdict
-		if p, v = t.peers.begin(identity{from, h.Conv}, t.now); v == crowded {
-			st.Crowded.Add(1)
+		if p, v = t.arrive(h, in); v == crowded {
+			t.opt.Stats.Crowded.Add(1)
 			return false
 		}
 	}
-	if p == nil || !p.canBe(h) {
-		st.Strays.Add(1)
+	// Of another lane are the first packets of a client that has moved.
+	if p == nil || !p.canBe(h) || p.lane != t.lane {
+		t.opt.Stats.Strays.Add(1)
 		return false
 	}
 	t.last = p
 	return true
+}
+
+// arrive is for a packet from an address where its conversation does not live: it begins
+// there, or has moved there.
+func (t *intake) arrive(h Packet, in *carrier.Inbound) (*Peer, verdict) {
+	if h.Begins {
+		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
+	}
+	return t.elsewhere(h, in.From, in.At), isKnown
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this

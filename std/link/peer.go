@@ -26,20 +26,22 @@ type Peer struct {
 	shift uint32 // of the stamps on the wire, see stampOrigin; 0 at a dialled link
 	table *peers
 
-	conv  atomic.Uint32 // valid once begun is set, and does not change then
-	begun atomic.Bool
-	next  atomic.Uint32 // one above the highest sequence number sent
-	una   atomic.Uint32 // all below it was acknowledged by the peer
-	came  atomic.Uint32 // one above the highest sequence number received
-	told  atomic.Uint32 // all below it was acknowledged to the peer
-	heard atomic.Int64  // when the last packet came, by std/clock; or never
-	acked atomic.Int64  // the same of the last that acknowledged something new
-	room  atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
-	paced atomic.Int32  // packets that wait for the rate limit
-	gone  atomic.Bool   // no longer in the table
+	conv   atomic.Uint32 // valid once begun is set, and does not change then
+	begun  atomic.Bool
+	next   atomic.Uint32 // one above the highest sequence number sent
+	una    atomic.Uint32 // all below it was acknowledged by the peer
+	picked atomic.Uint32 // one above the highest that was acknowledged by itself
+	came   atomic.Uint32 // one above the highest sequence number received
+	told   atomic.Uint32 // all below it was acknowledged to the peer
+	heard  atomic.Int64  // when the last packet came, by std/clock; or never
+	acked  atomic.Int64  // the same of the last that acknowledged something new
+	room   atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
+	paced  atomic.Int32  // packets that wait for the rate limit
+	gone   atomic.Bool   // no longer in the table
 
 	answered chan struct{} // closed when the first packet came; nil at a listening link
 
+	lane *lane  // where its session is; nil where the link has no lanes
 	held bool   // a session has it; the table's lock guards it
 	end  func() // ends that session
 

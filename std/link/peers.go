@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -22,6 +23,8 @@ type peers struct {
 	mu     sync.Mutex
 	table  map[identity]*Peer
 	latest map[netip.AddrPort]*Peer // of an address, the one heard last: parity is for it
+	routes map[netip.AddrPort]*lane // of addresses that peers have moved to, which another lane would take
+	routed atomic.Int32             // how many there are
 }
 
 func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
@@ -99,8 +102,8 @@ func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 }
 
 // begin makes a peer of a conversation that begins, which is in the table then where
-// the verdict says so.
-func (ps *peers) begin(id identity, now time.Duration) (*Peer, verdict) {
+// the verdict says so. Its session will be in this lane.
+func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict) {
 	p, evicted, v := ps.talks.begin(ps, id, now)
 	if v != begins {
 		return nil, v
@@ -110,7 +113,8 @@ func (ps *peers) begin(id identity, now time.Duration) (*Peer, verdict) {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	ps.table[id], ps.latest[id.addr] = p, p
+	p.lane = in
+	ps.list(p)
 	return p, v
 }
 
@@ -150,9 +154,6 @@ func (ps *peers) remove(p *Peer) bool {
 	if p.gone.Swap(true) {
 		return false
 	}
-	delete(ps.table, p.identity())
-	if ps.latest[p.addr()] == p {
-		delete(ps.latest, p.addr())
-	}
+	ps.unlist(p)
 	return true
 }

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -15,8 +16,11 @@ type Cable struct {
 	Lose   atomic.Uint64
 	number atomic.Uint64 // of datagrams, both ways
 
-	front, back *net.UDPConn
-	client      atomic.Pointer[net.UDPAddr]
+	front  *net.UDPConn
+	back   atomic.Pointer[net.UDPConn]
+	client atomic.Pointer[net.UDPAddr]
+	server *net.UDPAddr
+	pumps  sync.WaitGroup
 }
 
 // NewCable forwards to server until the test ends.
@@ -26,21 +30,32 @@ func NewCable(t testing.TB, server net.Addr) *Cable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := net.DialUDP("udp4", nil, server.(*net.UDPAddr))
+	c := &Cable{front: front, server: server.(*net.UDPAddr)}
+	c.Rebind(t)
+	c.pumps.Go(func() {
+		c.pass(front, func(b []byte, from *net.UDPAddr) {
+			c.client.Store(from)
+			_, _ = c.back.Load().Write(b)
+		})
+	})
+	t.Cleanup(func() { front.Close(); c.back.Load().Close(); c.pumps.Wait() })
+	return c
+}
+
+// Rebind gives the client another port, as a NAT does that has forgotten it. What is on its
+// way to the former one is lost.
+func (c *Cable) Rebind(t testing.TB) {
+	t.Helper()
+	back, err := net.DialUDP("udp4", nil, c.server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cable{front: front, back: back}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		c.pass(front, func(b []byte, from *net.UDPAddr) {
-			c.client.Store(from)
-			_, _ = back.Write(b)
-		})
+	if former := c.back.Swap(back); former != nil {
+		former.Close()
+	}
+	c.pumps.Go(func() {
+		c.pass(back, func(b []byte, _ *net.UDPAddr) { _, _ = c.front.WriteToUDP(b, c.client.Load()) })
 	})
-	wg.Go(func() { c.pass(back, func(b []byte, _ *net.UDPAddr) { _, _ = front.WriteToUDP(b, c.client.Load()) }) })
-	t.Cleanup(func() { front.Close(); back.Close(); wg.Wait() })
-	return c
 }
 
 // Addr is what to send to instead of the server.
@@ -50,8 +65,11 @@ func (c *Cable) pass(from *net.UDPConn, to func([]byte, *net.UDPAddr)) {
 	buf := make([]byte, 2000)
 	for {
 		n, addr, err := from.ReadFromUDP(buf)
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			continue // refused: nobody is there now
 		}
 		if !c.loses() {
 			to(buf[:n], addr)

@@ -1,0 +1,94 @@
+package link
+
+import (
+	"net/netip"
+
+	"kcptun/std/carrier"
+)
+
+// The address of a client changes when its router forgets it, or it goes from one network
+// to another. Its conversation stays, and what is sent to it goes to the new address, from
+// the first packet on that only the client can have sent now.
+
+// elsewhere is the conversation that a packet is of which comes from an address where none
+// of this number lives: one whose other end has moved there, or nil.
+func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
+	p := t.opt.Conversations.alive(h.Conv)
+	if p == nil || p.table != t.peers || !p.canBe(h) || !p.isFresh(h) {
+		return nil
+	}
+	was := p.addr()
+	if !t.peers.move(p, carrier.NewWay(from).From(at)) {
+		return nil
+	}
+	t.opt.Stats.Moved.Add(1)
+	if times, due := t.moves.Due(); due {
+		t.opt.Log.Info("a client goes on from another address", "conv", h.Conv, "from", was, "to", from, "times", times)
+	}
+	return p
+}
+
+// isFresh tells whether a packet cannot be one that is played again: it holds data that was
+// never heard, or acknowledges what nothing did before.
+func (p *Peer) isFresh(h Packet) bool {
+	return p.isNew(h) || after(h.Una, p.una.Load()) || h.Acked && after(h.Ack+1, p.picked.Load())
+}
+
+// isNew tells whether a packet holds data beyond all that was heard, and within what a peer
+// may send.
+func (p *Peer) isNew(h Packet) bool {
+	return h.Push && after(h.Next, p.came.Load()) && !after(h.Next, p.told.Load()+farthest)
+}
+
+// move takes note that a peer lives elsewhere. It is false where it lives no more.
+func (ps *peers) move(p *Peer, way *carrier.Way) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p.gone.Load() {
+		return false
+	}
+	ps.unlist(p)
+	p.way.Store(way)
+	ps.list(p)
+	return true
+}
+
+// list puts a peer into the table, by its address. What comes from there has to go to the
+// lane where its session is.
+func (ps *peers) list(p *Peer) {
+	id := p.identity()
+	ps.table[id], ps.latest[id.addr] = p, p
+	if p.lane == nil {
+		return
+	}
+	if p.lane.byHash(id.addr) == p.lane {
+		delete(ps.routes, id.addr)
+	} else {
+		if ps.routes == nil {
+			ps.routes = make(map[netip.AddrPort]*lane)
+		}
+		ps.routes[id.addr] = p.lane
+	}
+	ps.routed.Store(int32(len(ps.routes)))
+}
+
+// unlist takes a peer out of the table.
+func (ps *peers) unlist(p *Peer) {
+	id := p.identity()
+	delete(ps.table, id)
+	if ps.latest[id.addr] == p {
+		delete(ps.latest, id.addr)
+		delete(ps.routes, id.addr)
+		ps.routed.Store(int32(len(ps.routes)))
+	}
+}
+
+// route is the lane of an address where a peer lives that has moved there, or nil.
+func (ps *peers) route(from netip.AddrPort) *lane {
+	if ps.routed.Load() == 0 {
+		return nil
+	}
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.routes[from]
+}

@@ -1,0 +1,210 @@
+package link
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
+)
+
+// livingAt is a listening link with a confirmed conversation, number 7, at the first
+// address. Of ours, numbers 0 to 9 were sent and all below 5 are acknowledged, and number 8
+// by itself; of the client's, all below 3 has come.
+func livingAt(t *testing.T) (*Conn, *Peer) {
+	t.Helper()
+	server := listening(t)
+	for sn := range uint32(3) {
+		hears(server, seg(7, 81, sn, 0, "data"), addrNumber(1))
+	}
+	p := server.in.last
+	for sn := range uint32(10) {
+		p.sent(parsed(seg(7, 81, sn, 3, "data")))
+	}
+	hears(server, seg(7, 82, 4, 5, ""), addrNumber(1))
+	hears(server, seg(7, 82, 8, 5, ""), addrNumber(1))
+	if !p.isConfirmed.Load() {
+		t.Fatal("not confirmed")
+	}
+	return server, p
+}
+
+// A client whose router gives it another port, or that comes from another network, keeps
+// its conversation. It used to be dropped for good, and the client noticed by its keepalive.
+// Only what nobody can have recorded moves it.
+func TestFreshPacketMovesPeer(t *testing.T) {
+	parity := withFEC(0xf2, make([]byte, 50))
+	for _, c := range []struct {
+		name   string
+		packet []byte
+		moves  bool
+	}{
+		{"new data", seg(7, 81, 3, 5, "data"), true},
+		{"new data after a gap", seg(7, 81, 9, 5, "data"), true},
+		{"new data with FEC", withFEC(0xf1, seg(7, 81, 3, 5, "data")), true},
+		{"more is acknowledged", seg(7, 82, 5, 6, ""), true},
+		{"more is acknowledged by a window", seg(7, 84, 0, 6, ""), true},
+		{"a later one is acknowledged by itself", seg(7, 82, 9, 5, ""), true},
+		{"new data behind old", join(seg(7, 81, 2, 5, "data"), seg(7, 81, 3, 5, "data")), true},
+
+		{"the first data", seg(7, 81, 0, 0, "data"), false},
+		{"data that has come", seg(7, 81, 2, 5, "data"), false},
+		{"an acknowledgement that has come", seg(7, 82, 4, 5, ""), false},
+		{"a single one that has come", seg(7, 82, 8, 5, ""), false},
+		{"one of less", seg(7, 82, 6, 5, ""), false},
+		{"a window tell", seg(7, 84, 0, 5, ""), false},
+		{"a window ask", seg(7, 83, 0, 5, ""), false},
+		{"parity", parity, false},
+		{"acknowledges what was never sent", seg(7, 82, 10, 11, ""), false},
+		{"data beyond every window", seg(7, 81, 3+farthest, 5, "data"), false},
+		{"another conversation", seg(8, 81, 3, 5, "data"), false},
+	} {
+		server, p := livingAt(t)
+		was, text := p.addr(), p.String()
+		heard := hears(server, c.packet, addrNumber(2))
+		if heard != c.moves || (p.addr() == addrNumber(2)) != c.moves || p.String() != text {
+			t.Errorf("%s: handed on: %v, lives at %v, is called %s", c.name, heard, p.addr(), p)
+		}
+		if n := server.opt.Stats.Moved.Load(); n == 1 != c.moves {
+			t.Errorf("%s: counted %d times", c.name, n)
+		}
+		if !c.moves {
+			continue
+		}
+		if hears(server, c.packet, was) || p.addr() != addrNumber(2) {
+			t.Errorf("%s: played again from the former address it moves the peer back", c.name)
+		}
+		if !hears(server, seg(7, 81, 4, 6, "data"), addrNumber(2)) {
+			t.Errorf("%s: what comes from there next is not heard", c.name)
+		}
+		if len(server.peers.table) != 1 || len(server.peers.latest) != 1 {
+			t.Errorf("%s: %d peers, at %d addresses", c.name, len(server.peers.table), len(server.peers.latest))
+		}
+		if server.Forget(p); len(server.peers.table) != 0 || len(server.peers.latest) != 0 {
+			t.Errorf("%s: something is left of it", c.name)
+		}
+	}
+}
+
+// Neither what was never confirmed nor what has ended is moved.
+func TestUnconfirmedPeerStays(t *testing.T) {
+	server := listening(t)
+	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
+	p := server.in.last
+	if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2)) || p.addr() != addrNumber(1) {
+		t.Error("an unconfirmed conversation has moved")
+	}
+	server, p = livingAt(t)
+	server.Forget(p)
+	if hears(server, seg(7, 81, 3, 5, "data"), addrNumber(2)) || hears(server, seg(7, 81, 3, 5, "data"), addrNumber(1)) {
+		t.Error("a conversation that has ended goes on")
+	}
+}
+
+// A recording of a conversation that is there, or was, begins none, from wherever it is
+// played again: the requests in it would be delivered once more.
+func TestReplayBeginsNothing(t *testing.T) {
+	server, p := livingAt(t)
+	other := listening(t) // another port of the same program
+	other.peers.talks, other.opt.Conversations = server.peers.talks, server.peers.talks
+	first := seg(7, 81, 0, 0, "data")
+	for _, state := range []string{"lives", "has ended"} {
+		for n := range 10 {
+			if hears(server, first, addrNumber(n)) && n != 1 || hears(other, first, addrNumber(n)) {
+				t.Errorf("from address %d it begins while the other %s", n, state)
+			}
+		}
+		server.Forget(p)
+	}
+}
+
+// One recording of a first packet, from thousands of addresses, took all the places of
+// conversations that are not confirmed, for as long as it was played.
+func TestOneRecordingTakesFewPlaces(t *testing.T) {
+	server := listening(t)
+	for n := range 5000 {
+		hears(server, seg(7, 81, 0, 0, "data"), addrNumber(n))
+	}
+	if n := server.peers.talks.unconfirmed.Len(); n != maxCopies {
+		t.Errorf("%d places are taken", n)
+	}
+	if !hears(server, seg(8, 81, 0, 0, "data"), addrNumber(6000)) {
+		t.Error("an honest client does not get in")
+	}
+	// Nor is the client kept out whose packet it is: it was heard first.
+	p := peerOf(server, addrNumber(0), 7)
+	if !confirmed(server, p) || server.peers.talks.unconfirmed.Len() != 1 || len(server.peers.table) != 2 {
+		t.Errorf("confirmed: %v; %d peers, %d not confirmed", p.isConfirmed.Load(), len(server.peers.table), server.peers.talks.unconfirmed.Len())
+	}
+}
+
+// The numbers that are remembered are bounded.
+func TestNumbersAreBounded(t *testing.T) {
+	var r ring[uint32]
+	for n := range uint32(30) {
+		r.put(n, 10)
+		r.put(n, 10)
+	}
+	for n := range uint32(30) {
+		if r.has(n) != (n >= 20) {
+			t.Errorf("%d is remembered: %v", n, r.has(n))
+		}
+	}
+	if len(r.known) != 10 || len(r.order) != 10 {
+		t.Errorf("%d and %d are kept", len(r.known), len(r.order))
+	}
+}
+
+// A session of kcp-go goes on while its client's port changes, with and without lanes, and
+// its bytes arrive whole.
+func TestSessionMoves(t *testing.T) {
+	for name, lanes := range map[string]int{"one reader": 1, "lanes": 4} {
+		t.Run(name, func(t *testing.T) {
+			opt, _ := options(newAES())
+			opt.DataShards, opt.ParityShards = 10, 3
+			server, _ := listenAt(t, opt, "127.0.0.1:0")
+			var accepted = make(chan *kcp.UDPSession, 8)
+			for _, conn := range server.Lanes(lanes) {
+				listener, err := kcp.ServeConn(nil, 0, 0, conn)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { listener.Close() })
+				go func() {
+					if k, err := listener.AcceptKCP(); err == nil {
+						accepted <- k
+					}
+				}()
+			}
+			nat := testkit.NewCable(t, server.LocalAddr())
+			client := dialTo(t, opt, nat.Addr().String())
+			c, err := kcp.NewConn4(7, client.Peer(), nil, 0, 0, false, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			tune(c, client)
+			if _, err := c.Write([]byte{'!'}); err != nil {
+				t.Fatal(err)
+			}
+			s := testkit.Within(t, "the session", accepted)
+			t.Cleanup(func() { s.Close() })
+			tune(s, client)
+			if _, err := s.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			peer := s.RemoteAddr().(*Peer)
+			was := make(map[netip.AddrPort]bool)
+			for range 6 {
+				exchange(t, c, s, 100_000)
+				was[peer.addr()] = true
+				nat.Rebind(t)
+			}
+			exchange(t, c, s, 100_000)
+			if len(was) != 6 || opt.Stats.Moved.Load() != 6 {
+				t.Errorf("it lived at %d addresses, and moved %d times", len(was), opt.Stats.Moved.Load())
+			}
+		})
+	}
+}
