@@ -9,10 +9,12 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"kcptun/std"
 	"kcptun/std/address"
 	"kcptun/std/carrier/resolve"
+	"kcptun/std/clock"
 	"kcptun/std/link"
 	"kcptun/std/notice"
 	"kcptun/std/session"
@@ -28,7 +30,7 @@ type dialer struct {
 	env      std.Env
 	options  link.Options
 	sessions *session.Maker
-	remote   *address.MultiPort
+	remotes  []*address.MultiPort // servers, in the order of preference
 	resolver resolve.Resolver
 	advised  sync.Once
 	trouble  notice.Recurring
@@ -38,7 +40,26 @@ type dialer struct {
 	doubt atomic.Bool // the last session that ended was never answered, and none was since
 
 	mu    sync.Mutex
-	begin netip.Addr // the address to begin with
+	begin candidate     // to begin with
+	until time.Duration // then with the first again, by std/clock
+}
+
+// preferred is how long the address that has answered is begun with. Then the first of the
+// list has its chance again.
+const preferred = 10 * time.Minute
+
+// lookupGrace is how long the names of the other servers may take when one is known.
+const lookupGrace = time.Second
+
+// candidate is an address that a session may go to.
+type candidate struct {
+	server *address.MultiPort
+	addr   netip.Addr
+}
+
+// to is the candidate with a random port of its server's range.
+func (c candidate) to() netip.AddrPort {
+	return netip.AddrPortFrom(c.addr, uint16(c.server.MinPort+rand.Uint64N(c.server.MaxPort-c.server.MinPort+1)))
 }
 
 func newDialer(cfg *Config, env std.Env) (*dialer, error) {
@@ -46,12 +67,12 @@ func newDialer(cfg *Config, env std.Env) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	remote, err := address.ParseMultiPort(cfg.RemoteAddr)
+	remotes, err := address.ParseList(cfg.RemoteAddr)
 	if err != nil {
 		return nil, err
 	}
 	d := &dialer{
-		cfg: cfg, env: env, options: options, sessions: session.New(cfg), remote: remote,
+		cfg: cfg, env: env, options: options, sessions: session.New(cfg), remotes: remotes,
 		resolver: net.DefaultResolver,
 	}
 	d.sessions.Unreadable = d.differs
@@ -71,43 +92,59 @@ func (d *dialer) differs(sess *session.Session, diff session.Difference) {
 // with one address it succeeds where that resolves and the system gives a socket. With
 // several, and after a session that was never answered, it takes an answer.
 func (d *dialer) dial(ctx context.Context) (*session.Session, error) {
-	addrs, err := d.addresses(ctx)
+	all, err := d.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(addrs) == 1 && !d.doubt.Load() {
-		return d.open(ctx, addrs[0])
+	if len(all) == 1 && !d.doubt.Load() {
+		return d.open(ctx, all[0].to())
 	}
-	return d.race(ctx, addrs)
+	return d.race(ctx, all)
 }
 
-// addresses looks the server's up, in the order in which they are to be tried.
-func (d *dialer) addresses(ctx context.Context) ([]netip.AddrPort, error) {
+// candidates looks the servers' addresses up, in the order in which they are to be tried.
+// It fails where none is found.
+func (d *dialer) candidates(ctx context.Context) ([]candidate, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupWait)
 	defer cancel()
-	addrs, err := resolve.All(ctx, d.resolver, d.remote.Pick())
-	if err != nil {
-		return nil, err
+	found := make([][]candidate, len(d.remotes))
+	errs := make([]error, len(d.remotes))
+	var wg sync.WaitGroup
+	for i, server := range d.remotes {
+		wg.Go(func() {
+			addrs, err := resolve.All(ctx, d.resolver, server.Pick())
+			errs[i] = err
+			for _, a := range addrs {
+				found[i] = append(found[i], candidate{server, a.Addr()})
+			}
+			if err == nil && len(d.remotes) > 1 {
+				time.AfterFunc(lookupGrace, cancel)
+			}
+		})
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	first := slices.IndexFunc(addrs, func(a netip.AddrPort) bool { return a.Addr() == d.begin })
-	if first > 0 {
-		addrs = slices.Concat(addrs[first:], addrs[:first])
+	wg.Wait()
+	all := slices.Concat(found...)
+	if len(all) == 0 {
+		return nil, errors.Join(errs...)
 	}
-	return addrs, nil
+	return d.order(all), nil
 }
 
-// port is a random one of the server's range.
-func (d *dialer) port() uint16 {
-	return uint16(d.remote.MinPort + rand.Uint64N(d.remote.MaxPort-d.remote.MinPort+1))
-}
-
-// beginWith has the next dial begin with an address.
-func (d *dialer) beginWith(a netip.AddrPort) {
+// order has the address that answered last come first, for a while.
+func (d *dialer) order(all []candidate) []candidate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.begin = a.Addr()
+	if first := slices.Index(all, d.begin); first > 0 && clock.Now() < d.until {
+		return slices.Concat(all[first:], all[:first])
+	}
+	return all
+}
+
+// beginWith has the next dials begin with an address.
+func (d *dialer) beginWith(c candidate) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.begin, d.until = c, clock.Now()+preferred
 }
 
 // unanswered takes note of a session that has died without an answer. The next one

@@ -17,6 +17,8 @@ const (
 	// A candidate that has not answered for so long gets company. It is above the round
 	// trip of most paths, for a server keeps what lost a race until it is silent for 30 s.
 	raceStagger = 300 * time.Millisecond
+	// The same before another server of the list is tried: the first is meant to be used.
+	serverStagger = time.Second
 	// An address that was tried is tried again after so long, from another port of ours and
 	// to another of the server's range. KCP's own pauses grow meanwhile, and a path that is
 	// back would be found that much later; and where a flow was blocked, another may pass.
@@ -35,6 +37,7 @@ var (
 
 // attempt is how a candidate has fared.
 type attempt struct {
+	candidate
 	addr netip.AddrPort
 	sess *session.Session
 	err  error
@@ -43,22 +46,26 @@ type attempt struct {
 // race starts a session to each address, one after the other and then from the beginning,
 // and returns the first that the server answers. The others are closed. An address that
 // fails, as one without a route, is followed by the next at once.
-func (d *dialer) race(ctx context.Context, all []netip.AddrPort) (*session.Session, error) {
-	r := &race{dialer: d, addrs: all[:min(len(all), raceLimit)], ended: make(chan attempt)}
-	limit := raceWait + time.Duration(len(r.addrs)-1)*raceStagger
+func (d *dialer) race(ctx context.Context, all []candidate) (*session.Session, error) {
+	r := &race{dialer: d, all: all[:min(len(all), raceLimit)], ended: make(chan attempt)}
+	limit := raceWait
+	for i := range len(r.all) - 1 {
+		limit += r.stagger(i)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errUnanswered)
 	defer cancel()
 	if s := r.run(ctx, cancel); s != nil {
 		return s, nil
 	}
-	d.beginWith(all[len(r.addrs)%len(all)])
+	d.beginWith(all[len(r.all)%len(all)])
 	return nil, fmt.Errorf("the server does not answer: %s", strings.Join(r.failed, "; "))
 }
 
 // race is the attempts of one dial.
 type race struct {
 	*dialer
-	addrs   []netip.AddrPort
+	all     []candidate
+	first   netip.AddrPort // that was tried
 	started int
 	running int
 	ended   chan attempt
@@ -79,14 +86,14 @@ func (r *race) run(ctx context.Context, cancel func()) *session.Session {
 			switch {
 			case a.err != nil:
 				r.fail(a)
-				if r.started < len(r.addrs) {
+				if r.started < len(r.all) {
 					more.Reset(0)
 				}
 			case r.won != nil:
 				a.sess.Close(errLostRace)
 			default:
 				r.won = a.sess
-				r.answered(a.addr, r.addrs[0])
+				r.answered(a, r.first)
 				cancel()
 			}
 		}
@@ -100,17 +107,26 @@ func (r *race) start(ctx context.Context) time.Duration {
 	if ctx.Err() != nil && r.started > 0 {
 		return raceWait
 	}
-	addr := r.addrs[r.started%len(r.addrs)]
-	if r.started >= len(r.addrs) {
-		addr = netip.AddrPortFrom(addr.Addr(), r.port())
+	c := r.all[r.started%len(r.all)]
+	to := c.to()
+	if r.started == 0 {
+		r.first = to
 	}
 	r.started++
 	r.running++
-	go func() { r.ended <- r.attempt(ctx, addr) }()
-	if r.started < len(r.addrs) {
-		return raceStagger
+	go func() { r.ended <- r.attempt(ctx, c, to) }()
+	if r.started < len(r.all) {
+		return r.stagger(r.started - 1)
 	}
 	return raceAgain
+}
+
+// stagger is how long the candidate behind the one with this number waits for it.
+func (r *race) stagger(i int) time.Duration {
+	if r.all[i].server != r.all[i+1].server {
+		return serverStagger
+	}
+	return raceStagger
 }
 
 // fail takes note of why an attempt has failed, once for each reason.
@@ -121,34 +137,34 @@ func (r *race) fail(a attempt) {
 }
 
 // attempt starts a session and waits for the server's answer, until ctx ends.
-func (d *dialer) attempt(ctx context.Context, addr netip.AddrPort) attempt {
-	s, err := d.open(ctx, addr)
+func (d *dialer) attempt(ctx context.Context, c candidate, to netip.AddrPort) attempt {
+	s, err := d.open(ctx, to)
 	if err != nil {
-		return attempt{addr: addr, err: err}
+		return attempt{candidate: c, addr: to, err: err}
 	}
 	// Servers of all ages take a frame that says nothing for the first; KCP answers it.
 	if err := s.Probe(); err != nil {
 		s.Close(err)
-		return attempt{addr: addr, err: err}
+		return attempt{candidate: c, addr: to, err: err}
 	}
 	select {
 	case <-s.FirstAnswer():
-		return attempt{addr: addr, sess: s}
+		return attempt{candidate: c, addr: to, sess: s}
 	case <-ctx.Done():
 		err := context.Cause(ctx)
 		if errors.Is(err, context.Canceled) {
 			err = errLostRace
 		}
 		s.Close(err)
-		return attempt{addr: addr, err: err}
+		return attempt{candidate: c, addr: to, err: err}
 	}
 }
 
 // answered takes note of the address that won a race which began with another.
-func (d *dialer) answered(addr, first netip.AddrPort) {
+func (d *dialer) answered(a attempt, first netip.AddrPort) {
 	d.doubt.Store(false)
-	d.beginWith(addr)
-	if addr != first {
-		d.env.Log.Warn("an address of the server did not answer in time, taking another", "silent", first, "to", addr)
+	d.beginWith(a.candidate)
+	if a.addr != first {
+		d.env.Log.Warn("an address of the server did not answer in time, taking another", "silent", first, "to", a.addr)
 	}
 }

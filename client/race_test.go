@@ -100,7 +100,7 @@ func TestRaceFindsTheLiving(t *testing.T) {
 			server := newEchoServer(t)
 			d, of, book := newNamedDialer(t, server.addr, c.addrs...)
 			if c.begin != "" {
-				d.begin = netip.MustParseAddr(c.begin)
+				d.beginWith(candidate{d.remotes[0], netip.MustParseAddr(c.begin)})
 			}
 			for range 3 {
 				if s := use(t, d); s.RemoteAddr().String() != server.addr {
@@ -196,4 +196,46 @@ func TestPoolReplacesTheExhausted(t *testing.T) {
 	st.Close()
 	testkit.Within(t, "closed when idle", old.Done())
 	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("exhausted and idle") == 1 })
+}
+
+// A list of servers: the first is used where it answers, another one where it does not, and
+// the first has its chance again later.
+func TestRaceOverServers(t *testing.T) {
+	testkit.NoLeak(t)
+	first, second := newEchoServer(t), newEchoServer(t)
+	dead := "127.0.0.2:9"
+	for _, c := range []struct{ what, remote, want string }{
+		{"the first lives", first.addr + "," + dead, first.addr},
+		{"the first is dead", dead + ", " + second.addr, second.addr},
+		{"the name of the first is not known", "no-such-host.invalid:9," + second.addr, second.addr},
+		{"two are dead", dead + ",127.0.0.3:9," + first.addr, first.addr},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			cfg := clientConfig(c.remote)
+			if err := cfg.Check(config.Client); err != nil {
+				t.Fatal(err)
+			}
+			env, _ := newEnv()
+			d, err := newDialer(cfg, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if s := use(t, d); s.RemoteAddr().String() != c.want {
+					t.Errorf("the session goes to %v, want %v", s.RemoteAddr(), c.want)
+				}
+			}
+			all, err := d.candidates(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := all[0].to().String(); got != c.want {
+				t.Errorf("the next begins with %v, want %v", got, c.want)
+			}
+			d.until = 0
+			if all, err = d.candidates(context.Background()); err != nil || strings.HasPrefix(c.remote, dead) && all[0].to().String() != dead {
+				t.Errorf("later the first is not tried again: %v, %v", all, err)
+			}
+		})
+	}
 }

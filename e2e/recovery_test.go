@@ -146,3 +146,52 @@ func TestBlackhole(t *testing.T) {
 		}
 	}
 }
+
+// A list of servers: where one is gone the next is used, and an address of a server that is
+// not there costs a moment.
+func TestSeveralServers(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"fast": {},
+		"auto": {both: []string{"--mode", "auto"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p.noClient = true
+			tn := start(t, p)
+			p.target = tn.target.Addr()
+			second := startServerAnywhere(t, &p)
+			tn.client, tn.dial = startClient(t, freeAddr(t)+","+tn.listen+","+p.listen, p)
+			tn.exchange(t, 64*kib)
+			tn.server.kill(t)
+			for range 4 { // sessions
+				tn.answered(t, "an answer of the other server")
+			}
+			second.mustLog(t, "session opened")
+			tn.client.kill(t)
+			second.kill(t)
+		})
+	}
+}
+
+// A server that ends says so, and its client opens a session to the next without waiting for
+// anything.
+func TestCleanRestart(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"fast": {},
+		"auto": {both: []string{"--mode", "auto"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, p)
+			p.listen, p.target = tn.listen, tn.target.Addr()
+			tn.exchange(t, 64*kib)
+			must(t, tn.target.WaitIdle(patient(t)))
+			tn.server.stop(t)
+			tn.client.mustLog(t, "the server has closed it")
+			tn.server = startServer(t, p)
+			tn.answered(t, "an answer of the server that was started again")
+		})
+	}
+}

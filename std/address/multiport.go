@@ -42,6 +42,19 @@ func ParseMultiPort(addr string) (*MultiPort, error) {
 	return mp, nil
 }
 
+// ParseList reads one or more of what ParseMultiPort reads, with commas between them.
+func ParseList(text string) ([]*MultiPort, error) {
+	var all []*MultiPort
+	for one := range strings.SplitSeq(text, ",") {
+		mp, err := ParseMultiPort(strings.TrimSpace(one))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, mp)
+	}
+	return all, nil
+}
+
 func parsePort(s string) (uint64, error) {
 	port, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || port == 0 || s[0] == '+' {

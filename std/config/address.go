@@ -18,13 +18,8 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 	if r == Client {
 		c.checkStream("localaddr", c.LocalAddr, 0, fail)
 		c.checkSocketMode(fail)
-		mp, err := address.ParseMultiPort(c.RemoteAddr)
-		if reason := misread(c.RemoteAddr, "HOST"); reason != "" {
-			fail("remoteaddr", "%s", reason)
-		} else if err != nil {
-			fail("remoteaddr", "%v", err)
-		} else if mp.Host == "" {
-			fail("remoteaddr", "%q names no host, valid is host:port or host:min-max", c.RemoteAddr)
+		for server := range strings.SplitSeq(c.RemoteAddr, ",") {
+			checkServer(strings.TrimSpace(server), fail)
 		}
 		return
 	}
@@ -41,6 +36,18 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 	host := strings.Trim(mp.Host, "[]")
 	if _, err := netip.ParseAddr(host); err != nil && strings.Contains(mp.Host, "[") {
 		fail("listen", "%q is not an IPv6 address", mp.Host)
+	}
+}
+
+// checkServer checks one of the servers that a client has.
+func checkServer(addr string, fail failFunc) {
+	mp, err := address.ParseMultiPort(addr)
+	if reason := misread(addr, "HOST"); reason != "" {
+		fail("remoteaddr", "%s", reason)
+	} else if err != nil {
+		fail("remoteaddr", "%v", err)
+	} else if mp.Host == "" {
+		fail("remoteaddr", "%q names no host, valid is host:port or host:min-max", addr)
 	}
 }
 

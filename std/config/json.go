@@ -40,8 +40,22 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 		return errorAt(data, 0, "%s", reason)
 	}
 	before := *c
-	if err := json.Unmarshal(data[:end], c); err != nil {
+	into := any(c)
+	servers, err := listOfServers(data, keys)
+	if err != nil {
+		return err
+	}
+	if servers != "" {
+		into = &struct {
+			*Config
+			RemoteAddr json.RawMessage `json:"remoteaddr"` // which goes before Config's
+		}{Config: c}
+	}
+	if err := json.Unmarshal(data[:end], into); err != nil {
 		return locate(data, err)
+	}
+	if servers != "" {
+		c.RemoteAddr = servers
 	}
 	c.giveFromFile(r, keys, &before)
 	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
@@ -50,6 +64,22 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	}
 	c.warnUnknown(r, keys)
 	return nil
+}
+
+// listOfServers is the value of remoteaddr as the flag has it, where the file has a list of
+// texts; else "".
+func listOfServers(data []byte, keys map[string]json.RawMessage) (string, error) {
+	for key, value := range keys {
+		if !strings.EqualFold(key, "remoteaddr") || value[0] != '[' {
+			continue
+		}
+		var list []string
+		if err := json.Unmarshal(value, &list); err != nil || len(list) == 0 {
+			return "", errorAt(data, int64(bytes.Index(data, value)), "key %q wants a string, or a list of one string or more", key)
+		}
+		return strings.Join(list, ","), nil
+	}
+	return "", nil
 }
 
 // foreign says why the keys are those of a file for the other end, or returns "". A file
@@ -154,7 +184,7 @@ func locate(data []byte, err error) error {
 		if typed.Field == "" {
 			return errorAt(data, typed.Offset-1, "a JSON object is wanted, got %s", typed.Value)
 		}
-		return errorAt(data, typed.Offset-1, "key %q wants %s, got %s", typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
+		return errorAt(data, typed.Offset-1, "key %q wants %s, got %s", strings.TrimPrefix(typed.Field, "Config."), jsonName(typed.Type.Kind().String()), typed.Value)
 	case bad >= 0:
 		return errorAt(data, bad, "%s", reason)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

@@ -50,6 +50,23 @@ func TestJSONReachesEverySetting(t *testing.T) {
 	}
 }
 
+// A list of servers means what the flag means with commas.
+func TestJSONListOfServers(t *testing.T) {
+	for _, key := range []string{"remoteaddr", "RemoteAddr"} {
+		c := Default(Client)
+		err := c.parseJSON(Client, []byte(`{"mtu":1300,"`+key+`":["a.example:1", "b.example:2-3"],"key":"k"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.RemoteAddr != "a.example:1,b.example:2-3" || c.MTU != 1300 || c.Key != "k" {
+			t.Errorf("got %q, mtu %d, key %q", c.RemoteAddr, c.MTU, c.Key)
+		}
+		if err := c.Check(Client); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestJSONWarnings(t *testing.T) {
 	for _, tt := range []struct {
 		role Role
@@ -99,12 +116,16 @@ func TestJSONErrors(t *testing.T) {
 		`{"MTU":[1]}`:                  `key "mtu" wants a whole number, got array`,
 		`{"nocomp":1}`:                 `line 1, column 11: key "nocomp" wants true or false, got number`,
 		`{"nocomp":"true"}`:            `key "nocomp" wants true or false, got string`,
-		`{"key":5}`:                    `key "key" wants a string, got number`,
-		`{"key":{"a":1}}`:              `key "key" wants a string, got object`,
-		`[]`:                           "line 1, column 1: a JSON object is wanted, got array",
-		"\n 5":                         "line 2, column 2: a JSON object is wanted, got number",
-		`"x"`:                          "a JSON object is wanted, got string",
-		`true`:                         "a JSON object is wanted, got bool",
+		`{"remoteaddr":["x:1",2]}`:     `line 1, column 15: key "remoteaddr" wants a string, or a list of one string or more`,
+		`{"RemoteAddr":[]}`:            `key "RemoteAddr" wants a string, or a list of one string or more`,
+		`{"remoteaddr":{}}`:            `key "remoteaddr" wants a string, got object`,
+		"{\"remoteaddr\":[\"x:1\"],\n\"mtu\":\"x\"}": `line 2, column 9: key "mtu" wants a whole number, got string`,
+		`{"key":5}`:       `key "key" wants a string, got number`,
+		`{"key":{"a":1}}`: `key "key" wants a string, got object`,
+		`[]`:              "line 1, column 1: a JSON object is wanted, got array",
+		"\n 5":            "line 2, column 2: a JSON object is wanted, got number",
+		`"x"`:             "a JSON object is wanted, got string",
+		`true`:            "a JSON object is wanted, got bool",
 	} {
 		c := Default(Client)
 		err := c.parseJSON(Client, []byte(text))
