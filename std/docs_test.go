@@ -49,6 +49,8 @@ var notOurs = []string{
 	"-rounds",
 	"-peer", // -client and -server, of the bench
 	"-link", // of the bench
+	"-cells",
+	"-columns",
 	"-update",
 	"-USR1", // kill
 	"-p",    // ssh
