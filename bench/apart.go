@@ -38,7 +38,7 @@ func serveApart(out io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	for parent := os.Getppid(); ctx.Err() == nil && os.Getppid() == parent; {
-		sleep(ctx, time.Second)
+		_ = lab.Sleep(ctx, time.Second)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"kcptun/e2e/lab"
 )
 
 // churnBytes is what each stream moves while streams come and go: more than the
@@ -31,7 +33,7 @@ func churning(sessions int) measurement {
 		if _, err := t.openIdle(ctx, sessions); err != nil {
 			return nil, err
 		}
-		sleep(ctx, s.settle)
+		_ = lab.Sleep(ctx, s.settle)
 		fresh, err := t.resident()
 		if err != nil {
 			return nil, err
@@ -40,12 +42,12 @@ func churning(sessions int) measurement {
 		if err := t.comeAndGo(ctx, s, &came); err != nil {
 			return nil, err
 		}
-		sleep(ctx, s.bury)
+		_ = lab.Sleep(ctx, s.bury)
 		worn, err := t.resident()
 		if err != nil {
 			return nil, err
 		}
-		sleep(ctx, s.rest)
+		_ = lab.Sleep(ctx, s.rest)
 		rested, err := t.resident()
 		if err != nil {
 			return nil, err
@@ -98,7 +100,7 @@ func (t *tunnel) streams(ctx context.Context, _ sizes, end time.Time, came *comi
 			return err
 		}
 		came.streams.Add(1)
-		sleep(ctx, time.Until(next))
+		_ = lab.Sleep(ctx, time.Until(next))
 	}
 	return context.Cause(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 
 	"kcptun/bench/report"
@@ -33,6 +34,9 @@ func tableCommand(args []string, out, help io.Writer) error {
 func plotCommand(args []string, help io.Writer) error {
 	fs := flag.NewFlagSet("plot FILE.json ... -o FILE.svg", flag.ContinueOnError)
 	out := fs.String("o", "", "`file` to write the SVG to")
+	var o report.PlotOptions
+	fs.StringVar(&o.Metric, "metric", report.Goodput, "`name` of what is drawn of links, such as 'echo p50'")
+	columns := fs.String("columns", "", "draw of links only the columns whose name matches this `regexp`")
 	files, err := parseFiles(fs, args, help)
 	if err != nil {
 		return err
@@ -44,9 +48,17 @@ func plotCommand(args []string, help io.Writer) error {
 	if err != nil {
 		return err
 	}
-	picture, ok := c.SVG()
+	if *columns != "" {
+		if o.Columns, err = regexp.Compile(*columns); err != nil {
+			return fmt.Errorf("-columns: %w", err)
+		}
+	}
+	if o.Metric == report.Goodput {
+		o.Metric = "" // it has a title
+	}
+	picture, ok := c.SVG(o)
 	if !ok {
-		return fmt.Errorf("plot: %s has nothing to draw: no bulk case and no link", strings.Join(files, ", "))
+		return fmt.Errorf("plot: %s has nothing to draw: no bulk case, and no link with what was asked for", strings.Join(files, ", "))
 	}
 	if err := os.WriteFile(*out, []byte(picture), 0o644); err != nil {
 		return fmt.Errorf("-o %s: %w", *out, bare(err))

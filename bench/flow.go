@@ -95,18 +95,18 @@ func (b *bench) overWAN(ctx context.Context, w *wan.Link, l load, f, beside *flo
 	defer cancel()
 	stop := background(ctx, f.run)
 	stopBeside := background(ctx, func(ctx context.Context) error {
-		sleep(ctx, total/besideShare)
+		_ = lab.Sleep(ctx, total/besideShare)
 		if beside == nil || ctx.Err() != nil {
 			return nil
 		}
 		return beside.run(ctx)
 	})
-	sleep(ctx, total/startShare)
+	_ = lab.Sleep(ctx, total/startShare)
 	steady := look(w, f, beside)
 	var parts []moment
 	stopParts := background(limited, func(ctx context.Context) error {
 		for len(parts) < tenths {
-			sleep(ctx, (total-total/startShare)/tenths)
+			_ = lab.Sleep(ctx, (total-total/startShare)/tenths)
 			parts = append(parts, look(w, f, beside))
 		}
 		return nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"kcptun/e2e/lab"
 )
 
 // guestWorkers is how many clients that come and go there are at a time. Each
@@ -65,7 +67,7 @@ func (t *tunnel) guest(ctx context.Context, life time.Duration, sessions int, ca
 	}
 	came.sessions.Add(int64(sessions))
 	came.streams.Add(2 * int64(sessions))
-	sleep(ctx, time.Until(over))
+	_ = lab.Sleep(ctx, time.Until(over))
 	return context.Cause(ctx)
 }
 

@@ -35,7 +35,7 @@ func idling(ctx context.Context, t *tunnel, s sizes, count int, of string) ([]fi
 	if err != nil {
 		return nil, err
 	}
-	sleep(ctx, s.settle)
+	_ = lab.Sleep(ctx, s.settle)
 	spent, err := t.over(ctx, s.window)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (t *tunnel) over(ctx context.Context, window time.Duration) (rate [2]float6
 	if err != nil {
 		return rate, err
 	}
-	sleep(ctx, window)
+	_ = lab.Sleep(ctx, window)
 	after, err := t.usage()
 	spent, took := after.spent(before), after.at.Sub(before.at).Seconds()
 	return [2]float64{milliseconds(spent[0]) / took, milliseconds(spent[1]) / took}, err

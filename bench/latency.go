@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"kcptun/e2e/lab"
 )
 
 // echoAlone measures small messages in a tunnel that carries nothing else.
@@ -22,7 +24,7 @@ func echoAlone(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 func echoBusy(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 	var moved atomic.Int64
 	stop := background(ctx, func(ctx context.Context) error { return t.pull(ctx, endless, &moved) })
-	sleep(ctx, s.busyLead)
+	_ = lab.Sleep(ctx, s.busyLead)
 	begin, before := time.Now(), moved.Load()
 	limited, cancel := context.WithTimeout(ctx, s.busyLimit)
 	times, err := t.echoes(limited, s.busyEchoes)
@@ -82,12 +84,5 @@ func background(ctx context.Context, f func(context.Context) error) (stop func()
 	return func() error {
 		cancel()
 		return <-done
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

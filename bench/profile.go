@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kcptun/bench/wan"
+	"kcptun/e2e/lab"
 )
 
 // profileURL is where a program with --pprof serves CPU profiles. Both ends
@@ -52,7 +53,7 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 			}
 		}
 	})
-	sleep(ctx, b.sizes.profile/10) // past the start
+	_ = lab.Sleep(ctx, b.sizes.profile/10) // past the start
 	err = fetchProfile(ctx, path, b.sizes.profile)
 	if ended := stop(); err == nil {
 		err = ended

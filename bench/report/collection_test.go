@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -40,7 +41,7 @@ func TestCollect(t *testing.T) {
 func TestPlotSeveral(t *testing.T) {
 	c, err := ReadCollection([]string{"testdata/bulk.json", "testdata/link.json"})
 	must(t, err)
-	svg, ok := c.SVG()
+	svg, ok := c.SVG(PlotOptions{})
 	if !ok {
 		t.Fatal("nothing was drawn")
 	}
@@ -52,8 +53,19 @@ func TestPlotSeveral(t *testing.T) {
 	}
 	c, err = ReadCollection([]string{"testdata/idle.json"})
 	must(t, err)
-	if _, ok := c.SVG(); ok {
+	if _, ok := c.SVG(PlotOptions{}); ok {
 		t.Error("drawn, without anything to draw")
+	}
+	c, err = ReadCollection([]string{"testdata/link.json"})
+	must(t, err)
+	svg, _ = c.SVG(PlotOptions{Metric: "echo p50", Columns: regexp.MustCompile("bbr")})
+	if n := strings.Count(svg, ">tcp bbr<"); n != 1 || strings.Contains(svg, "cubic") || !strings.Contains(svg, ">echo p50<") {
+		t.Errorf("not what was asked for, %d:\n%s", n, svg)
+	}
+	for _, o := range []PlotOptions{{Metric: "none"}, {Columns: regexp.MustCompile("^none$")}} {
+		if _, ok := c.SVG(o); ok {
+			t.Errorf("%+v: drawn", o)
+		}
 	}
 }
 

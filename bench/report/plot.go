@@ -2,14 +2,21 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
 
+// PlotOptions choose what is drawn of links.
+type PlotOptions struct {
+	Metric  string         // "" is Goodput
+	Columns *regexp.Regexp // nil is all
+}
+
 // SVG draws the collection as a picture; ok is false when nothing in it can be
 // drawn.
-func (c *Collection) SVG() (svg string, ok bool) {
-	charts := c.charts()
+func (c *Collection) SVG(o PlotOptions) (svg string, ok bool) {
+	charts := append(bulkCharts(c.loopback), linkCharts(c.link, o)...)
 	if len(charts) == 0 {
 		return "", false
 	}
@@ -33,10 +40,6 @@ func (d *Document) caption() string {
 		d.Rounds, d.Machine.CPU, d.Machine.Cores, d.Machine.System, d.Machine.Go, d.Date)
 }
 
-func (c *Collection) charts() []chart {
-	return append(bulkCharts(c.loopback), linkCharts(c.link)...)
-}
-
 // bulkCharts are throughput and CPU of one stream down, for each configuration.
 func bulkCharts(results []Result) []chart {
 	const scenario = "down1/"
@@ -54,17 +57,25 @@ func bulkCharts(results []Result) []chart {
 	return []chart{fast, dear}
 }
 
-// linkCharts is goodput, one group of bars for each link.
-func linkCharts(results []Result) []chart {
-	c := chart{title: "Goodput of one stream, MB/s, more is better", metric: Goodput}
+// linkCharts is a metric, one group of bars for each link.
+func linkCharts(results []Result, o PlotOptions) []chart {
+	metric, title := Goodput, "Goodput of one stream, MB/s, more is better"
+	if o.Metric != "" {
+		metric, title = o.Metric, o.Metric
+	}
+	c := chart{title: title, metric: metric}
 	for _, r := range results {
 		for _, col := range r.Columns {
-			c.addSeries(col.Name)
+			if o.Columns == nil || o.Columns.MatchString(col.Name) {
+				c.addSeries(col.Name)
+			}
 		}
-		name, _, _ := strings.Cut(r.About, ", queue")
-		c.add(name, r)
+		if r.has(metric) {
+			name, _, _ := strings.Cut(r.About, ", queue of 100ms") // of most
+			c.add(name, r)
+		}
 	}
-	if len(c.groups) == 0 {
+	if len(c.groups) == 0 || len(c.series) == 0 {
 		return nil
 	}
 	return []chart{c}

@@ -79,7 +79,7 @@ text { font: 12px system-ui, sans-serif; fill: #656d76 }
 .small { font-size: 11px; fill: #6e7781 }
 .spread { stroke: #57606a; stroke-width: 1.5 }
 .s0 { fill: #2f81f7 } .s1 { fill: #9aa4b0 } .s2 { fill: #8957e5 }
-.s3 { fill: #c4a7f0 } .s4 { fill: #2da44e } .s5 { fill: #d29922 }
+.s3 { fill: #c4a7f0 } .s4 { fill: #2da44e } .s5 { fill: #d29922 } .s6 { fill: #cf222e }
 @media (prefers-color-scheme: dark) {
 text { fill: #d1d7e0 } .small { fill: #9198a1 } .spread { stroke: #d1d7e0 }
 }

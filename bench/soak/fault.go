@@ -42,13 +42,13 @@ func (r *run) faults(ctx context.Context) {
 		}
 		left := r.step()
 		if f.cut {
-			_ = pause(ctx, left/4)
+			_ = lab.Sleep(ctx, left/4)
 			left -= left / 4
 			for _, s := range r.sites {
 				s.Relay.Cut(false)
 			}
 		}
-		_ = pause(ctx, left) // its error is the end of ctx
+		_ = lab.Sleep(ctx, left) // its error is the end of ctx
 	}
 	for _, s := range r.sites {
 		s.apply(fault{})

@@ -40,7 +40,7 @@ func (s *site) guest(ctx context.Context, killed bool) error {
 		})
 	}
 	wg.Wait()
-	_ = pause(ctx, s.step) // its error is the end of ctx
+	_ = lab.Sleep(ctx, s.step) // its error is the end of ctx
 	if killed {
 		return p.Kill()
 	}
@@ -61,7 +61,7 @@ func (s *site) strangers(ctx context.Context) error {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for ctx.Err() == nil {
 		rec := s.Relay.Record(recorded)
-		if pause(ctx, s.step) != nil {
+		if lab.Sleep(ctx, s.step) != nil {
 			break
 		}
 		list := rec.Datagrams(lab.Up)

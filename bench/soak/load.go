@@ -38,7 +38,7 @@ func (s *site) short(ctx context.Context, seed uint64) error {
 		if err := s.stream(ctx, rng); err != nil {
 			return err
 		}
-		_ = pause(ctx, streamPause) // its error is the end of ctx
+		_ = lab.Sleep(ctx, streamPause) // its error is the end of ctx
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func (s *site) slow(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-		_ = pause(ctx, streamPause)
+		_ = lab.Sleep(ctx, streamPause)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (r *run) phases(ctx context.Context) error {
 	})
 	err := r.touch(sampled)
 	if err == nil {
-		err = pause(sampled, fresh)
+		err = lab.Sleep(sampled, fresh)
 	}
 	if err == nil {
 		r.record.LoadBegins = time.Since(r.begin)
@@ -80,7 +80,7 @@ func (r *run) phases(ctx context.Context) error {
 	if err == nil {
 		r.record.LoadEnds = time.Since(r.begin)
 		fmt.Fprintf(r.cfg.Progress, "%v idle\n", r.record.LoadEnds.Round(time.Second))
-		err = pause(sampled, idle)
+		err = lab.Sleep(sampled, idle)
 	}
 	stop(nil)
 	wg.Wait()
@@ -145,14 +145,4 @@ func (r *run) close() error {
 		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)
-}
-
-// pause waits for d, or for the end of ctx, whose cause it returns.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
-	}
 }

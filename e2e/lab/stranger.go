@@ -76,7 +76,7 @@ func (s *Stranger) Replay(ctx context.Context, list []Datagram) error {
 			return fmt.Errorf("replay: datagram %d of %d: %w", i+1, len(list), err)
 		}
 		if i%replayBurst == replayBurst-1 {
-			if err := pause(ctx, replayPause); err != nil {
+			if err := Sleep(ctx, replayPause); err != nil {
 				return fmt.Errorf("replay: after %d of %d datagrams: %w", i+1, len(list), err)
 			}
 		}

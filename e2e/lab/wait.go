@@ -25,8 +25,8 @@ func WaitFor(ctx context.Context, what string, cond func() bool) error {
 	return nil
 }
 
-// pause waits for d, or for the end of ctx, whose cause it returns.
-func pause(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or for the end of ctx, whose cause it returns.
+func Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
