@@ -33,7 +33,7 @@ func settings(c *Config) []Setting {
 	return []Setting{
 		{roles: Client, Name: "localaddr", Short: "l", Key: "localaddr", value: text{&c.LocalAddr}, usage: "address for applications: host:port, or the path of a unix socket"},
 		{roles: Client, Name: "socketmode", Key: "socketmode", value: text{&c.SocketMode}, usage: "mode of the file in octal, such as 0600, if --localaddr is the path of a unix socket; by default the umask decides"},
-		{roles: Client, Name: "remoteaddr", Short: "r", Key: "remoteaddr", value: text{&c.RemoteAddr}, needed: true, usage: "kcptun server, host:port or host:min-max; of a range each new session takes a random port. Several, with commas between them: the first that answers is used"},
+		{roles: Client, Name: "remoteaddr", Short: "r", Key: "remoteaddr", value: text{&c.RemoteAddr}, needed: true, usage: "kcptun server, host:port, or host:min-max for a random port in each new session; of several, separated by commas, the first that answers is used"},
 		{roles: Server, Name: "listen", Short: "l", Key: "listen", value: text{&c.Listen}, usage: "address for clients: host:port, or host:min-max for every port of a range"},
 		{roles: Server, Name: "target", Short: "t", Key: "target", value: text{&c.Target}, usage: "address that streams are connected to: host:port, or the path of a unix socket"},
 		{roles: Both, Name: "key", Key: "key", value: secret{text{&c.Key}}, env: KeyEnv, usage: "pre-shared key, the same at both ends; ps shows it here, so prefer the environment or the JSON file"},
