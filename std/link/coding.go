@@ -24,24 +24,45 @@ type incoming struct {
 // coded tells whether packets get a FEC header.
 func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 }
 
+// WriteCoded sends a packet to a peer as WriteTo does, in a group of so many packets of
+// data, which are followed by so many of parity. A group that has begun is finished first.
+// It is for a link whose options have no groups.
+func (c *Conn) WriteCoded(p []byte, peer *Peer, data, parity int) (n int, after Extra, err error) {
+	h, ok := c.prepare(p, peer)
+	if !ok || h.Kind != Segments || h.Framed || len(p) > fec.MaxPacket-fec.Header {
+		n, err = c.post(peer, p)
+		return n, after, err
+	}
+	return c.postCoded(peer, p, data, parity)
+}
+
+// Extra is what was sent besides a packet, as parity.
+type Extra struct{ Datagrams, Bytes int }
+
 // postCoded posts a packet with its header, and the parity that is to follow it. It
 // returns the length of the packet's datagram.
-func (c *Conn) postCoded(peer *Peer, packet []byte) (int, error) {
+func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
 	o := &peer.outgoing
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.enc == nil {
-		o.enc = c.opt.Codes.Encoder(c.opt.DataShards, c.opt.ParityShards)
-	}
-	framed, parity := o.enc.Encode(packet)
-	n, err := c.post(peer, framed)
-	for i := 0; i < len(parity) && err == nil; i++ {
-		var extra int
-		if extra, err = c.post(peer, parity[i]); err == nil { // kcp-go counts its own
-			metrics.Sent(1, extra)
+		if o.enc = c.opt.Codes.Encoder(data, parity); o.enc == nil {
+			n, err = c.post(peer, packet)
+			return n, after, err
 		}
 	}
-	return n, err
+	o.enc.Change(data, parity)
+	framed, extra := o.enc.Encode(packet)
+	n, err = c.post(peer, framed)
+	for i := 0; i < len(extra) && err == nil; i++ {
+		var size int
+		if size, err = c.post(peer, extra[i]); err == nil { // kcp-go counts its own
+			metrics.Sent(1, size)
+			after.Datagrams++
+			after.Bytes += size
+		}
+	}
+	return n, after, err
 }
 
 // post puts a packet into the outbox, when the peer's rate limit lets it. It returns

@@ -261,15 +261,23 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	if !ok {
 		return 0, &net.AddrError{Err: "not a peer of this link", Addr: fmt.Sprint(addr)}
 	}
+	h, ok := c.prepare(p, peer)
+	if ok && c.opt.coded() && h.Kind == Segments && !h.Framed && len(p) <= fec.MaxPacket-fec.Header {
+		n, _, err := c.postCoded(peer, p, c.opt.DataShards, c.opt.ParityShards)
+		return n, err
+	}
+	return c.post(peer, p)
+}
+
+// prepare takes note of a packet that is to be sent. ok is whether it is of the peer's
+// conversation.
+func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, ok bool) {
 	if peer.shift != 0 {
 		shiftStamps(p, cmdPush, peer.shift)
 	}
-	h, ok := ParsePacket(p)
+	h, ok = ParsePacket(p)
 	peer.sent(h)
-	if ok && h.Kind == Segments && peer.is(h) && !h.Framed && c.opt.coded() && len(p) <= fec.MaxPacket-fec.Header {
-		return c.postCoded(peer, p)
-	}
-	return c.post(peer, p)
+	return h, ok && peer.is(h)
 }
 
 // sendFailed is told of datagrams that the system refused. They are lost like

@@ -9,8 +9,10 @@ import (
 
 // Encoder makes the groups of one conversation. It is for one goroutine at a time.
 type Encoder struct {
+	codes *Codes
 	code  *code
 	coder reedsolomon.Encoder
+	then  shape // of the groups after this one
 	now   func() time.Time
 
 	next uint32    // sequence number
@@ -28,21 +30,48 @@ const continuous = 500 * time.Millisecond
 // Encoder makes an encoder for groups of data packets with parity packets; nil where
 // one of them is 0. Check has found no fault with them.
 func (c *Codes) Encoder(data, parity int) *Encoder {
-	code := c.get(shape{data, parity})
-	if code == nil {
+	e := &Encoder{codes: c, then: shape{data, parity}, now: time.Now}
+	if e.change(); e.code == nil {
 		return nil
 	}
-	coder := code.coder()
-	if coder == nil {
-		return nil
+	return e
+}
+
+// Change has the groups from the next one on consist of data packets with parity packets.
+// Where there cannot be such groups they stay as they are.
+func (e *Encoder) Change(data, parity int) {
+	if e.then = (shape{data, parity}); e.n == 0 {
+		e.change()
 	}
-	return &Encoder{code: code, coder: coder, now: time.Now}
+}
+
+// change makes groups of another shape from now on, if that is asked for.
+func (e *Encoder) change() {
+	if e.code != nil && e.code.shape == e.then {
+		return
+	}
+	code := e.codes.get(e.then)
+	if code == nil || code.coder() == nil {
+		return
+	}
+	if e.slab != nil {
+		e.code.free(e.slab)
+		e.slab = nil
+	}
+	e.code, e.coder = code, code.coder()
+	if over := e.next % uint32(code.total()); over != 0 {
+		e.next += uint32(code.total()) - over
+	}
+	e.begin(e.next)
 }
 
 // Encode puts a header before a packet of at most MaxPacket - Header bytes, and
 // returns it with the parity packets that are to follow it, if any. Both are valid
 // until the next call.
 func (e *Encoder) Encode(packet []byte) (framed []byte, parity [][]byte) {
+	if e.n == 0 {
+		e.change()
+	}
 	if e.slab == nil {
 		e.slab = e.code.slab()
 	}

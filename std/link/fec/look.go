@@ -48,9 +48,10 @@ func (l *look) clear(seq uint32) {
 	l.data[seq%lookBack/64] &^= bit
 }
 
-// find looks for a group of which every packet has come, with the last one before it
-// and the first one after it. Where it was not long ago, it does not.
-func (l *look) find() (shape, bool) {
+// find looks for the latest group of which every packet has come, with the last one before
+// it and the first one after it: those before may be of another shape. Where it has looked
+// not long ago, it does not.
+func (l *look) find() (found shape, ok bool) {
 	if l.count < lookEvery {
 		return shape{}, false
 	}
@@ -75,7 +76,7 @@ func (l *look) find() (shape, bool) {
 			if parity != none {
 				s := shape{parity - begin, i - parity}
 				if s.total() <= MaxShards && (first+uint32(begin))%uint32(s.total()) == 0 {
-					return s, true
+					found, ok = s, true
 				}
 			}
 			begin, parity = i, none
@@ -84,5 +85,5 @@ func (l *look) find() (shape, bool) {
 		}
 		before, wasData = true, data
 	}
-	return shape{}, false
+	return found, ok
 }

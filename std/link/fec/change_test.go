@@ -1,0 +1,55 @@
+package fec
+
+import "testing"
+
+// Groups of another shape begin where the open one ends, at a multiple of their size, and a
+// receiver that has long seen the former ones restores soon: the latest whole group tells the
+// shape. It once took the former shape for the present one as long as it remembered such a
+// group, some hundred packets.
+func TestEncoderChangesShape(t *testing.T) {
+	for _, c := range [][2]shape{
+		{{10, 6}, {10, 4}}, {{10, 4}, {10, 6}}, {{5, 2}, {10, 3}}, {{10, 3}, {5, 3}}, {{3, 1}, {200, 50}}, {{2, 2}, {2, 2}},
+	} {
+		s, r := newSender(c[0]), newReceiver(c[0])
+		for range 40 {
+			r.take(s.group()...)
+		}
+		r.take(s.send(s.packet())...)
+		s.Change(c[1].data, c[1].parity)
+		for range c[0].data - 1 { // the open group
+			wire := s.send(s.packet())
+			if seq := seqOf(wire[0]); int(seq)%c[0].total() >= c[0].data {
+				t.Fatalf("%v: packet %d is not of a group as before", c, seq)
+			}
+			r.take(wire...)
+		}
+		for group := range 20 {
+			var wire [][]byte
+			for range c[1].data {
+				wire = append(wire, s.send(s.packet())...)
+			}
+			if len(wire) != c[1].total() || int(seqOf(wire[0]))%c[1].total() != 0 {
+				t.Fatalf("%v: a group of %d begins with %d", c, len(wire), seqOf(wire[0]))
+			}
+			lost := seqOf(wire[0])
+			if group < 3 { // what the receiver finds the shape by
+				r.take(wire...)
+				clear(r.got) // what it restored by the former shape, the link does not take for packets
+				continue
+			}
+			r.take(wire[1:]...)
+			r.restored(t, "after the change", s, lost)
+		}
+	}
+}
+
+// What cannot be changes nothing.
+func TestEncoderKeepsItsShape(t *testing.T) {
+	s := newSender(shape{3, 2})
+	for _, c := range []shape{{0, 0}, {3, 0}, {0, 2}, {250, 7}, {-1, 5}, {3, 2}} {
+		s.Change(c.data, c.parity)
+		if wire := s.group(); len(wire) != 5 {
+			t.Errorf("%v: %d packets of a group", c, len(wire))
+		}
+	}
+}
