@@ -78,3 +78,23 @@ func TestModeAutoKeepsWhatWasGiven(t *testing.T) {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }
+
+// What mode auto decides about while it runs is what nobody has set.
+func TestAutoDecides(t *testing.T) {
+	for _, c := range []struct {
+		args                    []string
+		window, buffers, parity bool
+	}{
+		{[]string{"--mode=auto"}, true, true, true},
+		{[]string{"--mode=fast3"}, false, false, false},
+		{[]string{"--mode=auto", "--rcvwnd=512"}, false, true, true},
+		{[]string{"--mode=auto", "--smuxbuf=4194304"}, true, false, true},
+		{[]string{"--mode=auto", "--ps=0"}, true, true, false},
+		{[]string{"--mode=auto", "--ds=10"}, true, true, false},
+	} {
+		cfg, err := parse(config.Client, c.args...)
+		if err != nil || cfg.FollowsWindow() != c.window || cfg.FollowsBuffers() != c.buffers || cfg.ChoosesParity() != c.parity {
+			t.Errorf("%q: window %t, buffers %t, parity %t, %v", c.args, cfg.FollowsWindow(), cfg.FollowsBuffers(), cfg.ChoosesParity(), err)
+		}
+	}
+}

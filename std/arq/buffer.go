@@ -26,7 +26,7 @@ func (b *buffer) skip(n int) { b.from += n }
 
 // add appends as much of p as there is room for below limit, and returns how much.
 func (b *buffer) add(p []byte, limit int) int {
-	n := copy(b.bytes[b.to:limit], p)
+	n := copy(b.bytes[b.to:max(limit, b.to)], p)
 	b.to += n
 	return n
 }

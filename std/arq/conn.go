@@ -15,7 +15,7 @@ import (
 type Conn struct {
 	local, remote net.Addr
 	origin        time.Duration // where the engine's clock begins
-	send          func(packet []byte)
+	send          func(packet []byte, code Code)
 
 	mu       sync.Mutex
 	engine   *Engine
@@ -32,9 +32,9 @@ type Conn struct {
 }
 
 // NewConn starts a conversation. send is given each packet for the peer, which it must not
-// keep, and may block: only what is to be sent waits meanwhile. It is not called by two
+// keep, and the code of the group that it is to be in, if any, and may block: only what is to be sent waits meanwhile. It is not called by two
 // goroutines at a time, nor once Close has returned.
-func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte)) *Conn {
+func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte, code Code)) *Conn {
 	c := &Conn{local: local, remote: remote, send: send, engine: New(cfg)}
 	c.origin = clock.Now() - time.Second // 0 and less is never
 	c.readable.L, c.writable.L = &c.mu, &c.mu
@@ -130,7 +130,7 @@ func (c *Conn) run() {
 	c.again = true
 	for rounds := 0; c.again && !c.closed && rounds < mostRounds; rounds++ {
 		c.again = false
-		c.engine.Output(c.now(), out.add)
+		c.engine.Output(c.now(), func(packet []byte) { out.add(packet, c.engine.Code()) })
 		c.mu.Unlock()
 		out.flush(c.send)
 		c.mu.Lock()
@@ -240,21 +240,27 @@ func (c *Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 // batch is packets that are to be sent when no lock is held.
 type batch struct {
 	bytes []byte
-	ends  []int
+	ends  []batchEnd
+}
+
+// batchEnd is where a packet ends, and its code.
+type batchEnd struct {
+	at   int
+	code Code
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-func (b *batch) add(packet []byte) {
+func (b *batch) add(packet []byte, code Code) {
 	b.bytes = append(b.bytes, packet...)
-	b.ends = append(b.ends, len(b.bytes))
+	b.ends = append(b.ends, batchEnd{len(b.bytes), code})
 }
 
-func (b *batch) flush(send func([]byte)) {
+func (b *batch) flush(send func([]byte, Code)) {
 	begin := 0
 	for _, end := range b.ends {
-		send(b.bytes[begin:end])
-		begin = end
+		send(b.bytes[begin:end.at], end.code)
+		begin = end.at
 	}
 	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
 }

@@ -23,10 +23,10 @@ func newCable(t *testing.T, loseEach int) *cable {
 	t.Helper()
 	c := new(cable)
 	cfg := Config{Conv: 9, MTU: 1300, Overhead: 48, Send: 1024, Receive: 256}
-	sender := func(way int) func([]byte) {
+	sender := func(way int) func([]byte, Code) {
 		c.ways[way] = make(chan []byte, 1<<14)
 		n := 0
-		return func(p []byte) {
+		return func(p []byte, _ Code) {
 			if n++; loseEach == 0 || n%loseEach != 0 {
 				c.ways[way] <- bytes.Clone(p)
 			}
@@ -93,7 +93,7 @@ func TestConnCarriesBothWays(t *testing.T) {
 
 // Who waits in Read and Write is told of Close.
 func TestConnCloseEndsWaits(t *testing.T) {
-	silent := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte) {})
+	silent := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte, Code) {})
 	done := make(chan error, 2)
 	go func() {
 		_, err := silent.Read(make([]byte, 1))

@@ -27,6 +27,8 @@ type Config struct {
 	Limit    int    // bytes per second on the wire, acknowledgements included; 0 is none
 	Clock    uint32 // the clock on the wire at time 0: what nobody knows who does not hear us
 
+	Protect bool // error correction is there for the packets of which Code says so
+
 	Memory *quota.Bound // what this engine holds together with others; nil: there is no bound
 
 	Count func(Stats) // told now and then what has happened since the last time; nil: nobody is
@@ -45,6 +47,7 @@ type Engine struct {
 	copies copies
 	proof  proof
 	held   held
+	parity parity
 
 	tokens    float64       // bytes that may be sent now
 	filled    time.Duration // when they were counted
@@ -54,6 +57,8 @@ type Engine struct {
 	askWait   time.Duration
 	sent      int64 // bytes on the wire, but for acknowledgements and copies
 	packet    []byte
+	first     bool // the packet has data that is sent for the first time, and needs protection
+	code      Code // see Code
 	echoes    []echo
 	stats     Stats
 }
@@ -112,6 +117,9 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 		e.rcv.follow(now, e.rtt.smooth)
 	}
 	e.settle()
+	if e.cfg.Protect && e.parity.decide(now, &e.rtt) {
+		e.snd.spare = CodeHeader
+	}
 	if e.snd.deliveredBytes != before {
 		e.loss.progress(now)
 	} else if !heard {
@@ -136,23 +144,24 @@ func (e *Engine) acknowledged(a echo) (at time.Duration, known bool) {
 	}
 	f := *of // as it was before
 	at, known, late := e.snd.acknowledge(a)
-	e.arrived(&f)
+	e.arrived(&f, isCopy(&f, a.ts) || e.parity.restored(late))
 	if late > 0 {
 		e.loss.learn(late, &e.rtt)
 	}
-	if f.sends > 1 && f.ts != a.ts {
+	if f.sends > 1 && after(f.ts, a.ts) {
 		e.stats.Spurious++
 	}
 	return at, known
 }
 
-// arrived tells the model of a segment that has arrived.
-func (e *Engine) arrived(f *flight) {
+// arrived tells the model of a segment that has arrived; replaced is by a copy or by parity.
+func (e *Engine) arrived(f *flight, replaced bool) {
 	if f.state == lost {
 		e.mdl.losses.mistaken(f.phase, f.tx)
 		return
 	}
 	e.mdl.losses.note(f.phase, f.tx, true)
+	e.parity.misses.note(f.tx, replaced)
 }
 
 func (e *Engine) advance(una uint32) {
@@ -161,7 +170,7 @@ func (e *Engine) advance(una uint32) {
 	}
 	for sn := e.snd.una; after(una, sn); sn++ {
 		if f := e.snd.flight(sn); f.state != delivered {
-			e.arrived(f)
+			e.arrived(f, false)
 		}
 	}
 	e.snd.advance(una)
@@ -174,6 +183,7 @@ func (e *Engine) detect(now time.Duration) {
 func (e *Engine) markLost(f *flight) {
 	e.stats.Lost++
 	e.mdl.losses.note(f.phase, f.tx, false)
+	e.parity.misses.note(f.tx, true)
 }
 
 func (e *Engine) sample(now time.Duration) sample {

@@ -123,7 +123,7 @@ func TestLimitHoldsAcknowledgements(t *testing.T) {
 
 // A packet that is good only at its beginning counts up to there. Nobody told the reader.
 func TestConnTellsOfHalfAPacket(t *testing.T) {
-	c := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte) {})
+	c := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte, Code) {})
 	defer c.Close()
 	got := make(chan error, 1)
 	go func() {
@@ -144,8 +144,8 @@ func TestConnUnderAnyClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a, b *Conn
 		var n atomic.Int32
-		send := func(to **Conn) func([]byte) {
-			return func(p []byte) {
+		send := func(to **Conn) func([]byte, Code) {
+			return func(p []byte, _ Code) {
 				if n.Add(1)%5 == 0 {
 					return
 				}
@@ -175,7 +175,7 @@ func TestWriteReturnsUnderAFlood(t *testing.T) {
 	var c *Conn
 	var rounds atomic.Int64
 	ask := segment{conv: 1, cmd: cmdAsk, wnd: 100} // each has the window told, which has the next one come
-	c = NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte) {
+	c = NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte, Code) {
 		rounds.Add(1)
 		_ = c.Deliver(ask.appendTo(nil)) // closed at the end
 	})

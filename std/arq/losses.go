@@ -36,17 +36,6 @@ func (l *losses) mistaken(p phase, tx uint64) {
 	}
 }
 
-// expected is the loss that a thin flow is protected against: what has been seen, and as
-// long as that is little, that of a bad link.
-func (l *losses) expected() float64 {
-	seen, lost := 0.0, 0.0
-	for i := range l.ok {
-		seen += l.ok[i] + l.lost[i]
-		lost += l.lost[i]
-	}
-	return (lost + 0.5) / (seen + 10)
-}
-
 // memory is how long packets count.
 const memory = 2 * time.Second
 

@@ -27,12 +27,13 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 	}
 	e.control(now, emit)
 	for {
-		sn, f, ok := e.copies.due(&e.snd, now)
+		sn, f, ts, ok := e.copies.due(&e.snd, now)
 		if !ok {
 			break
 		}
 		e.stats.Copies++
-		e.transmit(sn, f, emit)
+		e.proof.sent(ts)
+		e.transmit(sn, f, ts, emit)
 	}
 	for e.tokens > 0 && e.one(now, emit) {
 	}
@@ -52,6 +53,7 @@ func (e *Engine) fill(now time.Duration) {
 	if most := max(pace*burst.Seconds(), 4*mtu); e.tokens > most {
 		e.tokens = most
 		e.slack = true
+		e.parity.calm = now
 	}
 }
 
@@ -130,17 +132,22 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	}
 	e.sent += int64(size)
 	thin := e.slack && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
+	protect := false
+	if f.sends == 0 && !thin {
+		e.parity.packets++
+		protect = e.parity.on(now)
+	}
 	e.snd.sent(sn, f, now, size)
-	e.transmit(sn, f, emit)
-	f.copies = e.copies.wanted(f, thin, e.mdl.losses.expected())
-	e.copies.add(sn, f, now, f.copies)
+	e.transmit(sn, f, f.ts, emit)
+	e.first = e.first || protect
+	e.copies.add(sn, f, now, e.copies.wanted(f, thin, e.parity.misses.share()))
 	return true
 }
 
 // transmit sends a segment of data.
-func (e *Engine) transmit(sn uint32, f *flight, emit func([]byte)) {
+func (e *Engine) transmit(sn uint32, f *flight, ts uint32, emit func([]byte)) {
 	e.tokens -= float64(headerBytes + len(f.buf.data()) + e.cfg.Overhead)
-	e.put(&segment{cmd: cmdPush, sn: sn, ts: f.ts, data: f.buf.data()}, emit)
+	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, emit)
 }
 
 // put puts a segment into the packet, and sends that where it has no room for it.
@@ -160,10 +167,19 @@ func (e *Engine) put(s *segment, emit func([]byte)) {
 
 func (e *Engine) flush(emit func([]byte)) {
 	if len(e.packet) > 0 {
+		e.code = Code{}
+		if e.first && len(e.packet) <= e.cfg.MTU-CodeHeader {
+			e.code = e.parity.code
+			e.tokens -= CodeHeader + float64((len(e.packet)+e.cfg.Overhead)*e.code.Parity/max(e.code.Data, 1))
+		}
+		e.first = false
 		emit(e.packet)
 		e.packet = e.packet[:0]
 	}
 }
+
+// Code is the code of the packet that Output has last given to emit.
+func (e *Engine) Code() Code { return e.code }
 
 // Next is when Output is to be called though nothing comes and nothing is written. ok is
 // false where nothing is due.

@@ -12,7 +12,7 @@ type receiver struct {
 	early  int           // in ring
 	queue  []*buffer     // in order, for the application
 	bytes  int           // in queue
-	acks   []echo        // to be sent
+	acks   []ack         // to be sent
 	before [2][]echo     // early segments of the last packets of acks, the latest first
 	since  time.Duration // the first of acks waits
 	tell   bool          // the window is to be told
@@ -34,6 +34,13 @@ func newReceiver(limit int, grow bool) receiver {
 
 // echo is what an acknowledgement says: which segment came, and the sender's clock in it.
 type echo struct{ sn, ts uint32 }
+
+// ack is what is to be acknowledged.
+type ack struct {
+	echo
+	again  bool // its segment had come before
+	filled bool // it came after later ones, and none before it is missing
+}
 
 // firstWindow is how many segments are taken in all of a peer that has not shown that it
 // hears us: it may be somebody who plays back what he has recorded, under any address. An
@@ -77,10 +84,11 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 	if ahead >= 0 && len(r.queue)+int(ahead) >= r.room() || r.unheard && s.sn >= firstWindow {
 		return false // no room was told for it: it is not acknowledged either
 	}
-	r.acknowledge(echo{s.sn, s.ts}, now)
 	if ahead < 0 {
+		r.acknowledge(ack{echo: echo{s.sn, s.ts}, again: true}, now)
 		return false
 	}
+	r.acknowledge(ack{echo: echo{s.sn, s.ts}, filled: ahead == 0 && r.early > 0}, now)
 	r.grow(int(ahead) + 1)
 	at := &r.ring[s.sn&uint32(len(r.ring)-1)]
 	if *at != nil {
@@ -95,15 +103,15 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 
 // acknowledge takes note of what is to be acknowledged. The last of too many takes the
 // place of the one before, whose segment the peer sends again if una does not tell of it.
-func (r *receiver) acknowledge(e echo, now time.Duration) {
+func (r *receiver) acknowledge(a ack, now time.Duration) {
 	switch len(r.acks) {
 	case 0:
 		r.since = now
 	case mostAcks:
-		r.acks[mostAcks-1] = e
+		r.acks[mostAcks-1] = a
 		return
 	}
-	r.acks = append(r.acks, e)
+	r.acks = append(r.acks, a)
 }
 
 // grow sees to it that the ring has room for n segments from next on.
@@ -170,8 +178,9 @@ func (r *receiver) read(p []byte) (n int) {
 	return n
 }
 
-// due takes the acknowledgements that are to be sent: the last, which tells a round trip,
-// and those of segments that came early; una tells of the others. What two packets ago
+// due takes the acknowledgements that are to be sent: the last of what was new, which tells a
+// round trip, and those of segments that came early; una tells of the others. Of
+// one that came after later ones, the order in which it did is told, too. What two packets ago
 // said of segments that are still early is repeated: that packet may have been lost, and
 // losses come in runs.
 func (r *receiver) due(out []echo) []echo {
@@ -183,10 +192,16 @@ func (r *receiver) due(out []echo) []echo {
 			out = append(out, e)
 		}
 	}
-	begin := len(out)
-	for i, e := range r.acks {
-		if i == len(r.acks)-1 || !after(r.next, e.sn) {
-			out = append(out, e)
+	begin, last := len(out), len(r.acks)-1
+	for i, a := range r.acks {
+		if !a.again {
+			last = i
+		}
+	}
+	for i, a := range r.acks {
+		late := a.filled || i+1 < len(r.acks) && r.acks[i+1].filled
+		if i == last || late || !after(r.next, a.sn) {
+			out = append(out, a.echo)
 		}
 	}
 	r.before[0], r.before[1] = r.before[1][:0], r.before[0]

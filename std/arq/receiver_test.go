@@ -46,13 +46,14 @@ func TestReceiver(t *testing.T) {
 		acks  []uint32
 	}{
 		{"in order", 0, []uint32{0, 1, 2}, "<0><1><2>", 3, 3, []uint32{2}},
-		{"reordered", 0, []uint32{2, 0, 1}, "<0><1><2>", 3, 3, []uint32{1}},
+		{"reordered", 0, []uint32{2, 0, 1}, "<0><1><2>", 3, 3, []uint32{2, 0, 1}},
 		{"one missing", 0, []uint32{0, 2, 3}, "<0>", 3, 1, []uint32{2, 3}},
-		{"twice", 0, []uint32{0, 0, 1, 0}, "<0><1>", 2, 2, []uint32{0}},
+		{"twice", 0, []uint32{0, 0, 1, 0}, "<0><1>", 2, 2, []uint32{1}},
+		{"only old ones", 3, []uint32{0, 2, 1}, "", 0, 3, []uint32{1}},
 		{"early twice", 0, []uint32{2, 2}, "", 1, 0, []uint32{2, 2}},
 		{"beyond the window", 0, []uint32{8, 0}, "<0>", 1, 1, []uint32{0}},
 		{"far away", 0, []uint32{1<<31 - 1, 1 << 20, 0}, "<0>", 1, 1, []uint32{0}},
-		{"about the wrap", 0xffffffff, []uint32{0, 0xffffffff, 1}, "<4294967295><0><1>", 3, 2, []uint32{1}},
+		{"about the wrap", 0xffffffff, []uint32{0, 0xffffffff, 1}, "<4294967295><0><1>", 3, 2, []uint32{0, 0xffffffff, 1}},
 		{"from before", 100, []uint32{99, 1, 100}, "<100>", 1, 101, []uint32{100}},
 	} {
 		r := newReceiver(8, false)
@@ -102,7 +103,7 @@ func TestReceiverRepeatsAcknowledgements(t *testing.T) {
 		{[]uint32{7}, []uint32{5, 7}},
 		{nil, nil},
 		{[]uint32{8}, []uint32{6, 8}},
-		{[]uint32{1, 2, 3, 4, 10}, []uint32{10}},
+		{[]uint32{1, 2, 3, 4, 10}, []uint32{1, 2, 3, 4, 10}},
 	} {
 		pushAll(&r, c.come...)
 		if acks := numbers(r.due(nil)); !slices.Equal(acks, c.acks) {

@@ -21,8 +21,6 @@ type flight struct {
 	ts    uint32        // the clock in it, which no other transmission of the segment has
 	size  int           // bytes on the wire
 	phase phase         // of the model, then
-
-	copies int // that follow the last transmission, with its ts
 }
 
 // transmission is an entry of the log of what was sent, in that order.
@@ -33,12 +31,13 @@ type transmission struct {
 
 // sender numbers segments, and knows which of them are on their way.
 type sender struct {
-	mss  int    // most bytes of data in a segment
-	una  uint32 // the peer has all before it
-	next uint32 // of a segment that has not been sent
-	edge uint32 // the peer has room for segments before it
-	most int    // segments between una and next
-	fits int    // as many may be held by the bound of all conversations' memory
+	mss   int    // most bytes of data in a segment
+	spare int    // of them that are left for the header of error correction
+	una   uint32 // the peer has all before it
+	next  uint32 // of a segment that has not been sent
+	edge  uint32 // the peer has room for segments before it
+	most  int    // segments between una and next
+	fits  int    // as many may be held by the bound of all conversations' memory
 
 	queue   []*buffer // to be numbered and sent
 	queued  int       // bytes in queue
@@ -66,12 +65,12 @@ func newSender(mss, most int) sender {
 func (s *sender) write(p []byte) {
 	s.queued += len(p)
 	if n := len(s.queue); n > 0 {
-		p = p[s.queue[n-1].add(p, s.mss):]
+		p = p[s.queue[n-1].add(p, s.mss-s.spare):]
 	}
 	for len(p) > 0 {
 		b := newBuffer(nil)
 		s.buffers++
-		p = p[b.add(p, s.mss):]
+		p = p[b.add(p, s.mss-s.spare):]
 		s.queue = append(s.queue, b)
 	}
 }
@@ -209,11 +208,18 @@ func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Du
 	}
 	switch {
 	case f.ts == e.ts:
-		if f.tx < s.newest && f.copies == 0 { // else it may be a copy that has come
+		if f.tx < s.newest {
 			late = s.newestAt - f.at
 		}
 		s.resolved(f.tx, f.at)
 		at, known = f.at, true
+	case isCopy(f, e.ts):
+		at = f.at + time.Duration(e.ts-f.ts)*time.Millisecond
+		if f.tx < s.newest {
+			late = s.newestAt - at
+		}
+		s.resolved(f.tx, f.at)
+		known = true
 	case f.sends > 1 && after(f.ts, e.ts): // the one before arrived after all
 		sent := f.at - time.Duration(f.ts-e.ts)*time.Millisecond
 		late = s.newestAt - sent

@@ -125,14 +125,13 @@ func TestSenderRings(t *testing.T) {
 }
 
 // A copy that comes in place of what was lost is late because it was sent late: that says
-// nothing of the link's order.
+// nothing of the link's order. Its clock tells it from the first.
 func TestSenderLearnsNoLatenessOfCopies(t *testing.T) {
-	for _, copies := range []int{0, 1} {
+	for _, copies := range []uint32{0, 1} {
 		s := newTestSender(0, 3)
 		sendAll(&s, time.Second)
-		s.flight(0).copies = copies
 		s.acknowledge(echo{2, s.flight(2).ts})
-		if _, _, late := s.acknowledge(echo{0, s.flight(0).ts}); late > 0 != (copies == 0) {
+		if _, _, late := s.acknowledge(echo{0, s.flight(0).ts + copies*uint32(copyAfter/msec)}); late > 0 != (copies == 0) {
 			t.Errorf("%d copies: late by %v", copies, late)
 		}
 	}

@@ -150,6 +150,8 @@ type end struct {
 	onRead        func()
 	lose          func(p []byte) bool // nil: only the link does
 	cpuPackets    int
+	coded         int // of them, with error correction
+	code          func(p []byte, carry func(p []byte, deliver func([]byte)))
 }
 
 const simOverhead = 20 + 28 // cipher aes, UDP and IP
@@ -178,8 +180,15 @@ func (e *end) poll() {
 		if e.lose != nil && e.lose(p) {
 			return
 		}
-		e.sent += int64(len(p)) + simOverhead
-		e.out.send(p, simOverhead, e.peer.input)
+		carry := func(p []byte, deliver func([]byte)) {
+			e.sent += int64(len(p)) + simOverhead
+			e.out.send(p, simOverhead, deliver)
+		}
+		if e.code != nil {
+			e.code(p, carry)
+			return
+		}
+		carry(p, e.peer.input)
 	})
 	if e.bulk && e.Room() > 0 {
 		e.write(e.Room())

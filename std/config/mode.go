@@ -112,3 +112,8 @@ func (c *Config) FollowsWindow() bool { return c.Auto() && c.RcvWnd >= MaxAutoWi
 
 // FollowsBuffers tells the same of the buffers of streams.
 func (c *Config) FollowsBuffers() bool { return c.Auto() && c.SmuxBuf == AutoSmuxBuf }
+
+// ChoosesParity tells whether mode auto decides about error correction: where nobody has.
+func (c *Config) ChoosesParity() bool {
+	return c.Auto() && c.Source("datashard") == FromMode && c.Source("parityshard") == FromMode
+}

@@ -36,7 +36,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	mtu := c.MTU - l.Overhead()
 	cfg := arq.Config{
 		Conv: conv, MTU: mtu, Send: min(c.SndWnd, config.MaxAutoWindow), Receive: min(c.RcvWnd, config.MaxAutoWindow),
-		Grow: c.FollowsWindow(), Memory: f.memory,
+		Grow: c.FollowsWindow(), Memory: f.memory, Protect: c.ChoosesParity(),
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 	}
 	if c.DataShard > 0 { // each packet pays for its part of the parity
@@ -44,10 +44,17 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	}
 	metrics.Opened(l.Peer() != nil)
 	a := new(auto)
-	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte) {
-		n, err := l.WriteTo(packet, peer)
+	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte, code arq.Code) {
+		var n int
+		var parity link.Extra
+		var err error
+		if code.Parity > 0 {
+			n, parity, err = l.WriteCoded(packet, peer, code.Data, code.Parity)
+		} else {
+			n, err = l.WriteTo(packet, peer)
+		}
 		if err == nil { // else the link is closed
-			a.wire.Add(uint64(n + datagramHeaders))
+			a.wire.Add(uint64(n + parity.Bytes + (1+parity.Datagrams)*datagramHeaders))
 			metrics.Sent(1, n)
 		}
 	})

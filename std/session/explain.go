@@ -76,7 +76,12 @@ func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 	for {
 		select {
 		case <-tick.C:
-			f.living.each(func(s *Session, a *auto) { a.explain(s, log, explainLeast) })
+			f.living.each(func(s *Session, a *auto) {
+				a.explain(s, log, explainLeast)
+				if a.load() == 0 {
+					s.peer.Rest()
+				}
+			})
 		case <-ctx.Done():
 			return
 		}

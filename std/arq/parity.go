@@ -1,0 +1,162 @@
+package arq
+
+import (
+	"math"
+	"time"
+)
+
+// Code is how many packets make a group of forward error correction, and how many of
+// parity follow it. The zero value is none.
+type Code struct{ Data, Parity int }
+
+// CodeHeader is how much longer a packet of a group is, in bytes.
+const CodeHeader = 8
+
+// parity decides which packets have forward error correction, and how much of it.
+//
+// A flow that fills the link has none: what it lacks is the link, and retransmission takes
+// less of that. A thin one has copies: a group would be full when all is too late. What is
+// between, a call or a game of some hundred kbit/s to some Mbit/s, is held up for a round
+// trip by each loss, and since its packets come so often, by nearly every loss. It has
+// groups that are full in less time than a round trip.
+type parity struct {
+	code   Code
+	since  time.Duration // it has been so
+	jitter time.Duration // by how much packets overtook others before there was a code
+	calm   time.Duration // when the pace last held nobody back
+	misses misses
+
+	at      time.Duration // when packets was last 0
+	packets int           // that were sent since, in groups or not
+	rate    float64       // of them, a second
+}
+
+const (
+	// calmFor is for how long a flow counts as one that does not fill the link: a picture of
+	// a video is sent in as long.
+	calmFor = 100 * time.Millisecond
+	// decideEach is how often the code is decided about, and keepCode how long one is kept: a
+	// receiver has to find out which one it is, and restores nothing meanwhile.
+	decideEach = 250 * time.Millisecond
+	keepCode   = 30 * time.Second
+	// knownAfter is how many packets are looked at first.
+	knownAfter = 200
+	// worthCode is the share of lost packets from which on there is error correction, and
+	// lateShare how much of a flow may be late nevertheless.
+	worthCode = 0.005
+	lateShare = 0.005
+	// largeGroup and smallGroup are the packets of a group, and mostParity what follows one at
+	// most, of the large one.
+	largeGroup, smallGroup = 10, 5
+	mostParity             = 6
+)
+
+// decide sets the code for what comes next, and tells whether there is one.
+func (p *parity) decide(now time.Duration, r *rtt) bool {
+	took := now - p.at
+	if took < decideEach {
+		return p.code.Parity > 0
+	}
+	if p.packets > 0 {
+		p.rate = float64(p.packets) / took.Seconds()
+	}
+	p.at, p.packets = now, 0
+	if p.misses.seen < knownAfter || p.rate == 0 || p.code.Parity > 0 && now-p.since < keepCode {
+		return p.code.Parity > 0
+	}
+	if code := p.choose(r.smooth); p.differs(code) {
+		if p.code.Parity == 0 {
+			p.jitter = r.jitter
+		}
+		p.code, p.since = code, now
+	}
+	return p.code.Parity > 0
+}
+
+// differs tells whether another code is so much better that changing to it pays.
+func (p *parity) differs(c Code) bool {
+	return c.Data != p.code.Data || max(c.Parity-p.code.Parity, p.code.Parity-c.Parity) > 1
+}
+
+// choose is the code for what is sent now: groups that are full in half of a round trip, and
+// none where even small ones are not full in a whole one, for then what is lost is sent again
+// as soon.
+func (p *parity) choose(trip time.Duration) Code {
+	lost, run := p.misses.share(), p.misses.run()
+	most := p.rate * trip.Seconds() / 2
+	if p.code.Data == largeGroup {
+		most *= 1.5 // for what is about there does not change again and again
+	}
+	c := Code{Data: largeGroup}
+	if most < largeGroup {
+		c.Data = smallGroup
+	}
+	if lost < worthCode || 2*most < smallGroup {
+		return Code{}
+	}
+	full := float64(c.Data) / p.rate // seconds
+	for c.Parity = 1; c.Parity < mostParity*c.Data/largeGroup; c.Parity++ {
+		if tooMany(c, lost, run)*(full+1.2*trip.Seconds())/full <= lateShare {
+			break
+		}
+	}
+	return c
+}
+
+// tooMany is the probability that a group loses more packets than its parity replaces, where
+// a share is lost in runs of a mean length: a compound Poisson distribution, by Panjer's
+// recursion.
+func tooMany(c Code, lost, run float64) float64 {
+	runs := float64(c.Data+c.Parity) * lost / run
+	probability := make([]float64, c.Parity+1) // of so many lost packets
+	probability[0] = math.Exp(-runs)
+	left := 1 - probability[0]
+	for n := 1; n <= c.Parity; n++ {
+		length := 1 / run // the probability of a run of j
+		for j := 1; j <= n; j++ {
+			probability[n] += runs / float64(n) * float64(j) * length * probability[n-j]
+			length *= 1 - 1/run
+		}
+		left -= probability[n]
+	}
+	return max(left, 0)
+}
+
+// on tells whether a packet that is sent now is in a group.
+func (p *parity) on(now time.Duration) bool { return p.code.Parity > 0 && now-p.calm <= calmFor }
+
+// restored tells whether a packet that comes so late has probably been restored from its
+// group: later than those did that only came in another order, before there were groups.
+func (p *parity) restored(late time.Duration) bool { return p.code.Parity > 0 && late > p.jitter }
+
+// misses is how much the link loses, whether it is replaced by a copy or by parity or not.
+type misses struct {
+	seen, missed, runs float64 // transmissions; of late
+	last               uint64  // the newest that was missed
+}
+
+// note takes the fate of a transmission in.
+func (m *misses) note(tx uint64, missed bool) {
+	if m.seen++; m.seen > 1000 {
+		m.seen, m.missed, m.runs = m.seen/2, m.missed/2, m.runs/2
+	}
+	if !missed {
+		return
+	}
+	m.missed++
+	if m.last == 0 || tx != m.last+1 {
+		m.runs++
+	}
+	m.last = tx
+}
+
+// share is the share of what is lost: what has been seen, and as long as that is little, 2 %.
+func (m *misses) share() float64 { return (m.missed + 0.2) / (m.seen + 10) }
+
+// run is how many are lost in a row, on the mean.
+func (m *misses) run() float64 {
+	if m.runs < 3 {
+		return 1
+	}
+	return max(1, m.missed/m.runs)
+}
