@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -94,7 +93,7 @@ func (v *canvas) timeline(c Timeline) {
 	for i := range axisSteps + 1 {
 		value := most * float64(i) / axisSteps
 		v.line(left, y(value), right, y(value))
-		v.text(left-5, y(value)+4, "small end", strconv.FormatFloat(value, 'g', 3, 64))
+		v.text(left-5, y(value)+4, "small end", Number(value).String())
 		at := length * time.Duration(i) / axisSteps
 		v.text(x(at), bottom+15, "small mid", clockText(at))
 	}

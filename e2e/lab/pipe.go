@@ -58,6 +58,13 @@ func (p *Pipe) SetFault(f Fault) error {
 	return nil
 }
 
+// Fault are the faults now.
+func (p *Pipe) Fault() Fault {
+	p.line.mu.Lock()
+	defer p.line.mu.Unlock()
+	return p.line.fault
+}
+
 // Counters says what happened so far. Bytes are those of the packets.
 func (p *Pipe) Counters() Counters { return p.line.snapshot() }
 
