@@ -8,8 +8,11 @@ import (
 
 	"kcptun/std"
 	"kcptun/std/clock"
+	"kcptun/std/listen"
 	"kcptun/std/mux"
+	"kcptun/std/relay"
 	"kcptun/std/session"
+	"kcptun/std/shutdown"
 )
 
 // carrier carries accepted connections over sessions of the pool.
@@ -18,9 +21,9 @@ type carrier struct {
 	env  std.Env
 	pool *pool
 
-	open    std.Group
-	refused std.Refusals
-	pad     *std.Pad // of QPP; nil where that is off
+	open    shutdown.Group
+	refused relay.Refusals
+	pad     *relay.Pad // of QPP; nil where that is off
 }
 
 var (
@@ -31,20 +34,16 @@ var (
 
 // start carries one connection in a goroutine of its own.
 func (c *carrier) start(conn net.Conn) {
-	ends := new(std.Closers)
+	ends := new(shutdown.Closers)
 	ends.Add(conn)
 	if !c.open.Go(ends, func() { c.carry(conn, ends) }) {
 		conn.Close()
 	}
 }
 
-// finish lets the open connections end by themselves for a while, and then
-// closes them.
-func (c *carrier) finish(grace time.Duration) { c.open.Finish(grace) }
-
 // carry carries one connection until it ends or ends is closed, to which it adds
 // what it opens.
-func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
+func (c *carrier) carry(conn net.Conn, ends *shutdown.Closers) {
 	slot := c.pool.pick()
 	st, sess := ready(slot)
 	if st == nil {
@@ -53,18 +52,18 @@ func (c *carrier) carry(conn net.Conn, ends *std.Closers) {
 		if st, sess, err = c.await(conn, ends, slot); err != nil {
 			conn.Close()
 			if times, due := c.refused.Due(); due {
-				c.env.Log.Warn("connection closed without a stream", "from", std.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err, "times", times)
+				c.env.Log.Warn("connection closed without a stream", "from", listen.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err, "times", times)
 			}
 			return
 		}
 	}
 	ends.Add(st)
-	std.CarryStream(std.Carry{
+	relay.Carry{
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
-		From: std.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
+		From: listen.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
 		FromName: "application", ToName: "server",
 		Stream: st.ID(), A: conn, B: c.pad.Wrap(st), CloseWait: c.cfg.CloseWait, Group: &c.open,
-	})
+	}.Run()
 }
 
 // ready opens a stream on the session that a slot has; nil where it has none.
@@ -82,11 +81,11 @@ func ready(from *slot) (*mux.Stream, *session.Session) {
 
 // await is stream for a bounded time, until ends is closed, or until the application
 // has left.
-func (c *carrier) await(conn net.Conn, ends *std.Closers, from *slot) (*mux.Stream, *session.Session, error) {
+func (c *carrier) await(conn net.Conn, ends *shutdown.Closers, from *slot) (*mux.Stream, *session.Session, error) {
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
-	ends.Add(std.CloserFunc(func() { end(errClientEnds) }))
-	defer std.WatchHangUp(conn, func() { end(errHungUp) })()
+	ends.Add(shutdown.CloserFunc(func() { end(errClientEnds) }))
+	defer listen.WatchHangUp(conn, func() { end(errHungUp) })()
 	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
 	defer cancel()
 	return c.stream(ctx, from)

@@ -13,6 +13,7 @@ import (
 	"kcptun/std/address"
 	"kcptun/std/config"
 	"kcptun/std/link"
+	"kcptun/std/relay"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
@@ -96,7 +97,7 @@ func (e *echoServer) serve(ctx context.Context, sessions *session.Maker, c *sess
 			return
 		}
 		e.wg.Go(func() {
-			_, _ = std.Copy(st, st)
+			_, _ = relay.Copy(st, st)
 			st.Close()
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/mux"
 	"kcptun/std/session"
+	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
 )
 
@@ -268,7 +269,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	if err := s.end(t); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > grace+drainLimit+5*time.Second {
+	if took := time.Since(begun); took > shutdown.Grace+shutdown.DrainLimit+5*time.Second {
 		t.Errorf("took %v", took)
 	}
 	for _, conn := range conns {

@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"kcptun/std"
+	"kcptun/std/listen"
+	"kcptun/std/relay"
 )
 
-// Time limits of the client.
-const (
-	sessionWait = 10 * time.Second // for an accepted connection to get a session
-	grace       = 5 * time.Second  // for open streams to finish at the end
-)
+// sessionWait is how long an accepted connection waits for a session.
+const sessionWait = 10 * time.Second
 
 // run listens for applications and carries their connections until ctx ends.
 func run(ctx context.Context, cfg *Config, env std.Env) error {
@@ -26,7 +25,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	if err != nil {
 		return err
 	}
-	lis, err := std.ListenStream(cfg.LocalAddr, cfg.FileMode())
+	lis, err := listen.Stream(cfg.LocalAddr, cfg.FileMode())
 	if err != nil {
 		return err
 	}
@@ -36,17 +35,13 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 	defer dial.sessions.Explain(env.Log)()
 
 	pool := newPool(cfg, env, dial)
-	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: std.Refusals{Quiet: cfg.Quiet}}
+	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: relay.Refusals{Quiet: cfg.Quiet}}
 	if cfg.QPP {
-		carry.pad = std.NewPad(cfg.QPPCount, cfg.Key)
+		carry.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
 	}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
-	err = std.AcceptLoop(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { carry.start(conn) })
-	// On a dead path a stream can neither be written nor closed: the end of its
-	// session ends it.
-	forced := time.AfterFunc(grace+drainLimit, pool.cancel)
-	defer forced.Stop()
-	carry.finish(grace)
+	err = listen.Accept(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { carry.start(conn) })
+	carry.open.End(pool.cancel)
 	pool.close()
 	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
 		return nil

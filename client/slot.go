@@ -11,6 +11,7 @@ import (
 	"kcptun/std"
 	"kcptun/std/clock"
 	"kcptun/std/session"
+	"kcptun/std/shutdown"
 )
 
 // Redialling backs off from the first to the second of these. The second is short: who
@@ -19,10 +20,6 @@ const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 500 * time.Millisecond
 )
-
-// drainLimit bounds the wait for the peer to acknowledge what was sent, before a
-// session is closed.
-const drainLimit = 2 * time.Second
 
 // slot holds one session at a time. Its goroutine dials while somebody waits, and
 // replaces the session when it dies, expires or has no stream ids left; streams keep
@@ -299,7 +296,7 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 // end says goodbye, and closes a session of ours after what was sent has arrived.
 func (s *slot) end(h *held, reason error) {
 	h.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)
 	defer cancel()
 	h.Leave(ctx, reason)
 	s.env.Log.Info("session closed", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())

@@ -5,8 +5,8 @@ import (
 	"net"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/address"
+	"kcptun/std/listen"
 )
 
 // Pauses before the target is dialled again, where descriptors are short.
@@ -26,10 +26,10 @@ func dialTarget(ctx context.Context, target string) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	d := net.Dialer{KeepAliveConfig: std.KeepAlive}
+	d := net.Dialer{KeepAliveConfig: listen.KeepAlive}
 	for pause := firstDialPause; ; pause = min(2*pause, lastDialPause) {
 		conn, err := d.DialContext(ctx, network, target)
-		if err == nil || !std.OutOfDescriptors(err) {
+		if err == nil || !listen.OutOfDescriptors(err) {
 			return conn, err
 		}
 		select {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kcptun/std/config"
+	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
 )
 
@@ -146,7 +147,7 @@ func replaySession(t *testing.T, mode string) {
 		t.Errorf("the recording reached the target %d times in the next run", n-5)
 	}
 	begun := time.Now()
-	if err := next.end(t); err != nil || time.Since(begun) > grace+drainLimit {
+	if err := next.end(t); err != nil || time.Since(begun) > shutdown.Grace+shutdown.DrainLimit {
 		t.Errorf("with a session that is not confirmed the server ended after %v, %v", time.Since(begun), err)
 	}
 	testkit.Contains(t, next.log.String(), `conv=5 reason="server ends" times=1`)

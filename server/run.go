@@ -9,6 +9,7 @@ import (
 	"kcptun/std"
 	"kcptun/std/address"
 	"kcptun/std/link"
+	"kcptun/std/relay"
 	"kcptun/std/session"
 )
 
@@ -17,8 +18,6 @@ const (
 	dialTimeout  = 10 * time.Second // to connect to the target
 	firstWords   = 30 * time.Second // for a new session's first bytes, and then for it to acknowledge ours
 	unheardAfter = 4 * time.Second  // for the same, before it is said that the client may not hear us
-	drainLimit   = 2 * time.Second  // for the client to acknowledge the last bytes
-	grace        = 5 * time.Second  // for open streams to finish at the end
 )
 
 // run listens on all ports and serves sessions until ctx ends.
@@ -32,9 +31,9 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 		return err
 	}
 	defer closeAll(links)
-	srv := &server{cfg: cfg, env: env, sessions: session.New(cfg), noTarget: std.Refusals{Quiet: cfg.Quiet}}
+	srv := &server{cfg: cfg, env: env, sessions: session.New(cfg), noTarget: relay.Refusals{Quiet: cfg.Quiet}}
 	if cfg.QPP {
-		srv.pad = std.NewPad(cfg.QPPCount, cfg.Key)
+		srv.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
 	}
 	srv.sessions.Unreadable = srv.differs
 	defer srv.sessions.Explain(env.Log)()

@@ -13,7 +13,9 @@ import (
 	"kcptun/std/link"
 	"kcptun/std/mux"
 	"kcptun/std/notice"
+	"kcptun/std/relay"
 	"kcptun/std/session"
+	"kcptun/std/shutdown"
 )
 
 // server serves sessions and their streams.
@@ -21,10 +23,10 @@ type server struct {
 	cfg      *Config
 	env      std.Env
 	sessions *session.Maker
-	noTarget std.Refusals
-	pad      *std.Pad // of QPP; nil where that is off
+	noTarget relay.Refusals
+	pad      *relay.Pad // of QPP; nil where that is off
 
-	streams std.Group
+	streams shutdown.Group
 	wg      sync.WaitGroup // sessions and listeners
 
 	refused notice.Recurring // sessions
@@ -63,11 +65,7 @@ func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	// On a dead path a stream can neither be written nor closed: the end of its
-	// session ends it.
-	forced := time.AfterFunc(grace+drainLimit, end)
-	defer forced.Stop()
-	s.streams.Finish(grace)
+	s.streams.End(end)
 	end()
 	if err != nil {
 		closeAll(links)
@@ -174,7 +172,7 @@ func (s *server) differs(sess *session.Session, d session.Difference) {
 
 // end lets a session send what it has, says goodbye, and closes it.
 func (s *server) end(sess *session.Session, done <-chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)
 	defer cancel()
 	sess.Leave(ctx, errServerEnds)
 	<-done
@@ -188,7 +186,7 @@ func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error
 		if err != nil {
 			return err
 		}
-		ends := new(std.Closers)
+		ends := new(shutdown.Closers)
 		ends.Add(st)
 		if !s.streams.Go(ends, func() { s.stream(ctx, sess, st, ends) }) {
 			st.Close()
@@ -198,7 +196,7 @@ func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error
 
 // stream connects one stream to the target and carries it, until it ends or ends
 // is closed, to which the target is added.
-func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stream, ends *std.Closers) {
+func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stream, ends *shutdown.Closers) {
 	target, err := dialTarget(ctx, s.cfg.Target)
 	if err != nil {
 		if times, due := s.noTarget.Due(); due {
@@ -208,10 +206,10 @@ func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stre
 		return
 	}
 	ends.Add(target)
-	std.CarryStream(std.Carry{
+	relay.Carry{
 		Log: s.env.Log, Quiet: s.cfg.Quiet,
 		From: sess.RemoteAddr().String(), To: s.cfg.Target,
 		FromName: "client", ToName: "target",
 		Stream: st.ID(), A: s.pad.Wrap(st), B: target, CloseWait: s.cfg.CloseWait, Group: &s.streams,
-	})
+	}.Run()
 }

@@ -16,6 +16,7 @@ import (
 	"kcptun/std/build"
 	"kcptun/std/config"
 	"kcptun/std/session"
+	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
 )
 
@@ -104,7 +105,7 @@ func TestRun(t *testing.T) {
 			}
 			testkit.Eventually(t, "all streams are closed", func() bool { return s.log.Count("stream closed") == 3 })
 			begun := time.Now()
-			if err := s.end(t); err != nil || time.Since(begun) > grace {
+			if err := s.end(t); err != nil || time.Since(begun) > shutdown.Grace {
 				t.Errorf("with nothing left to do it ended after %v, %v", time.Since(begun), err)
 			}
 			testkit.Contains(t, s.log.String(), `reason="client finished, then target"`, "up=5 down=5", `msg="session closed"`, `reason="server ends"`)
@@ -235,7 +236,7 @@ func TestRunLetsStreamsFinish(t *testing.T) {
 	}
 	st.Close() // at which the server need not wait for the rest of its grace
 	begun := time.Now()
-	if err := testkit.Within(t, "the server ends", s.ended); err != nil || time.Since(begun) > grace {
+	if err := testkit.Within(t, "the server ends", s.ended); err != nil || time.Since(begun) > shutdown.Grace {
 		t.Error(err, time.Since(begun))
 	}
 }
@@ -269,7 +270,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	if err := s.end(t); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > grace+2*drainLimit+3*time.Second {
+	if took := time.Since(begun); took > shutdown.Grace+2*shutdown.DrainLimit+3*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -3,10 +3,12 @@
 package std
 
 import (
+	"io"
 	"net"
 
 	"kcptun/std/address"
 	"kcptun/std/config"
+	"kcptun/std/relay"
 	"kcptun/std/session"
 )
 
@@ -27,3 +29,14 @@ type CompStream = session.CompStream
 
 // NewCompStream wraps conn. Both ends must.
 func NewCompStream(conn net.Conn) *CompStream { return session.NewCompStream(conn) }
+
+// Copy copies from src to dst until EOF or an error. It prefers src's WriterTo, then dst's
+// ReaderFrom.
+func Copy(dst io.Writer, src io.Reader) (int64, error) { return relay.Copy(dst, src) }
+
+// Pipe copies between alice and bob until both directions have ended, and closes both. After
+// one has ended, closeWait seconds of silence in the other end it, too; 0 waits for ever. errA is
+// what ended the direction that reads from alice, errB the other; nil is EOF.
+func Pipe(alice, bob io.ReadWriteCloser, closeWait int) (errA, errB error) {
+	return relay.Pipe(alice, bob, closeWait)
+}

@@ -1,0 +1,70 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"kcptun/std/notice"
+)
+
+// Pauses of accepting: after a failure, doubling up to the last; and between two looks
+// for room. Who comes when there is room again shall hardly notice either.
+const (
+	firstAcceptPause = 5 * time.Millisecond
+	lastAcceptPause  = 250 * time.Millisecond
+	roomPause        = 50 * time.Millisecond
+)
+
+// Accept hands accepted connections to handle until ctx ends or the listener is
+// closed, and returns the error that ended it. Where the system is out of something
+// (descriptors, memory), it waits and goes on. It leaves the process spare descriptors:
+// what the connections wait for, a session or a name server, needs one, too.
+func Accept(ctx context.Context, lis net.Listener, log *slog.Logger, spare int, handle func(net.Conn)) error {
+	var failures, pauses notice.Recurring
+	pause := time.Duration(0)
+	for {
+		conn, err := lis.Accept()
+		if err == nil {
+			pause = 0
+			room := hasSpare(conn, spare)
+			handle(conn)
+			if room {
+				continue
+			}
+			if times, due := pauses.Due(); due {
+				log.Warn("accepting pauses, descriptors are short", "limit", descriptorLimit(), "times", times)
+			}
+			for !isRoom(spare) {
+				if !pauseFor(ctx, roomPause) {
+					return net.ErrClosed
+				}
+			}
+			continue
+		}
+		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			return net.ErrClosed
+		}
+		if times, due := failures.Due(); due {
+			log.Warn("accepting failed, going on", "err", err, "times", times)
+		}
+		pause = min(max(2*pause, firstAcceptPause), lastAcceptPause)
+		if !pauseFor(ctx, pause) {
+			return net.ErrClosed
+		}
+	}
+}
+
+// pauseFor is false when ctx ended first.
+func pauseFor(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

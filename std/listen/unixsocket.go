@@ -1,0 +1,91 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"kcptun/std/address"
+)
+
+// listenOnUnix listens on the path of a unix socket, or on an abstract name. A socket
+// file that a killed run of this user left behind is replaced; any other file stays,
+// and is an error. A mode of 0 leaves the file's to the umask.
+func listenOnUnix(addr string, mode fs.FileMode) (net.Listener, error) {
+	if address.IsAbstract(addr) {
+		return net.Listen("unix", addr)
+	}
+	if err := removeStale(addr); err != nil {
+		return nil, err
+	}
+	lc := net.ListenConfig{}
+	if mode != 0 {
+		lc.Control = restrict(mode)
+	}
+	inner, err := lc.Listen(context.Background(), "unix", addr)
+	if err != nil {
+		return nil, err
+	}
+	lis := inner.(*net.UnixListener)
+	lis.SetUnlinkOnClose(false)
+	if mode != 0 {
+		err = os.Chmod(addr, mode)
+	}
+	own, err2 := os.Lstat(addr)
+	if err = errors.Join(err, err2); err != nil {
+		lis.Close()
+		return nil, err
+	}
+	return &unixListener{UnixListener: lis, path: addr, own: own}, nil
+}
+
+// unixListener removes its socket file when it is closed, if that still is the
+// one it made.
+type unixListener struct {
+	*net.UnixListener
+	path string
+	own  fs.FileInfo
+	once sync.Once
+}
+
+func (l *unixListener) Close() error {
+	// Once: file systems give the number of a removed file to the next one, which
+	// may be the socket of the next run.
+	l.once.Do(func() {
+		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.own) {
+			os.Remove(l.path)
+		}
+	})
+	return l.UnixListener.Close()
+}
+
+// removeStale removes a socket file at which nobody listens.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s is there and is not a socket, it is left alone: choose another path or remove it", path)
+	}
+	if !ownedByUs(info) {
+		return fmt.Errorf("%s is the socket of another user, it is left alone: choose another path", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("%s is in use by a program that listens there", path)
+	}
+	if !isRefused(err) {
+		return fmt.Errorf("%s is there and is not a stale socket of ours (%w), it is left alone", path, err)
+	}
+	return os.Remove(path)
+}

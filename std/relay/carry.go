@@ -1,0 +1,76 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"time"
+
+	"kcptun/std/shutdown"
+)
+
+// Carry is one stream with what it connects, and what the log says of it.
+type Carry struct {
+	Log              *slog.Logger
+	Quiet            bool
+	From, To         string             // addresses
+	FromName, ToName string             // what they are, for the reason
+	Stream           uint32             // its id
+	A, B             io.ReadWriteCloser // the ends towards From and To; one is the stream
+	CloseWait        int                // seconds, see Between
+	Group            *shutdown.Group    // owns the stream and its goroutines; nil: nobody does
+}
+
+// Run relays the stream until it has ended and closes both ends. Unless
+// quiet, the log says when it began, and when and why it ended.
+func (c Carry) Run() {
+	if c.Quiet {
+		c.relay()
+		return
+	}
+	begun := time.Now()
+	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream)
+	log.Info("stream opened")
+	r := c.relay()
+	log.Info("stream closed", "up", r.FromA, "down", r.FromB,
+		"duration", time.Since(begun).Round(time.Millisecond), "reason", c.reason(r))
+}
+
+func (c Carry) relay() Result {
+	spawn := newGoroutine
+	if c.Group != nil {
+		spawn = c.Group.Spawn
+	}
+	return relay(c.A, c.B, limits{time.Duration(c.CloseWait) * time.Second, abandoned}, spawn)
+}
+
+func newGoroutine(f func()) { go f() }
+
+const cutByShutdown = "cut by the shutdown of this end"
+
+// wasCut tells whether err came of closing the stream's ends because this program ends.
+func (c Carry) wasCut(err error) bool {
+	return c.Group != nil && c.Group.Cut() && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe))
+}
+
+// reason says which end ended the stream, and how.
+func (c Carry) reason(r Result) string {
+	first, second := c.FromName, c.ToName
+	err, next := r.ErrA, r.ErrB
+	if !r.FirstA {
+		first, second, err, next = second, first, next, err
+	}
+	switch {
+	case c.wasCut(err):
+		return cutByShutdown
+	case err != nil:
+		return fmt.Sprintf("%s: %v", first, err)
+	case c.wasCut(next):
+		return fmt.Sprintf("%s finished, then %s", first, cutByShutdown)
+	case next != nil:
+		return fmt.Sprintf("%s finished, then %s: %v", first, second, next)
+	}
+	return fmt.Sprintf("%s finished, then %s", first, second)
+}

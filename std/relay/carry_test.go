@@ -1,0 +1,188 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"kcptun/std/config"
+	"kcptun/std/mux"
+	"kcptun/std/shutdown"
+	"kcptun/std/testkit"
+)
+
+// An application at one end of a tunnel, a target at the other, and what each log
+// says of it.
+func TestCarryStream(t *testing.T) {
+	for _, quiet := range []bool{false, true} {
+		testkit.NoLeak(t)
+		u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+		app, a := testkit.TCPPair(t)
+		b, target := testkit.TCPPair(t)
+		log, book := testkit.NewLog()
+		done := make(chan struct{}, 2)
+		go func() {
+			Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.near.ID(), A: a, B: u.near}.Run()
+			done <- struct{}{}
+		}()
+		go func() {
+			Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far.ID(), A: u.far, B: b, CloseWait: 30}.Run()
+			done <- struct{}{}
+		}()
+		up, down := testkit.RandomBytes(1, 300_000), testkit.RandomBytes(2, 400_000)
+		go func() { _, _ = app.Write(up); _ = app.CloseWrite() }()
+		if got := testkit.Within(t, "the request", testkit.Gather(testkit.Deadline(t, target))); got != testkit.SumOf(up) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(up), got.Err)
+		}
+		go func() { _, _ = target.Write(down); target.Close() }()
+		if got := testkit.Within(t, "the answer", testkit.Gather(testkit.Deadline(t, app))); got != testkit.SumOf(down) {
+			t.Errorf("%d bytes of %d, %v", got.N, len(down), got.Err)
+		}
+		testkit.Within(t, "one end", done)
+		testkit.Within(t, "the other end", done)
+		if quiet {
+			if book.String() != "" {
+				t.Error(book)
+			}
+		} else {
+			testkit.Contains(t, book.String(), `msg="stream opened" from=app:1 to=server:2 stream=`, `msg="stream opened" from=client:3 to=target:4`,
+				"up=300000 down=400000", `reason="application finished, then server"`, `reason="client finished, then target"`)
+			if n := strings.Count(book.String(), "\n"); n != 4 {
+				t.Errorf("%d lines", n)
+			}
+		}
+		u.closed()
+	}
+}
+
+func TestCarryReasons(t *testing.T) {
+	c := Carry{FromName: "application", ToName: "server"}
+	reset, gone := errors.New("reset"), errors.New("gone")
+	for _, tt := range []struct {
+		result Result
+		want   string
+	}{
+		{Result{FirstA: true}, "application finished, then server"},
+		{Result{}, "server finished, then application"},
+		{Result{FirstA: true, ErrA: reset}, "application: reset"},
+		{Result{ErrB: gone}, "server: gone"},
+		{Result{ErrB: gone, ErrA: reset}, "server: gone"},
+		{Result{FirstA: true, ErrB: errSilent}, "application finished, then server: silent since the other direction ended"},
+		{Result{ErrA: errSilent}, "server finished, then application: silent since the other direction ended"},
+	} {
+		if got := c.reason(tt.result); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.result, got, tt.want)
+		}
+	}
+}
+
+// A stream that did not end by itself before the program does is cut, and the log says
+// so. It used to name an error of closing, of either end.
+func TestCarryCutByShutdown(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		half bool // the application has finished
+		want string
+	}{
+		{"both ways", false, `reason="cut by the shutdown of this end"`},
+		{"one way", true, `reason="application finished, then cut by the shutdown of this end"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			testkit.NoLeak(t)
+			u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+			app, a := testkit.TCPPair(t)
+			log, book := testkit.NewLog()
+			var group shutdown.Group
+			ends := new(shutdown.Closers)
+			ends.Add(a)
+			ends.Add(u.near)
+			group.Go(ends, func() {
+				Carry{Log: log, FromName: "application", ToName: "server", Stream: u.near.ID(), A: a, B: u.near, Group: &group}.Run()
+			})
+			if c.half {
+				closeWrite(t, app)
+				testkit.Within(t, "the end to pass", testkit.Gather(u.far))
+			}
+			group.Finish(0)
+			testkit.Contains(t, book.String(), c.want)
+			u.closed()
+		})
+	}
+}
+
+// The target dies in the middle of an upload, and the server closes the stream. Our
+// server says so. Of another, under smux 2, the client's end would not notice: it
+// writes into a window that never opens again.
+func TestRelayToAbandonedStream(t *testing.T) {
+	for _, c := range []struct {
+		version int
+		end     func(far *mux.Stream) error
+		limit   time.Duration
+		want    error
+	}{
+		{1, (*mux.Stream).Close, testkit.Patience, mux.ErrGone},
+		{2, (*mux.Stream).Close, testkit.Patience, mux.ErrGone},
+		{2, (*mux.Stream).CloseWrite, 200 * time.Millisecond, errAbandoned},
+	} {
+		testkit.NoLeak(t)
+		cc, sc := endConfig(config.Client), endConfig(config.Server)
+		cc.SmuxVer, sc.SmuxVer = c.version, c.version
+		u := newBridge(t, cc, sc)
+		app, a := testkit.TCPPair(t)
+		near := make(chan Result, 1)
+		go func() { near <- relay(a, u.near, limits{write: c.limit}, newGoroutine) }()
+		go func() { _, _ = app.Write(testkit.RandomBytes(1, 8<<20)); app.Close() }()
+		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.end(u.far); err != nil {
+			t.Fatal(err)
+		}
+		if got := testkit.Within(t, "the client's end", near); !errors.Is(got.ErrA, c.want) {
+			t.Errorf("smux %d: %+v, want %v", c.version, got, c.want)
+		}
+		u.closed()
+	}
+}
+
+// A stream on which nobody writes is not abandoned, and a socket never is.
+func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
+	testkit.NoLeak(t)
+	u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+	app, a := testkit.TCPPair(t)
+	near := make(chan Result, 1)
+	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine) }()
+	if err := u.far.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got := testkit.Within(t, "EOF", testkit.Gather(testkit.Deadline(t, app))); got != testkit.SumOf(nil) {
+		t.Errorf("%+v", got)
+	}
+	for range 3 {
+		time.Sleep(120 * time.Millisecond) // longer than the limit, without a Write
+		send(t, app, []byte("x"))
+		if _, err := io.ReadFull(u.far, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeWrite(t, app)
+	if got := testkit.Within(t, "the end", near); got.ErrA != nil || got.FromA != 3 {
+		t.Errorf("%+v", got)
+	}
+	u.far.Close()
+	u.closed()
+
+	x, xa := testkit.TCPPair(t)
+	yb, y := testkit.TCPPair(t)
+	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}, newGoroutine) }()
+	closeWrite(t, y)
+	data := testkit.RandomBytes(1, 20<<20) // more than the sockets hold
+	go func() { _, _ = x.Write(data); x.Close() }()
+	time.Sleep(50 * time.Millisecond)
+	if got := testkit.Within(t, "all", testkit.Gather(testkit.Deadline(t, y))); got != testkit.SumOf(data) {
+		t.Errorf("%d bytes of %d, %v", got.N, len(data), got.Err)
+	}
+	testkit.Within(t, "the end", near)
+}

@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"errors"
+	"io"
+)
+
+// Copy copies src to dst until EOF, which is not an error, and returns the
+// number of bytes. It prefers src's WriterTo, then dst's ReaderFrom.
+func Copy(dst io.Writer, src io.Reader) (int64, error) {
+	if wt, ok := src.(io.WriterTo); ok {
+		n, err := wt.WriteTo(dst)
+		return n, noEOF(err)
+	}
+	if rf, ok := dst.(io.ReaderFrom); ok {
+		return rf.ReadFrom(src)
+	}
+	buf := takeBuffer(copyBuffer)
+	defer buf.free()
+	return io.CopyBuffer(dst, src, buf.bytes())
+}
+
+// noEOF takes EOF for a good end: smux's WriterTo returns it.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// corker is a writer that can hold small writes back, so that they travel together:
+// what arrives in one go, and the end of it.
+type corker interface {
+	io.Writer
+	WriteCorked(p []byte) (int, error)
+	Flush() error
+}
+
+// corkLimit is the most in bytes that is worth holding back: it is copied once more.
+const corkLimit = 2 << 10
+
+// roomer is a writer that can tell beforehand how much it takes.
+type roomer interface {
+	// Room is how many bytes may be read ahead for a Write; 0 where AwaitRoom comes first.
+	Room() int
+	// AwaitRoom waits until a Write of up to size bytes need not wait, and returns how
+	// many it takes. The Write, or the end of the stream, follows soon.
+	AwaitRoom(size int) (int, error)
+}
+
+// sink is what a relay writes to.
+type sink interface {
+	corker
+	roomer
+}
+
+// source is what a relay reads from.
+type source interface {
+	// read reads what is there into a buffer that is the caller's from then on. Where
+	// nothing is, it waits, or returns errNothingYet. EOF is an error here.
+	read(wait bool) (buf *buffer, n int, err error)
+}
+
+// errNothingYet is the result of a read that was not to wait.
+var errNothingYet = errors.New("nothing to read yet")
+
+// transfer is Copy for relays. It waits for bytes and for room with no buffer in hand,
+// or a small one, so that thousands of streams on which nothing moves cost none, and
+// with nothing held back.
+func transfer(dst sink, src io.Reader) error {
+	from, err := newSource(src, dst)
+	if err != nil {
+		return err
+	}
+	if from == nil {
+		if err := dst.Flush(); err != nil {
+			return err
+		}
+		_, err := Copy(dst, src)
+		return err
+	}
+	held := true // the opening of the stream is
+	for {
+		buf, n, err := from.read(!held)
+		switch {
+		case n > corkLimit:
+			_, err = dst.Write(buf.bytes()[:n])
+			held = false
+		case n > 0:
+			_, err = dst.WriteCorked(buf.bytes()[:n])
+			held = true
+		case errors.Is(err, errNothingYet):
+			err = dst.Flush()
+			held = false
+		}
+		buf.free()
+		if err != nil {
+			return noEOF(err)
+		}
+	}
+}
+
+// growingReader is a source for what cannot be waited on without a buffer. It waits
+// with a small one, and takes a large one only for what follows a full one.
+type growingReader struct {
+	src  io.Reader
+	dst  roomer
+	full bool
+	err  error // came with the last bytes
+}
+
+func (r *growingReader) read(wait bool) (*buffer, int, error) {
+	switch {
+	case r.err != nil:
+		return nil, 0, r.err
+	case !wait: // only a wait tells whether something is there
+		return nil, 0, errNothingYet
+	}
+	size := smallBuffer
+	if r.full {
+		size = max(size, min(r.dst.Room(), copyBuffer))
+	}
+	buf := takeBuffer(size)
+	n, err := r.src.Read(buf.bytes()[:size])
+	r.full = n == size
+	if n > 0 {
+		r.err, err = err, nil
+	}
+	return buf, n, err
+}

@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kcptun/std/build"
+	"kcptun/std/config"
+	"kcptun/std/testkit"
+)
+
+// held is how many bytes of the heap live.
+func held() int64 {
+	runtime.GC()
+	runtime.GC() // the first leaves what the pools had to the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// memoryConfigs are settings under which a session itself holds little.
+func memoryConfigs(version int, qpp bool) (client, server *config.Config) {
+	client, server = endConfig(config.Client), endConfig(config.Server)
+	for _, c := range []*config.Config{client, server} {
+		c.NoComp, c.SmuxVer, c.QPP = true, version, qpp
+		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = 64, 64, 512<<10, 64<<10
+	}
+	return client, server
+}
+
+// still waits until a counter stands still.
+func still(t *testing.T, what string, counter *atomic.Int64) {
+	t.Helper()
+	last, looks := int64(-1), 0
+	testkit.Eventually(t, what, func() bool {
+		now := counter.Load()
+		if looks++; now != last {
+			last, looks = now, 0
+		}
+		time.Sleep(5 * time.Millisecond)
+		return looks > 40
+	})
+}
+
+// A stream whose reader at the other end has stopped kept 64 KiB at its sender, under
+// smux 1 each stream of its session.
+func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
+	const streams, bound = 150, 24 << 10 // bytes each
+	for _, version := range []int{1, 2} {
+		for _, qpp := range []bool{false, true} {
+			if qpp && (version == 1 || !build.QPP) {
+				continue
+			}
+			cc, sc := memoryConfigs(version, qpp)
+			u, pad := newBridge(t, cc, sc), padFor(cc)
+			var written atomic.Int64
+			before := held()
+			done := make(chan Result, streams)
+			var targets []net.Conn
+			for range streams {
+				_, far := u.open(t)
+				b, target := testkit.TCPPair(t)
+				_ = b.SetReadBuffer(16 << 10) // that all are soon full
+				_ = target.SetWriteBuffer(16 << 10)
+				targets = append(targets, target)
+				go func() { done <- Between(pad.Wrap(far), b, 0) }()
+				go func() {
+					for p := make([]byte, 1<<10); ; {
+						n, err := target.Write(p)
+						written.Add(int64(n))
+						if err != nil {
+							return
+						}
+					}
+				}()
+			}
+			still(t, "all streams to be held up", &written)
+			each := (held() - before - int64(cc.SmuxBuf)) / streams
+			t.Logf("smux %d, QPP %t: %d bytes for a stream that is held up", version, qpp, each)
+			if each > bound {
+				t.Errorf("smux %d, QPP %t: %d bytes for a stream that is held up, want less than %d", version, qpp, each, bound)
+			}
+			u.closed()
+			for _, target := range targets {
+				target.Close()
+				testkit.Within(t, "the relays to end", done)
+			}
+		}
+	}
+}
+
+// A stream on which nothing moves kept 64 KiB at each end where QPP was on.
+func TestIdleStreamsHoldNoBuffers(t *testing.T) {
+	const streams, bound = 150, 24 << 10 // bytes each, both ends together
+	for _, qpp := range []bool{false, true} {
+		if qpp && !build.QPP {
+			continue
+		}
+		cc, sc := memoryConfigs(2, qpp)
+		u, pad := newBridge(t, cc, sc), padFor(cc)
+		before := held()
+		done := make(chan Result, 2*streams)
+		for range streams {
+			near, far := u.open(t)
+			app, a := testkit.TCPPair(t)
+			b, target := testkit.TCPPair(t)
+			go func() { done <- Between(a, pad.Wrap(near), 0) }()
+			go func() { done <- Between(pad.Wrap(far), b, 0) }()
+			for _, way := range [][2]net.Conn{{app, target}, {target, app}} {
+				send(t, testkit.Deadline(t, way[0]), []byte("hello"))
+				if _, err := io.ReadFull(testkit.Deadline(t, way[1]), make([]byte, 5)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		each := (held() - before) / streams
+		t.Logf("QPP %t: %d bytes for an idle stream", qpp, each)
+		if each > bound {
+			t.Errorf("QPP %t: %d bytes for an idle stream, want less than %d", qpp, each, bound)
+		}
+		u.closed()
+		for range 2 * streams {
+			testkit.Within(t, "the relays to end", done)
+		}
+	}
+}

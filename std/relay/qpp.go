@@ -1,0 +1,149 @@
+//go:build !noqpp
+
+package relay
+
+import (
+	"io"
+	"net"
+
+	"github.com/xtaci/qpp"
+
+	"kcptun/std/mux"
+)
+
+// QPPPort encrypts a stream with a quantum permutation pad, on top of the
+// packet crypto and for each stream anew.
+type QPPPort struct {
+	under io.ReadWriteCloser
+	pad   *qpp.QuantumPermutationPad
+	in    *qpp.Rand
+	out   *qpp.Rand
+}
+
+// NewQPPPort wraps under. seed is the pre-shared key and starts both directions.
+func NewQPPPort(under io.ReadWriteCloser, pad *qpp.QuantumPermutationPad, seed []byte) *QPPPort {
+	return &QPPPort{under: under, pad: pad, in: qpp.CreatePRNG(seed), out: qpp.CreatePRNG(seed)}
+}
+
+// Read reads and decrypts.
+func (p *QPPPort) Read(b []byte) (int, error) {
+	n, err := p.under.Read(b)
+	p.pad.DecryptWithPRNG(b[:n], p.in)
+	return n, err
+}
+
+// WriteTo decrypts all that the peer sends and writes it to w. It holds nothing while
+// nothing comes.
+func (p *QPPPort) WriteTo(w io.Writer) (int64, error) {
+	st, ok := p.under.(*mux.Stream)
+	if !ok { // its bytes may not be changed in place
+		return Copy(w, struct{ io.Reader }{p})
+	}
+	return st.WriteTo(&decrypter{p, w})
+}
+
+// decrypter decrypts in place what it is given, and writes it.
+type decrypter struct {
+	port *QPPPort
+	dst  io.Writer
+}
+
+func (d *decrypter) Write(b []byte) (int, error) {
+	d.port.pad.DecryptWithPRNG(b, d.port.in)
+	return d.dst.Write(b)
+}
+
+func (d *decrypter) WriteBuffers(v [][]byte) (int, error) {
+	for _, b := range v {
+		d.port.pad.DecryptWithPRNG(b, d.port.in)
+	}
+	if many, ok := d.dst.(mux.BuffersWriter); ok {
+		return many.WriteBuffers(v)
+	}
+	bufs := net.Buffers(v)
+	n, err := bufs.WriteTo(d.dst)
+	return int(n), err
+}
+
+// Write encrypts a copy of b, which it leaves alone as a Writer must, and
+// writes it.
+func (p *QPPPort) Write(b []byte) (int, error) { return p.encrypt(b, p.under.Write) }
+
+// WriteCorked is Write, but what is under it may hold b back until Flush.
+func (p *QPPPort) WriteCorked(b []byte) (int, error) {
+	if c, ok := p.under.(corker); ok {
+		return p.encrypt(b, c.WriteCorked)
+	}
+	return p.Write(b)
+}
+
+// Flush has what is under it send what it holds back.
+func (p *QPPPort) Flush() error {
+	if c, ok := p.under.(corker); ok {
+		return c.Flush()
+	}
+	return nil
+}
+
+// Room is that of what is under it.
+func (p *QPPPort) Room() int {
+	if r, ok := p.under.(roomer); ok {
+		return r.Room()
+	}
+	return copyBuffer
+}
+
+// AwaitRoom waits for room in what is under it.
+func (p *QPPPort) AwaitRoom(size int) (int, error) {
+	if r, ok := p.under.(roomer); ok {
+		return r.AwaitRoom(size)
+	}
+	return size, nil
+}
+
+func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error) {
+	buf := takeBuffer(min(len(b), copyBuffer))
+	defer buf.free()
+	written := 0
+	for len(b) > 0 {
+		part := buf.bytes()[:copy(buf.bytes(), b)]
+		p.pad.EncryptWithPRNG(part, p.out)
+		n, err := write(part)
+		written += n
+		if err != nil {
+			return written, err
+		}
+		b = b[len(part):]
+	}
+	return written, nil
+}
+
+// Close closes what is under it.
+func (p *QPPPort) Close() error { return p.under.Close() }
+
+// CloseWrite ends the outgoing direction, where what is under it can.
+func (p *QPPPort) CloseWrite() error {
+	if hc, ok := p.under.(halfCloser); ok {
+		return hc.CloseWrite()
+	}
+	return errNoHalfClose
+}
+
+// Pad is what encrypts the streams of a program; nil leaves them as they are.
+type Pad struct {
+	pad  *qpp.QuantumPermutationPad
+	seed []byte
+}
+
+// NewPad makes the pad of all streams, which takes milliseconds.
+func NewPad(count int, key string) *Pad {
+	return &Pad{pad: qpp.NewQPP([]byte(key), uint16(count)), seed: []byte(key)}
+}
+
+// Wrap is the stream as its two ends see it.
+func (p *Pad) Wrap(stream io.ReadWriteCloser) io.ReadWriteCloser {
+	if p == nil {
+		return stream
+	}
+	return NewQPPPort(stream, p.pad, p.seed)
+}

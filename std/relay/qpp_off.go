@@ -1,0 +1,14 @@
+//go:build noqpp
+
+package relay
+
+import "io"
+
+// Pad is always nil: this build has no QPP.
+type Pad struct{}
+
+// NewPad is not reached: settings that ask for QPP are refused.
+func NewPad(int, string) *Pad { return nil }
+
+// Wrap is the stream itself.
+func (*Pad) Wrap(stream io.ReadWriteCloser) io.ReadWriteCloser { return stream }

@@ -1,0 +1,20 @@
+package relay
+
+import "kcptun/std/notice"
+
+// Refusals decides which refused streams are logged: each one, as each stream is; with
+// --quiet the first, and then one a minute with the number of those since. Who wants no
+// line for each stream still has to know that the target, or the server, is down.
+type Refusals struct {
+	Quiet bool
+
+	recurring notice.Recurring
+}
+
+// Due counts a refusal and tells whether a line is due, and how many it stands for.
+func (r *Refusals) Due() (times int64, due bool) {
+	if !r.Quiet {
+		return 1, true
+	}
+	return r.recurring.Due()
+}

@@ -1,0 +1,232 @@
+// Package relay moves the bytes of a stream between its two ends, each direction by itself, with
+// half-close, limits on silence, and QPP where that is on. It logs what it carries. It knows
+// nothing of sessions, and where streams come from.
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"kcptun/std/clock"
+)
+
+// lastWords bounds the silence of a direction whose source takes no more itself:
+// what such a source has sent has arrived already and is only to be delivered.
+const lastWords = 30 * time.Second
+
+// abandoned bounds, where quiet is 0, one Write to a stream that the peer has
+// finished: a peer that has closed it takes nothing more either, and in smux
+// nothing says so. Meanwhile nobody would notice that the application is gone.
+const abandoned = 2 * time.Minute
+
+var (
+	errNoHalfClose = errors.New("cannot close one direction alone")
+	errSilent      = errors.New("silent since the other direction ended")
+	errAbandoned   = errors.New("takes nothing since it finished")
+)
+
+type halfCloser interface{ CloseWrite() error }
+
+// Result is how a relay went.
+type Result struct {
+	FromA, FromB int64 // bytes read from each and written to the other
+	ErrA, ErrB   error // what ended the direction that reads from each; nil is EOF
+	FirstA       bool  // the direction that reads from a ended first
+}
+
+// Between copies between a and b until both directions have ended, and closes
+// both. EOF of one is passed on at once as a half-close and the other direction
+// goes on; an error in one ends both, after what an end that takes no more had
+// sent before was delivered. After one direction has ended, quiet of silence in
+// the other ends it, too; 0 waits for ever, but not in a Write to a stream that
+// nobody may read any more. An end that cannot half-close is closed when quiet
+// has passed, at once where it is 0.
+func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
+	return relay(a, b, limits{quiet, abandoned}, newGoroutine)
+}
+
+// limits bound how long a direction may be silent and, where that is not bounded,
+// be in one Write to what is not a socket.
+type limits struct{ quiet, write time.Duration }
+
+func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
+	fromA, fromB := &direction{src: a, dst: b}, &direction{src: b, dst: a}
+	done := make(chan *direction, 2)
+	spawn(func() { fromA.run(done) })
+	spawn(func() { fromB.run(done) })
+
+	first, second := <-done, fromB
+	if first == fromB {
+		second = fromA
+	}
+	var cut error
+	ended := false
+	switch {
+	case first.err == nil:
+		cut, ended = passEOF(first, second, done, lim)
+	case first.refused:
+		cut, ended = await(second, done, limits{quiet: lastWords})
+	}
+	a.Close()
+	b.Close()
+	if !ended {
+		<-done
+		second.err = cut // its own error is only that it was cut
+	}
+	return Result{
+		FromA: fromA.bytes.Load(), FromB: fromB.bytes.Load(),
+		ErrA: fromA.err, ErrB: fromB.err,
+		FirstA: first == fromA,
+	}
+}
+
+// passEOF passes EOF of the first direction on and waits for the second to end.
+// It tells whether it did, and if not, why it is to be cut.
+func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
+	err := errNoHalfClose
+	if hc, ok := first.dst.(halfCloser); ok {
+		err = hc.CloseWrite()
+	}
+	switch {
+	case err == nil:
+	case !errors.Is(err, errNoHalfClose):
+		first.err = err
+		lim.quiet = lastWords
+	case lim.quiet == 0:
+		return nil, false
+	}
+	return await(second, done, lim)
+}
+
+// await waits for a direction to end, or to be beyond the limits. It tells whether
+// it ended, and if not, why it is to be cut.
+func await(d *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
+	if _, socket := d.dst.(syscall.Conn); socket {
+		lim.write = 0 // keepalive tells of a peer that is gone
+	}
+	d.touch()
+	for {
+		limit, idle, why := lim.quiet, d.idle(), errSilent
+		if limit == 0 {
+			limit, why = lim.write, errAbandoned
+			if !d.writing.Load() {
+				idle = 0
+			}
+		}
+		var timeout <-chan time.Time
+		if limit > 0 {
+			if idle >= limit {
+				return why, false
+			}
+			timeout = time.After(limit - idle)
+		}
+		select {
+		case <-done:
+			return nil, true
+		case <-timeout:
+		}
+	}
+}
+
+// direction is one way through a relay.
+type direction struct {
+	src, dst io.ReadWriteCloser
+	bytes    atomic.Int64
+	active   atomic.Int64 // by clock.Now, when a Write last began or ended
+	writing  atomic.Bool
+
+	// Set when run has reported.
+	err     error
+	refused bool // err is of writing
+}
+
+func (d *direction) run(done chan<- *direction) {
+	d.err = transfer(d, d.src)
+	done <- d
+}
+
+// Write counts what passes, and when.
+func (d *direction) Write(p []byte) (int, error) {
+	d.begin()
+	n, err := d.dst.Write(p)
+	return d.end(n, err)
+}
+
+// WriteCorked is Write, but the destination may hold p back until Flush.
+func (d *direction) WriteCorked(p []byte) (int, error) {
+	c, ok := d.dst.(corker)
+	if !ok {
+		return d.Write(p)
+	}
+	d.begin()
+	n, err := c.WriteCorked(p)
+	return d.end(n, err)
+}
+
+// WriteBuffers writes several buffers, to a socket in one system call.
+func (d *direction) WriteBuffers(v [][]byte) (int, error) {
+	d.begin()
+	bufs := net.Buffers(v)
+	n, err := bufs.WriteTo(d.dst)
+	return d.end(int(n), err)
+}
+
+// Flush has the destination send what it holds back.
+func (d *direction) Flush() error {
+	c, ok := d.dst.(corker)
+	if !ok {
+		return nil
+	}
+	d.begin()
+	_, err := d.end(0, c.Flush())
+	return err
+}
+
+// Room is how many bytes may be read ahead for the destination.
+func (d *direction) Room() int {
+	if r, ok := d.dst.(roomer); ok {
+		return r.Room()
+	}
+	return copyBuffer
+}
+
+// AwaitRoom waits for room as Write would, within the same limits.
+func (d *direction) AwaitRoom(size int) (int, error) {
+	r, ok := d.dst.(roomer)
+	if !ok {
+		return size, nil
+	}
+	d.begin()
+	n, err := r.AwaitRoom(size)
+	_, err = d.end(0, err)
+	return n, err
+}
+
+// begin and end surround what may wait for the destination.
+func (d *direction) begin() {
+	d.touch()
+	d.writing.Store(true)
+}
+
+func (d *direction) end(n int, err error) (int, error) {
+	d.writing.Store(false)
+	d.bytes.Add(int64(n))
+	d.touch()
+	d.refused = err != nil
+	return n, err
+}
+
+func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
+func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
+
+// Pipe copies between alice and bob until both directions have ended, and closes
+// both. closeWait is in seconds and has the meaning of Between's quiet. errA is
+// what ended the direction that reads from alice, errB the other; nil is EOF.
+func Pipe(alice, bob io.ReadWriteCloser, closeWait int) (errA, errB error) {
+	r := Between(alice, bob, time.Duration(closeWait)*time.Second)
+	return r.ErrA, r.ErrB
+}

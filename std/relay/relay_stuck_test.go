@@ -1,0 +1,56 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kcptun/std/config"
+	"kcptun/std/mux"
+	"kcptun/std/testkit"
+)
+
+// The path is dead and the window full. An application that finishes then is cut off
+// after closewait, like any. The relay used to stand still in passing its end on, until
+// the session's own end half a minute later.
+func TestRelayOnAStuckSession(t *testing.T) {
+	testkit.NoLeak(t)
+	cc, sc := endConfig(config.Client), endConfig(config.Server)
+	var cable *testkit.Cable
+	u := newBridgeBy(t, cc, sc, func(server net.Addr) net.Addr {
+		cable = testkit.NewCable(t, server)
+		return cable.Addr()
+	})
+	others := make([]*mux.Stream, 2)
+	for i := range others {
+		others[i], _ = u.open(t)
+	}
+	cable.Cut.Store(true)
+	var written atomic.Int64
+	full := make(chan error, len(others))
+	for _, st := range others { // one is in the connection then, the other waits for room
+		go func() {
+			for p := make([]byte, 1<<10); ; {
+				n, err := st.Write(p)
+				if written.Add(int64(n)); err != nil {
+					full <- err
+					return
+				}
+			}
+		}()
+	}
+	still(t, "the window to be full", &written)
+	app, a := testkit.TCPPair(t)
+	done := make(chan Result, 1)
+	go func() { done <- Between(a, u.near, 100*time.Millisecond) }()
+	closeWrite(t, app)
+	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrB, errSilent) {
+		t.Errorf("%+v", got)
+	}
+	u.closed()
+	for range others {
+		testkit.Within(t, "another stream's end", full)
+	}
+}

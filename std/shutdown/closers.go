@@ -1,0 +1,47 @@
+package shutdown
+
+import (
+	"io"
+	"sync"
+)
+
+// Closers closes several things as one. What is added after Close is closed at
+// once. A relay whose one direction has ended is woken by closing both its ends
+// only, hence this.
+type Closers struct {
+	mu     sync.Mutex
+	list   []io.Closer
+	closed bool
+}
+
+// Add adds one more thing to close.
+func (c *Closers) Add(closer io.Closer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		closer.Close()
+		return
+	}
+	c.list = append(c.list, closer)
+}
+
+// Close closes all. It is idempotent.
+func (c *Closers) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, closer := range c.list {
+		closer.Close()
+	}
+	c.list = nil
+	return nil
+}
+
+// CloserFunc is a function to be called in the place of something to close.
+type CloserFunc func()
+
+// Close calls the function.
+func (f CloserFunc) Close() error {
+	f()
+	return nil
+}

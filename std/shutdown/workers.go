@@ -1,0 +1,98 @@
+package shutdown
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// idleWorkers is how many goroutines wait for more to do, each with a stack of some
+// KiB, and idleWork for how long at least; it may be twice that.
+const (
+	idleWorkers = 32
+	idleWork    = 5 * time.Second
+)
+
+// workers runs functions in goroutines that are used again: on a new one's small
+// stack, the way down through KCP costs more than what it sends. The zero value is
+// ready.
+type workers struct {
+	mu     sync.Mutex
+	idle   []chan func() // the last to become idle is the first to go on
+	spare  int           // of them, those that were not needed since the last look
+	timer  *time.Timer   // for the next look; nil: none is idle
+	closed bool
+}
+
+// Go runs f in a goroutine.
+func (w *workers) Go(f func()) {
+	w.mu.Lock()
+	n := len(w.idle)
+	if n == 0 {
+		w.mu.Unlock()
+		go w.work(f)
+		return
+	}
+	next := w.idle[n-1]
+	w.idle = w.idle[:n-1]
+	w.spare = min(w.spare, n-1)
+	w.mu.Unlock()
+	next <- f
+}
+
+func (w *workers) work(f func()) {
+	more := make(chan func(), 1)
+	for f != nil {
+		f()
+		if !w.rest(more) {
+			return
+		}
+		f = <-more
+	}
+}
+
+// rest is false for a worker that is not needed.
+func (w *workers) rest(more chan func()) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || len(w.idle) == idleWorkers {
+		return false
+	}
+	w.idle = append(w.idle, more)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(idleWork, w.look)
+	}
+	return true
+}
+
+// look ends those that were idle since the last look.
+func (w *workers) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end(w.spare)
+	w.spare = len(w.idle)
+	w.timer = nil
+	if w.spare > 0 {
+		w.timer = time.AfterFunc(idleWork, w.look)
+	}
+}
+
+// end ends the n that are idle for the longest time; w.mu is held.
+func (w *workers) end(n int) {
+	for _, more := range w.idle[:n] {
+		more <- nil
+	}
+	w.idle = slices.Delete(w.idle, 0, n)
+}
+
+// close ends the goroutines that are idle, and the others when they become so.
+func (w *workers) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.end(len(w.idle))
+	w.spare = 0
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
