@@ -53,6 +53,10 @@ type model struct {
 	collapsed time.Duration // when the rate was taken down last
 	before    float64       // the rate before that
 	cycle     int
+
+	peak   time.Duration // the longest queue lately
+	brim   time.Duration // the queue at which the link drops; 0: that is not known
+	brimAt time.Duration
 }
 
 // round is about a round trip.
@@ -125,6 +129,9 @@ func (m *model) enter(p phase, s sample) {
 	case probing:
 		m.wider, m.empty = 0, 0
 		m.probeGain, m.probeFrom = 1.1, m.bw
+		if s.now-m.collapsed < leastFor && m.bw < m.before/2 { // it may be back
+			m.probeGain = 1.5
+		}
 		m.gain = m.probeGain
 	case draining:
 		m.cycle++
@@ -139,12 +146,30 @@ func (m *model) enter(p phase, s sample) {
 // flow tolerates a longer one, which is what makes the shares of two flows converge.
 func (m *model) targetQueue() time.Duration {
 	q := seconds(24 * mtu / max(m.bw, 1))
+	if m.brim > 0 {
+		q = min(q, m.brim/3)
+	}
 	return min(max(q, 2*time.Millisecond), max(m.rtt.least/4, 15*time.Millisecond))
 }
 
 // longQueue is what says that we send more than the link carries.
 func (m *model) longQueue() time.Duration {
-	return m.targetQueue() + max(m.rtt.least/10, 8*time.Millisecond) + m.rtt.jitter/2
+	long := m.targetQueue() + max(m.rtt.least/10, 8*time.Millisecond)
+	if m.brim > 0 {
+		long = min(long, max(m.brim*3/4, m.targetQueue()+2*time.Millisecond))
+	}
+	return long + m.rtt.jitter/2
+}
+
+// overflow notes, of a round, how long the queue is that loses what is more.
+func (m *model) overflow(now, queue time.Duration) {
+	m.peak = max(queue, m.peak*7/8)
+	switch {
+	case m.losses.warm && m.losses.ours() > 0.02:
+		m.brim, m.brimAt = m.peak, now
+	case now-m.brimAt > leastFor:
+		m.brim = 0
+	}
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -220,6 +245,7 @@ func (m *model) end(s sample) {
 	}
 	m.begin(s)
 	m.losses.round(took, m.phase)
+	m.overflow(s.now, queue)
 	if !limited || rate > m.bw {
 		m.addRate(rate)
 	}
@@ -232,8 +258,11 @@ func (m *model) end(s sample) {
 		if s.newest >= m.first && m.track.share(m.rtt) > 0.95 && m.route.drained(took, m.gain, queue) {
 			m.rtt.longer(s.now, queue)
 			queue = 0
-			if s.now-m.collapsed < m.lately() { // the rate fell for the gap that this left
+			switch {
+			case s.now-m.collapsed < m.lately(): // the rate fell for the gap that this left
 				m.setRate(max(m.before, m.bw))
+			case s.now-m.collapsed < leastFor: // others fill the queue, half is ours
+				m.setRate(max(m.before/2, m.bw))
 			}
 		}
 		if s.newest >= m.first && queue <= m.targetQueue() || s.now-m.since > m.lately() {

@@ -1,0 +1,55 @@
+package arq
+
+import (
+	"testing"
+	"time"
+)
+
+// A queue that has overflowed was probed as if it had room: each probe dropped packets of
+// ours and of whoever else was on the link.
+func TestModelKeepsBelowTheBrim(t *testing.T) {
+	r := newRTT()
+	r.sample(time.Second, 50*msec)
+	m := newModel(&r)
+	m.bw, m.losses.warm = 20e6/8, true
+	before, target := m.longQueue(), m.targetQueue()
+	m.losses.fates(draining, 200, 0)
+	m.losses.fates(cruising, 180, 20)
+	m.losses.round(msec, cruising)
+	m.overflow(2*time.Second, 10*msec)
+	if long := m.longQueue(); long >= 10*msec || long >= before || m.targetQueue() >= target {
+		t.Errorf("a queue of 10 ms has overflowed, and %v is long, the target is %v; before %v, %v", long, m.targetQueue(), before, target)
+	}
+	m.losses = losses{warm: true}
+	m.overflow(2*time.Second+leastFor+msec, 0)
+	if m.longQueue() != before {
+		t.Errorf("it is never forgotten: %v", m.longQueue())
+	}
+}
+
+// A rate that fell by more than half is looked for again in large steps, and only for a
+// while.
+func TestModelLooksForALostRate(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rate  float64 // of what it was
+		later time.Duration
+		large bool
+	}{
+		{"a third", 0.33, time.Second, true},
+		{"a third, long ago", 0.33, 2 * leastFor, false},
+		{"most of it", 0.6, time.Second, false},
+	} {
+		r := newRTT()
+		r.sample(time.Second, 50*msec)
+		m := newModel(&r)
+		m.bw = 1e6
+		s := sample{now: time.Hour}
+		m.collapse(s, c.rate*1e6)
+		s.now += c.later
+		m.enter(probing, s)
+		if large := m.gain > 1.2; large != c.large {
+			t.Errorf("%s: %.2f times the rate", c.name, m.gain)
+		}
+	}
+}
