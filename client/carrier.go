@@ -6,7 +6,7 @@ import (
 	"net"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/clock"
 	"kcptun/std/listen"
 	"kcptun/std/mux"
@@ -18,7 +18,7 @@ import (
 // carrier carries accepted connections over sessions of the pool.
 type carrier struct {
 	cfg  *Config
-	env  std.Env
+	env  app.Env
 	pool *pool
 
 	open    shutdown.Group

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/address"
+	"kcptun/std/app"
 	"kcptun/std/carrier/resolve"
 	"kcptun/std/clock"
 	"kcptun/std/link"
@@ -27,7 +27,7 @@ const lookupWait = sessionWait
 // dialer makes sessions to the server.
 type dialer struct {
 	cfg      *Config
-	env      std.Env
+	env      app.Env
 	options  link.Options
 	sessions *session.Maker
 	remotes  []*address.MultiPort // servers, in the order of preference
@@ -62,7 +62,7 @@ func (c candidate) to() netip.AddrPort {
 	return netip.AddrPortFrom(c.addr, uint16(c.server.MinPort+rand.Uint64N(c.server.MaxPort-c.server.MinPort+1)))
 }
 
-func newDialer(cfg *Config, env std.Env) (*dialer, error) {
+func newDialer(cfg *Config, env app.Env) (*dialer, error) {
 	options, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		return nil, err

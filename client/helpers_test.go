@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/address"
+	"kcptun/std/app"
 	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/relay"
@@ -18,9 +18,9 @@ import (
 	"kcptun/std/testkit"
 )
 
-func newEnv() (std.Env, *testkit.Logbook) {
+func newEnv() (app.Env, *testkit.Logbook) {
 	log, book := testkit.NewLog()
-	return std.Env{Log: log, Stats: new(link.Stats)}, book
+	return app.Env{Log: log, Stats: new(link.Stats)}, book
 }
 
 func clientConfig(server string) *Config {

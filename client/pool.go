@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/session"
 )
 
@@ -29,7 +29,7 @@ type pool struct {
 	news   news
 }
 
-func newPool(cfg *Config, env std.Env, dial *dialer) *pool {
+func newPool(cfg *Config, env app.Env, dial *dialer) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pool{apart: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
 	p.slots = make([]*slot, slots(cfg))

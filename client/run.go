@@ -6,7 +6,7 @@ import (
 	"net"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/listen"
 	"kcptun/std/relay"
 )
@@ -15,7 +15,7 @@ import (
 const sessionWait = 10 * time.Second
 
 // run listens for applications and carries their connections until ctx ends.
-func run(ctx context.Context, cfg *Config, env std.Env) error {
+func run(ctx context.Context, cfg *Config, env app.Env) error {
 	if cfg.TCP {
 		if err := env.ReadyTCP(); err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/clock"
 	"kcptun/std/session"
 	"kcptun/std/shutdown"
@@ -26,7 +26,7 @@ const (
 // the session they are on. An idle slot does nothing.
 type slot struct {
 	cfg  *Config
-	env  std.Env
+	env  app.Env
 	dial *dialer
 	news *news  // told of each session and each dial that failed
 	bad  func() // called when a session was lost or cut off
@@ -41,7 +41,7 @@ type slot struct {
 	wg      sync.WaitGroup
 }
 
-func newSlot(cfg *Config, env std.Env, dial *dialer, news *news, bad func()) *slot {
+func newSlot(cfg *Config, env app.Env, dial *dialer, news *news, bad func()) *slot {
 	return &slot{cfg: cfg, env: env, dial: dial, news: news, bad: bad, asked: make(chan struct{}, 1)}
 }
 

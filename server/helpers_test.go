@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"kcptun/e2e/lab"
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/mux"
@@ -18,9 +18,9 @@ import (
 	"kcptun/std/testkit"
 )
 
-func newEnv() (std.Env, *testkit.Logbook) {
+func newEnv() (app.Env, *testkit.Logbook) {
 	log, book := testkit.NewLog()
-	return std.Env{Log: log, Stats: new(link.Stats)}, book
+	return app.Env{Log: log, Stats: new(link.Stats)}, book
 }
 
 // freePorts are n UDP ports in a row that nobody uses now.

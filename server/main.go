@@ -5,7 +5,7 @@ package main
 import (
 	"os"
 
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/config"
 )
 
@@ -16,9 +16,10 @@ var VERSION = "SELFBUILD"
 type Config = config.Config
 
 func main() {
-	app := std.App{Role: config.Server, Version: VERSION, Load: parseJSONConfig, Exit: os.Exit, Run: run}
-	os.Exit(app.Main(os.Args, os.Stdout, os.Stderr))
+	program := app.App{Role: config.Server, Version: VERSION, Exit: os.Exit, Run: run}
+	os.Exit(program.Main(os.Args, os.Stdout, os.Stderr))
 }
 
-// parseJSONConfig overrides settings by the JSON file at path.
+// parseJSONConfig overrides settings by the JSON file at path. Tests of other programs call it
+// by this name.
 func parseJSONConfig(c *Config, path string) error { return c.ReadJSON(config.Server, path) }

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"kcptun/std"
 	"kcptun/std/address"
+	"kcptun/std/app"
 	"kcptun/std/link"
 	"kcptun/std/relay"
 	"kcptun/std/session"
@@ -21,7 +21,7 @@ const (
 )
 
 // run listens on all ports and serves sessions until ctx ends.
-func run(ctx context.Context, cfg *Config, env std.Env) error {
+func run(ctx context.Context, cfg *Config, env app.Env) error {
 	options, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func run(ctx context.Context, cfg *Config, env std.Env) error {
 
 // openLinks opens every port of the range, UDP and with --tcp its imitation of
 // TCP, or none.
-func openLinks(ctx context.Context, cfg *Config, env std.Env, options link.Options) (links []*link.Conn, err error) {
+func openLinks(ctx context.Context, cfg *Config, env app.Env, options link.Options) (links []*link.Conn, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(links)

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"kcptun/std"
+	"kcptun/std/app"
 	"kcptun/std/link"
 	"kcptun/std/mux"
 	"kcptun/std/notice"
@@ -21,7 +21,7 @@ import (
 // server serves sessions and their streams.
 type server struct {
 	cfg      *Config
-	env      std.Env
+	env      app.Env
 	sessions *session.Maker
 	noTarget relay.Refusals
 	pad      *relay.Pad // of QPP; nil where that is off

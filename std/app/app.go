@@ -1,4 +1,6 @@
-package std
+// Package app owns the life of a program from main to its exit code: the commands, the log, what
+// signals do, and what runs beside the job. What the job is, it is given.
+package app
 
 import (
 	"context"
@@ -17,8 +19,6 @@ import (
 type App struct {
 	Role    config.Role
 	Version string
-	// Load overrides settings by the JSON file at path.
-	Load func(c *config.Config, path string) error
 	// Exit ends the program at once, at a second signal; os.Exit.
 	Exit func(code int)
 	// Run does the program's job until ctx ends.

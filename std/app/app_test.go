@@ -1,4 +1,4 @@
-package std
+package app
 
 import (
 	"context"
@@ -22,7 +22,6 @@ func runApp(t *testing.T, role config.Role, run func(context.Context, *config.Co
 	var out, errs testkit.Logbook
 	app := App{
 		Role: role, Version: "1.2.3",
-		Load: func(c *config.Config, path string) error { return c.ReadJSON(role, path) },
 		Exit: func(int) { t.Error("Exit was called") },
 		Run:  run,
 	}

@@ -1,4 +1,4 @@
-package std
+package app
 
 import (
 	"errors"
@@ -100,7 +100,7 @@ func parse(role config.Role, args ...string) (config.Config, error) {
 
 // parseAlone is parse, but a client has to be told where its server is.
 func parseAlone(role config.Role, args ...string) (config.Config, error) {
-	app := App{Role: role, Load: func(c *config.Config, path string) error { return c.ReadJSON(role, path) }}
+	app := App{Role: role}
 	v := newInvocation(app, append([]string{"prog"}, args...))
 	err := v.read()
 	return v.cfg, err

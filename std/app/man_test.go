@@ -1,4 +1,4 @@
-package std
+package app
 
 import (
 	"os"
@@ -17,10 +17,10 @@ import (
 // commands. With -update it rewrites them.
 func TestManPages(t *testing.T) {
 	for _, role := range []config.Role{config.Client, config.Server} {
-		path := "../dist/man/kcptun-" + role.String() + ".8"
+		path := "../../dist/man/kcptun-" + role.String() + ".8"
 		page := manPage(t, role)
 		if *updateDocs {
-			if err := os.MkdirAll("../dist/man", 0o755); err != nil {
+			if err := os.MkdirAll("../../dist/man", 0o755); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
@@ -28,7 +28,7 @@ func TestManPages(t *testing.T) {
 			}
 		}
 		if testkit.ReadPage(t, path) != page {
-			t.Errorf("%s is not what the commands are now: go test ./std -run TestManPages -update rewrites it", path)
+			t.Errorf("%s is not what the commands are now: go test ./std/app -run TestManPages -update rewrites it", path)
 		}
 		for _, s := range role.Settings(new(config.Config)) {
 			shown := len(regexp.MustCompile(`\n\\fB--`+s.Name+`[,\\]`).FindAllString(page, -1))

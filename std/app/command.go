@@ -1,4 +1,4 @@
-package std
+package app
 
 import (
 	"bytes"
@@ -142,7 +142,7 @@ func (v *invocation) load() error {
 	v.cfg.ReadEnvironment(v.app.Role)
 	errs := v.wrong
 	if v.file != nil {
-		if err := v.app.Load(&v.cfg, *v.file); err != nil {
+		if err := v.cfg.ReadJSON(v.app.Role, *v.file); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 	}

@@ -1,4 +1,4 @@
-package std
+package app
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 var updateDocs = flag.Bool("update", false, "rewrite the man pages")
 
 const (
-	flagsPage   = "../docs/flags.md"
-	troublePage = "../docs/troubleshooting.md"
+	flagsPage   = "../../docs/flags.md"
+	troublePage = "../../docs/troubleshooting.md"
 )
 
 // TestFlagReferenceAndHelp: what the two programs' help names is on the page.
@@ -68,7 +68,7 @@ var (
 // TestPagesNameFlagsThatExist: the flags in the code spans of the pages for
 // users are flags of a program.
 func TestPagesNameFlagsThatExist(t *testing.T) {
-	for _, page := range []string{"../README.md", "../README.zh.md", "../CHANGELOG.md", flagsPage, troublePage} {
+	for _, page := range []string{"../../README.md", "../../README.zh.md", "../../CHANGELOG.md", flagsPage, troublePage} {
 		for _, name := range unknownFlags(testkit.ReadPage(t, page)) {
 			t.Errorf("%s: %s is not a flag of client or server", page, name)
 		}
@@ -100,7 +100,7 @@ var logCall = regexp.MustCompile(`(?:Log|log)\.(?:Info|Warn|Error)\("([^"]+)"`)
 // programs log.
 func TestLogLinesAreExplained(t *testing.T) {
 	page, found := testkit.ReadPage(t, troublePage), 0
-	for _, dir := range []string{".", "../client", "../server"} {
+	for _, dir := range []string{"..", "../../client", "../../server"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -124,11 +124,11 @@ func TestLogLinesAreExplained(t *testing.T) {
 
 // The README names the Go version on which its list of oldest systems depends.
 func TestOldestSystems(t *testing.T) {
-	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(testkit.ReadPage(t, "../go.mod"))
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(testkit.ReadPage(t, "../../go.mod"))
 	if version == nil {
 		t.Fatal("go.mod names no version of Go")
 	}
-	for _, page := range []string{"../README.md", "../README.zh.md"} {
+	for _, page := range []string{"../../README.md", "../../README.zh.md"} {
 		if !strings.Contains(testkit.ReadPage(t, page), "Go "+version[1]) {
 			t.Errorf("%s does not name Go %s: do its oldest systems still hold?", page, version[1])
 		}

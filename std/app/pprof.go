@@ -1,6 +1,6 @@
 //go:build !nopprof
 
-package std
+package app
 
 import (
 	"context"
