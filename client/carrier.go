@@ -8,6 +8,7 @@ import (
 
 	"kcptun/std/app"
 	"kcptun/std/clock"
+	"kcptun/std/hangup"
 	"kcptun/std/listen"
 	"kcptun/std/mux"
 	"kcptun/std/relay"
@@ -85,7 +86,7 @@ func (c *carrier) await(conn net.Conn, ends *shutdown.Closers, from *slot) (*mux
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	ends.Add(shutdown.CloserFunc(func() { end(errClientEnds) }))
-	defer listen.WatchHangUp(conn, func() { end(errHungUp) })()
+	defer hangup.WatchLeft(conn, func() { end(errHungUp) })()
 	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
 	defer cancel()
 	return c.stream(ctx, from)

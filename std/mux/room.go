@@ -40,6 +40,16 @@ func (st *Stream) AwaitRoom(size int) (int, error) {
 	}
 }
 
+// Cancel has AwaitRoom, and what else waits to write to the stream, return an error from
+// now on. It tells the peer nothing.
+func (st *Stream) Cancel() {
+	st.mu.Lock()
+	st.canceled = true
+	st.changed.Broadcast()
+	st.mu.Unlock()
+	st.session.out.end(&st.waiter)
+}
+
 // awaitCredit waits until the peer has room for this stream.
 func (st *Stream) awaitCredit() error {
 	st.mu.Lock()
@@ -63,7 +73,7 @@ func (st *Stream) credit(n int) (int, error) {
 // time in which it writes.
 func (st *Stream) writable() error {
 	for flushed := false; ; {
-		if st.closed || st.wrote {
+		if st.closed || st.wrote || st.canceled {
 			return io.ErrClosedPipe
 		}
 		if err := st.session.cut(); err != nil {
@@ -93,7 +103,7 @@ func (st *Stream) writable() error {
 // allowed is how many of n bytes the peer has room for; st.mu is held. A peer that
 // says it consumed more than was sent gives no credit at all.
 func (st *Stream) allowed(n int) int {
-	if st.closed || st.wrote {
+	if st.closed || st.wrote || st.canceled {
 		return 0
 	}
 	if st.session.cfg.Version != 2 {

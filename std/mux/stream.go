@@ -34,6 +34,7 @@ type Stream struct {
 	closed   bool
 	gone     bool // the peer has closed it and drops what we send
 	wrote    bool // our FIN was sent, or is to be
+	canceled bool // see Cancel
 	waiter   waiter
 
 	in window

@@ -48,6 +48,9 @@ type roomer interface {
 	AwaitRoom(size int) (int, error)
 }
 
+// canceler is a writer whose waits can be called off: they return an error from then on.
+type canceler interface{ Cancel() }
+
 // sink is what a relay writes to.
 type sink interface {
 	corker

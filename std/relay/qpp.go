@@ -101,6 +101,13 @@ func (p *QPPPort) AwaitRoom(size int) (int, error) {
 	return size, nil
 }
 
+// Cancel calls off the waits of what is under it.
+func (p *QPPPort) Cancel() {
+	if c, ok := p.under.(canceler); ok {
+		c.Cancel()
+	}
+}
+
 func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error) {
 	buf := takeBuffer(min(len(b), copyBuffer))
 	defer buf.free()

@@ -5,6 +5,7 @@ package relay
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"kcptun/std/clock"
+	"kcptun/std/hangup"
 )
 
 // lastWords bounds the silence of a direction whose source takes no more itself:
@@ -22,6 +24,10 @@ const lastWords = 30 * time.Second
 // finished: a peer that has closed it takes nothing more either, and in smux
 // nothing says so. Meanwhile nobody would notice that the application is gone.
 const abandoned = 2 * time.Minute
+
+// resetLook is after how long a wait is worth watching for the end of a connection that
+// is not read meanwhile: the watch takes a goroutine.
+const resetLook = 100 * time.Millisecond
 
 var (
 	errNoHalfClose = errors.New("cannot close one direction alone")
@@ -69,7 +75,7 @@ func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
 	case first.err == nil:
 		cut, ended = passEOF(first, second, done, lim)
 	case first.refused:
-		cut, ended = await(second, done, limits{quiet: lastWords})
+		cut, ended = await(second, done, limits{quiet: lastWords}, nil)
 	}
 	a.Close()
 	b.Close()
@@ -99,16 +105,20 @@ func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut 
 	case lim.quiet == 0:
 		return nil, false
 	}
-	return await(second, done, lim)
+	return await(second, done, lim, first.src)
 }
 
-// await waits for a direction to end, or to be beyond the limits. It tells whether
-// it ended, and if not, why it is to be cut.
-func await(d *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
+// await waits for a direction to end, to be beyond the limits, or for what it is for to
+// be gone: half is a connection that has finished its own direction. It tells whether it
+// ended, and if not, why it is to be cut.
+func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cut error, ended bool) {
 	if _, socket := d.dst.(syscall.Conn); socket {
 		lim.write = 0 // keepalive tells of a peer that is gone
 	}
 	d.touch()
+	look := time.NewTimer(resetLook)
+	defer look.Stop()
+	gone := make(chan error, 1)
 	for {
 		limit, idle, why := lim.quiet, d.idle(), errSilent
 		if limit == 0 {
@@ -128,6 +138,12 @@ func await(d *direction, done <-chan *direction, lim limits) (cut error, ended b
 		case <-done:
 			return nil, true
 		case <-timeout:
+		case <-look.C:
+			if conn, ok := half.(net.Conn); ok {
+				defer hangup.WatchReset(conn, func(why error) { gone <- why })()
+			}
+		case why := <-gone:
+			return fmt.Errorf("what it is for is gone: %w", why), false
 		}
 	}
 }
@@ -138,6 +154,7 @@ type direction struct {
 	bytes    atomic.Int64
 	active   atomic.Int64 // by clock.Now, when a Write last began or ended
 	writing  atomic.Bool
+	alarm    *alarm // nil where src is not watched
 
 	// Set when run has reported.
 	err     error
@@ -145,7 +162,11 @@ type direction struct {
 }
 
 func (d *direction) run(done chan<- *direction) {
+	d.alarm = newAlarm(d.src, d.dst)
 	d.err = transfer(d, d.src)
+	if why := d.alarm.off(); why != nil {
+		d.err, d.refused = why, false
+	}
 	done <- d
 }
 
@@ -210,6 +231,7 @@ func (d *direction) AwaitRoom(size int) (int, error) {
 func (d *direction) begin() {
 	d.touch()
 	d.writing.Store(true)
+	d.alarm.start()
 }
 
 func (d *direction) end(n int, err error) (int, error) {
@@ -217,6 +239,7 @@ func (d *direction) end(n int, err error) (int, error) {
 	d.bytes.Add(int64(n))
 	d.touch()
 	d.refused = err != nil
+	d.alarm.stop()
 	return n, err
 }
 

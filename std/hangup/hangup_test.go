@@ -1,6 +1,6 @@
 //go:build unix
 
-package listen
+package hangup
 
 import (
 	"io"
@@ -47,7 +47,7 @@ func leavers() []leaver {
 // An application that leaves while it waits is noticed, whether it leaves before the
 // watch or during it; one that has sent its request and finished is not taken for gone,
 // and nothing of the request is lost.
-func TestWatchHangUp(t *testing.T) {
+func TestWatchLeft(t *testing.T) {
 	for _, c := range leavers() {
 		for _, early := range []bool{true, false} {
 			t.Run(c.network+" "+c.name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestWatchHangUp(t *testing.T) {
 				if early {
 					c.act(t, app)
 				}
-				stop := WatchHangUp(ours, func() { close(gone) })
+				stop := WatchLeft(ours, func() { close(gone) })
 				if !early {
 					c.act(t, app)
 				}
@@ -90,7 +90,7 @@ func pairOf(t *testing.T, network string) (app, ours net.Conn) {
 }
 
 // Who finishes without a word may want to hear what the target says first.
-func TestWatchHangUpHasGrace(t *testing.T) {
+func TestWatchLeftHasGrace(t *testing.T) {
 	app, ours := testkit.TCPPair(t)
 	if err := app.CloseWrite(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,105 @@
+//go:build unix
+
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"kcptun/std/build"
+	"kcptun/std/testkit"
+)
+
+// reset ends a connection as a program does that is killed.
+func reset(conn *net.TCPConn) {
+	_ = conn.SetLinger(0)
+	conn.Close()
+}
+
+// fill writes until that fails.
+func fill(w io.Writer, written *atomic.Int64, failed chan<- error) {
+	for p := make([]byte, 1<<10); ; {
+		n, err := w.Write(p)
+		if written.Add(int64(n)); err != nil {
+			failed <- err
+			return
+		}
+	}
+}
+
+// An application that resets its connection while its stream waits for room ends the
+// stream at both ends. It was noticed when there was room again, which may be never.
+// Another stream is in the connection, where one write of a session may have to wait.
+func TestRelayNoticesResetWithoutRoom(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		for _, qpp := range []bool{false, true} {
+			if qpp && !build.QPP {
+				continue
+			}
+			t.Run(fmt.Sprintf("smux %d, QPP %t", version, qpp), func(t *testing.T) {
+				testkit.NoLeak(t)
+				cc, sc := memoryConfigs(version, qpp)
+				u, pad := newBridge(t, cc, sc), padFor(cc)
+				app, a := testkit.TCPPair(t)
+				done := make(chan Result, 1)
+				go func() { done <- Between(a, pad.Wrap(u.near), 0) }()
+				other, otherFar := u.open(t)
+				failed := make(chan error, 2)
+				for _, w := range []io.Writer{other, app} {
+					var written atomic.Int64
+					go fill(w, &written, failed)
+					still(t, "it to be full", &written)
+				}
+				reset(app)
+				if got := testkit.Within(t, "the relay's end", done); !errors.Is(got.ErrA, syscall.ECONNRESET) || !got.FirstA {
+					t.Errorf("%+v", got)
+				}
+				rest := testkit.Gather(otherFar) // makes room
+				if got := testkit.Within(t, "the end at the other end", testkit.Gather(u.far)); got.Err != nil {
+					t.Error(got.Err)
+				}
+				u.closed()
+				testkit.Within(t, "the other stream's end", rest)
+				for range cap(failed) {
+					testkit.Within(t, "a writer's end", failed)
+				}
+			})
+		}
+	}
+}
+
+// An application that has finished its sending side, and is gone then, takes its target
+// with it, which may have nothing to say and so would never learn of it.
+func TestRelayNoticesResetAfterHalfClose(t *testing.T) {
+	for _, fromApp := range []bool{true, false} {
+		r := newRelay(t, substrates[0], 0)
+		near, far := r.app, r.target
+		if !fromApp {
+			near, far = far, near
+		}
+		closeWrite(t, near)
+		if n, err := far.Read(make([]byte, 1)); err != io.EOF {
+			t.Fatal(n, err)
+		}
+		reset(near.(*net.TCPConn))
+		got := testkit.Within(t, "the relay's end", r.result)
+		if fromApp {
+			got.ErrA, got.ErrB = got.ErrB, got.ErrA
+		}
+		if got.ErrB != nil || got.ErrA == nil || got.FirstA != fromApp {
+			t.Errorf("from the application %t: %+v", fromApp, got)
+		}
+		testkit.Contains(t, got.ErrA.Error(), "what it is for is gone")
+		if _, err := far.Write(make([]byte, 1)); err == nil {
+			_, err = far.Read(make([]byte, 1))
+			if err == nil {
+				t.Error("the other end is not told")
+			}
+		}
+	}
+}
