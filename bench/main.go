@@ -7,7 +7,7 @@
 //	go run ./bench -link -columns 'auto|bbr' -way up -beside tunnel -cells 100/100/1 -time 30s
 //	go run ./bench -soak 30m              for leaks, under a load that comes and goes; Linux
 //	go run ./bench plot figures.json -o picture.svg
-//	go run ./bench table figures.json     as tables in Markdown; takes several files, too
+//	go run ./bench table figures.json     as tables in Markdown, which docs/figures.md has; takes several files, too
 //
 // The load is made by this process, whose own CPU time is not counted. A GB is
 // 1e9 bytes, an MB 1e6.

@@ -34,10 +34,15 @@ func TablesOf(name string) (titles []string) {
 	return titles
 }
 
+// figuresTitle begins the file that the tables are kept in.
+const figuresTitle = "# Figures\n\n" +
+	"Printed by `go run ./bench table`. [performance.md](performance.md) says how each was measured, and what limits it.\n\n"
+
 // Markdown is the whole text, as tables of GitHub's dialect. The same files give the
 // same text.
 func (c *Collection) Markdown() string {
 	w := new(strings.Builder)
+	w.WriteString(figuresTitle)
 	w.WriteString(c.heading())
 	rest := slices.Clone(c.loopback)
 	for _, s := range sections() {
@@ -50,7 +55,7 @@ func (c *Collection) Markdown() string {
 			return hit
 		})
 		if len(mine) > 0 {
-			fmt.Fprintf(w, "\n### %s\n\n%s\n%s", s.title, s.table(mine), legend(mine, false))
+			fmt.Fprintf(w, "\n## %s\n\n%s\n%s", s.title, s.table(mine), legend(mine, false))
 		}
 	}
 	for _, r := range rest { // of another version of the bench
@@ -200,7 +205,7 @@ func linkTables(w *strings.Builder, results []Result) {
 		if !slices.ContainsFunc(results, func(r Result) bool { return r.has(f.metric) }) {
 			continue
 		}
-		fmt.Fprintf(w, "\n### %s\n\n%s", f.title, linkGrid(results, f.metric))
+		fmt.Fprintf(w, "\n## %s\n\n%s", f.title, linkGrid(results, f.metric))
 	}
 	fmt.Fprintf(w, "\n%s", legend(results, true))
 }
