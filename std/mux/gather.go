@@ -131,7 +131,7 @@ func (g *gatherer) write(v [][]byte, hold bool, by *waiter) error {
 	}
 	g.callNext()
 	if g.loaded || g.waiting > 0 {
-		g.rouse()
+		g.wakeWriter()
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (g *gatherer) flush() error {
 	switch {
 	case g.err != nil || g.busy || len(g.pending) == 0:
 	case g.loaded:
-		g.rouse()
+		g.wakeWriter()
 	default:
 		g.writeNow(nil, 0)
 	}
@@ -177,7 +177,7 @@ func (g *gatherer) add(frame []byte, mayDrop bool) bool {
 			g.hello = nil
 		}
 	}
-	g.rouse()
+	g.wakeWriter()
 	return true
 }
 
@@ -194,8 +194,8 @@ func (g *gatherer) append(b []byte) {
 	g.pending = append(g.pending, b...)
 }
 
-// rouse has what was held back written without waiting for it.
-func (g *gatherer) rouse() {
+// wakeWriter has the gatherer write what was held back, and does not wait for that.
+func (g *gatherer) wakeWriter() {
 	select {
 	case g.wake <- struct{}{}:
 	default:
@@ -234,7 +234,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 		g.fail(err)
 	}
 	if len(g.pending) > 0 {
-		g.rouse()
+		g.wakeWriter()
 	}
 }
 
@@ -316,7 +316,7 @@ func (g *gatherer) written() bool {
 	if g.err != nil || !g.busy && len(g.pending) == 0 {
 		return true
 	}
-	g.rouse()
+	g.wakeWriter()
 	return false
 }
 
@@ -330,7 +330,7 @@ func (g *gatherer) fail(err error) {
 	}
 	g.buf, g.pending = nil, nil
 	g.callAll()
-	g.rouse()
+	g.wakeWriter()
 }
 
 // close ends run and fails all writes that follow. The connection must have been

@@ -40,7 +40,7 @@ func (s *Session) tick() {
 	now := clock.Now()
 	if s.isLate(now) {
 		s.stoodStill = now
-		s.nudge(nopAsks)
+		s.sendNOP(nopAsks)
 	}
 	silent := s.silence(now)
 	if silent >= s.cfg.Patience {
@@ -49,7 +49,7 @@ func (s *Session) tick() {
 	}
 	still := now - time.Duration(s.out.last.Load())
 	if still >= s.keepAlive()-s.early() {
-		s.nudge(nopAsks)
+		s.sendNOP(nopAsks)
 		still = 0
 	}
 	s.arm(now, min(max(s.until(s.keepAlive()-still), time.Millisecond), s.cfg.Patience-silent))
@@ -86,7 +86,7 @@ func (s *Session) until(d time.Duration) time.Duration {
 func (s *Session) said(id uint32) error {
 	switch {
 	case id == nopAsks:
-		s.nudge(nopAnswers)
+		s.sendNOP(nopAnswers)
 	case id == nopAnswers:
 	case mark(id) >= firstMark:
 		return s.marked(mark(id))
@@ -98,5 +98,5 @@ func (s *Session) said(id uint32) error {
 	return nil
 }
 
-// nudge sends a NOP without waiting, unless another frame is on its way.
-func (s *Session) nudge(id uint32) { s.post(cmdNOP, id, true) }
+// sendNOP sends a NOP without waiting, unless another frame is on its way.
+func (s *Session) sendNOP(id uint32) { s.post(cmdNOP, id, true) }

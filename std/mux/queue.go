@@ -25,7 +25,7 @@ func (g *gatherer) await(size int, by *waiter) error {
 	}
 	for ; g.err == nil && !by.ended && (queue || len(g.pending) >= limit); queue = false {
 		g.loaded = true
-		g.rouse()
+		g.wakeWriter()
 		g.queue = append(g.queue, by)
 		by.called.L = &g.mu
 		g.waiting++

@@ -189,7 +189,7 @@ func (s *Session) data(in *receiver) error {
 			return err
 		}
 		if st := s.stream(in.header.stream()); st != nil {
-			st.take(in.small[:size], nil)
+			st.deliver(in.small[:size], nil)
 		}
 		return nil
 	}
@@ -201,6 +201,6 @@ func (s *Session) data(in *receiver) error {
 		b.free()
 		return err
 	}
-	st.take(nil, b)
+	st.deliver(nil, b)
 	return nil
 }

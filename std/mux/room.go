@@ -73,7 +73,7 @@ func (st *Stream) credit(n int) (int, error) {
 // time in which it writes.
 func (st *Stream) writable() error {
 	for flushed := false; ; {
-		if st.closed || st.wrote || st.canceled {
+		if st.closed || st.finSent || st.canceled {
 			return io.ErrClosedPipe
 		}
 		if err := st.session.cut(); err != nil {
@@ -103,7 +103,7 @@ func (st *Stream) writable() error {
 // allowed is how many of n bytes the peer has room for; st.mu is held. A peer that
 // says it consumed more than was sent gives no credit at all.
 func (st *Stream) allowed(n int) int {
-	if st.closed || st.wrote || st.canceled {
+	if st.closed || st.finSent || st.canceled {
 		return 0
 	}
 	if st.session.cfg.Version != 2 {

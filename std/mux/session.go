@@ -208,7 +208,7 @@ func (s *Session) NumStreams() int {
 func (s *Session) Nop() error { return s.control(cmdNOP, nopAsks, false, new(waiter)) }
 
 // Ask has the peer acknowledge something, and does not wait.
-func (s *Session) Ask() { s.nudge(nopAsks) }
+func (s *Session) Ask() { s.sendNOP(nopAsks) }
 
 func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) error {
 	h := newHeader(byte(s.cfg.Version), command, 0, stream)

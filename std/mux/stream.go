@@ -33,7 +33,7 @@ type Stream struct {
 	finished bool // the peer's FIN has arrived
 	closed   bool
 	gone     bool // the peer has closed it and drops what we send
-	wrote    bool // our FIN was sent, or is to be
+	finSent  bool // our FIN was sent, or is to be
 	canceled bool // see Cancel
 	waiter   waiter
 
@@ -59,8 +59,8 @@ func (st *Stream) wake() {
 	st.mu.Unlock()
 }
 
-// take takes received data in: a copy of small, or b.
-func (st *Stream) take(small []byte, b *block) {
+// deliver takes received data: a copy of small, or b.
+func (st *Stream) deliver(small []byte, b *block) {
 	st.mu.Lock()
 	size, memory := len(small), 0
 	if b != nil {
@@ -138,7 +138,7 @@ func (st *Stream) Read(p []byte) (int, error) {
 	}
 	n, memory := st.unread.read(p)
 	st.mu.Unlock()
-	st.took(n, memory)
+	st.consumed(n, memory)
 	return n, nil
 }
 
@@ -166,7 +166,7 @@ func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 		n, err := writeBlocks(w, many, b)
 		total += int64(n)
 		b.freeAll()
-		st.took(size, memory)
+		st.consumed(size, memory)
 		if err != nil {
 			return total, err
 		}
@@ -193,8 +193,8 @@ func writeBlocks(w io.Writer, many BuffersWriter, b *block) (int, error) {
 	return many.WriteBuffers(v)
 }
 
-// took takes note of bytes that were read, and of the memory that they held.
-func (st *Stream) took(n, memory int) {
+// consumed notes bytes that were read, and the memory that they held.
+func (st *Stream) consumed(n, memory int) {
 	s := st.session
 	s.freed(memory)
 	if s.cfg.Version != 2 {
@@ -279,20 +279,20 @@ func (st *Stream) writeData(data []byte, size int, hold bool) error {
 // CloseWrite ends the outgoing direction, after what was written; the other goes on.
 // It does not wait for the connection.
 func (st *Stream) CloseWrite() error {
-	if st.finishing() {
+	if st.markFinSent() {
 		return nil
 	}
 	st.session.post(cmdFIN, st.id, false)
 	return st.session.cut()
 }
 
-// finishing tells whether our FIN was on its way already; it is from now on.
-func (st *Stream) finishing() bool {
+// markFinSent notes that our FIN is sent, and tells whether it was already.
+func (st *Stream) markFinSent() (already bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	before := st.wrote
-	st.wrote = true
-	return before
+	already = st.finSent
+	st.finSent = true
+	return already
 }
 
 // drop drops what is unread, and returns how much memory that took; st.mu is held.
@@ -319,7 +319,7 @@ func (st *Stream) Close() error {
 	if dropped > 0 {
 		st.session.freed(dropped)
 	}
-	if !st.finishing() {
+	if !st.markFinSent() {
 		st.session.post(cmdFIN, st.id, false)
 	}
 	if !finished {

@@ -325,8 +325,8 @@ func TestClose(t *testing.T) {
 		synctest.Wait()
 		b := newBlock(1000) // and where the receiver was about to give it data
 		b.bytes = b.bytes[:1000]
-		st.take(nil, b)
-		st.take([]byte("x"), nil)
+		st.deliver(nil, b)
+		st.deliver([]byte("x"), nil)
 		if n := s.unread.Load(); n != 0 {
 			t.Errorf("%d bytes for a closed stream are unread", n)
 		}
