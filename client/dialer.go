@@ -36,6 +36,7 @@ type dialer struct {
 	trouble  notice.Recurring
 	silent   notice.Recurring // the server never answered
 	differ   notice.Recurring // its QPP is not ours
+	moves    notice.Recurring // of sessions to other ports
 
 	doubt atomic.Bool // the last session that ended was never answered, and none was since
 
@@ -75,7 +76,7 @@ func newDialer(cfg *Config, env app.Env) (*dialer, error) {
 		cfg: cfg, env: env, options: options, sessions: session.New(cfg), remotes: remotes,
 		resolver: net.DefaultResolver,
 	}
-	d.sessions.Unreadable = d.differs
+	d.sessions.Unreadable, d.sessions.Moved = d.differs, d.moved
 	return d, nil
 }
 
@@ -85,6 +86,14 @@ func (d *dialer) differs(sess *session.Session, diff session.Difference) {
 	if times, due := d.differ.Due(); due {
 		d.env.Log.Warn("server differs in "+diff.Setting+", its streams cannot be read: set it alike at both ends",
 			"to", sess.RemoteAddr(), "ours", diff.Ours, "theirs", diff.Theirs, "times", times)
+	}
+}
+
+// moved logs that a session goes on from another port.
+func (d *dialer) moved(sess *session.Session, was net.Addr, silent time.Duration) {
+	if times, due := d.moves.Due(); due {
+		d.env.Log.Warn("the path is silent, the session goes on from another port", "from", sess.LocalAddr(), "was", was,
+			"to", sess.RemoteAddr(), "conv", sess.Conv(), "silent", silent.Round(time.Millisecond), "times", times)
 	}
 }
 

@@ -2,8 +2,10 @@ package link
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
+	"kcptun/std/carrier"
 	"kcptun/std/carrier/rawtcp"
 	"kcptun/std/carrier/resolve"
 	"kcptun/std/carrier/udp"
@@ -16,7 +18,9 @@ func Dial(ctx context.Context, opt Options, remote string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	sock, err := udp.Dial(ctx, opt.carrier(), peer)
+	sock, err := carrier.NewMovable(ctx, func(ctx context.Context) (carrier.Carrier, error) {
+		return udp.Dial(ctx, opt.carrier(), peer)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -58,3 +62,13 @@ func ListenTCP(ctx context.Context, opt Options, local string) (*Conn, error) {
 
 // Refused is a hint whether nobody listens at a host:port of UDP; see udp.Refused.
 func Refused(ctx context.Context, hostport string) bool { return udp.Refused(ctx, hostport) }
+
+// Move has a dialled link go on from another port, over UDP. A server of ours follows; to
+// any other the conversation is lost.
+func (c *Conn) Move(ctx context.Context) error {
+	m, ok := c.sock.(*carrier.Movable)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return m.Move(ctx)
+}

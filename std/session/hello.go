@@ -11,7 +11,10 @@ import (
 )
 
 // What an end of ours is able to do, as its hello says it.
-const canGoodbye = 1 << 0 // it ends a session of which the peer says that it is closed
+const (
+	canGoodbye = 1 << 0 // it ends a session of which the peer says that it is closed
+	canFollow  = 1 << 1 // as a server, it goes on with a session whose client has another address
+)
 
 // The settings of a hello, from the lowest bit on: QPPCount in 16 bits, 0 without QPP; one
 // for nocomp; two for smuxver.
@@ -29,7 +32,7 @@ func helloOf(c *config.Config) *mux.Hello {
 	if c.NoComp {
 		settings |= settingNoComp
 	}
-	return &mux.Hello{Can: canGoodbye, Settings: settings}
+	return &mux.Hello{Can: canGoodbye | canFollow, Settings: settings}
 }
 
 // Difference is a setting in which the peer differs from us.

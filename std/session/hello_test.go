@@ -26,7 +26,7 @@ func TestHelloSettings(t *testing.T) {
 		{true, true, 65535, 1, 1<<17 | 1<<16 | 65535},
 	} {
 		cfg := config.Config{QPP: c.qpp, QPPCount: c.count, NoComp: c.noComp, SmuxVer: c.smuxVer}
-		if got := helloOf(&cfg); *got != (mux.Hello{Can: 1, Settings: c.want}) {
+		if got := helloOf(&cfg); *got != (mux.Hello{Can: canGoodbye | canFollow, Settings: c.want}) {
 			t.Errorf("%+v: %+v, want %#x", c, got, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,8 @@ type pathWatch struct {
 	timer  *time.Timer
 	due    time.Duration // when the timer fires
 	seen   uint32        // writes at the last tick
+	move   func()        // to another port; nil: there is none
+	moved  int           // how often since the peer was heard
 }
 
 func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Duration) *pathWatch {
@@ -99,10 +102,24 @@ func (w *pathWatch) arm() {
 
 // tick looks at the peer, and goes on doing so while it owes something or is written to.
 func (w *pathWatch) tick() {
+	if move := w.look(); move != nil {
+		move()
+	}
+}
+
+// onSilence has f called after each third of the patience.
+func (w *pathWatch) onSilence(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.move = f
+}
+
+// look is tick, and returns what is to be done without the lock; nil is nothing.
+func (w *pathWatch) look() func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return
+		return nil
 	}
 	w.running()
 	now, writes := clock.Now(), w.writes.Load()
@@ -110,18 +127,27 @@ func (w *pathWatch) tick() {
 	switch {
 	case !owes && writes == w.seen:
 		w.watching.Store(false)
-		return
+		w.moved = 0
+		return nil
 	case !owes || now-w.due >= lateTick:
 		w.since.Store(int64(now))
 	}
 	w.seen = writes
-	w.patience.Store(int64(max(deadAfter, deadTimeouts*w.timeout())))
-	if owes && w.silence() >= time.Duration(w.patience.Load()) {
+	patience := max(deadAfter, deadTimeouts*w.timeout())
+	w.patience.Store(int64(patience))
+	silent := w.silence()
+	if owes && silent >= patience {
 		w.closed = true
 		close(w.dead)
-		return
+		return nil
 	}
 	w.arm()
+	before := w.moved
+	w.moved = int(silent * stalledShare / patience)
+	if owes && w.moved > before {
+		return w.move
+	}
+	return nil
 }
 
 // silence is how long the peer has owed something and was not heard.
@@ -175,6 +201,29 @@ func (s *Session) HasSlept() bool { return s.path.running() }
 func (s *Session) Doubt() {
 	s.path.asked.Store(int64(clock.Now()))
 	s.mux.Ask()
+}
+
+// moveWait bounds the opening of another socket.
+const moveWait = time.Second
+
+// moveOn goes on from another port with a server that follows, as a path that is silent
+// may be a blocked flow: the streams go on then. The frame is for the server to hear
+// something that it has not heard before, so that it knows that it is no replay.
+func (f *Maker) moveOn(s *Session) {
+	theirs := s.mux.Hello()
+	if theirs == nil || theirs.Can&canFollow == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), moveWait)
+	defer cancel()
+	was, silent := s.LocalAddr(), s.path.silence()
+	if s.link.Move(ctx) != nil { // over the imitation of TCP, or there is no socket to be had
+		return
+	}
+	s.mux.Ask()
+	if f.Moved != nil {
+		f.Moved(s, was, silent)
+	}
 }
 
 // PathView is what is known of a path that does not answer.

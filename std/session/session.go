@@ -56,6 +56,10 @@ type Maker struct {
 	// Unreadable is called for a session of which the peer's hello says that neither end
 	// can read the other's streams; nil: nobody asks. It must not wait.
 	Unreadable func(*Session, Difference)
+
+	// Moved is called for a session of a client that goes on from another port, as the peer was
+	// silent for so long; nil: nobody asks.
+	Moved func(s *Session, was net.Addr, silent time.Duration)
 }
 
 // New prepares for sessions with the settings of cfg.
@@ -137,6 +141,9 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	mc.Hello = helloOf(f.cfg)
 	mc.Greeted = func(theirs mux.Hello) { f.greeted(s, theirs) }
 	s.mux = mux.New(conn, mc)
+	if own {
+		s.path.onSilence(func() { f.moveOn(s) })
+	}
 	e.begin()
 	if _, ok := e.(*auto); ok {
 		f.living.add(s)

@@ -1,0 +1,52 @@
+package e2e_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"kcptun/e2e/lab"
+)
+
+const saysMoved = "the path is silent, the session goes on from another port"
+
+// The flow of a session is blocked for good in the midst of a transfer: the client goes on
+// from another port with the same session, and nothing is lost. Streams used to end with the
+// session after half a minute.
+func TestMoveOnPurpose(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"fast":        {},
+		"auto":        {both: []string{"--mode", "auto"}},
+		"without FEC": {both: []string{"--ds", "0", "--ps", "0"}},
+	} {
+		for what, transfer := range map[string]func(*tunnel, context.Context, lab.Progress) error{
+			"download": func(tn *tunnel, ctx context.Context, progress lab.Progress) error {
+				_, err := lab.Pull(ctx, tn.dial, 4*mib, progress)
+				return err
+			},
+			"upload": func(tn *tunnel, ctx context.Context, progress lab.Progress) error {
+				_, err := lab.Push(ctx, tn.dial, 4*mib, progress)
+				return err
+			},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				t.Parallel()
+				p := p
+				p.relay = &lab.Fault{Rate: mib, Delay: 10 * time.Millisecond}
+				tn := start(t, p)
+				done := begin(t, func(ctx context.Context, progress lab.Progress) error { return transfer(tn, ctx, progress) })
+				wait(t, "the transfer is under way", func() bool {
+					return tn.relay.Counters(lab.Up).BytesOut+tn.relay.Counters(lab.Down).BytesOut > 512*kib
+				})
+				tn.relay.Block()
+				begun := time.Now()
+				tn.answered(t, "an answer from another port")
+				must(t, <-done)
+				t.Logf("the transfer ended after %v", time.Since(begun).Round(10*time.Millisecond))
+				tn.client.mustLog(t, saysMoved)
+				tn.server.mustLog(t, "a client goes on from another address")
+			})
+		}
+	}
+}
