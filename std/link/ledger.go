@@ -88,6 +88,9 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint3
 	fresh := p.heardOf(h)
 	if p.una.Load() != known {
 		p.acked.Store(int64(now))
+		if known == 0 {
+			p.vouched.Store(p.next.Load())
+		}
 	}
 	if local := p.way.Load().Local; at != local && at.IsValid() && (fresh || !local.IsValid()) {
 		p.heardAt(at)

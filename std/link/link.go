@@ -66,6 +66,8 @@ type Conn struct {
 	once    sync.Once
 	err     error // of closing the socket
 
+	answers answers // to strangers
+
 	recvTrouble, sendTrouble, sealTrouble, moves notice.Recurring
 }
 
@@ -86,7 +88,7 @@ func newConn(sock carrier.Carrier, opt Options, only netip.AddrPort) *Conn {
 }
 
 // ReadFrom copies the next packet that passes every check into p and returns
-// its length and its *Peer. It returns an error only when the link is closed.
+// its length and its *Peer. It returns an error only when the link is closed, or ErrForgotten.
 // It is for one goroutine, as kcp-go has it; see Lanes for more.
 func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
 
@@ -109,6 +111,9 @@ type intake struct {
 // next is ReadFrom.
 func (t *intake) next(p []byte) (int, net.Addr, error) {
 	for {
+		if t.peers.only != nil && t.peers.only.IsForgotten() {
+			return 0, nil, ErrForgotten
+		}
 		if len(t.rebuilt) > 0 {
 			return t.handOut(p), t.last, nil
 		}
@@ -232,12 +237,19 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 			return false
 		}
 	}
+	if p == nil && h.Kind == Segments && t.peers.only == nil {
+		t.disown(h, in)
+	}
 	// Of another lane are the first packets of a client that has moved.
 	if p == nil || !p.canBe(h) || p.lane != t.lane {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
 	t.last = p
+	if t.peers.only != nil && p.isDisowned(h) {
+		p.forgotten.Store(true)
+		return false
+	}
 	return true
 }
 

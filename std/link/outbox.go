@@ -78,7 +78,7 @@ func newOutbox(sock carrier.Carrier, seal crypt.Sealer, trouble func(int, error)
 // put seals packet into the open batch of peer, or lays it there to be sealed.
 func (o *outbox) put(peer *Peer, packet []byte) error {
 	n := len(packet) + o.seal.Overhead()
-	if o.queued.Load() > maxQueued {
+	if o.isFull() {
 		if err := o.waitForRoom(); err != nil {
 			return err
 		}
@@ -173,10 +173,13 @@ func (o *outbox) rouse() {
 	}
 }
 
+// isFull tells whether who writes now has to wait.
+func (o *outbox) isFull() bool { return o.queued.Load() > maxQueued }
+
 func (o *outbox) waitForRoom() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.queued.Load() > maxQueued && !o.closed {
+	for o.isFull() && !o.closed {
 		o.room.Wait()
 	}
 	if o.closed {

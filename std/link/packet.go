@@ -45,6 +45,8 @@ type Packet struct {
 	AckStamp uint32 // by this: the time at which that was sent
 	Stamp    uint32 // the sender's time in the last segment of data; only with Push
 
+	Tells  bool   // it holds a segment that only tells a window, ...
+	Number uint32 // of which the last has this number
 	Window uint16 // segments that the sender has room for; only with Segments
 	Framed bool   // the segments follow a FEC header; only with Segments
 }
@@ -91,6 +93,8 @@ func parseSegments(b []byte) (Packet, bool) {
 		case cmdAck:
 			p.Acked = true
 			p.Ack, p.AckStamp = binary.LittleEndian.Uint32(b[offsetSN:]), binary.LittleEndian.Uint32(b[offsetTS:])
+		case cmdWindow:
+			p.Tells, p.Number = true, binary.LittleEndian.Uint32(b[offsetSN:])
 		case cmdPush:
 			p.Stamp = binary.LittleEndian.Uint32(b[offsetTS:])
 		}

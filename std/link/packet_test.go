@@ -27,6 +27,9 @@ func expected(segs []kcpSegment) Packet {
 		if s.cmd == 81 && (!p.Push || int32(s.sn+1-p.Next) > 0) {
 			p.Push, p.Next = true, s.sn+1
 		}
+		if s.cmd == 84 {
+			p.Tells, p.Number = true, s.sn
+		}
 		p.Window = s.wnd
 	}
 	return p
@@ -110,6 +113,10 @@ func TestParsePacketShapes(t *testing.T) {
 		p.Acked, p.Ack, p.AckStamp = true, sn, 77
 		return p
 	}
+	tells := func(p *Packet, sn uint32) *Packet {
+		p.Tells, p.Number = true, sn
+		return p
+	}
 	first := func(next uint32) *Packet {
 		p := packet(0, next)
 		p.Begins = true
@@ -126,7 +133,7 @@ func TestParsePacketShapes(t *testing.T) {
 		{"empty push", seg(5, 81, 3, 2, ""), packet(2, 4)},
 		{"ack names no number pushed", seg(5, 82, 3, 2, ""), acked(packet(2), 3)},
 		{"window ask", seg(5, 83, 0, 2, ""), packet(2)},
-		{"window tell", seg(5, 84, 0, 2, ""), packet(2)},
+		{"window tell", seg(5, 84, 0, 2, ""), tells(packet(2), 0)},
 		{"the highest of several pushes", join(seg(5, 81, 7, 2, "a"), seg(5, 81, 3, 2, "b")), packet(2, 8)},
 		{"the highest of several una", join(seg(5, 82, 7, 2, ""), seg(5, 82, 3, 9, ""), seg(5, 82, 3, 4, "")), acked(packet(9), 3)},
 		{"ack and push", join(seg(5, 82, 100, 2, ""), seg(5, 81, 3, 2, "b")), acked(packet(2, 4), 100)},
@@ -137,7 +144,7 @@ func TestParsePacketShapes(t *testing.T) {
 		{"the first, and something was heard", seg(5, 81, 0, 1, "a"), packet(1, 1)},
 		{"the first, and something was heard since", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 1, "b")), packet(1, 2)},
 		{"window ask of nothing", seg(5, 83, 0, 0, ""), packet(0)},
-		{"window tell of nothing", seg(5, 84, 0, 0, ""), packet(0)},
+		{"window tell of nothing", seg(5, 84, 0, 0, ""), tells(packet(0), 0)},
 		{"ack of number 0", seg(5, 82, 0, 0, ""), acked(packet(0), 0)},
 		{"push of the last number", seg(5, 81, top, 2, "a"), packet(2, 0)},
 		{"pushes around the wrap", join(seg(5, 81, top, top, "a"), seg(5, 81, 0, top, "b")), packet(top, 1)},

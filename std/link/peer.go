@@ -39,6 +39,9 @@ type Peer struct {
 	paced  atomic.Int32  // packets that wait for the rate limit
 	gone   atomic.Bool   // no longer in the table
 
+	vouched   atomic.Uint32 // the first number that was sent when something was acknowledged
+	forgotten atomic.Bool   // the server does not know the conversation; at a dialled link
+
 	answered chan struct{} // closed when the first packet came; nil at a listening link
 
 	lane *lane  // where its session is; nil where the link has no lanes
