@@ -8,20 +8,20 @@ import (
 	"syscall"
 )
 
-// MaxUnixPath is how many bytes the path of a unix socket may have: the system's
-// structure has room for so many and a NUL. It is 107 on Linux and Windows, and 103
-// on macOS and FreeBSD.
+// MaxUnixPath is how many bytes the path of a unix socket may have: the structure of the
+// system has room for that and a NUL. It is 107 on Linux and Windows, and 103 on macOS and
+// FreeBSD.
 const MaxUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// HasAbstract tells whether the system has unix sockets without a file. Their
-// names begin with an @ here, as in most programs, for a NUL.
+// HasAbstract tells whether the system has unix sockets without a file. Their names begin
+// with an @ here, as in most programs, which stands for a NUL.
 const HasAbstract = runtime.GOOS == "linux" || runtime.GOOS == "android"
 
 // IsAbstract tells whether an address is the name of a unix socket without a file.
 func IsAbstract(addr string) bool { return strings.HasPrefix(addr, "@") }
 
-// IsUnixPath tells whether an address is the path of a unix socket: it is, when
-// it has no port. An abstract name, @name, is one, too.
+// IsUnixPath tells whether an address is the path of a unix socket, which is any address
+// without a port. An abstract name, @name, is one, too.
 func IsUnixPath(addr string) bool {
 	return IsAbstract(addr) || strings.ContainsAny(addr, `/\`) || !strings.Contains(addr, ":")
 }

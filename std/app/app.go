@@ -1,5 +1,6 @@
-// Package app owns the life of a program from main to its exit code: the commands, the log, what
-// signals do, and what runs beside the job. What the job is, it is given.
+// Package app owns the life of a program from main to its exit code: the commands, the
+// log, what signals do, and what runs in the background. The job itself is given to it by
+// main.
 package app
 
 import (
@@ -25,7 +26,7 @@ type App struct {
 	Run func(ctx context.Context, c *config.Config, env Env) error
 }
 
-// Env is what a program shares among its parts.
+// Env is what all parts of a program share.
 type Env struct {
 	Log   *slog.Logger
 	Stats *link.Stats
@@ -33,9 +34,9 @@ type Env struct {
 	sink *logSink // behind Log; nil in tests
 }
 
-// Main runs the program and returns its exit code: 0 after a good end, 1 where
-// the settings are wrong, the job could not be done, or standard output has not taken
-// what was asked for.
+// Main runs the program and returns its exit code: 0 after success, 1 where the settings
+// are wrong, the job failed, or the requested output could not be written to standard
+// output.
 func (a App) Main(args []string, stdout, stderr io.Writer) int {
 	defer catchSIGPIPE()()
 	out := newLogSink(stderr)
@@ -48,7 +49,7 @@ func (a App) Main(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	if err == nil && v.start {
-		cfg := v.cfg // alone, so that the rest is garbage
+		cfg := v.cfg // a copy, so that the commands can be collected as garbage
 		err = a.start(&cfg, out)
 	}
 	if err == nil {
@@ -69,7 +70,7 @@ func show(stdout io.Writer, text string) error {
 	return nil
 }
 
-// start opens the log, and runs the program until it ends or is told to.
+// start opens the log, and runs the program until it ends or is told to end.
 func (a App) start(cfg *config.Config, stderr *logSink) error {
 	sink := stderr
 	if cfg.Log != "" {
@@ -87,10 +88,10 @@ func (a App) start(cfg *config.Config, stderr *logSink) error {
 	defer cancel()
 	stop := a.onSignals(cfg, env, cancel)
 	defer stop()
-	aside := startAside(ctx, cfg, env)
+	background := startBackground(ctx, cfg, env)
 	err := a.Run(ctx, cfg, env)
 	cancel()
-	waitAside(aside, cfg, env.Log)
+	waitBackground(background, cfg, env.Log)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		env.Log.Error("ended", "err", err)
 		if cfg.Log == "" {
@@ -102,10 +103,10 @@ func (a App) start(cfg *config.Config, stderr *logSink) error {
 	return nil
 }
 
-// errLogged ends the program with code 1 when standard error has the reason.
+// errLogged ends the program with code 1 where standard error already shows the reason.
 var errLogged = errors.New("logged")
 
-// ReadyTCP checks that --tcp can work here, before anything opens, and logs the
+// ReadyTCP checks that --tcp can work here, before anything opens. It logs the firewall
 // rules of killed runs that it removed.
 func (e Env) ReadyTCP() error {
 	cleared, err := rawtcp.Check()

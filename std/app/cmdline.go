@@ -9,17 +9,17 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// completionFlag is the last word of a command line that a shell's completion asks about.
+// completionFlag is the last word of the command line where a shell asks for completion.
 const completionFlag = "--generate-shell-completion"
 
-// scanner goes through a command line before package cli does, as that stops at the first
-// mistake and says little about it. That package adds the commands help and completion and
-// the flag --help by itself, and answers for what stands behind those commands.
+// scanner checks a command line before package cli reads it, because cli stops at the
+// first mistake and says little about it. Package cli adds the commands help and
+// completion and the flag --help; it checks the words after these commands itself.
 type scanner struct {
 	role  config.Role
 	root  *cli.Command
 	fail  func(error)
-	clean []string // what is left without the mistakes, every flag as --name=value
+	clean []string // the words without the mistakes, every flag as --name=value
 }
 
 // scan reads the words of a command line.
@@ -48,7 +48,7 @@ func (s *scanner) scan(words []string) {
 	}
 }
 
-// flag reads a flag and returns the words behind its value.
+// flag reads a flag and returns the words after its value.
 func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 	name, value, hasValue := strings.Cut(strings.TrimPrefix(word[1:], "-"), "=")
 	o := findOption(cmd, name)
@@ -63,7 +63,7 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 	case o.isSwitch && !hasValue:
 		s.clean = append(s.clean, dashed(name)+"=true")
 	case o.isSwitch && value == "":
-		o.take(value) // which is wrong, and true to package cli
+		o.set(value) // an error here, but true to package cli
 	case hasValue:
 		s.clean = append(s.clean, dashed(name)+"="+value)
 	case len(words) == 0:
@@ -87,7 +87,7 @@ func findOption(cmd *cli.Command, name string) *option {
 	return nil
 }
 
-// unknownFlag says that there is no such flag, and where else there is one. It leaves out
+// unknownFlag reports a flag that does not exist here, and where it does exist. It omits
 // the value, which may be a key.
 func (s *scanner) unknownFlag(cmd *cli.Command, name string) {
 	other := config.Both &^ s.role

@@ -27,8 +27,8 @@ type invocation struct {
 	version bool
 	asJSON  bool
 	wrong   []error      // what is wrong with the command line
-	stdout  bytes.Buffer // what was asked for, for standard output
-	start   bool         // the program is to do its job, with cfg
+	stdout  bytes.Buffer // the output of a command
+	start   bool         // the job is to be done, with cfg
 }
 
 func newInvocation(a App, args []string) *invocation {
@@ -39,8 +39,8 @@ func newInvocation(a App, args []string) *invocation {
 	return v
 }
 
-// read does what the command line asks for, short of the program's job. It opens nothing but
-// the file of settings.
+// read executes the command line, except for the job itself. It opens nothing but the file
+// of settings.
 func (v *invocation) read() error {
 	root, words := v.tree(), v.words
 	completing := len(words) > 0 && words[len(words)-1] == completionFlag
@@ -59,7 +59,7 @@ func (v *invocation) read() error {
 		v.stdout.Reset()
 		v.stdout.WriteString("kcptun version " + v.app.Version + "\n")
 	case v.start:
-		return nil // load has said what is wrong
+		return nil // load has reported what is wrong
 	}
 	return errors.Join(v.wrong...)
 }
@@ -121,23 +121,23 @@ func (v *invocation) options() (options []cli.Flag) {
 		options = append(options, optionOf(s, &v.cfg, v.fail))
 	}
 	file := &option{names: []string{"c"}, usage: "JSON file with settings, which override the flags"}
-	file.take = func(path string) { v.file = &path }
+	file.set = func(path string) { v.file = &path }
 	return append(options, file)
 }
 
 func (v *invocation) fail(err error) { v.wrong = append(v.wrong, err) }
 
-// switchTo is a switch that is no setting.
+// switchTo is a switch that is not a setting.
 func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
 	s := config.Switch(names[0], to)
-	return &option{names: names, usage: usage, isSwitch: true, take: func(text string) {
+	return &option{names: names, usage: usage, isSwitch: true, set: func(text string) {
 		if err := s.Set(text); err != nil {
 			v.fail(err)
 		}
 	}}
 }
 
-// load puts together the settings of all sources, and checks them.
+// load merges the settings of all sources, and checks them.
 func (v *invocation) load() error {
 	v.cfg.ReadEnvironment(v.app.Role)
 	errs := v.wrong
@@ -146,7 +146,7 @@ func (v *invocation) load() error {
 			return errors.Join(append(errs, err)...)
 		}
 	}
-	if len(errs) == 0 { // else what is missing may be what was misspelt
+	if len(errs) == 0 { // otherwise a missing setting may be a misspelt one
 		errs = append(errs, v.cfg.CheckGiven(v.app.Role))
 	}
 	return errors.Join(append(errs, v.cfg.Check(v.app.Role))...)
@@ -168,7 +168,8 @@ func (v *invocation) genkey(context.Context, *cli.Command) error {
 	return err
 }
 
-// noTopic is called where help or completion is asked for what does not exist.
+// noTopic is called when help or completion is requested for something that does not
+// exist.
 func (v *invocation) noTopic(_ context.Context, cmd *cli.Command, word string) {
 	var known []string
 	for _, sub := range cmd.Commands {

@@ -21,12 +21,12 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 	}
 }
 
-// complete prints what may stand at the end of the command line, one word a line with its
-// meaning behind a colon. The shell's script picks from it what fits.
+// complete prints what may come next on the command line, one word a line, with its
+// meaning after a colon. The script in the shell picks from it.
 func (v *invocation) complete(_ context.Context, cmd *cli.Command) {
 	last := ""
 	if len(v.words) > 1 {
-		last = v.words[len(v.words)-2] // completionFlag comes behind it
+		last = v.words[len(v.words)-2] // completionFlag comes after it
 	}
 	if !strings.HasPrefix(last, "-") {
 		for _, sub := range cmd.VisibleCommands() {
@@ -46,7 +46,7 @@ func (v *invocation) complete(_ context.Context, cmd *cli.Command) {
 	for _, f := range cmd.VisibleFlags() {
 		name := dashed(f.Names()[0])
 		if len(last) > 1 && last[1] != '-' {
-			name = "-" + f.Names()[0] // one dash does as well
+			name = "-" + f.Names()[0] // one dash works, too
 		}
 		if o, ours := f.(*option); ours && strings.HasPrefix(name, last) && name != last {
 			fmt.Fprintf(&v.stdout, "%s:%s\n", name, o.usage)

@@ -10,15 +10,15 @@ import (
 	counters "kcptun/std/metrics"
 )
 
-// Go lets garbage grow to as much as is in use, and keeps the memory for the next
-// time: after a burst a server of 1000 sessions would stay at twice its size. Left
-// alone it collects every 2 minutes and gives back next to nothing.
+// Go lets garbage grow until it is as large as what is in use, and keeps the memory: after
+// a burst, a server of 1000 sessions would stay at twice its size. Without load it
+// collects every 2 minutes and gives back next to nothing.
 const (
 	heapLook    = 10 * time.Second
 	heapQuiet   = 10 << 20  // bytes allocated, received and sent between two looks; 1000 idle sessions: 2 MiB
-	heapCalm    = 32        // or this part of what lives, which is more than that with any number of sessions
-	heapSpare   = 32 << 20  // bytes to be gained at the least, and a quarter of what lives
-	sessionHeap = 300 << 10 // bytes that a session leaves when it ends, about; see docs/memory.md
+	heapCalm    = 32        // or this fraction of the live heap, which exceeds that for any number of sessions
+	heapSpare   = 32 << 20  // least gain in bytes; also at least a quarter of the live heap
+	sessionHeap = 300 << 10 // bytes that a session leaves as garbage, roughly; see docs/memory.md
 )
 
 // heapState is what the program holds and does.
@@ -30,7 +30,7 @@ type heapState struct {
 	sessions uint64 // that are open
 }
 
-// heapKeeper gives memory back to the system when load has ceased.
+// heapKeeper returns memory to the system after load has ceased.
 type heapKeeper struct {
 	read    func() heapState
 	release func()
@@ -39,12 +39,12 @@ type heapKeeper struct {
 	sessions uint64 // the most since the last release
 }
 
-// mayCollect tells whether garbage is collected at all: who turned that off, usually
-// to have a fixed GOMEMLIMIT used up, is left alone. Other values of GOGC and
-// GOMEMLIMIT say when to collect under load, which is not changed here.
+// mayCollect tells whether garbage is collected at all. Those who turned that off, usually
+// to use up a fixed GOMEMLIMIT, want no collection from us either. Other values of GOGC
+// and GOMEMLIMIT control collections under load, which are not changed here.
 func mayCollect() bool { return os.Getenv("GOGC") != "off" }
 
-// keepHeap looks after the heap until ctx ends.
+// keepHeap checks the heap until ctx ends.
 func keepHeap(ctx context.Context) {
 	k := heapKeeper{read: heapReader(), release: debug.FreeOSMemory}
 	ticker := time.NewTicker(heapLook)
@@ -59,9 +59,9 @@ func keepHeap(ctx context.Context) {
 	}
 }
 
-// look releases memory where that is worth it and nothing else goes on. It is
-// not again before more was allocated, or sessions have ended: those of clients
-// that vanished do so up to a minute after the last load.
+// look releases memory where the gain is worth it and the program is quiet. It does not do
+// so again before more was allocated or sessions have ended: sessions of clients that
+// vanished end up to a minute after the last load.
 func (k *heapKeeper) look() {
 	now := k.read()
 	quiet := now.moved-k.last.moved < max(heapQuiet, now.live/heapCalm)
@@ -73,14 +73,14 @@ func (k *heapKeeper) look() {
 	}
 }
 
-// gain is about what a release would give back, where there have been so many
-// sessions since the last one.
+// gain estimates what a release would give back, given the most sessions since the last
+// one.
 func (s heapState) gain(sessions uint64) uint64 {
 	garbage := s.used - min(s.live, s.used)
 	return max(garbage, (sessions-s.sessions)*sessionHeap) + s.free
 }
 
-// heapReader is made once: the samples of a look are no garbage then.
+// heapReader is created once, so that its samples do not become garbage.
 func heapReader() func() heapState {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"},

@@ -17,11 +17,11 @@ const (
 	logFlush = time.Second // for the last lines at the end, and for the program to wait for a log that is stuck
 )
 
-// logSink is where the log goes. Writing to it neither blocks nor fails: the lines
-// are queued, and one goroutine writes them to standard error or the file. A terminal
-// on which somebody pressed Ctrl-S, a collector that hangs, a reader that is gone or a
-// full disk cost lines and nothing else. The lost ones are counted, and the first line
-// that gets through again says how many they were.
+// logSink is where the log goes. Writing to it neither blocks nor fails: lines are queued,
+// and one goroutine writes them to standard error or to the file. Where a terminal is
+// stopped with Ctrl-S, a collector hangs, a reader is gone or a disk is full, lines are
+// lost, and nothing else happens. Lost lines are counted, and the next line that gets
+// through is preceded by their number.
 type logSink struct {
 	path string // of the file; empty for standard error, which cannot be reopened
 
@@ -40,12 +40,12 @@ type logSink struct {
 	// The rest belongs to the goroutine that writes.
 	out        io.Writer
 	torn       bool   // the last line was written in part
-	unreported uint64 // lost lines that no line in the log tells of yet
+	unreported uint64 // lost lines that the log does not mention yet
 	ownLog     *slog.Logger
 	ownText    bytes.Buffer
 }
 
-// newLogSink writes to out, standard error mostly, and does not close it.
+// newLogSink writes to out, usually standard error, and does not close it.
 func newLogSink(out io.Writer) *logSink {
 	s := &logSink{
 		wake: make(chan struct{}, 1), renew: make(chan struct{}, 1),
@@ -72,12 +72,12 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 }
 
-// newLogger is a logger in the format of the programs.
+// newLogger returns a logger with the format of the programs.
 func newLogger(out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: plainError}))
 }
 
-// plainError logs an error as its text. kcp-go's print a stack trace otherwise.
+// plainError logs an error as its text. Errors of kcp-go would print a stack trace.
 func plainError(_ []string, a slog.Attr) slog.Attr {
 	if err, ok := a.Value.Any().(error); ok {
 		return slog.String(a.Key, err.Error())
@@ -93,8 +93,8 @@ func (s *logSink) Write(line []byte) (int, error) {
 	case s.closed:
 		s.lost.Add(1)
 		return len(line), nil
-	// A short line behind a long one that did not fit is dropped, too: the count of
-	// what is missing then has one place.
+	// A short line after a long one that did not fit is dropped, too, so that all missing
+	// lines are missing at one place.
 	case s.excess > 0 || len(s.queued)+len(line) > logQueue:
 		s.excess++
 		s.lost.Add(1)
@@ -105,7 +105,7 @@ func (s *logSink) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Lost is how many lines were lost since the start. A nil sink has lost none.
+// Lost is how many lines were lost since the start; a nil sink has lost none.
 func (s *logSink) Lost() uint64 {
 	if s == nil {
 		return 0
@@ -113,17 +113,17 @@ func (s *logSink) Lost() uint64 {
 	return s.lost.Load()
 }
 
-// Reopen has the file opened anew, after whoever rotates logs has renamed it. It does
-// not wait for that; the outcome is logged. Standard error stays as it is.
+// Reopen opens the file again, after it was renamed by log rotation. It does not wait for
+// that; the result is logged. Standard error stays as it is.
 func (s *logSink) Reopen() {
 	if s.path != "" {
 		signalOne(s.renew)
 	}
 }
 
-// Close writes what is queued, and returns whether that was done within limit. A
-// write that is stuck cannot be called off: it, and its goroutine, are then left to the
-// end of the process. Lines that come after Close are lost.
+// Close writes what is queued, and returns whether that was done within limit. A write
+// that hangs cannot be cancelled; it and its goroutine remain until the process ends.
+// Lines that come after Close are lost.
 func (s *logSink) Close(limit time.Duration) bool {
 	s.once.Do(func() {
 		s.mu.Lock()

@@ -7,18 +7,18 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// option is a flag of a command: that of a setting, or one that a command has for
-// itself. It is a cli.Flag of our own: it reports what is wrong with a value together with
-// all else that is wrong, and two commands can have it at the same time.
+// option is a flag of a command, for a setting or for the command alone. It is a cli.Flag
+// of our own: it collects mistakes in values so that all are reported together, and two
+// commands can share it.
 type option struct {
 	names    []string // the long one first
 	usage    string   // with choices, default and environment variable
 	isSwitch bool     // takes no value but true and false
 	hidden   bool     // not in the help text
-	valid    string   // what values there are, as the end of a sentence; "" for any text
-	choices  []string // all values that there are; nil where they cannot be listed
-	take     func(text string)
-	taken    bool
+	valid    string   // valid values, as the end of a sentence; "" for any text
+	choices  []string // all valid values; nil where they cannot be listed
+	set      func(text string)
+	isSet    bool
 }
 
 var (
@@ -28,10 +28,10 @@ var (
 	_ cli.DocGenerationFlag = (*option)(nil)
 )
 
-// Set hands a value on. It never fails: take remembers what is wrong.
+// Set passes a value on. It never fails: mistakes are collected by set.
 func (o *option) Set(_, text string) error {
-	o.taken = true
-	o.take(text)
+	o.isSet = true
+	o.set(text)
 	return nil
 }
 
@@ -59,10 +59,10 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// What package cli asks of a flag. IsLocal: each command that has an option lists it.
+// What package cli requires of a flag. IsLocal: each command that has an option lists it.
 
 func (o *option) Names() []string { return slices.Clone(o.names) }
-func (o *option) IsSet() bool     { return o.taken }
+func (o *option) IsSet() bool     { return o.isSet }
 func (o *option) Get() any        { return nil }
 func (o *option) PreParse() error { return nil }
 

@@ -57,7 +57,7 @@ func (v *invocation) report(err error) report {
 		Program: v.app.Role.String(), Version: v.app.Version, Valid: err == nil, Fingerprint: c.Fingerprint(),
 		Warnings: append([]string{}, c.Warnings...), Errors: []reportedError{},
 	}
-	if c.WritesCounters() && metrics.Advice(c.SnmpLog) != "" { // which the start logs with its file
+	if c.WritesCounters() && metrics.Advice(c.SnmpLog) != "" { // a start logs it together with the file
 		r.Warnings = append(r.Warnings, metrics.Advice(c.SnmpLog))
 	}
 	for _, s := range v.app.Role.Settings(c) {

@@ -10,18 +10,18 @@ import (
 )
 
 // catchSIGPIPE keeps the process alive when the reader of its standard output or error
-// goes away: Go ends a program whose write to either fails with EPIPE, unless it has
-// asked for the signal. The write just fails then. The signal is caught and not ignored
-// because children, such as iptables, would inherit that it is ignored.
+// goes away: Go ends a program whose write to either fails with EPIPE, unless the signal
+// is caught. The write then only returns an error. The signal is caught rather than
+// ignored because children, such as iptables, would inherit that it is ignored.
 func catchSIGPIPE() (stop func()) {
 	c := make(chan os.Signal, 1) // nobody reads it: os/signal does not wait for room
 	signal.Notify(c, syscall.SIGPIPE)
 	return func() { signal.Stop(c) }
 }
 
-// onSignals begins the end of the job at the first SIGINT or SIGTERM, and ends the
-// program at the second. SIGHUP has the log file reopened; where no file is written, it
-// means that the terminal is gone, and begins the end of the job.
+// onSignals ends the job at the first SIGINT or SIGTERM, and the program at the second.
+// SIGHUP reopens the log file; where there is no file, it means that the terminal is gone,
+// and ends the job.
 func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func()) {
 	h := signalHandler{log: env.Log, cancel: cancel}
 	h.exit = func() {
@@ -35,7 +35,8 @@ func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func())
 	case cfg.WritesCounters():
 		h.hangup = func() { env.Log.Info("nothing to reopen: each line opens the file of --snmplog anew") }
 	}
-	// nohup has it ignored. A file is reopened all the same, which ends nothing.
+	// nohup makes the process ignore SIGHUP. A log file is reopened nevertheless, as that
+	// ends nothing.
 	if h.hangup != nil || !signal.Ignored(syscall.SIGHUP) {
 		wanted = append(wanted, syscall.SIGHUP)
 	}
@@ -79,7 +80,7 @@ func (h *signalHandler) handle(s os.Signal) {
 		h.cancel()
 	case s == syscall.SIGHUP:
 		// The kernel and the shell both send it when a terminal closes, and systemd may
-		// send it behind SIGTERM: it hurries nobody.
+		// send it after SIGTERM: it is never the second signal.
 	default:
 		h.log.Warn("ended at once", "signal", s)
 		h.exit()

@@ -51,7 +51,7 @@ func checkServer(addr string, fail failFunc) {
 	}
 }
 
-// checkStream checks an address that TCP or a unix socket can stand for.
+// checkStream checks an address of TCP or of a unix socket.
 func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	if addr == "" {
 		fail(name, "is empty, valid is host:port or the path of a unix socket")
@@ -78,7 +78,7 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	}
 }
 
-// misread says what is wrong with an address that is only a port or ports, or has the
+// misread explains what is wrong with an address that is only a port or ports, or has the
 // scheme of a URL, and what was probably meant; host is the usual one. It returns "" for
 // any other address.
 func misread(addr, host string) string {
@@ -118,7 +118,7 @@ func (c *Config) checkUnixPath(name, path string, fail failFunc) {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && info.IsDir():
-	case name == "target": // what makes it may start after us
+	case name == "target": // the target may start after us
 		c.warn("--target %s is taken for the path of a unix socket, and there is no folder %s yet", path, dir)
 	case err == nil:
 		fail(name, "%q is taken for the path of a unix socket, as it has no port, but %s is not a folder", path, dir)
@@ -127,8 +127,7 @@ func (c *Config) checkUnixPath(name, path string, fail failFunc) {
 	}
 }
 
-// checkSocketMode refuses a mode that could not be put in force: who sets one
-// relies on it.
+// checkSocketMode refuses a mode that could not be applied, because users rely on it.
 func (c *Config) checkSocketMode(fail failFunc) {
 	if c.SocketMode == "" {
 		return
@@ -153,7 +152,7 @@ func parseMode(text string) (fs.FileMode, error) {
 }
 
 // FileMode is the mode of the unix socket that the client listens on; 0 leaves it to the
-// umask. Check comes before it.
+// umask. Call Check first.
 func (c *Config) FileMode() fs.FileMode {
 	mode, _ := parseMode(c.SocketMode) // 0 where there is none
 	return mode

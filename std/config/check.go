@@ -11,7 +11,7 @@ import (
 	"kcptun/std/build"
 )
 
-// Error says what is wrong with one setting and what would be right.
+// Error reports what is wrong with one setting, and what is valid.
 type Error struct {
 	Flag, Key string // its names; Key is "" where JSON has none
 	Reason    string // the value, and what is valid
@@ -24,9 +24,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s (JSON %q): %s", e.Flag, e.Key, e.Reason)
 }
 
-// Check validates all settings of a role and puts the mode in force. It opens
-// nothing. It returns every *Error there is, joined, and appends to
-// c.Warnings.
+// Check validates all settings of a role and applies the mode. It opens nothing. It
+// returns all errors, joined, each an *Error, and appends to c.Warnings.
 func (c *Config) Check(r Role) error {
 	var errs []error
 	for _, s := range r.Settings(c) {
@@ -49,8 +48,8 @@ func (c *Config) Check(r Role) error {
 	return errors.Join(errs...)
 }
 
-// CheckGiven refuses settings without which a program has nothing to do. Check does
-// not: their defaults are valid, they only lead nowhere.
+// CheckGiven reports settings without which a program has nothing to do. Check does not,
+// as their defaults are valid and only lead nowhere.
 func (c *Config) CheckGiven(r Role) error {
 	var errs []error
 	for _, s := range r.Settings(c) {
@@ -79,8 +78,8 @@ func (c *Config) checkKey(fail failFunc) {
 	}
 }
 
-// warnOddKey tells of what is easily in a key without anybody's will, and then is
-// part of it: the other end has another key.
+// warnOddKey warns of what easily gets into a key by accident: the key of the other end
+// would differ.
 func (c *Config) warnOddKey() {
 	if strings.TrimSpace(c.Key) != c.Key {
 		c.warn("the key begins or ends with white space, which is part of it: the other end must have it, too")

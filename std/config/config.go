@@ -1,13 +1,13 @@
-// Package config owns the settings: the table of them, their values, where each comes from,
-// what is valid and what is odd about them. It opens nothing but the file of settings, and knows
-// nothing of what is made of them.
+// Package config owns the settings: the table of them, their values, the source of each,
+// what is valid and what deserves a warning. It opens nothing but the file of settings,
+// and does not know what the values are used for.
 package config
 
 import (
 	"slices"
 )
 
-// Role is the end of the tunnel that a program is.
+// Role is the end of the tunnel at which a program runs.
 type Role uint8
 
 // The two ends. Their sum stands for both.
@@ -24,18 +24,17 @@ func (r Role) String() string {
 	return "client"
 }
 
-// DefaultKey is the pre-shared key when none is given. Its spelling is a fact of
-// the wire.
+// DefaultKey is the pre-shared key when none is given. Its spelling is fixed by the wire.
 const DefaultKey = "it's a secrect"
 
-// PlaceholderKey stands in the example files where the key goes, and is refused.
+// PlaceholderKey is in the example files in place of a key, and is refused.
 const PlaceholderKey = "replace this by a key of your own, such as genkey prints"
 
-// KeyEnv is the environment variable that gives the key.
+// KeyEnv is the environment variable for the key.
 const KeyEnv = "KCPTUN_KEY"
 
-// Config are the settings of either end; those of the other end are not used.
-// settings.go says what each means, check.go what is valid.
+// Config are the settings of either end; those of the other end are ignored. The meaning
+// of each is in settings.go, what is valid in check.go.
 type Config struct {
 	LocalAddr    string `json:"localaddr"`
 	SocketMode   string `json:"socketmode"`
@@ -78,13 +77,13 @@ type Config struct {
 	TCP          bool   `json:"tcp"`
 	Pprof        bool   `json:"pprof"`
 
-	// Warnings are what was found odd while reading the settings.
+	// Warnings report what was odd while the settings were read and checked.
 	Warnings []string `json:"-"`
 
-	given map[string]Source // by name, for settings without their defaults; nil where nobody asks
+	given map[string]Source // by name, of settings that are not at their defaults; nil where sources are not tracked
 }
 
-// Default are the settings of an end to which nothing was said.
+// Default are the settings of an end where nothing is given.
 func Default(r Role) Config {
 	c := Config{
 		Key: DefaultKey, Crypt: "aes", Mode: "fast", QPPCount: 61,
@@ -104,7 +103,7 @@ func Default(r Role) Config {
 	return c
 }
 
-// Tracked is Default, but notes where each value comes from.
+// Tracked is Default, but records the source of each value.
 func Tracked(r Role) Config {
 	c := Default(r)
 	c.given = make(map[string]Source)

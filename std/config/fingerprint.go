@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// Fingerprint is a few hex digits of the settings that must be the same at both
-// ends, so that two people can compare them by eye. The key is no part of it:
-// logs get posted in public.
+// Fingerprint is a few hex digits of the settings that must be the same at both ends, so
+// that two people can compare them by eye. The key is not part of it, because logs get
+// posted in public.
 func (c *Config) Fingerprint() string {
 	text := fmt.Sprintf("crypt=%s nocomp=%t smuxver=%d qpp=%t", c.Crypt, c.NoComp, c.SmuxVer, c.QPP)
 	if c.QPP {

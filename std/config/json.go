@@ -57,7 +57,7 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	if servers != "" {
 		c.RemoteAddr = servers
 	}
-	c.giveFromFile(r, keys, &before)
+	c.noteFile(r, keys, &before)
 	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
 		line, column := position(data, end+int64(bytes.Index(data[end:], rest)))
 		c.warn("text after the JSON value is ignored, from line %d, column %d on", line, column)
@@ -82,8 +82,8 @@ func listOfServers(data []byte, keys map[string]json.RawMessage) (string, error)
 	return "", nil
 }
 
-// foreign says why the keys are those of a file for the other end, or returns "". A file
-// for both ends has addresses of both.
+// foreign explains why the keys are those of a file for the other end, or returns "". A
+// file for both ends has addresses of both.
 func (r Role) foreign(keys map[string]json.RawMessage) string {
 	other := Both &^ r
 	var theirs []string
@@ -109,9 +109,9 @@ func (r Role) addresses() []string {
 	return []string{"localaddr", "remoteaddr"}
 }
 
-// giveFromFile notes which settings the file has given, and warns of the flags and
+// noteFile records which settings the file has given, and warns of the flags and
 // environment variables that it overrides with other values.
-func (c *Config) giveFromFile(r Role, keys map[string]json.RawMessage, before *Config) {
+func (c *Config) noteFile(r Role, keys map[string]json.RawMessage, before *Config) {
 	var present, overridden []string
 	for key, value := range keys {
 		if string(value) != "null" {
@@ -130,15 +130,14 @@ func (c *Config) giveFromFile(r Role, keys map[string]json.RawMessage, before *C
 		case from == FromEnvironment:
 			overridden = append(overridden, s.env)
 		}
-		c.Give(s.Name, FromFile)
+		c.Note(s.Name, FromFile)
 	}
 	if len(overridden) > 0 {
 		c.warn("the file that -c names overrides %s", strings.Join(overridden, ", "))
 	}
 }
 
-// warnUnknown names the keys that mean nothing to this end. Keys match without
-// regard to case.
+// warnUnknown reports keys that this end does not use. Keys match without regard to case.
 func (c *Config) warnUnknown(r Role, keys map[string]json.RawMessage) {
 	var own, all []string
 	for _, s := range settings(c) {
@@ -167,15 +166,15 @@ func containsFold(list []string, s string) bool {
 	return false
 }
 
-// locate puts line and column into an error of encoding/json, and the encoding of
-// the text where that is the cause.
+// locate adds line and column to an error of encoding/json, and the encoding of the text
+// where that is the cause.
 func locate(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	var typed *json.UnmarshalTypeError
 	bad, reason := notUTF8(data)
 	switch {
 	case errors.As(err, &syntax):
-		at := syntax.Offset - 1 // the offset is behind the offending byte
+		at := syntax.Offset - 1 // the offset is that of the byte after the offending one
 		if bad >= 0 && bad <= at {
 			return errorAt(data, bad, "%s", reason)
 		}
@@ -193,8 +192,8 @@ func locate(data []byte, err error) error {
 	return err
 }
 
-// errorAt is an error that begins with the line and column of an offset, both
-// counted from 1, columns in characters.
+// errorAt returns an error that begins with the line and column of an offset, both counted
+// from 1, columns in characters.
 func errorAt(data []byte, offset int64, format string, args ...any) error {
 	line, column := position(data, offset)
 	return fmt.Errorf("line %d, column %d: %s", line, column, fmt.Sprintf(format, args...))

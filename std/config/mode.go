@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// ModeAuto is the mode of the engine that finds its rate, package arq.
+// ModeAuto is the mode whose engine, package arq, finds its rate by itself.
 const ModeAuto = "auto"
 
 // modeManual is the mode that leaves the four parameters to their own flags.
 const modeManual = "manual"
 
-// mode is one row of the table of modes: what kcp-go's NoDelay is given.
+// mode is one row of the table of modes, with the arguments of kcp-go's SetNoDelay.
 type mode struct {
 	name                              string
 	noDelay, interval, resend, noCong int
@@ -27,7 +27,7 @@ var modes = []mode{
 	{name: modeManual},
 }
 
-// Auto tells whether the mode is the one that finds the rate by itself.
+// Auto tells whether the mode is auto.
 func (c *Config) Auto() bool { return c.Mode == ModeAuto }
 
 // ModeNames are the values that --mode takes.
@@ -39,22 +39,22 @@ func ModeNames() []string {
 	return names
 }
 
-// applyMode sets the four parameters of c that its mode stands for. An unknown
-// mode, manual and auto leave them alone.
+// applyMode sets the four parameters of c that its mode implies. An unknown mode, manual
+// and auto do not change them.
 func (c *Config) applyMode() {
 	for _, m := range modes {
 		if m.name == c.Mode && m.interval > 0 {
 			c.NoDelay, c.Interval, c.Resend, c.NoCongestion = m.noDelay, m.interval, m.resend, m.noCong
 			for _, name := range []string{"nodelay", "interval", "resend", "nc"} {
-				c.Give(name, FromMode)
+				c.Note(name, FromMode)
 			}
 		}
 	}
 }
 
-// applyAuto puts what mode auto finds by itself, or does better without, in the place of
-// settings that nobody gave. What the user gave wins, also where it is the default: then a
-// warning says so, as it may only stand in a file of all settings.
+// applyAuto sets what mode auto finds by itself, or does better without, where the user
+// has given nothing. What the user gave wins, even where it equals the default; a warning
+// then says so, because it may just be in a file that lists all settings.
 func (c *Config) applyAuto(r Role) {
 	if !c.Auto() {
 		return
@@ -75,7 +75,7 @@ func (c *Config) applyAuto(r Role) {
 	chosen := func(i int) bool {
 		return c.Source(own[i].name) != FromDefault || *own[i].value != own[i].def
 	}
-	coded := chosen(0) || chosen(1) // either asks for error correction, and has the other with it
+	coded := chosen(0) || chosen(1) // either asks for error correction, which needs both
 	ownStreamBuf := !chosen(len(own) - 1)
 	var kept []string
 	for i, s := range own {
@@ -87,11 +87,11 @@ func (c *Config) applyAuto(r Role) {
 		case i < 2 && coded:
 		default:
 			*s.value = s.auto
-			c.Give(s.name, FromMode)
+			c.Note(s.name, FromMode)
 		}
 	}
 	if ownStreamBuf {
-		c.StreamBuf = min(c.StreamBuf, c.SmuxBuf/2) // that one may be smaller by the user's will
+		c.StreamBuf = min(c.StreamBuf, c.SmuxBuf/2) // which the user may have set lower
 	}
 	if len(kept) > 0 {
 		c.warn("mode auto would choose for itself, and keeps what was given: %s", strings.Join(kept, ", "))
@@ -106,8 +106,8 @@ const AutoSmuxBuf = 128 << 20
 // 45 MB. Windows on the wire have 16 bits.
 const MaxAutoWindow = 1 << 15
 
-// FollowsWindow tells whether the receive window follows what comes: mode auto does so where
-// nobody has said what it shall be.
+// FollowsWindow tells whether the receive window follows the traffic: in mode auto it
+// does, unless the user has set it.
 func (c *Config) FollowsWindow() bool { return c.Auto() && c.RcvWnd >= MaxAutoWindow }
 
 // FollowsBuffers tells the same of the buffers of streams.

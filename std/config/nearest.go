@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// DidYouMean offers the known name nearest to a mistyped one, or nothing where
-// none is near: one letter in three may be wrong, so that foo is not log.
+// DidYouMean suggests the known name nearest to a mistyped one, or nothing where none is
+// near: one letter in three may be wrong, so that foo is not log.
 func DidYouMean(typed string, known []string) string {
 	best, bestDistance := "", 1+(len(typed)+1)/3
 	for _, name := range known {

@@ -7,8 +7,8 @@ import (
 	"kcptun/std/build"
 )
 
-// Figures from the authors of QPP for pads of 8 bits: a seed shorter than this,
-// or fewer pads, give less than they promise.
+// Figures from the authors of QPP for pads of 8 bits: a shorter seed, or fewer pads, are
+// weaker than they claim.
 const (
 	qppMinSeed = 211 // bytes
 	qppMinPads = 7
@@ -16,8 +16,8 @@ const (
 	qppPadBits = 8
 )
 
-// ValidateQPPParams returns an error where QPP cannot work and warnings where it
-// gives less than its authors promise.
+// ValidateQPPParams returns an error where QPP cannot work and warnings where it is weaker
+// than its authors claim.
 func ValidateQPPParams(count int, key string) (warnings []string, err error) {
 	if !build.QPP {
 		return nil, errors.New("this program was built without QPP (tag noqpp), valid is false")

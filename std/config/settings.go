@@ -8,9 +8,9 @@ import (
 	"kcptun/std/crypt"
 )
 
-// Setting is one row of the table of settings: what flag and JSON key give it,
-// what it means and what is valid. Flags, JSON warnings, range checks, the
-// banner and the flag reference in docs/ all come from this table.
+// Setting is one row of the table of settings: its flag and JSON key, what it means and
+// what is valid. Flags, JSON warnings, range checks, the banner and the flag reference in
+// docs/ are all made from this table.
 type Setting struct {
 	Name   string // of the flag
 	Short  string // second name of the flag
@@ -21,14 +21,14 @@ type Setting struct {
 	value  value // a field of Config
 	usage  string
 	unused string // why this setting has no effect now; "" where it has
-	needed bool   // must be given: the default is but an example
+	needed bool   // must be given: the default is only an example
 	env    string // the environment variable that gives it
 }
 
 // settings is the table over the fields of c, in the order of the help text.
 func settings(c *Config) []Setting {
 	const positive, huge = 1, math.MaxInt32
-	const window = 65535 // a window is told in 16 bits
+	const window = 65535 // windows have 16 bits on the wire
 	notManual := unless(c.Mode == modeManual, "the mode is not manual")
 	return []Setting{
 		{roles: Client, Name: "localaddr", Short: "l", Key: "localaddr", value: text{&c.LocalAddr}, usage: "address for applications: host:port, or the path of a unix socket"},
@@ -74,8 +74,8 @@ func settings(c *Config) []Setting {
 	}
 }
 
-// defaultWindow is KCP's own window in packets, which kcp-go keeps when it is given
-// one of 0 or less.
+// defaultWindow is the window of KCP itself in packets, which kcp-go keeps when it is
+// given 0 or less.
 const defaultWindow = 32
 
 // maxMemLimit is the most that --memlimit takes, in MiB: what an int of bytes holds.
@@ -88,8 +88,8 @@ func unless(used bool, why string) string {
 	return why
 }
 
-// maxRate is the most that --ratelimit takes: 32 bits on machines where an int
-// has more, else what an int holds.
+// maxRate is the most that --ratelimit takes: 32 bits, or what an int holds where that is
+// less.
 const maxRate = min(math.MaxUint32, math.MaxInt)
 
 // Value is the setting's value: a string, int or bool.
@@ -98,7 +98,7 @@ func (s Setting) Value() any { return s.value.current() }
 // Flag is the setting's name on the command line.
 func (s Setting) Flag() string { return "--" + s.Name }
 
-// Choices are all values that there are; nil where they cannot be listed.
+// Choices are all valid values; nil where they cannot be listed.
 func (s Setting) Choices() []string {
 	if c, is := s.value.(choice); is {
 		return c.names
@@ -150,8 +150,8 @@ func (s Setting) fault(reason string) error {
 	return &Error{Flag: s.Flag(), Key: s.Key, Reason: reason}
 }
 
-// check validates the setting by itself. Where another value is known to be meant,
-// it puts that in its place and warns.
+// check validates the setting by itself. Where it is known which value was meant, it sets
+// that and warns.
 func (s Setting) check(warn func(format string, args ...any)) (reason string) {
 	p := s.value.check()
 	switch {

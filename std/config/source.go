@@ -5,8 +5,8 @@ import "os"
 // Source is where the value of a setting comes from.
 type Source string
 
-// The sources, each of which overrides those before it. The mode comes last: it decides
-// about settings that only other modes leave to the user.
+// The sources, each of which overrides those before it. The mode is last: it decides about
+// settings that only other modes leave to the user.
 const (
 	FromDefault     Source = "default"
 	FromEnvironment Source = "environment"
@@ -23,19 +23,19 @@ func (c *Config) Source(name string) Source {
 	return FromDefault
 }
 
-// Give notes that the value of a setting comes from somewhere else than the defaults.
-func (c *Config) Give(name string, from Source) {
+// Note records that the value of a setting comes from this source.
+func (c *Config) Note(name string, from Source) {
 	if c.given != nil {
 		c.given[name] = from
 	}
 }
 
-// ReadEnvironment takes the settings that environment variables give and no flag.
+// ReadEnvironment sets what environment variables give and no flag does.
 func (c *Config) ReadEnvironment(r Role) {
 	for _, s := range r.Settings(c) {
 		text, exists := os.LookupEnv(s.env)
 		if s.env != "" && exists && c.Source(s.Name) == FromDefault && s.value.set(text) {
-			c.Give(s.Name, FromEnvironment)
+			c.Note(s.Name, FromEnvironment)
 		}
 	}
 }

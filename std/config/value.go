@@ -8,20 +8,20 @@ import (
 	"unicode"
 )
 
-// value is what a setting sets, a field of Config, and knows what is valid there.
+// value is what a setting sets, a field of Config, together with what is valid there.
 type value interface {
 	current() any
-	// set reads a value from a command line. It is false where the text is none.
+	// set reads a value from a command line, and reports whether the text is one.
 	set(text string) bool
 	valid() string // "" for any text
 	check() problem
 }
 
-// problem is what is wrong with a value; nothing where what is empty.
+// problem is what is wrong with a value; nothing is where what is empty.
 type problem struct {
 	what string // of the value
 	more string // what is valid, or in force instead
-	mend func() // puts what is known to be meant in its place; nil: it is an error
+	mend func() // sets what is known to be meant; nil: it is an error
 }
 
 type text struct{ to *string }
@@ -81,8 +81,8 @@ func (v toggle) set(text string) bool {
 type number struct {
 	to       *int
 	min, max int
-	// below and above are what is in force in place of a number below min or above
-	// max, where the original or kcp-go takes such a number too; nil: it is an error.
+	// below and above are used in place of a number below min or above max, where the
+	// original or kcp-go accepts such a number, too; nil: it is an error.
 	below, above *int
 }
 

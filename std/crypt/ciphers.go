@@ -1,5 +1,5 @@
-// Package crypt owns the ciphers: their names, the key that each gets of the pre-shared one,
-// and what seals packets with it. It knows nothing of the link that uses it.
+// Package crypt owns the ciphers: their names, the key that each derives from the
+// pre-shared one, and the sealing of packets. It knows nothing of the link that uses it.
 package crypt
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// Facts of the wire: every version derives the packet key this way.
+// Fixed by the wire: every version derives the packet key in this way.
 const (
 	keySalt   = "kcp-go"
 	keyRounds = 4096
 	keyBytes  = 32
 )
 
-// cipherSpec is one row of the table of ciphers: how many bytes of the derived
-// key it takes and what makes its sealer.
+// spec is one row of the table of ciphers: how many bytes of the derived key it uses, and
+// how its sealer is made.
 type spec struct {
 	name   string
 	bytes  int
@@ -58,9 +58,9 @@ func inCFB(newBlock func([]byte) (kcp.BlockCrypt, error)) func([]byte) (Sealer, 
 	}
 }
 
-// newSM4 is SM4 for several goroutines. The implementation that kcp-go takes
-// (tjfoc/gmsm) has its working memory in the cipher, where two packets at a time
-// spoil each other; it is the only one of the table that does.
+// newSM4 is SM4 for several goroutines. The implementation that kcp-go uses (tjfoc/gmsm)
+// keeps working memory in the cipher, so that two packets at the same time corrupt each
+// other; no other cipher of the table does.
 func newSM4(key []byte) (kcp.BlockCrypt, error) {
 	first, err := kcp.NewSM4BlockCrypt(key)
 	if err != nil {
@@ -68,7 +68,7 @@ func newSM4(key []byte) (kcp.BlockCrypt, error) {
 	}
 	p := new(pooledBlock)
 	p.idle.New = func() any {
-		block, _ := kcp.NewSM4BlockCrypt(key) // this key was good before
+		block, _ := kcp.NewSM4BlockCrypt(key) // the key was accepted before
 		return block
 	}
 	p.idle.Put(first)
@@ -102,7 +102,7 @@ func inGCM(key []byte) (Sealer, error) {
 	return NewAEAD(gcm), nil
 }
 
-// CipherNames are the values that --crypt takes.
+// Names are the values that --crypt takes.
 func Names() []string {
 	names := make([]string, len(ciphers))
 	for i, c := range ciphers {
@@ -111,9 +111,8 @@ func Names() []string {
 	return names
 }
 
-// cipherAliases are the names that people write for a cipher of another name. The
-// original takes every name that it does not know for aes, so that this one has
-// always meant what it says.
+// Aliases are names that people write for a cipher of another name. The original uses aes
+// for every name that it does not know, so this one has always worked.
 func Aliases() map[string]string { return map[string]string{"aes-256": "aes"} }
 
 // NewSealer makes the sealer of a cipher from the pre-shared key.

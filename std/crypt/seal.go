@@ -13,8 +13,7 @@ import (
 	"kcptun/std/crypt/aescfb"
 )
 
-// Sealer turns a packet into a datagram and back. It may be used from several
-// goroutines.
+// Sealer turns a packet into a datagram and back. It is safe for concurrent use.
 type Sealer interface {
 	// Overhead is the number of bytes that Seal adds.
 	Overhead() int
@@ -43,8 +42,8 @@ const (
 	cfbHeader = cfbNonce + crc32.Size
 )
 
-// maxDatagram is the largest datagram in bytes that opens: the table of kcp-go's xor ends
-// there.
+// maxDatagram is the largest datagram in bytes that is opened: the table of the xor cipher
+// of kcp-go ends there.
 const maxDatagram = 1500
 
 type cfb struct {
@@ -78,8 +77,8 @@ func (c *cfb) Open(datagram []byte) ([]byte, bool) {
 	return packet, crc32.ChecksumIEEE(packet) == binary.LittleEndian.Uint32(datagram[cfbNonce:])
 }
 
-// BatchSealer is a Sealer that seals packets side by side faster than one by one.
-// The link then leaves sealing to the moment when a batch goes out.
+// BatchSealer is a Sealer that seals packets side by side faster than one by one. The link
+// therefore seals a batch when it is sent.
 type BatchSealer interface {
 	Sealer
 	// SealAll seals the datagrams in buf in place. They are back to back, each of
@@ -159,8 +158,8 @@ func (a *aead) Open(datagram []byte) ([]byte, bool) {
 	return packet, err == nil
 }
 
-// random hands out the system's random bytes in small pieces: one read of the
-// system's source serves 256 nonces.
+// random provides random bytes of the system in small pieces: one read of the source
+// serves 256 nonces.
 type random struct {
 	mu   sync.Mutex
 	buf  [4096]byte
@@ -180,7 +179,7 @@ func (r *random) fill(p []byte) {
 	r.left -= len(p)
 }
 
-// SameKey tells whether two sealers open each other's datagrams. For tests of
+// SameKey tells whether two sealers open each other's datagrams. It is for tests of
 // settings, not for the wire.
 func SameKey(a, b Sealer) bool {
 	packet := bytes.Repeat([]byte{1}, 24)

@@ -10,18 +10,18 @@ import (
 	"kcptun/std/notice"
 )
 
-// Pauses of accepting: after a failure, doubling up to the last; and between two looks
-// for room. Who comes when there is room again shall hardly notice either.
+// Pauses of accepting: after a failure, doubling up to the last one; and between two
+// checks for free descriptors. Both are too short for an application to notice.
 const (
 	firstAcceptPause = 5 * time.Millisecond
 	lastAcceptPause  = 250 * time.Millisecond
 	roomPause        = 50 * time.Millisecond
 )
 
-// Accept hands accepted connections to handle until ctx ends or the listener is
-// closed, and returns the error that ended it. Where the system is out of something
-// (descriptors, memory), it waits and goes on. It leaves the process spare descriptors:
-// what the connections wait for, a session or a name server, needs one, too.
+// Accept passes accepted connections to handle until ctx ends or the listener is closed,
+// and returns the error that ended it. Where the system has run out of something, such as
+// descriptors or memory, it waits and goes on. It leaves spare descriptors to the process:
+// what the connections wait for, a session or a name server, needs some, too.
 func Accept(ctx context.Context, lis net.Listener, log *slog.Logger, spare int, handle func(net.Conn)) error {
 	var failures, pauses notice.Recurring
 	pause := time.Duration(0)

@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// OutOfDescriptors tells whether err says that the process or the system has no
-// descriptor left, which passes when others close theirs.
+// OutOfDescriptors tells whether err means that the process or the system has run out of
+// descriptors, which passes when others are closed.
 func OutOfDescriptors(err error) bool {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return true
 	}
-	var dns *net.DNSError // which keeps the text alone
+	var dns *net.DNSError // which keeps only the text
 	return errors.As(err, &dns) && (strings.Contains(dns.Err, syscall.EMFILE.Error()) || strings.Contains(dns.Err, syscall.ENFILE.Error()))
 }

@@ -4,7 +4,7 @@ package listen
 
 import "net"
 
-// Handles have no small limit here.
+// There is no low limit on handles here.
 
 func descriptorLimit() int        { return 0 }
 func hasSpare(net.Conn, int) bool { return true }

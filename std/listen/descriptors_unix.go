@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// descriptorLimit is how many descriptors the process may have, the soft limit, which
-// Go raises to the hard one at the start; 0 where it is not known.
+// descriptorLimit is how many descriptors the process may have, the soft limit, which Go
+// raises to the hard limit at the start; 0 if unknown.
 func descriptorLimit() int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
@@ -18,8 +18,9 @@ func descriptorLimit() int {
 	return int(min(uint64(l.Cur), math.MaxInt32))
 }
 
-// isBelow tells whether spare descriptors, but not more than a quarter of all, are left
-// above one that is new. The system gives the lowest that is free: all below are taken.
+// isBelow tells whether at least spare descriptors, or a quarter of all if that is less,
+// are left above fd, which is new. The system hands out the lowest free number, so all
+// below are in use.
 func isBelow(fd, spare int) bool {
 	limit := descriptorLimit()
 	return limit == 0 || fd < limit-min(spare, limit/4)

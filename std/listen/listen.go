@@ -1,5 +1,5 @@
-// Package listen accepts connections of applications, over TCP and unix sockets: with what
-// descriptors there are, and with an eye on those that leave before they are served.
+// Package listen accepts connections of applications over TCP and unix sockets, and copes
+// with a shortage of file descriptors. It does not know what the connections are for.
 package listen
 
 import (
@@ -10,8 +10,8 @@ import (
 	"kcptun/std/address"
 )
 
-// Stream listens for applications on host:port, or on a unix socket whose
-// file gets the mode, if that is not 0.
+// Stream listens on host:port, or on a unix socket whose file gets the mode, unless that
+// is 0.
 func Stream(addr string, mode fs.FileMode) (net.Listener, error) {
 	if address.IsUnixPath(addr) {
 		return listenOnUnix(addr, mode)

@@ -13,9 +13,9 @@ import (
 	"kcptun/std/address"
 )
 
-// listenOnUnix listens on the path of a unix socket, or on an abstract name. A socket
-// file that a killed run of this user left behind is replaced; any other file stays,
-// and is an error. A mode of 0 leaves the file's to the umask.
+// listenOnUnix listens on the path of a unix socket, or on an abstract name. A socket file
+// that a killed run of this user has left is replaced; any other file stays and causes an
+// error. A mode of 0 leaves the rights of the file to the umask.
 func listenOnUnix(addr string, mode fs.FileMode) (net.Listener, error) {
 	if address.IsAbstract(addr) {
 		return net.Listen("unix", addr)
@@ -44,8 +44,8 @@ func listenOnUnix(addr string, mode fs.FileMode) (net.Listener, error) {
 	return &unixListener{UnixListener: lis, path: addr, own: own}, nil
 }
 
-// unixListener removes its socket file when it is closed, if that still is the
-// one it made.
+// unixListener removes its socket file when it is closed, if the file is still the one
+// that it made.
 type unixListener struct {
 	*net.UnixListener
 	path string
@@ -54,8 +54,8 @@ type unixListener struct {
 }
 
 func (l *unixListener) Close() error {
-	// Once: file systems give the number of a removed file to the next one, which
-	// may be the socket of the next run.
+	// Once: file systems reuse the number of a removed file, possibly for the socket of
+	// the next run.
 	l.once.Do(func() {
 		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.own) {
 			os.Remove(l.path)

@@ -6,7 +6,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// The counters of error correction, which the link does in the place of kcp-go.
+// The counters of error correction, which the link does instead of kcp-go.
 
 // Parity counts a parity packet that is not a repetition.
 func Parity() { add(&kcp.DefaultSnmp.FECParityShards, 1) }
@@ -17,7 +17,7 @@ func GroupComplete() { add(&kcp.DefaultSnmp.FECFullShardSet, 1) }
 // Restored counts a lost packet that was restored.
 func Restored() { add(&kcp.DefaultSnmp.FECRecovered, 1) }
 
-// RestoringFailed counts a packet that was restored, and is none.
+// RestoringFailed counts a restored packet that is not valid.
 func RestoringFailed() { add(&kcp.DefaultSnmp.FECErrs, 1) }
 
 // Groups notes how many groups a receiver has open, and the number of the newest.

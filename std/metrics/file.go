@@ -14,19 +14,18 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// FileName is the file that counters are appended to at a time: the name in path, but
-// not its directory, is a layout of time.Format.
+// FileName is the file that counters are appended to at the given time: the name in path,
+// but not its directory, is a layout of time.Format.
 func FileName(path string, at time.Time) string {
 	dir, name := filepath.Split(path)
 	return filepath.Join(dir, at.Format(name))
 }
 
-// Advice says what is odd about the name of the file of counters, or nothing.
+// Advice explains what is odd about the name of the file of counters; "" where nothing is.
 //
-// Go takes some digits and words for parts of a date wherever they stand: the 2 of
-// "stat-2.log" is the day, the 1 of "kcp1.log" the month. There is no way to quote them.
-// A name that was meant to hold a date has the year in it and two digits for each other
-// part.
+// Go takes some digits and words for parts of a date wherever they are: the 2 of
+// "stat-2.log" is the day, the 1 of "kcp1.log" the month. There is no way to quote them. A
+// name that is meant to hold a date has the year in it and two digits for each other part.
 func Advice(path string) string {
 	at := func(year int, month time.Month, day, hour, minute, second int) string {
 		return FileName(path, time.Date(year, month, day, hour, minute, second, 0, time.UTC))
@@ -74,7 +73,7 @@ func AppendEach(ctx context.Context, path string, period time.Duration, log *slo
 	}
 }
 
-// Append appends one line to the file. An empty one gets the header first.
+// Append appends one line to the file. An empty file gets the header first.
 func Append(path string, now time.Time) error {
 	f, err := os.OpenFile(FileName(path, now), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -95,15 +94,15 @@ func Append(path string, now time.Time) error {
 	return appendWhole(f, info.Size(), text.Bytes())
 }
 
-// appendWhole appends text to a file of that size, or leaves it as it was: on a disk
-// that is full, half a line would run into the next one.
+// appendWhole appends text to a file of that size, or leaves the file as it was: on a full
+// disk, half a line would run into the next one.
 func appendWhole(f interface {
 	io.Writer
 	Truncate(size int64) error
 }, size int64, text []byte) error {
 	n, err := f.Write(text)
 	if err != nil && n > 0 {
-		_ = f.Truncate(size) // a pipe cannot; the error of writing is the one to report
+		_ = f.Truncate(size) // fails for a pipe; the error of writing is what is reported
 	}
 	return err
 }

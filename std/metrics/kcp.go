@@ -1,7 +1,7 @@
-// Package metrics owns what the programs count and how it is read: kcp-go's counters,
-// to which the engine of mode auto and the link add what kcp-go does not see, the file of
-// --snmplog, the line of SIGUSR1. The link's own counters are in package link, which hands
-// them in as text; what is worth counting is decided by whoever counts it.
+// Package metrics owns the counters of kcp-go, to which the engine of mode auto and the
+// link add what kcp-go does not see, and how they are read: the file of --snmplog and the
+// line at SIGUSR1. The counters of the link itself are in package link, which passes them
+// on as text.
 package metrics
 
 import (
@@ -10,19 +10,19 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// kcp-go has one set of counters for the process. It counts there what its own sessions
-// do; the functions below are all that adds to it from here.
+// kcp-go has one set of counters for the process, which its own sessions add to. Nothing
+// else adds to it but the functions below.
 
 func add(counter *uint64, n int) { atomic.AddUint64(counter, uint64(n)) }
 
-// Sent counts datagrams sent that kcp-go has not counted, and their bytes from the seal on.
+// Sent counts datagrams that kcp-go has not counted, and their bytes, seal included.
 func Sent(datagrams, bytes int) {
 	add(&kcp.DefaultSnmp.OutPkts, datagrams)
 	add(&kcp.DefaultSnmp.OutBytes, bytes)
 }
 
-// Received counts packets received that kcp-go does not count, and their bytes. It takes
-// back what kcp-go will count and nobody has sent where they are negative.
+// Received counts received packets that kcp-go does not count, and their bytes. Negative
+// numbers take back what kcp-go is going to count although it was not received.
 func Received(packets, bytes int) {
 	add(&kcp.DefaultSnmp.InPkts, packets)
 	add(&kcp.DefaultSnmp.InBytes, bytes)
@@ -37,13 +37,13 @@ func Unsealed() { add(&kcp.DefaultSnmp.InCsumErrors, 1) }
 // OutOfBand counts a packet of kcp-go's out-of-band kind.
 func OutOfBand() { add(&kcp.DefaultSnmp.OOBPackets, 1) }
 
-// Read counts bytes that a session has given to what is above it.
+// Read counts bytes that a session has delivered.
 func Read(bytes int) { add(&kcp.DefaultSnmp.BytesReceived, bytes) }
 
-// Written counts bytes that a session took from what is above it.
+// Written counts bytes that a session has accepted.
 func Written(bytes int) { add(&kcp.DefaultSnmp.BytesSent, bytes) }
 
-// Segments are KCP segments since the last time they were counted.
+// Segments are counts of KCP segments since they were last counted.
 type Segments struct {
 	Sent     uint64 // with those sent again
 	Received uint64 // with those received again
@@ -62,8 +62,8 @@ func (s Segments) Count() {
 	atomic.AddUint64(&snmp.RepeatSegs, s.Repeated)
 }
 
-// Opened counts a conversation that begins, as kcp-go does: one that this end begins is
-// active.
+// Opened counts the begin of a conversation, as kcp-go does; active means that this end
+// has begun it.
 func Opened(active bool) {
 	kind := &kcp.DefaultSnmp.PassiveOpens
 	if active {
@@ -81,8 +81,8 @@ func Opened(active bool) {
 // Closed counts the end of a conversation that Opened has counted.
 func Closed() { add(&kcp.DefaultSnmp.CurrEstab, -1) }
 
-// Moved is how many bytes of datagrams were received and sent since the start, and how
-// many conversations are open.
+// Moved returns how many bytes of datagrams were received and sent since the start, and
+// how many conversations are open.
 func Moved() (bytes, open uint64) {
 	snmp := kcp.DefaultSnmp
 	bytes = atomic.LoadUint64(&snmp.InBytes) + atomic.LoadUint64(&snmp.OutBytes)

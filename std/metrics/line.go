@@ -7,8 +7,8 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// Line is every counter of kcp-go in one line that begins with "KCP SNMP:", and behind
-// them the others, such as link.Stats.
+// Line lists every counter of kcp-go in one line that begins with "KCP SNMP:", followed by
+// the others, such as link.Stats.
 func Line(others ...fmt.Stringer) string {
 	snmp := kcp.DefaultSnmp.Copy()
 	var b strings.Builder

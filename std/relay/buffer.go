@@ -2,15 +2,15 @@ package relay
 
 import "sync"
 
-// The sizes in bytes of the buffers that copying takes from pools. The small one holds
-// what is looked at before there is room for it, or waited for where the system wants
-// a buffer for that.
+// The sizes in bytes of the pooled buffers for copying. The small one is for what is
+// inspected before there is room for it, and for waiting where the system requires a
+// buffer for that.
 const (
 	copyBuffer  = 64 << 10
 	smallBuffer = 4 << 10
 )
 
-// buffer is a buffer of a pool.
+// buffer belongs to a pool.
 type buffer []byte
 
 var (
@@ -18,8 +18,8 @@ var (
 	smallBuffers = sync.Pool{New: func() any { b := make(buffer, smallBuffer); return &b }}
 )
 
-// takeBuffer takes a buffer with at least size bytes, up to copyBuffer.
-func takeBuffer(size int) *buffer {
+// getBuffer returns a buffer with at least size bytes, at most copyBuffer.
+func getBuffer(size int) *buffer {
 	if size <= smallBuffer {
 		return smallBuffers.Get().(*buffer)
 	}
@@ -28,7 +28,7 @@ func takeBuffer(size int) *buffer {
 
 func (b *buffer) bytes() []byte { return *b }
 
-// free gives a buffer back; nil is none.
+// free returns a buffer to its pool; nil is allowed.
 func (b *buffer) free() {
 	switch {
 	case b == nil:

@@ -11,7 +11,7 @@ import (
 	"kcptun/std/shutdown"
 )
 
-// Carry is one stream with what it connects, and what the log says of it.
+// Carry is one stream, what it connects, and how it is logged.
 type Carry struct {
 	Log              *slog.Logger
 	Quiet            bool
@@ -50,7 +50,8 @@ func newGoroutine(f func()) { go f() }
 
 const cutByShutdown = "cut by the shutdown of this end"
 
-// wasCut tells whether err came of closing the stream's ends because this program ends.
+// wasCut tells whether err results from closing the ends of the stream because this
+// program ends.
 func (c Carry) wasCut(err error) bool {
 	return c.Group != nil && c.Group.Cut() && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe))
 }

@@ -15,12 +15,12 @@ func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	if rf, ok := dst.(io.ReaderFrom); ok {
 		return rf.ReadFrom(src)
 	}
-	buf := takeBuffer(copyBuffer)
+	buf := getBuffer(copyBuffer)
 	defer buf.free()
 	return io.CopyBuffer(dst, src, buf.bytes())
 }
 
-// noEOF takes EOF for a good end: smux's WriterTo returns it.
+// noEOF turns EOF into success: the WriterTo of smux returns it.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -28,23 +28,23 @@ func noEOF(err error) error {
 	return err
 }
 
-// corker is a writer that can hold small writes back, so that they travel together:
-// what arrives in one go, and the end of it.
+// corker is a writer that can hold small writes back, so that data that arrives together,
+// and the end of a stream, travel together.
 type corker interface {
 	io.Writer
 	WriteCorked(p []byte) (int, error)
 	Flush() error
 }
 
-// corkLimit is the most in bytes that is worth holding back: it is copied once more.
+// corkLimit is the most in bytes that is worth holding back, as it is copied once more.
 const corkLimit = 2 << 10
 
-// roomer is a writer that can tell beforehand how much it takes.
+// roomer is a writer that can tell in advance how much it accepts.
 type roomer interface {
 	// Room is how many bytes may be read ahead for a Write; 0 where AwaitRoom comes first.
 	Room() int
-	// AwaitRoom waits until a Write of up to size bytes need not wait, and returns how
-	// many it takes. The Write, or the end of the stream, follows soon.
+	// AwaitRoom waits until a Write of up to size bytes would not wait, and returns how
+	// many bytes it accepts. The Write, or the end of the stream, follows soon.
 	AwaitRoom(size int) (int, error)
 }
 
@@ -59,7 +59,7 @@ type sink interface {
 
 // source is what a relay reads from.
 type source interface {
-	// read reads what is there into a buffer that is the caller's from then on. Where
+	// read reads what is available into a buffer that then belongs to the caller. Where
 	// nothing is, it waits, or returns errNothingYet. EOF is an error here.
 	read(wait bool) (buf *buffer, n int, err error)
 }
@@ -67,9 +67,9 @@ type source interface {
 // errNothingYet is the result of a read that was not to wait.
 var errNothingYet = errors.New("nothing to read yet")
 
-// transfer is Copy for relays. It waits for bytes and for room with no buffer in hand,
-// or a small one, so that thousands of streams on which nothing moves cost none, and
-// with nothing held back.
+// transfer is Copy for relays. It waits for bytes and for room without a buffer, or with a
+// small one, so that thousands of idle streams hold none, and it holds no data back while
+// it waits.
 func transfer(dst sink, src io.Reader) error {
 	from, err := newSource(src, dst)
 	if err != nil {
@@ -103,8 +103,8 @@ func transfer(dst sink, src io.Reader) error {
 	}
 }
 
-// growingReader is a source for what cannot be waited on without a buffer. It waits
-// with a small one, and takes a large one only for what follows a full one.
+// growingReader is a source that cannot be waited for without a buffer. It waits with a
+// small one, and uses a large one only after a small one was filled.
 type growingReader struct {
 	src  io.Reader
 	dst  roomer
@@ -116,14 +116,14 @@ func (r *growingReader) read(wait bool) (*buffer, int, error) {
 	switch {
 	case r.err != nil:
 		return nil, 0, r.err
-	case !wait: // only a wait tells whether something is there
+	case !wait: // only waiting tells whether there is something
 		return nil, 0, errNothingYet
 	}
 	size := smallBuffer
 	if r.full {
 		size = max(size, min(r.dst.Room(), copyBuffer))
 	}
-	buf := takeBuffer(size)
+	buf := getBuffer(size)
 	n, err := r.src.Read(buf.bytes()[:size])
 	r.full = n == size
 	if n > 0 {

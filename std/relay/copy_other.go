@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// newSource is how a relay reads from src; nil where src writes by itself. Sockets do,
-// too, but with a large buffer in hand while they wait.
+// newSource returns how a relay reads from src; nil where src writes by itself. Sockets
+// do, too, but hold a large buffer while they wait.
 func newSource(src io.Reader, dst roomer) (source, error) {
 	_, writes := src.(io.WriterTo)
 	if _, socket := src.(syscall.Conn); writes && !socket {

@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// socket is a connection of the system's, TCP or unix.
+// socket is a connection of the operating system, TCP or unix.
 type socket interface {
 	net.Conn
 	syscall.Conn
 }
 
-// newSource is how a relay reads from src; nil where src writes by itself.
+// newSource returns how a relay reads from src; nil where src writes by itself.
 func newSource(src io.Reader, dst roomer) (source, error) {
 	if sock, ok := src.(socket); ok {
 		return newSocketReader(sock, dst)
@@ -26,8 +26,8 @@ func newSource(src io.Reader, dst roomer) (source, error) {
 	return &growingReader{src: src, dst: dst}, nil
 }
 
-// socketReader reads from a socket. It takes a buffer of the pool only when there is
-// something to read and room for it.
+// socketReader reads from a socket. It gets a pooled buffer only when there is something
+// to read and room for it.
 type socketReader struct {
 	raw  syscall.RawConn
 	dst  roomer
@@ -86,17 +86,17 @@ func (r *socketReader) tryRead(fd uintptr) bool {
 	if room == 0 {
 		return r.tryPeek(int(fd))
 	}
-	r.buf = takeBuffer(min(room, copyBuffer))
+	r.buf = getBuffer(min(room, copyBuffer))
 	into := r.buf.bytes()
 	into = into[:min(room, len(into))]
 	r.n, r.err = retried(func() (int, error) { return syscall.Read(int(fd), into) })
 	return r.decided()
 }
 
-// tryPeek is tryRead where there is no room: what is to be read stays where it is, but
-// an end or an error is noticed.
+// tryPeek is tryRead without room: the data stays in the socket, but an end or an error is
+// noticed.
 func (r *socketReader) tryPeek(fd int) bool {
-	r.buf = takeBuffer(smallBuffer)
+	r.buf = getBuffer(smallBuffer)
 	r.n, r.err = retried(func() (int, error) {
 		n, _, err := syscall.Recvfrom(fd, r.buf.bytes(), syscall.MSG_PEEK)
 		return n, err
@@ -109,7 +109,7 @@ func (r *socketReader) tryPeek(fd int) bool {
 	return r.decided()
 }
 
-// decided tells whether a try had a result. Where it had none, it holds no buffer.
+// decided tells whether an attempt had a result. Where it had none, no buffer is kept.
 func (r *socketReader) decided() bool {
 	if r.err != syscall.EAGAIN {
 		return true
@@ -119,7 +119,7 @@ func (r *socketReader) decided() bool {
 	return !r.wait
 }
 
-// retried calls f until no signal interrupts it.
+// retried calls f again while signals interrupt it.
 func retried(f func() (int, error)) (int, error) {
 	for {
 		if n, err := f(); err != syscall.EINTR {

@@ -11,8 +11,8 @@ import (
 	"kcptun/std/mux"
 )
 
-// QPPPort encrypts a stream with a quantum permutation pad, on top of the
-// packet crypto and for each stream anew.
+// QPPPort encrypts a stream with a quantum permutation pad, in addition to the packet
+// cipher.
 type QPPPort struct {
 	under io.ReadWriteCloser
 	pad   *qpp.QuantumPermutationPad
@@ -32,17 +32,17 @@ func (p *QPPPort) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo decrypts all that the peer sends and writes it to w. It holds nothing while
-// nothing comes.
+// WriteTo decrypts all that the peer sends and writes it to w. It holds no buffer while
+// nothing arrives.
 func (p *QPPPort) WriteTo(w io.Writer) (int64, error) {
 	st, ok := p.under.(*mux.Stream)
-	if !ok { // its bytes may not be changed in place
+	if !ok { // its bytes must not be changed in place
 		return Copy(w, struct{ io.Reader }{p})
 	}
 	return st.WriteTo(&decrypter{p, w})
 }
 
-// decrypter decrypts in place what it is given, and writes it.
+// decrypter decrypts in place what is written to it, and passes it on.
 type decrypter struct {
 	port *QPPPort
 	dst  io.Writer
@@ -65,8 +65,7 @@ func (d *decrypter) WriteBuffers(v [][]byte) (int, error) {
 	return int(n), err
 }
 
-// Write encrypts a copy of b, which it leaves alone as a Writer must, and
-// writes it.
+// Write encrypts a copy of b, because a Writer must not change b, and writes it.
 func (p *QPPPort) Write(b []byte) (int, error) { return p.encrypt(b, p.under.Write) }
 
 // WriteCorked is Write, but what is under it may hold b back until Flush.
@@ -109,7 +108,7 @@ func (p *QPPPort) Cancel() {
 }
 
 func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error) {
-	buf := takeBuffer(min(len(b), copyBuffer))
+	buf := getBuffer(min(len(b), copyBuffer))
 	defer buf.free()
 	written := 0
 	for len(b) > 0 {
@@ -147,7 +146,7 @@ func NewPad(count int, key string) *Pad {
 	return &Pad{pad: qpp.NewQPP([]byte(key), uint16(count)), seed: []byte(key)}
 }
 
-// Wrap is the stream as its two ends see it.
+// Wrap returns the stream as its two ends use it.
 func (p *Pad) Wrap(stream io.ReadWriteCloser) io.ReadWriteCloser {
 	if p == nil {
 		return stream

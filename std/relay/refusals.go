@@ -2,9 +2,9 @@ package relay
 
 import "kcptun/std/notice"
 
-// Refusals decides which refused streams are logged: each one, as each stream is; with
-// --quiet the first, and then one a minute with the number of those since. Who wants no
-// line for each stream still has to know that the target, or the server, is down.
+// Refusals decides which refused streams are logged: each of them, as each stream is; with
+// --quiet the first, and then one line a minute with their number. Users who do not want a
+// line for each stream still have to know that the target, or the server, is down.
 type Refusals struct {
 	Quiet bool
 

@@ -1,6 +1,6 @@
-// Package relay moves the bytes of a stream between its two ends, each direction by itself, with
-// half-close, limits on silence, and QPP where that is on. It logs what it carries. It knows
-// nothing of sessions, and where streams come from.
+// Package relay moves the bytes of a stream between its two ends, each direction by
+// itself, with half-close, limits on silence, and QPP where that is on, and logs each
+// stream. It knows nothing of sessions, or where streams come from.
 package relay
 
 import (
@@ -16,13 +16,13 @@ import (
 	"kcptun/std/hangup"
 )
 
-// lastWords bounds the silence of a direction whose source takes no more itself:
-// what such a source has sent has arrived already and is only to be delivered.
+// lastWords bounds the silence of a direction whose source no longer accepts data: what it
+// has sent has already arrived and only needs to be delivered.
 const lastWords = 30 * time.Second
 
-// abandoned bounds, where quiet is 0, one Write to a stream that the peer has
-// finished: a peer that has closed it takes nothing more either, and in smux
-// nothing says so. Meanwhile nobody would notice that the application is gone.
+// abandoned bounds, where quiet is 0, one Write to a stream that the peer has finished: a
+// peer that has closed the stream does not accept data any more, and smux does not tell.
+// Meanwhile nobody would notice that the application is gone.
 const abandoned = 2 * time.Minute
 
 // resetLook is after how long a wait is worth watching for the end of a connection that
@@ -37,26 +37,25 @@ var (
 
 type halfCloser interface{ CloseWrite() error }
 
-// Result is how a relay went.
+// Result tells how a relay ended.
 type Result struct {
 	FromA, FromB int64 // bytes read from each and written to the other
 	ErrA, ErrB   error // what ended the direction that reads from each; nil is EOF
 	FirstA       bool  // the direction that reads from a ended first
 }
 
-// Between copies between a and b until both directions have ended, and closes
-// both. EOF of one is passed on at once as a half-close and the other direction
-// goes on; an error in one ends both, after what an end that takes no more had
-// sent before was delivered. After one direction has ended, quiet of silence in
-// the other ends it, too; 0 waits for ever, but not in a Write to a stream that
-// nobody may read any more. An end that cannot half-close is closed when quiet
-// has passed, at once where it is 0.
+// Between copies between a and b until both directions have ended, and closes both. EOF of
+// one is passed on at once as a half-close, and the other direction goes on. An error in
+// one ends both, after the data of an end that no longer accepts any was delivered. After
+// one direction has ended, silence of quiet in the other ends it, too; 0 waits for ever,
+// but not in a Write to a stream that nobody may read any more. An end that cannot
+// half-close is closed after quiet, or at once where that is 0.
 func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
 	return relay(a, b, limits{quiet, abandoned}, newGoroutine)
 }
 
-// limits bound how long a direction may be silent and, where that is not bounded,
-// be in one Write to what is not a socket.
+// limits bound how long a direction may be silent and, where that is unbounded, how long
+// one Write may take to anything but a socket.
 type limits struct{ quiet, write time.Duration }
 
 func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
@@ -81,7 +80,7 @@ func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
 	b.Close()
 	if !ended {
 		<-done
-		second.err = cut // its own error is only that it was cut
+		second.err = cut // its own error would only say that it was cut
 	}
 	return Result{
 		FromA: fromA.bytes.Load(), FromB: fromB.bytes.Load(),
@@ -90,8 +89,8 @@ func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
 	}
 }
 
-// passEOF passes EOF of the first direction on and waits for the second to end.
-// It tells whether it did, and if not, why it is to be cut.
+// passEOF passes EOF of the first direction on and waits for the second to end. It returns
+// whether the second ended, and if not, why it must be cut.
 func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
 	err := errNoHalfClose
 	if hc, ok := first.dst.(halfCloser); ok {
@@ -113,7 +112,7 @@ func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut 
 // ended, and if not, why it is to be cut.
 func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cut error, ended bool) {
 	if _, socket := d.dst.(syscall.Conn); socket {
-		lim.write = 0 // keepalive tells of a peer that is gone
+		lim.write = 0 // keepalive detects a peer that is gone
 	}
 	d.touch()
 	look := time.NewTimer(resetLook)
@@ -227,7 +226,7 @@ func (d *direction) AwaitRoom(size int) (int, error) {
 	return n, err
 }
 
-// begin and end surround what may wait for the destination.
+// begin and end enclose what may wait for the destination.
 func (d *direction) begin() {
 	d.touch()
 	d.writing.Store(true)

@@ -24,9 +24,9 @@ type auto struct {
 	moved meter
 
 	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
-	explained     atomic.Uint64 // payload when the log had it last
+	explained     atomic.Uint64 // payload when it was last logged
 
-	gone   func() // called at its end, where it is not nil
+	gone   func() // called at its end; may be nil
 	once   sync.Once
 	closed error
 }
@@ -61,9 +61,9 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	return a
 }
 
-// take takes a packet of the peer in. One that is none of the conversation has been
-// refused by the link already, or is malformed: it is lost.
-func (a *auto) take(packet []byte) {
+// deliver processes a packet of the peer. What is not of the conversation was refused by
+// the link already, or is malformed and is lost.
+func (a *auto) deliver(packet []byte) {
 	metrics.Received(1, len(packet))
 	if a.Deliver(packet) != nil {
 		metrics.Malformed()
@@ -109,7 +109,7 @@ func (a *auto) Close() error {
 	return a.closed
 }
 
-// drainLook is how often is looked whether all has arrived.
+// drainLook is how often it is checked whether all has arrived.
 const drainLook = 5 * time.Millisecond
 
 func (a *auto) drain(ctx context.Context) error {

@@ -26,12 +26,12 @@ func NewCompStream(conn net.Conn) *CompStream {
 // Read reads decompressed bytes.
 func (c *CompStream) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// Write compresses p and sends it at once. Like any net.Conn's, several at a
-// time would have to be serialised; smux has one writer.
+// Write compresses p and sends it at once. It is not safe for concurrent use; the mux has
+// one writer.
 func (c *CompStream) Write(p []byte) (int, error) { return c.WriteBuffers([][]byte{p}) }
 
-// WriteBuffers compresses all of v and sends it in one Write: snappy itself
-// writes a chunk's head and its body apart, which KCP would send as two segments.
+// WriteBuffers compresses all of v and sends it in one Write: snappy itself writes the
+// header and the body of a chunk separately, which KCP would send as two segments.
 func (c *CompStream) WriteBuffers(v [][]byte) (int, error) {
 	n := 0
 	for _, p := range v {

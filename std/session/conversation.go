@@ -11,7 +11,7 @@ import (
 	"kcptun/std/link"
 )
 
-// Conversation is what a client has begun, and no session yet.
+// Conversation is what a client has begun, and is not a session yet.
 type Conversation struct {
 	engine engine
 	peer   *link.Peer
@@ -33,21 +33,21 @@ func (c *Conversation) Drop() {
 // Listener accepts the conversations that clients begin on a link, or on one of its
 // lanes.
 type Listener interface {
-	// Accept waits for one. Its error is why there will be no more.
+	// Accept waits for one. Its error tells why there will be no more.
 	Accept() (*Conversation, error)
 	// Close ends accepting. What has been accepted goes on until the link is closed.
 	Close() error
 }
 
-// Listen accepts conversations of a link that come in by a lane of it, which may be the
-// link itself.
+// Listen accepts conversations of a link that arrive through one of its lanes, or through
+// the link itself.
 func (f *Maker) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
 	if f.cfg.Auto() {
 		a := &autoListener{
 			sessions: f, link: l, open: make(map[*auto]struct{}),
 			fresh: make(chan *Conversation, backlog), done: make(chan struct{}),
 		}
-		l.Serve(lane, a.take, a.end)
+		l.Serve(lane, a.deliver, a.end)
 		return a, nil
 	}
 	lis, err := kcp.ServeConn(nil, 0, 0, lane)
@@ -57,7 +57,7 @@ func (f *Maker) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
 	return &classicListener{Listener: lis, sessions: f, link: l}, nil
 }
 
-// backlog is how many conversations may wait for Accept. It is kcp-go's.
+// backlog is how many conversations may wait for Accept, as in kcp-go.
 const backlog = 128
 
 type classicListener struct {
@@ -92,9 +92,9 @@ type autoListener struct {
 	err  error              // why there will be no more
 }
 
-// take takes a packet in. The link has seen to it that the first of a peer begins its
-// conversation.
-func (a *autoListener) take(peer *link.Peer, packet []byte) {
+// deliver processes a packet. The link has made sure that the first packet of a peer
+// begins its conversation.
+func (a *autoListener) deliver(peer *link.Peer, packet []byte) {
 	e, ok := peer.Owner().(*auto)
 	if !ok {
 		if e = a.begin(peer); e == nil {
@@ -102,7 +102,7 @@ func (a *autoListener) take(peer *link.Peer, packet []byte) {
 			return
 		}
 	}
-	e.take(packet)
+	e.deliver(packet)
 }
 
 // begin begins the conversation of a peer; nil where there is no place for it.

@@ -8,8 +8,8 @@ import (
 	"kcptun/std/mux"
 )
 
-// dialect is how a client speaks above KCP. Nothing on the wire announces it,
-// but the client speaks first and its first byte tells.
+// dialect is what a client speaks above KCP. Nothing on the wire announces it, but the
+// client speaks first, and its first byte tells.
 type dialect struct {
 	compressed bool
 	version    int // of smux
@@ -19,9 +19,9 @@ type dialect struct {
 // version.
 const snappyMagic = 0xff
 
-// listenFor reads the client's first byte, and under compression the first byte
-// in it, and returns the connection with nothing missing.
-func listenFor(conn net.Conn) (dialect, net.Conn, error) {
+// readDialect reads the first byte of the client, and under compression the first byte in
+// that, and returns the connection with nothing missing.
+func readDialect(conn net.Conn) (dialect, net.Conn, error) {
 	var d dialect
 	first, conn, err := peek(conn)
 	if err != nil {
@@ -40,7 +40,7 @@ func listenFor(conn net.Conn) (dialect, net.Conn, error) {
 	return d, conn, nil
 }
 
-// peek reads one byte of conn and returns it and conn with it still to be read.
+// peek returns the first byte of conn, and conn with that byte still to be read.
 func peek(conn net.Conn) (byte, net.Conn, error) {
 	var first [1]byte
 	if _, err := io.ReadFull(conn, first[:]); err != nil {
@@ -64,7 +64,7 @@ func (r *replayed) Read(p []byte) (int, error) {
 	return r.Conn.Read(p)
 }
 
-// WriteBuffers writes to the connection as it can best.
+// WriteBuffers writes in the best way that the connection has.
 func (r *replayed) WriteBuffers(v [][]byte) (int, error) {
 	return mux.AsBuffersWriter(r.Conn).WriteBuffers(v)
 }

@@ -43,7 +43,7 @@ func TestListenFor(t *testing.T) {
 		{compressed(one), dialect{true, 1}, one},
 		{compressed(two, "more"), dialect{true, 2}, two + "more"},
 	} {
-		d, conn, err := listenFor(said{Reader: bytes.NewReader(tt.wire)})
+		d, conn, err := readDialect(said{Reader: bytes.NewReader(tt.wire)})
 		if err != nil || d != tt.want {
 			t.Errorf("%x: %+v, %v", tt.wire, d, err)
 			continue
@@ -68,7 +68,7 @@ func TestListenForRefuses(t *testing.T) {
 		"not snappy":       {[]byte("\xff\xff\xff\xff what is this"), "snappy"},
 		"something inside": {compressed("GET /"), "0x47"},
 	} {
-		_, conn, err := listenFor(said{Reader: bytes.NewReader(tt.wire)})
+		_, conn, err := readDialect(said{Reader: bytes.NewReader(tt.wire)})
 		if err == nil || conn != nil {
 			t.Errorf("%s: taken", name)
 			continue
@@ -81,7 +81,7 @@ func TestListenForRefuses(t *testing.T) {
 func TestListenForWrites(t *testing.T) {
 	for _, wire := range [][]byte{[]byte("\x02......."), compressed("\x02.......")} {
 		under := new(recorded)
-		d, conn, err := listenFor(said{Conn: under, Reader: bytes.NewReader(wire)})
+		d, conn, err := readDialect(said{Conn: under, Reader: bytes.NewReader(wire)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestListenForEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer context.AfterFunc(ctx, func() { a.Close() })()
 	done := make(chan error, 1)
-	go func() { _, _, err := listenFor(a); done <- err }()
+	go func() { _, _, err := readDialect(a); done <- err }()
 	cancel()
 	if err := testkit.Within(t, "listenFor ends", done); !errors.Is(err, io.ErrClosedPipe) {
 		t.Error(err)
@@ -122,7 +122,7 @@ func FuzzListenFor(f *testing.F) {
 	f.Add(snappyHead)
 	f.Add(append(bytes.Clone(snappyHead), 0xfe, 3, 0, 0, 1, 2, 3))
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		d, conn, err := listenFor(said{Reader: bytes.NewReader(wire)})
+		d, conn, err := readDialect(said{Reader: bytes.NewReader(wire)})
 		if err != nil {
 			return
 		}

@@ -37,7 +37,7 @@ type engine interface {
 func (f *Maker) newEngine(l *link.Conn, conv uint32) (engine, error) {
 	if f.cfg.Auto() {
 		a := f.newAuto(l, l.Peer(), conv)
-		l.Serve(l, func(_ *link.Peer, packet []byte) { a.take(packet) }, func(error) { a.Close() })
+		l.Serve(l, func(_ *link.Peer, packet []byte) { a.deliver(packet) }, func(error) { a.Close() })
 		return a, nil
 	}
 	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, l)

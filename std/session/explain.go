@@ -12,13 +12,13 @@ import (
 	"kcptun/std/metrics"
 )
 
-// explainEvery is how often the log says what each busy session of mode auto has found.
+// explainEvery is how often the log shows what each busy session of mode auto has found.
 const explainEvery = time.Minute
 
 // explainLeast is how many bytes a session must have sent since then to be busy.
 const explainLeast = 256 << 10
 
-// living is the sessions of mode auto that there are.
+// living are the present sessions of mode auto.
 type living struct {
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -52,7 +52,7 @@ func (l *living) each(f func(*Session, *auto)) {
 }
 
 // Explain logs what the sessions of mode auto know of their links, until stop is called:
-// of the busy ones once a minute unless --quiet says otherwise, and of all at SIGUSR1.
+// the busy ones once a minute, unless --quiet is set, and all of them at SIGUSR1.
 func (f *Maker) Explain(log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -88,8 +88,8 @@ func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// explain logs what is known of a session's link, if it has sent as many bytes since the
-// last time.
+// explain logs what is known of the link of a session, if the session has sent at least so
+// many bytes since the last time.
 func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
 	wire, payload := a.wire.Load(), a.payload.Load()
 	sent := a.explained.Swap(payload)

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// loadSpan is about how long bytes count for a session's load.
+// loadSpan is roughly how long bytes count for the load of a session.
 const loadSpan = time.Second
 
-// meter counts the bytes of the last while.
+// meter counts recent bytes.
 type meter struct {
 	mu          sync.Mutex
 	begun       time.Duration // of the present half of the span
@@ -17,7 +17,7 @@ type meter struct {
 
 func (m *meter) add(now time.Duration, n int) {
 	m.mu.Lock()
-	m.turn(now)
+	m.roll(now)
 	m.now += int64(n)
 	m.mu.Unlock()
 }
@@ -26,12 +26,12 @@ func (m *meter) add(now time.Duration, n int) {
 func (m *meter) load(now time.Duration) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.turn(now)
+	m.roll(now)
 	return m.now + m.before
 }
 
-// turn begins another half when it is time.
-func (m *meter) turn(now time.Duration) {
+// roll begins another half when it is time.
+func (m *meter) roll(now time.Duration) {
 	switch age := now - m.begun; {
 	case age >= loadSpan:
 		m.begun, m.now, m.before = now, 0, 0

@@ -13,15 +13,15 @@ import (
 	"kcptun/std/quota"
 )
 
-// OffloadEnv is the environment variable that, set to off, has every datagram
-// take its own system call: for support cases, where a driver is in doubt.
+// OffloadEnv is the environment variable that, set to off, sends and receives every
+// datagram with a system call of its own: for support, where a driver is suspected.
 const OffloadEnv = "KCPTUN_OFFLOAD"
 
 // minPatience is the least time after which a silent peer is given up.
 const minPatience = 30 * time.Second
 
-// muxConfig is what the streams of a session need to know. The patience follows the
-// interval: a fixed one would end every session whose interval is longer.
+// muxConfig is what the mux of a session needs to know. The patience follows the interval,
+// because a fixed one would end every session with a longer interval.
 func muxConfig(c *config.Config) mux.Config {
 	interval := time.Duration(c.KeepAlive) * time.Second
 	return mux.Config{
@@ -41,8 +41,8 @@ func memoryBound(c *config.Config) *quota.Bound {
 	return quota.NewBound(quota.Default())
 }
 
-// LinkOptions are what the settings come to for the program's links. It derives the packet key,
-// which takes milliseconds. Check comes before it.
+// LinkOptions makes the options of the links of a program. It derives the packet key,
+// which takes milliseconds. Call Check first.
 func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Options, error) {
 	sealer, err := crypt.NewSealer(c.Crypt, c.Key)
 	if err != nil {
@@ -53,7 +53,7 @@ func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Op
 	}
 	limit := c.RateLimit
 	if c.Auto() {
-		limit = 0 // the engine keeps to it: who receives for many peers must not wait for one
+		limit = 0 // the engine respects it: a receiver for many peers must not wait for one
 	}
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,

@@ -1,7 +1,7 @@
-// Package session owns a session: an engine of KCP's, snappy and the mux in one value with one
-// owner; what the client speaks and what the peer says of itself; the clock of a session that is
-// idle. It makes of the settings what links and the mux are given. It knows nothing of what its
-// streams carry, nor of the programs.
+// Package session owns a session: an engine of KCP, snappy and the mux in one value with
+// one owner; what the client speaks and what the peer says about itself; the clock of an
+// idle session. It makes the options of links and of the mux from the settings. It knows
+// nothing of what its streams carry, nor of the programs.
 package session
 
 import (
@@ -42,7 +42,7 @@ type Session struct {
 	retiring chan struct{} // closed when retired
 	err      error         // why it ended
 	done     chan struct{}
-	gone     func() // called when it is closed; nil: nobody asks
+	gone     func() // called when it is closed; may be nil
 	once     sync.Once
 }
 
@@ -71,7 +71,7 @@ func New(cfg *config.Config) *Maker {
 	return s
 }
 
-// Client starts a session over a link that it owns from now on.
+// Client starts a session over a link, which belongs to the session from now on.
 func (f *Maker) Client(l *link.Conn, conv uint32) (*Session, error) {
 	e, err := f.newEngine(l, conv)
 	if err != nil {
@@ -90,7 +90,7 @@ func (f *Maker) Client(l *link.Conn, conv uint32) (*Session, error) {
 // with each setting in which the client differs from us.
 func (f *Maker) Server(ctx context.Context, c *Conversation, note func(Difference)) (*Session, error) {
 	stop := context.AfterFunc(ctx, func() { c.engine.Close() })
-	theirs, conn, err := listenFor(c.engine)
+	theirs, conn, err := readDialect(c.engine)
 	if !stop() {
 		err = context.Cause(ctx)
 	}
@@ -166,8 +166,8 @@ func (s *Session) Open() (*mux.Stream, error) {
 	return st, nil
 }
 
-// OpenCorked is Open, but the peer learns of the stream with its first Write or
-// Flush, which the caller sees to: the first bytes travel with the opening.
+// OpenCorked is Open, but the peer learns of the stream only with its first Write or
+// Flush, which the caller must do: the first bytes travel with the opening.
 func (s *Session) OpenCorked() (*mux.Stream, error) {
 	s.mu.Lock()
 	if s.retired {
@@ -188,8 +188,7 @@ func (s *Session) OpenCorked() (*mux.Stream, error) {
 	return m, nil
 }
 
-// Accept waits for the peer to open a stream. Its error says why the session is
-// at its end.
+// Accept waits for the peer to open a stream. Its error tells why the session has ended.
 func (s *Session) Accept() (*mux.Stream, error) {
 	m, err := s.mux.Accept()
 	if err != nil {
@@ -291,7 +290,7 @@ func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
 // Conv is the KCP conversation id.
 func (s *Session) Conv() uint32 { return s.engine.Conv() }
 
-// explain puts an error of a dead session into words that help.
+// explain puts an error of a dead session into words that name the probable cause.
 func (s *Session) explain(err error) error {
 	if reason := s.Err(); reason != nil {
 		return reason
@@ -314,8 +313,8 @@ func (s *Session) explain(err error) error {
 	return ofKCP(err)
 }
 
-// ofKCP puts errors of kcp-go into words: its own carry a stack, which a log would
-// print.
+// ofKCP puts errors of kcp-go into words: its own carry a stack trace, which would be
+// logged.
 func ofKCP(err error) error {
 	switch {
 	case errors.Is(err, net.ErrClosed):
@@ -326,7 +325,7 @@ func ofKCP(err error) error {
 	return err
 }
 
-// silence is the reason when smux's keepalive has given the peer up.
+// silence is the reason when the keepalive of the mux has given the peer up.
 func (s *Session) silence() error {
 	silence, heard := s.peer.Silence()
 	if !heard {

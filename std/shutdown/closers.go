@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Closers closes several things as one. What is added after Close is closed at
-// once. A relay whose one direction has ended is woken by closing both its ends
-// only, hence this.
+// Closers closes several things together. What is added after Close is closed at once. It
+// exists because a relay of which one direction has ended only wakes up when both its ends
+// are closed.
 type Closers struct {
 	mu     sync.Mutex
 	list   []io.Closer
@@ -37,7 +37,7 @@ func (c *Closers) Close() error {
 	return nil
 }
 
-// CloserFunc is a function to be called in the place of something to close.
+// CloserFunc is a function that is called as a Closer.
 type CloserFunc func()
 
 // Close calls the function.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The times that the end of a program takes, at either end.
+// The time limits for the end of a program, the same at both ends.
 const (
 	// Grace is how long open streams may finish.
 	Grace = 5 * time.Second
@@ -18,8 +18,8 @@ const (
 	DrainLimit = 2 * time.Second
 )
 
-// Group owns the goroutines of open connections, so that they can be waited for
-// and in the end be closed.
+// Group owns the goroutines of open connections, so that they can be waited for and closed
+// in the end.
 type Group struct {
 	wg     sync.WaitGroup
 	work   workers
@@ -29,8 +29,8 @@ type Group struct {
 	cut    atomic.Bool // Finish closes what is left
 }
 
-// Go runs f in a goroutine on behalf of c, unless Finish was called: then it
-// returns false.
+// Go runs f in a goroutine on behalf of c, unless Finish was called; then it returns
+// false.
 func (g *Group) Go(c io.Closer, f func()) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -52,7 +52,8 @@ func (g *Group) Go(c io.Closer, f func()) bool {
 	return true
 }
 
-// Spawn runs f in a goroutine that is waited for, for who was started by Go.
+// Spawn runs f in a goroutine that Finish waits for. It is for functions that were started
+// by Go.
 func (g *Group) Spawn(f func()) {
 	g.wg.Add(1)
 	g.work.Go(func() {
@@ -61,11 +62,11 @@ func (g *Group) Spawn(f func()) {
 	})
 }
 
-// Cut tells whether Finish closes, or has closed, what did not end by itself.
+// Cut tells whether Finish has begun to close what did not end by itself.
 func (g *Group) Cut() bool { return g.cut.Load() }
 
-// End is Finish at the end of a program. On a dead path a stream can neither be written nor
-// closed: the end of its session ends it, for which force is called when Grace has passed and
+// End is Finish for the end of a program. On a dead path a stream can neither be written
+// nor closed, and only the end of its session ends it: force is called after Grace, when
 // sessions have had DrainLimit on top.
 func (g *Group) End(force func()) {
 	forced := time.AfterFunc(Grace+DrainLimit, force)
@@ -73,8 +74,8 @@ func (g *Group) End(force func()) {
 	g.Finish(Grace)
 }
 
-// Finish lets nothing new start, waits up to grace for all to end, closes what
-// is left and waits for that.
+// Finish starts nothing new, waits up to grace for everything to end, then closes the rest
+// and waits for that.
 func (g *Group) Finish(grace time.Duration) {
 	defer g.work.close()
 	g.mu.Lock()
@@ -99,7 +100,7 @@ func (g *Group) Finish(grace time.Duration) {
 	}
 	g.mu.Unlock()
 	g.cut.Store(true) // before the first ends by it
-	// All at once: one that takes its time shall not keep the others open.
+	// At the same time: a slow one must not keep the others open.
 	var closing sync.WaitGroup
 	for _, c := range left {
 		closing.Go(func() { c.Close() })

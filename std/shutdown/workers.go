@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// idleWorkers is how many goroutines wait for more to do, each with a stack of some
-// KiB, and idleWork for how long at least; it may be twice that.
+// idleWorkers is how many goroutines wait for more to do, each with a stack of some KiB,
+// and idleWork is for how long, up to twice that.
 const (
 	idleWorkers = 32
 	idleWork    = 5 * time.Second
 )
 
-// workers runs functions in goroutines that are used again: on a new one's small
-// stack, the way down through KCP costs more than what it sends. The zero value is
-// ready.
+// workers runs functions in goroutines that are reused: on the small stack of a new
+// goroutine, growing the stack on the way down through KCP costs more than sending. The
+// zero value is ready to use.
 type workers struct {
 	mu     sync.Mutex
 	idle   []chan func() // the last to become idle is the first to go on
@@ -51,7 +51,7 @@ func (w *workers) work(f func()) {
 	}
 }
 
-// rest is false for a worker that is not needed.
+// rest is false for a worker that is not needed any more.
 func (w *workers) rest(more chan func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

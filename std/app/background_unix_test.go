@@ -26,16 +26,16 @@ func TestEndWithStuckSnmp(t *testing.T) {
 	}
 	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
-	aside := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
+	background := startBackground(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
 	cancel()
 	waited := make(chan struct{})
-	go func() { waitAside(aside, &c, log); close(waited) }()
+	go func() { waitBackground(background, &c, log); close(waited) }()
 	testkit.Within(t, "the end does not wait for it", waited)
 	testkit.Contains(t, book.String(), "snmplog is stuck, its last line is lost")
 	f, err := os.OpenFile(c.SnmpLog, os.O_RDWR, 0) // frees what is stuck
 	if err != nil {
 		t.Fatal(err)
 	}
-	aside.Wait()
+	background.Wait()
 	f.Close()
 }

@@ -12,9 +12,9 @@ import (
 	"kcptun/std/metrics"
 )
 
-// startAside starts what runs beside the job: the counters on signal, the CSV
-// log of them, the profiles, and giving memory back. All of it ends with ctx.
-func startAside(ctx context.Context, cfg *config.Config, env Env) *sync.WaitGroup {
+// startBackground starts what runs beside the job: the counters on SIGUSR1, the CSV file
+// of them, profiles, and giving memory back. All of it ends with ctx.
+func startBackground(ctx context.Context, cfg *config.Config, env Env) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		metrics.OnSignal(ctx, func() { env.Log.Info(countersLine(env)) })
@@ -31,18 +31,18 @@ func startAside(ctx context.Context, cfg *config.Config, env Env) *sync.WaitGrou
 	return &wg
 }
 
-// asideWait is how long the end of the program waits for what runs beside the job.
-const asideWait = time.Second
+// backgroundWait is how long the end of the program waits for what runs in the background.
+const backgroundWait = time.Second
 
-// waitAside waits for what startAside has started. All of it ends at once, but for a
-// line of counters that a disk or a pipe does not take: that is left to the end of the
-// process.
-func waitAside(aside *sync.WaitGroup, cfg *config.Config, log *slog.Logger) {
+// waitBackground waits for what startBackground has started. All of it ends at once,
+// except for a line of counters that a disk or a pipe does not accept; that one is left to
+// the end of the process.
+func waitBackground(background *sync.WaitGroup, cfg *config.Config, log *slog.Logger) {
 	done := make(chan struct{})
-	go func() { aside.Wait(); close(done) }()
+	go func() { background.Wait(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(asideWait):
+	case <-time.After(backgroundWait):
 		log.Warn("snmplog is stuck, its last line is lost", "file", cfg.SnmpLog)
 	}
 }

@@ -28,7 +28,7 @@ func TestDumpSignal(t *testing.T) {
 	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := config.Default(config.Server)
-	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
+	wg := startBackground(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
 	for n := 1; n <= 2; n++ {
 		testkit.Eventually(t, "a line at each SIGUSR1", func() bool {
 			if strings.Count(book.String(), "\n") < n {

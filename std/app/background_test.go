@@ -30,14 +30,14 @@ func TestCountersLine(t *testing.T) {
 	testkit.Contains(t, line, " "+stats.String(), "BadShape:7", " LogLost:0", " Goroutines:")
 }
 
-func TestStartAside(t *testing.T) {
+func TestStartBackground(t *testing.T) {
 	testkit.NoLeak(t)
 	c := config.Default(config.Client)
 	c.SnmpLog = filepath.Join(t.TempDir(), "snmp")
 	c.Pprof = true
 	log, book := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
-	wg := startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
+	wg := startBackground(ctx, &c, Env{Log: log, Stats: new(link.Stats)})
 	if build.Pprof {
 		testkit.Eventually(t, "pprof says what it does", func() bool { return strings.Contains(book.String(), "pprof is") })
 	}
@@ -70,7 +70,7 @@ func TestSnmpPeriodOff(t *testing.T) {
 	log, _ := testkit.NewLog()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	startAside(ctx, &c, Env{Log: log, Stats: new(link.Stats)}).Wait()
+	startBackground(ctx, &c, Env{Log: log, Stats: new(link.Stats)}).Wait()
 	if _, err := os.Stat(c.SnmpLog); err == nil {
 		t.Error("written all the same")
 	}
