@@ -54,6 +54,8 @@ type model struct {
 	before    float64       // the rate before that
 	cycle     int
 
+	doubt bool // the start has ended, and whether the link was full is not clear
+
 	peak   time.Duration // the longest queue lately
 	brim   time.Duration // the queue at which the link drops; 0: that is not known
 	brimAt time.Duration
@@ -131,7 +133,10 @@ func (m *model) enter(p phase, s sample) {
 		m.probeGain, m.probeFrom = 1.1, m.bw
 		if s.now-m.collapsed < leastFor && m.bw < m.before/2 { // it may be back
 			m.probeGain = 1.5
+		} else if m.doubt {
+			m.probeGain = 1.25
 		}
+		m.doubt = false
 		m.gain = m.probeGain
 	case draining:
 		m.cycle++
@@ -165,7 +170,7 @@ func (m *model) longQueue() time.Duration {
 func (m *model) overflow(now, queue time.Duration) {
 	m.peak = max(queue, m.peak*7/8)
 	switch {
-	case m.losses.warm && m.losses.ours() > 0.02:
+	case (m.losses.warm || m.phase == draining) && m.losses.ours() > 0.02:
 		m.brim, m.brimAt = m.peak, now
 	case now-m.brimAt > leastFor:
 		m.brim = 0
@@ -267,11 +272,16 @@ func (m *model) end(s sample) {
 		}
 		if s.newest >= m.first && queue <= m.targetQueue() || s.now-m.since > m.lately() {
 			m.losses.warmUp(s.next)
+			m.doubt = m.doubt && m.brim == 0 && m.peak < m.longQueue()
 			m.enter(cruising, s)
 		}
 	case cruising:
 		m.steer(queue)
-		if s.now-m.since > max(8*m.rtt.smooth, 500*time.Millisecond) || m.empty >= 4 {
+		cruise := max(8*m.rtt.smooth, 500*time.Millisecond)
+		if m.doubt {
+			cruise = 2 * m.rtt.smooth
+		}
+		if s.now-m.since > cruise || m.empty >= 4 {
 			m.enter(probing, s)
 		}
 	}

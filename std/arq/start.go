@@ -48,5 +48,6 @@ func (m *model) endStart(s sample) {
 	if r := m.track.rate(s.now, min(250*time.Millisecond, max(50*time.Millisecond, m.rtt.smooth/2))); r > 0 {
 		m.setRate(r)
 	}
+	m.doubt = true
 	m.enter(draining, s)
 }
