@@ -22,6 +22,12 @@ const (
 	// the verdict.
 	stalledShare = 3
 
+	// bulkPackets in a watchPeriod are a transfer. When it falls silent for askAfter, the peer
+	// is asked once: who receives owes nothing and is owed nothing, and would not notice before
+	// the next keepalive that a flow is blocked.
+	bulkPackets = 16
+	askAfter    = 2 * time.Second
+
 	// lateTick is how late the watch's timer may be. Beyond that this program has stood
 	// still, and the peer has had no chance to be heard.
 	lateTick = time.Second
@@ -50,6 +56,9 @@ type pathWatch struct {
 	due    time.Duration // when the timer fires
 	seen   uint32        // writes at the last tick
 	move   func()        // to another port; nil: there is none
+	ask    func()        // the peer for an answer
+	bulk   bool          // a transfer was seen, and the peer not asked since
+	passed uint64        // packets at the last tick
 	moved  int           // how often since the peer was heard
 }
 
@@ -107,11 +116,12 @@ func (w *pathWatch) tick() {
 	}
 }
 
-// onSilence has f called after each third of the patience.
-func (w *pathWatch) onSilence(f func()) {
+// onSilence has ask called when a transfer falls silent, and move after each third of the
+// patience.
+func (w *pathWatch) onSilence(ask, move func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.move = f
+	w.ask, w.move = ask, move
 }
 
 // look is tick, and returns what is to be done without the lock; nil is nothing.
@@ -124,11 +134,12 @@ func (w *pathWatch) look() func() {
 	w.running()
 	now, writes := clock.Now(), w.writes.Load()
 	owes := w.peer.OwesUs()
+	passed := w.peer.Activity()
+	w.bulk = w.bulk || passed-w.passed >= bulkPackets
+	w.passed = passed
 	switch {
 	case !owes && writes == w.seen:
-		w.watching.Store(false)
-		w.moved = 0
-		return nil
+		return w.rest()
 	case !owes || now-w.due >= lateTick:
 		w.since.Store(int64(now))
 	}
@@ -148,6 +159,22 @@ func (w *pathWatch) look() func() {
 		return w.move
 	}
 	return nil
+}
+
+// rest ends the watch where nothing is owed and nothing happens, and not in the midst of a
+// transfer. It is a part of look.
+func (w *pathWatch) rest() func() {
+	w.moved = 0
+	if !w.bulk {
+		w.watching.Store(false)
+		return nil
+	}
+	w.arm()
+	if heard, _ := w.peer.Silence(); heard < askAfter {
+		return nil
+	}
+	w.bulk = false
+	return w.ask
 }
 
 // silence is how long the peer has owed something and was not heard.

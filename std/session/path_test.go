@@ -1,10 +1,12 @@
 package session
 
 import (
+	"io"
 	"testing"
 	"time"
 
 	"kcptun/std/clock"
+	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -25,4 +27,41 @@ func TestPathWatchNoticesSleep(t *testing.T) {
 	if !w.running() {
 		t.Error("forgotten at the next look")
 	}
+}
+
+// A download that falls silent is asked about once, and an idle session is not.
+func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
+	asked := make(chan struct{}, 100)
+	u.client.path.onSilence(func() { asked <- struct{}{} }, nil)
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		for buf := make([]byte, 4<<10); err == nil; {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			case <-time.After(5 * time.Millisecond):
+				_, err = u.far.Write(buf)
+			}
+		}
+		done <- err
+	}()
+	go func() { _, _ = io.Copy(io.Discard, u.near) }()
+	testkit.Eventually(t, "a transfer is seen", func() bool {
+		u.client.path.mu.Lock()
+		defer u.client.path.mu.Unlock()
+		return u.client.path.bulk
+	})
+	close(stop)
+	if err := testkit.Within(t, "the end of the transfer", done); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Within(t, "the server is asked", asked)
+	testkit.Eventually(t, "the watch rests", func() bool { return !u.client.path.watching.Load() })
+	if len(asked) > 0 {
+		t.Error("asked again")
+	}
+	u.closed()
 }

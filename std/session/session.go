@@ -142,7 +142,7 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	mc.Greeted = func(theirs mux.Hello) { f.greeted(s, theirs) }
 	s.mux = mux.New(conn, mc)
 	if own {
-		s.path.onSilence(func() { f.moveOn(s) })
+		s.path.onSilence(s.mux.Ask, func() { f.moveOn(s) })
 	}
 	e.begin()
 	if _, ok := e.(*auto); ok {
