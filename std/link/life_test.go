@@ -10,7 +10,7 @@ import (
 
 // A peer lives that acknowledges something new. One that says the same again, as a
 // recording does, has not been heard; but where it has no room it has nothing else to
-// say, and says it seldom.
+// say, and says it seldom. A recording of that used to keep a dead session for good.
 func TestLifeless(t *testing.T) {
 	const minute = time.Minute
 	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
@@ -26,6 +26,8 @@ func TestLifeless(t *testing.T) {
 		room uint16
 		want time.Duration // how long ago
 	}{
+		{"acknowledged", -300 * minute, 3, 100, 300 * minute},
+		{"has no room, or a recording says so, for more than an hour", -1 * minute, 3, 0, 300 * minute},
 		{"acknowledged", -60 * minute, 5, 100, 60 * minute},
 		{"said the same again", -50 * minute, 5, 100, 60 * minute},
 		{"said something older", -45 * minute, 4, 100, 60 * minute},
