@@ -42,21 +42,25 @@ type Extra struct{ Datagrams, Bytes int }
 // postCoded posts a packet with its header, and the parity that is to follow it. It
 // returns the length of the packet's datagram.
 func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
+	if !peer.pace(len(packet) + fec.Header + c.opt.Sealer.Overhead()) {
+		return 0, after, net.ErrClosed
+	}
 	o := &peer.outgoing
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.enc == nil {
 		if o.enc = c.opt.Codes.Encoder(data, parity); o.enc == nil {
-			n, err = c.post(peer, packet)
+			n, err = c.put(peer, packet)
 			return n, after, err
 		}
 	}
 	o.enc.Change(data, parity)
 	framed, extra := o.enc.Encode(packet)
-	n, err = c.post(peer, framed)
+	n, err = c.put(peer, framed)
 	for i := 0; i < len(extra) && err == nil; i++ {
 		var size int
-		if size, err = c.post(peer, extra[i]); err == nil { // kcp-go counts its own
+		if size, err = c.put(peer, extra[i]); err == nil { // kcp-go counts its own
+			peer.charge(size)
 			metrics.Sent(1, size)
 			after.Datagrams++
 			after.Bytes += size
@@ -65,14 +69,21 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 	return n, after, err
 }
 
-// post puts a packet into the outbox, when the peer's rate limit lets it. It returns
-// the length of its datagram.
+// post puts a packet into the outbox, when the peer's pacer lets it. It returns the length
+// of its datagram.
 func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
-	n := len(packet) + c.opt.Sealer.Overhead()
-	if !peer.pace(n) || c.isClosed() {
+	if !peer.pace(len(packet) + c.opt.Sealer.Overhead()) {
 		return 0, net.ErrClosed
 	}
-	return n, c.out.put(peer, packet)
+	return c.put(peer, packet)
+}
+
+// put puts a packet into the outbox. It returns the length of its datagram.
+func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
+	if c.isClosed() {
+		return 0, net.ErrClosed
+	}
+	return len(packet) + c.opt.Sealer.Overhead(), c.out.put(peer, packet)
 }
 
 // decode takes note of a packet with a FEC header. What it restores is handed out

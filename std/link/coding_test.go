@@ -157,9 +157,10 @@ func TestOverheadIsWhatIsAdded(t *testing.T) {
 	}
 }
 
-// Parity is traffic as any other.
-func TestParityWaitsForRateLimit(t *testing.T) {
-	const rate, burst = 20_000, 64 * MaxDatagram
+// Parity is traffic as any other. It leaves at once behind its packet, and what follows waits
+// for it.
+func TestParityCountsForRateLimit(t *testing.T) {
+	const rate, burst, group = 20_000, rateBurst, 2 * 64 // group: two short datagrams of parity
 	synctest.Test(t, func(t *testing.T) {
 		opt, _ := options(newAES())
 		opt.RateLimit, opt.DataShards, opt.ParityShards = rate, 2, 2
@@ -179,7 +180,7 @@ func TestParityWaitsForRateLimit(t *testing.T) {
 			}
 			if i%100 == 99 {
 				synctest.Wait()
-				if most := burst + rate*time.Since(start).Seconds() + 1; float64(bytesSent) > most {
+				if most := burst + rate*time.Since(start).Seconds() + 1 + group; float64(bytesSent) > most {
 					t.Fatalf("%d bytes after %v, most are %.0f", bytesSent, time.Since(start), most)
 				}
 			}
@@ -260,7 +261,7 @@ func TestRestOfSender(t *testing.T) {
 			t.Error("the next has none")
 		}
 		write(2)
-		p.limit.ReserveN(time.Now(), 64*MaxDatagram)
+		p.pacer.delay(rateBurst)
 		begin := time.Now()
 		go write(1)
 		synctest.Wait()

@@ -1,18 +1,43 @@
 package link
 
-import "time"
+import (
+	"time"
 
-// pace waits until size more bytes are within the peer's rate limit. It is false
-// when the link was closed meanwhile.
+	"golang.org/x/time/rate"
+)
+
+// pacer decides when datagrams leave for a peer. It comes before error correction, and no
+// lock is held while a datagram waits. The rate limit is the one that there is: mode auto
+// paces in package arq, which sees round trips and losses.
+type pacer interface {
+	// delay takes note of a datagram of n bytes, and tells how long it has to wait.
+	delay(n int) time.Duration
+}
+
+// rateLimit is the pacer of --ratelimit, for one peer.
+type rateLimit struct{ *rate.Limiter }
+
+// rateBurst is what kcp-go's own limiter grants: 64 full datagrams.
+const rateBurst = 64 * MaxDatagram
+
+func newRateLimit(bytesPerSecond int) rateLimit {
+	return rateLimit{rate.NewLimiter(rate.Limit(bytesPerSecond), rateBurst)}
+}
+
+func (r rateLimit) delay(n int) time.Duration {
+	reserved := r.ReserveN(time.Now(), n)
+	if !reserved.OK() {
+		return 0 // larger than rateBurst: no datagram is
+	}
+	return reserved.Delay()
+}
+
+// pace waits until a datagram may leave. It is false when the link was closed meanwhile.
 func (p *Peer) pace(size int) bool {
-	if p.limit == nil {
+	if p.pacer == nil {
 		return true
 	}
-	r := p.limit.ReserveN(time.Now(), size)
-	if !r.OK() {
-		return true // larger than the burst: cannot be, see newPeer
-	}
-	wait := r.Delay()
+	wait := p.pacer.delay(size)
 	if wait == 0 {
 		return true
 	}
@@ -25,5 +50,13 @@ func (p *Peer) pace(size int) bool {
 		return true
 	case <-p.stop:
 		return false
+	}
+}
+
+// charge takes note of a datagram that leaves without waiting, as parity does behind its
+// packet: what follows waits for it.
+func (p *Peer) charge(size int) {
+	if p.pacer != nil {
+		p.pacer.delay(size)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"kcptun/std/carrier"
 )
 
@@ -21,7 +19,7 @@ import (
 type Peer struct {
 	way   atomic.Pointer[carrier.Way] // where what is sent to it goes
 	text  string
-	limit *rate.Limiter
+	pacer pacer // nil: nothing waits
 	stop  <-chan struct{}
 	shift uint32 // of the stamps on the wire, see stampOrigin; 0 at a dialled link
 	table *peers

@@ -101,7 +101,7 @@ func TestDrainWaitsForRateLimit(t *testing.T) {
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)
 		p := client.Peer()
-		p.limit.ReserveN(time.Now(), 64*MaxDatagram) // the burst is used up
+		p.pacer.delay(rateBurst) // the burst is used up
 		const sn, conv = 1, 7
 		go func() { // a lone packet of parity, then data: 5 s at this limit
 			_, _ = client.WriteTo(withFEC(0xf2, make([]byte, 250)), p)

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"kcptun/std/carrier"
 )
 
@@ -48,8 +46,7 @@ func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 	p.heard.Store(unheard)
 	p.acked.Store(unheard)
 	if ps.limit > 0 {
-		// The burst is what kcp-go's own limiter grants: 64 full datagrams.
-		p.limit = rate.NewLimiter(rate.Limit(ps.limit), 64*MaxDatagram)
+		p.pacer = newRateLimit(ps.limit)
 	}
 	return p
 }

@@ -97,3 +97,40 @@ func TestCloseEndsWriteToUnderLimit(t *testing.T) {
 		}
 	})
 }
+
+// Parity counts, and nothing holds the lock of error correction while a packet waits for the
+// limit: a session that went to sleep kept its memory, or waited for it.
+func TestRateLimitWaitsOutsideOfErrorCorrection(t *testing.T) {
+	const rate = 20_000
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(crypt.Plain{})
+		opt.RateLimit, opt.DataShards, opt.ParityShards = rate, 10, 3
+		near, far := fakePair()
+		sent := 0
+		near.onSend = func(d []byte) { sent += len(d) }
+		client, _ := fakeConns(t, near, far, opt)
+		peer, start := client.Peer(), time.Now()
+		full := string(make([]byte, 1300))
+		stop := make(chan struct{})
+		go func() {
+			defer close(stop)
+			for sn := range uint32(300) {
+				if _, err := client.WriteTo(seg(1, 81, sn, 0, full), peer); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if peer.paced.Load() == 0 || !peer.outgoing.mu.TryLock() {
+			t.Fatal("no packet waits, or with the lock")
+		}
+		peer.outgoing.mu.Unlock()
+		<-stop
+		synctest.Wait()
+		const group = 3 * MaxDatagram // of parity
+		if most := rateBurst + rate*time.Since(start).Seconds() + group; float64(sent) > most || float64(sent) < most-3*group {
+			t.Errorf("%d bytes in %v, most are %.0f", sent, time.Since(start), most)
+		}
+	})
+}
