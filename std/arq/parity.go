@@ -40,7 +40,7 @@ const (
 	decideEach = 250 * time.Millisecond
 	keepCode   = 30 * time.Second
 	// knownAfter is how many packets are looked at first.
-	knownAfter = 200
+	knownAfter = 100
 	// worthCode is the share of lost packets from which on there is error correction, and
 	// lateShare how much of a flow may be late nevertheless.
 	worthCode = 0.005
