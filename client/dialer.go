@@ -76,7 +76,7 @@ func newDialer(cfg *Config, env app.Env) (*dialer, error) {
 		cfg: cfg, env: env, options: options, sessions: session.New(cfg), remotes: remotes,
 		resolver: net.DefaultResolver,
 	}
-	d.sessions.Unreadable, d.sessions.Moved = d.differs, d.moved
+	d.sessions.Unreadable, d.sessions.Moved, d.sessions.Panics = d.differs, d.moved, env.Panics
 	return d, nil
 }
 

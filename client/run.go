@@ -36,6 +36,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 
 	pool := newPool(cfg, env, dial)
 	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: relay.Refusals{Quiet: cfg.Quiet}}
+	carry.open.Panics = env.Panics
 	if cfg.QPP {
 		carry.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
 	}

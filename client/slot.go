@@ -206,6 +206,7 @@ func (s *slot) hold(sess *session.Session) *held {
 		}
 	})
 	s.wg.Go(func() { // a server opens no streams: Accept ends with the session
+		defer s.env.Panics.Catch(sess.Close)
 		for {
 			st, err := sess.Accept()
 			if err != nil {

@@ -35,7 +35,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	if cfg.QPP {
 		srv.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
 	}
-	srv.sessions.Unreadable = srv.differs
+	srv.sessions.Unreadable, srv.sessions.Panics, srv.streams.Panics = srv.differs, env.Panics, env.Panics
 	defer srv.sessions.Explain(env.Log)()
 	return srv.serve(ctx, links)
 }

@@ -103,6 +103,7 @@ func (s *server) accept(ctx, life context.Context, lis session.Listener) error {
 
 // session serves one session until it ends, or life does.
 func (s *server) session(ctx, life context.Context, c *session.Conversation) {
+	defer s.env.Panics.Catch(func(error) { c.Drop() })
 	log := s.env.Log.With("from", c.Addr().String(), "conv", c.Conv())
 	sess, notes, err := s.begin(ctx, life, c)
 	if err != nil {
@@ -116,6 +117,7 @@ func (s *server) session(ctx, life context.Context, c *session.Conversation) {
 	done := make(chan struct{})
 	s.wg.Go(func() {
 		defer close(done)
+		defer s.env.Panics.Catch(sess.Close)
 		sess.Close(s.acceptStreams(ctx, sess))
 	})
 	select {

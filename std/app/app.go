@@ -14,6 +14,7 @@ import (
 	"kcptun/std/carrier/rawtcp"
 	"kcptun/std/config"
 	"kcptun/std/link"
+	"kcptun/std/rescue"
 )
 
 // App is one of the two programs.
@@ -30,6 +31,8 @@ type App struct {
 type Env struct {
 	Log   *slog.Logger
 	Stats *link.Stats
+
+	Panics *rescue.Net // catches those of a stream or session
 
 	sink *logSink // behind Log; nil in tests
 }
@@ -82,6 +85,7 @@ func (a App) start(cfg *config.Config, stderr *logSink) error {
 		sink = file
 	}
 	env := Env{Log: newLogger(sink), Stats: new(link.Stats), sink: sink}
+	env.Panics = &rescue.Net{Log: env.Log}
 	banner(cfg, a.Role, a.Version, env.Log)
 
 	ctx, cancel := context.WithCancel(context.Background())

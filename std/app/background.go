@@ -49,5 +49,5 @@ func waitBackground(background *sync.WaitGroup, cfg *config.Config, log *slog.Lo
 
 // countersLine is every counter in one line.
 func countersLine(env Env) string {
-	return fmt.Sprintf("%s LogLost:%d Goroutines:%d", metrics.Line(env.Stats), env.sink.Lost(), runtime.NumGoroutine())
+	return fmt.Sprintf("%s LogLost:%d Panics:%d Goroutines:%d", metrics.Line(env.Stats), env.sink.Lost(), env.Panics.Caught(), runtime.NumGoroutine())
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"kcptun/std/clock"
+	"kcptun/std/rescue"
 )
 
 // gatherBytes is the most that waits to be written. It is what KCP is given at
@@ -52,6 +53,7 @@ type gatherer struct {
 	backlog func() int // see Config
 	before  func()     // is called before each write
 	failed  func(error)
+	panics  *rescue.Net
 
 	mu      sync.Mutex
 	queue   []*waiter     // for room; the first to wait is the first to go on
@@ -81,7 +83,7 @@ type BuffersWriter interface {
 // and without a lock held.
 func newGatherer(conn net.Conn, cfg *Config, failed func(error)) *gatherer {
 	g := &gatherer{
-		conn: AsBuffersWriter(conn), segment: cfg.Segment, backlog: cfg.Backlog, before: cfg.Before, failed: failed, hello: helloOf(cfg),
+		conn: AsBuffersWriter(conn), segment: cfg.Segment, backlog: cfg.Backlog, before: cfg.Before, failed: failed, hello: helloOf(cfg), panics: cfg.Panics,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	g.last.Store(int64(clock.Now()))
@@ -221,8 +223,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	g.callNext() // they fill up while this is in conn, one after the other
 	g.mu.Unlock()
 	g.last.Store(int64(clock.Now()))
-	g.before()
-	_, err := g.conn.WriteBuffers(g.vec)
+	err := g.put()
 	clear(g.vec)
 	g.vec = g.vec[:0]
 	if buf != nil {
@@ -236,6 +237,15 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	if len(g.pending) > 0 {
 		g.wakeWriter()
 	}
+}
+
+// put writes vec to the connection. A panic below, in the goroutine of whichever stream
+// writes, is an error of the connection, which all share.
+func (g *gatherer) put() (err error) {
+	defer g.panics.Catch(func(why error) { err = why })
+	g.before()
+	_, err = g.conn.WriteBuffers(g.vec)
+	return err
 }
 
 // most is how many bytes may wait: where the connection is slow and says so, fewer than

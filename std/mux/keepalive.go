@@ -37,6 +37,7 @@ const lateTick = time.Second
 
 // tick runs when something may be due.
 func (s *Session) tick() {
+	defer s.cfg.Panics.Catch(s.end)
 	now := clock.Now()
 	if s.isLate(now) {
 		s.stoodStill = now

@@ -12,6 +12,7 @@ import (
 // receive is the goroutine that reads the connection.
 func (s *Session) receive() {
 	defer close(s.received)
+	defer s.cfg.Panics.Catch(s.end)
 	var in receiver
 	for {
 		if err := s.step(&in); err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"kcptun/std/clock"
 	"kcptun/std/quota"
+	"kcptun/std/rescue"
 )
 
 var (
@@ -59,6 +60,7 @@ type Config struct {
 	Before   func()               // called before each write to the connection
 	Resumed  func()               // called when reading the connection goes on after a pause; it must not call the session
 	Released func()               // called when a stream was closed
+	Panics   *rescue.Net          // a panic ends the session; nil: the program
 	Greeted  func(Hello)          // called when the peer's hello has come, by the receiver
 }
 

@@ -39,11 +39,11 @@ func (c Carry) Run() {
 }
 
 func (c Carry) relay() Result {
-	spawn := newGoroutine
-	if c.Group != nil {
-		spawn = c.Group.Spawn
+	lim := limits{time.Duration(c.CloseWait) * time.Second, abandoned}
+	if c.Group == nil {
+		return relay(c.A, c.B, lim, newGoroutine, nil)
 	}
-	return relay(c.A, c.B, limits{time.Duration(c.CloseWait) * time.Second, abandoned}, spawn)
+	return relay(c.A, c.B, lim, c.Group.Spawn, c.Group.Panics)
 }
 
 func newGoroutine(f func()) { go f() }

@@ -132,7 +132,7 @@ func TestRelayToAbandonedStream(t *testing.T) {
 		u := newBridge(t, cc, sc)
 		app, a := testkit.TCPPair(t)
 		near := make(chan Result, 1)
-		go func() { near <- relay(a, u.near, limits{write: c.limit}, newGoroutine) }()
+		go func() { near <- relay(a, u.near, limits{write: c.limit}, newGoroutine, nil) }()
 		go func() { _, _ = app.Write(testkit.RandomBytes(1, 8<<20)); app.Close() }()
 		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
@@ -153,7 +153,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
 	app, a := testkit.TCPPair(t)
 	near := make(chan Result, 1)
-	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine) }()
+	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine, nil) }()
 	if err := u.far.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 
 	x, xa := testkit.TCPPair(t)
 	yb, y := testkit.TCPPair(t)
-	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}, newGoroutine) }()
+	go func() { near <- relay(xa, yb, limits{write: time.Millisecond}, newGoroutine, nil) }()
 	closeWrite(t, y)
 	data := testkit.RandomBytes(1, 20<<20) // more than the sockets hold
 	go func() { _, _ = x.Write(data); x.Close() }()

@@ -14,6 +14,7 @@ import (
 
 	"kcptun/std/clock"
 	"kcptun/std/hangup"
+	"kcptun/std/rescue"
 )
 
 // lastWords bounds the silence of a direction whose source no longer accepts data: what it
@@ -51,15 +52,15 @@ type Result struct {
 // but not in a Write to a stream that nobody may read any more. An end that cannot
 // half-close is closed after quiet, or at once where that is 0.
 func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
-	return relay(a, b, limits{quiet, abandoned}, newGoroutine)
+	return relay(a, b, limits{quiet, abandoned}, newGoroutine, nil)
 }
 
 // limits bound how long a direction may be silent and, where that is unbounded, how long
 // one Write may take to anything but a socket.
 type limits struct{ quiet, write time.Duration }
 
-func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func())) Result {
-	fromA, fromB := &direction{src: a, dst: b}, &direction{src: b, dst: a}
+func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *rescue.Net) Result {
+	fromA, fromB := &direction{src: a, dst: b, panics: panics}, &direction{src: b, dst: a, panics: panics}
 	done := make(chan *direction, 2)
 	spawn(func() { fromA.run(done) })
 	spawn(func() { fromB.run(done) })
@@ -154,6 +155,7 @@ type direction struct {
 	active   atomic.Int64 // by clock.Now, when a Write last began or ended
 	writing  atomic.Bool
 	alarm    *alarm // nil where src is not watched
+	panics   *rescue.Net
 
 	// Set when run has reported.
 	err     error
@@ -161,12 +163,13 @@ type direction struct {
 }
 
 func (d *direction) run(done chan<- *direction) {
+	defer func() { done <- d }()
+	defer d.panics.Catch(func(err error) { d.err, d.refused = err, false })
 	d.alarm = newAlarm(d.src, d.dst)
 	d.err = transfer(d, d.src)
 	if why := d.alarm.off(); why != nil {
 		d.err, d.refused = why, false
 	}
-	done <- d
 }
 
 // Write counts what passes, and when.

@@ -20,6 +20,7 @@ import (
 	"kcptun/std/link"
 	"kcptun/std/mux"
 	"kcptun/std/quota"
+	"kcptun/std/rescue"
 )
 
 // ErrRetired is returned by Open of a session that takes no new streams.
@@ -52,6 +53,9 @@ type Maker struct {
 	cfg    *config.Config
 	living living       // in mode auto
 	memory *quota.Bound // in mode auto
+
+	// Panics has a panic in a session end that session; nil: the program.
+	Panics *rescue.Net
 
 	// Unreadable is called for a session of which the peer's hello says that neither end
 	// can read the other's streams; nil: nobody asks. It must not wait.
@@ -126,7 +130,7 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	}
 	mc := muxConfig(f.cfg)
 	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
-	mc.Memory = f.memory
+	mc.Memory, mc.Panics = f.memory, f.Panics
 	if f.cfg.FollowsBuffers() {
 		mc.Window = e.window
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kcptun/std/rescue"
 )
 
 // The time limits for the end of a program, the same at both ends.
@@ -21,6 +23,8 @@ const (
 // Group owns the goroutines of open connections, so that they can be waited for and closed
 // in the end.
 type Group struct {
+	Panics *rescue.Net // what panics is closed and the others go on; nil: the program ends
+
 	wg     sync.WaitGroup
 	work   workers
 	mu     sync.Mutex
@@ -47,6 +51,7 @@ func (g *Group) Go(c io.Closer, f func()) bool {
 			delete(g.open, c)
 			g.mu.Unlock()
 		}()
+		defer g.Panics.Catch(func(error) { c.Close() })
 		f()
 	})
 	return true

@@ -1,0 +1,78 @@
+package mux
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+
+	"kcptun/std/rescue"
+	"kcptun/std/testkit"
+)
+
+// faulty is a connection with a fault in what it is made of.
+type faulty struct {
+	net.Conn
+	read, write bool
+}
+
+func (f *faulty) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if f.read {
+		panic("read")
+	}
+	return n, err
+}
+
+func (f *faulty) Write(p []byte) (int, error) {
+	if f.write {
+		panic("write")
+	}
+	return f.Conn.Write(p)
+}
+
+// A panic below a session ends that session, with the panic as its reason, and no other.
+// It ended the program.
+func TestPanicEndsTheSession(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		conn faulty
+		say  func(st *Stream) error
+	}{
+		{"read", faulty{read: true}, func(st *Stream) error { _, err := st.Write([]byte("x")); return err }},
+		{"write", faulty{write: true}, func(st *Stream) error { _, err := st.Write([]byte("x")); return err }},
+		{"write of the gatherer", faulty{write: true}, (*Stream).CloseWrite},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			testkit.NoLeak(t)
+			log, book := testkit.NewLog()
+			panics := &rescue.Net{Log: log}
+			cfg := testConfig(2, true)
+			cfg.Panics = panics
+			here, there := net.Pipe()
+			c.conn.Conn = here
+			s := start(t, &c.conn, cfg)
+			far := start(t, there, testConfig(2, false))
+			other, _ := withPeer(t, cfg)
+			st, err := s.Open()
+			must(t, err)
+			_ = c.say(st) // the fault may come before it returns
+			far.Ask()
+			testkit.Within(t, "the end of the session", s.Ended())
+			var p *rescue.Panic
+			if !errors.As(s.Err(), &p) || panics.Caught() == 0 {
+				t.Errorf("%v, %d caught", s.Err(), panics.Caught())
+			}
+			testkit.Contains(t, book.String(), "panic, its stream or session ends", "stack=")
+			if _, err := st.Read(make([]byte, 1)); err == nil || err == io.EOF {
+				t.Error("its stream ends with ", err)
+			}
+			if other.Err() != nil {
+				t.Error("the other session: ", other.Err())
+			}
+			for _, s := range []*Session{s, far, other} {
+				s.Close(errEnough)
+			}
+		})
+	}
+}

@@ -1,0 +1,48 @@
+// Package rescue keeps a panic in one stream or session from ending the program, and all
+// others with it.
+package rescue
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Panic is a panic that was caught, as the reason for the end of what it happened in.
+type Panic struct{ Value any }
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// Net catches panics, logs each with its stack, and counts them. A nil Net catches none.
+type Net struct {
+	Log *slog.Logger
+
+	caught atomic.Uint64
+}
+
+// Caught is how many panics were caught.
+func (n *Net) Caught() uint64 {
+	if n == nil {
+		return 0
+	}
+	return n.caught.Load()
+}
+
+// Catch is deferred, at the root of a goroutine or around what calls others' code with no
+// lock held. If it catches a panic it calls end, which ends the stream or session; end may
+// be nil.
+func (n *Net) Catch(end func(error)) {
+	if n == nil {
+		return
+	}
+	v := recover()
+	if v == nil {
+		return
+	}
+	n.caught.Add(1)
+	n.Log.Error("panic, its stream or session ends", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if end != nil {
+		end(&Panic{v})
+	}
+}
