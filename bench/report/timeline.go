@@ -95,7 +95,11 @@ func (v *canvas) timeline(c Timeline) {
 		v.line(left, y(value), right, y(value))
 		v.text(left-5, y(value)+4, "small end", Number(value).String())
 		at := length * time.Duration(i) / axisSteps
-		v.text(x(at), bottom+15, "small mid", clockText(at))
+		anchor := "mid"
+		if i == axisSteps {
+			anchor = "end" // half of the last one would be outside
+		}
+		v.text(x(at), bottom+15, "small "+anchor, clockText(at))
 	}
 	for _, m := range c.Marks {
 		v.line(x(m.At), top, x(m.At), bottom)
