@@ -324,8 +324,8 @@ func TestRunNamesQPP(t *testing.T) {
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	cfg.QPP = true
 	s := start(t, cfg, 1)
-	for range 2 {
-		sess, _ := s.session(t, newConfig(config.Client), 0)
+	for i := range 2 { // of two conversations: one that is over is not begun again
+		sess, _ := dialSession(t, newConfig(config.Client), fmt.Sprintf("127.0.0.1:%d", s.port), uint32(77+i))
 		open(t, sess).Close()
 		testkit.Eventually(t, "the server's hello", sess.Greeted)
 	}
