@@ -132,7 +132,7 @@ func TestBlackhole(t *testing.T) {
 		"auto":         {both: []string{"--mode", "auto"}},
 		"older server": {both: smux2, oldSide: "server"},
 	} {
-		for _, length := range []time.Duration{5 * time.Second, 20 * time.Second} {
+		for _, length := range []time.Duration{5 * time.Second, 20 * time.Second, 40 * time.Second} {
 			t.Run(name+", "+length.String(), func(t *testing.T) {
 				t.Parallel()
 				p := p

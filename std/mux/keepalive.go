@@ -43,8 +43,8 @@ func (s *Session) tick() {
 		s.stoodStill = now
 		s.sendNOP(nopAsks)
 	}
-	silent := s.silence(now)
-	if silent >= s.cfg.Patience {
+	silent, patience := s.silence(now), s.patience()
+	if silent >= patience {
 		s.end(ErrSilent)
 		return
 	}
@@ -53,7 +53,17 @@ func (s *Session) tick() {
 		s.sendNOP(nopAsks)
 		still = 0
 	}
-	s.arm(now, min(max(s.until(s.keepAlive()-still), time.Millisecond), s.cfg.Patience-silent))
+	s.arm(now, min(max(s.until(s.keepAlive()-still), time.Millisecond), patience-silent))
+}
+
+// patience is how long the peer may be silent. While streams are open it is half as long
+// again: a network that is gone for 40 s, as in a tunnel or a lift, need not end them, and
+// the peer needs some seconds more to be heard again, as KCP's pauses have grown.
+func (s *Session) patience() time.Duration {
+	if s.NumStreams() > 0 {
+		return s.cfg.Patience * 3 / 2
+	}
+	return s.cfg.Patience
 }
 
 // arm has the next tick come after d.

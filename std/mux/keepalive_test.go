@@ -85,6 +85,7 @@ func TestSilenceOfOneThatStoodStill(t *testing.T) {
 		began := time.Now()
 		frames := listen(peer)
 		time.Sleep(29 * time.Second)
+		synctest.Wait()
 		before := len(*frames)
 		s.mu.Lock()
 		s.due -= time.Hour
@@ -93,6 +94,7 @@ func TestSilenceOfOneThatStoodStill(t *testing.T) {
 		if at := time.Since(began); err != ErrSilent || at != 60*time.Second {
 			t.Errorf("Accept: %v after %v, want %v after a minute", err, at, ErrSilent)
 		}
+		synctest.Wait()
 		asked := false
 		for _, f := range (*frames)[before:] {
 			asked = asked || f.at == 30*time.Second && f.command == cmdNOP
@@ -276,7 +278,7 @@ func TestNotSilentWhilePaused(t *testing.T) {
 				if err := s.cut(); err != nil {
 					t.Errorf("ended soon after it: %v", err)
 				}
-				time.Sleep(2 * time.Second)
+				time.Sleep(17 * time.Second) // half as long again where there is a stream
 				synctest.Wait()
 				if err := endOf(s); err != ErrSilent {
 					t.Errorf("ended with %v", err)
@@ -296,7 +298,7 @@ func TestEndWhilePaused(t *testing.T) {
 			err  error
 			most time.Duration
 		}{
-			{"vanished", func(peer *rawPeer) { go peer.drop() }, ErrSilent, 30 * time.Second},
+			{"vanished", func(peer *rawPeer) { go peer.drop() }, ErrSilent, 45 * time.Second},    // with a stream
 			{"closed", func(peer *rawPeer) { peer.Close() }, io.ErrClosedPipe, 13 * time.Second}, // the next NOP
 		} {
 			t.Run(c.name+", "+end.name, func(t *testing.T) {
