@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"kcptun/e2e/lab"
 )
@@ -49,4 +50,13 @@ func TestAuto(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An upload goes on when the server has nothing to say but acknowledgements. What showed it
+// that the client hears it was kept back by its link, as old news beside the data: it stopped
+// at 256 segments, until the next keepalive.
+func TestAutoUploadAlone(t *testing.T) {
+	t.Parallel()
+	tn := start(t, plan{both: []string{"--mode", "auto", "--nocomp", "--keepalive", "3600"}, relay: &lab.Fault{Delay: 25 * time.Millisecond}})
+	must(t, tn.push(t, 4*mib))
 }

@@ -65,6 +65,13 @@ func (c *Conn) Deliver(packet []byte) error {
 	return err
 }
 
+// Vouch is that of the engine. What it leads to is sent after the next Deliver.
+func (c *Conn) Vouch() {
+	c.mu.Lock()
+	c.engine.Vouch()
+	c.mu.Unlock()
+}
+
 // Read takes what the peer has sent, and waits for it.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.mu.Lock()

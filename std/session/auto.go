@@ -23,6 +23,8 @@ type auto struct {
 	*arq.Conn
 	moved meter
 
+	confirmed <-chan struct{} // closed when the peer has shown that it hears us; nil once that is known
+
 	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
 	explained     atomic.Uint64 // payload when it was last logged
 
@@ -58,6 +60,9 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 			metrics.Sent(1, n)
 		}
 	})
+	if a.confirmed = peer.Confirmed(); a.confirmed == nil {
+		a.Vouch() // we have begun the conversation: there is no recording of it
+	}
 	return a
 }
 
@@ -65,6 +70,12 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 // the link already, or is malformed and is lost.
 func (a *auto) deliver(packet []byte) {
 	metrics.Received(1, len(packet))
+	select {
+	case <-a.confirmed:
+		a.confirmed = nil
+		a.Vouch()
+	default:
+	}
 	if a.Deliver(packet) != nil {
 		metrics.Malformed()
 	}
