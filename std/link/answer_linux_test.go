@@ -216,3 +216,9 @@ func TestAnswerOnLoopback(t *testing.T) {
 		}
 	})
 }
+
+// portOf is the port of a link.
+func portOf(c *Conn) string {
+	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+	return port
+}

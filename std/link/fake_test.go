@@ -200,9 +200,3 @@ func options(s crypt.Sealer) (Options, *logbook) {
 func addrNumber(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(n)}), uint16(1024+n>>8))
 }
-
-// portOf is the port of a link.
-func portOf(c *Conn) string {
-	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
-	return port
-}
