@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -46,6 +47,9 @@ type started struct {
 	cancel func()
 	ended  chan error
 }
+
+// addr is the first of its ports.
+func (s *started) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // start runs a server on n ports until the test ends or cancel is called.
 func start(t *testing.T, cfg *Config, n int) *started {
