@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,12 +18,15 @@ type cable struct {
 	a, b *Conn
 	wg   sync.WaitGroup
 	ways [2]chan []byte
+
+	resent atomic.Uint64 // by either, as Count was told
 }
 
 func newCable(t *testing.T, loseEach int) *cable {
 	t.Helper()
 	c := new(cable)
 	cfg := Config{Conv: 9, MTU: 1300, Overhead: 48, Send: 1024, Receive: 256}
+	cfg.Count = func(s Stats) { c.resent.Add(s.Resent) }
 	sender := func(way int) func([]byte, Code) {
 		c.ways[way] = make(chan []byte, 1<<14)
 		n := 0
@@ -145,6 +149,29 @@ func TestConnIdle(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("something is still due")
+		}
+	}
+}
+
+// All that was written has arrived in the end, also where much is lost: a session that is
+// drained waits for that. What was sent again for it is counted.
+func TestConnDrainsUnderLoss(t *testing.T) {
+	c := newCable(t, 5)
+	const size = 200_000
+	done := make(chan error, 2)
+	go func() {
+		_, err := io.CopyN(io.Discard, c.b, size)
+		done <- err
+	}()
+	go func() {
+		_, err := c.a.Write(make([]byte, size))
+		done <- err
+	}()
+	within(t, "writing", done)
+	within(t, "reading", done)
+	for deadline := time.Now().Add(time.Minute); c.a.Pending() > 0 || c.resent.Load() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes wait still, %d segments were sent again", c.a.Pending(), c.resent.Load())
 		}
 	}
 }
