@@ -136,6 +136,9 @@ func (s *server) begin(ctx, life context.Context, c *session.Conversation) (*ses
 	defer cancel()
 	var notes []session.Difference
 	sess, err := s.sessions.Server(hearing, c, func(d session.Difference) { notes = append(notes, d) })
+	if ctx.Err() != nil && err != nil {
+		err = errServerEnds // and not that a context was canceled
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -25,21 +25,29 @@ func held(s *Session) (size int) {
 	return size
 }
 
-// What is unread takes the ReceiveBuffer and one frame, whichever sizes the frames have.
+// What is unread takes the ReceiveBuffer and one frame, whichever sizes the frames have;
+// twice the ReceiveBuffer in smux 2, whose peer may send so much before it hears of less.
 func TestUnreadMemory(t *testing.T) {
-	const buffer = 256 << 10
+	for _, buffer := range []int{64 << 10, 128 << 10, 256 << 10} {
+		unreadMemory(t, 1, buffer, buffer)
+		unreadMemory(t, 2, buffer, 2*buffer)
+	}
+}
+
+func unreadMemory(t *testing.T, version, receive, buffer int) {
+	t.Helper()
 	for _, sizes := range [][]int{{1}, {2, 0, 1}, {512}, {513}, {1, 513}, {257}, {512, 1}, {1025}, {1, 1025}, {8193}, {32769, 1}, {65535}} {
-		p := frame{cmdSYN, 3, nil}.bytes(1)
+		p := frame{cmdSYN, 3, nil}.bytes(version)
 		for n, i := 0, 0; n < 2*buffer; i++ {
 			size := sizes[i%len(sizes)]
-			p = append(p, frame{cmdPSH, 3, make([]byte, size)}.bytes(1)...)
+			p = append(p, frame{cmdPSH, 3, make([]byte, size)}.bytes(version)...)
 			n += size
 		}
-		cfg := testConfig(1, false)
-		cfg.ReceiveBuffer = buffer
+		cfg := testConfig(version, false)
+		cfg.ReceiveBuffer, cfg.StreamBuffer = receive, receive/2
 		s := start(t, &script{bytes: p}, cfg)
 		testkit.Eventually(t, "the buffer is full", s.paused.Load)
-		if n := s.unread.Load(); n < buffer || n > buffer+65536 {
+		if n := s.unread.Load(); n < int64(buffer) || n > int64(buffer)+65536 {
 			t.Errorf("frames of %v: %d bytes unread", sizes, n)
 		}
 		if n := held(s); n != int(s.unread.Load()) {

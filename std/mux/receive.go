@@ -24,12 +24,16 @@ func (s *Session) receive() {
 
 // receiver is what receiving needs for one frame at a time.
 type receiver struct {
-	header header
-	small  [smallBlock]byte
+	header    header
+	confirmed bool
+	small     [smallBlock]byte
 }
 
 // step receives one frame.
 func (s *Session) step(in *receiver) error {
+	if !in.confirmed {
+		in.confirmed = s.awaitConfirmed()
+	}
 	if err := s.mayReceive(); err != nil {
 		return err
 	}
@@ -62,6 +66,27 @@ func (s *Session) step(in *receiver) error {
 		return s.said(h.stream())
 	}
 	return nil
+}
+
+// awaitConfirmed waits for the peer to be confirmed where it may send no more before. It
+// tells whether it is.
+func (s *Session) awaitConfirmed() bool {
+	if s.cfg.Confirmed == nil {
+		return true
+	}
+	s.mu.Lock()
+	much := s.unread.Load() >= earlyHold || len(s.streams) >= earlyStreams
+	s.mu.Unlock()
+	if !much {
+		return false
+	}
+	select {
+	case <-s.cfg.Confirmed:
+		s.cfg.Resumed()
+		return true
+	case <-s.done:
+		return false
+	}
 }
 
 // mayReceive waits while much is unread.

@@ -52,6 +52,8 @@ type Config struct {
 
 	Hello *Hello // sent behind the first bytes; nil: nothing is
 
+	Confirmed <-chan struct{} // closed when the peer has shown that it hears us; until then little is taken of it; nil: it has
+
 	KeepAlive time.Duration // longest time between frames to the peer
 	Patience  time.Duration // of a peer that gives no sign of life, after which the session ends
 
@@ -67,6 +69,14 @@ type Config struct {
 // backlog is how many streams of the peer may wait for Accept for more to be
 // received.
 const backlog = 1024
+
+// earlyHold is how many bytes of a peer may be unread that has not shown that it hears us,
+// and earlyStreams how many streams it may have. What comes then may be a recording, and
+// what it sends uncompressed in one round trip fits.
+const (
+	earlyHold    = 64 << 10
+	earlyStreams = 64
+)
 
 // maxStreams is how many streams a session has at most that the peer opened: as many as
 // there are ports for them to a target.

@@ -131,6 +131,9 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	mc := muxConfig(f.cfg)
 	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
 	mc.Memory, mc.Panics = f.memory, f.Panics
+	if !own {
+		mc.Confirmed = peer.Confirmed()
+	}
 	if f.cfg.FollowsBuffers() {
 		mc.Window = e.window
 	}
