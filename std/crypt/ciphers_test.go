@@ -160,7 +160,7 @@ func TestCiphersAgainstStock(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if same := SameKey(sealer, other); same != (name == "none") {
+			if same := sameKey(sealer, other); same != (name == "none") {
 				t.Errorf("another key opens it: %t", same)
 			}
 		})

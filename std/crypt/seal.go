@@ -1,7 +1,6 @@
 package crypt
 
 import (
-	"bytes"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
@@ -177,15 +176,4 @@ func (r *random) fill(p []byte) {
 	copy(p, r.buf[start:])
 	clear(r.buf[start : start+len(p)])
 	r.left -= len(p)
-}
-
-// SameKey tells whether two sealers open each other's datagrams. It is for tests of
-// settings, not for the wire.
-func SameKey(a, b Sealer) bool {
-	packet := bytes.Repeat([]byte{1}, 24)
-	if a.Overhead() != b.Overhead() {
-		return false
-	}
-	got, ok := b.Open(a.Seal(nil, packet))
-	return ok && bytes.Equal(got, packet)
 }
