@@ -164,6 +164,22 @@ func (c *Conversations) alive(conv uint32) *Peer {
 	return c.living[conv]
 }
 
+// proven is the conversation that is not confirmed yet of which a packet holds the proof, nil
+// where there is none: its client has moved since it heard us.
+func (c *Conversations) proven(h Packet) *Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !h.Acked || c.copies[h.Conv] == 0 {
+		return nil
+	}
+	for e := c.unconfirmed.Front(); e != nil; e = e.Next() {
+		if p := e.Value.(*Peer); p.conv.Load() == h.Conv && p.isProof(h) {
+			return p
+		}
+	}
+	return nil
+}
+
 // forget takes note that a conversation is over.
 func (c *Conversations) forget(p *Peer) {
 	c.mu.Lock()

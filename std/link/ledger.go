@@ -104,10 +104,15 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint3
 	return known, late || h.Acked && after(known, h.Ack)
 }
 
-// confirm looks for an acknowledgement that only somebody can send who has heard us: it
-// repeats the time at which data of this conversation was sent.
+// isProof tells whether a packet holds an acknowledgement that only somebody can send who
+// has heard us: it repeats the time at which data of this conversation was sent.
+func (p *Peer) isProof(h Packet) bool {
+	return h.Acked && !after(p.firstStamp.Load(), h.AckStamp) && !after(h.AckStamp, p.lastStamp.Load()) && p.next.Load() != 0
+}
+
+// confirm takes note of who the other end is, where a packet proves it.
 func (p *Peer) confirm(h Packet) {
-	if !h.Acked || after(p.firstStamp.Load(), h.AckStamp) || after(h.AckStamp, p.lastStamp.Load()) {
+	if !p.isProof(h) {
 		return
 	}
 	others, ok := p.table.talks.confirm(p)
@@ -127,6 +132,9 @@ const farthest = 1<<16 + 1
 // heardOf takes note of the data in a packet of the peer, and of what it says has
 // arrived there, however old it is. It tells whether any of it is news.
 func (p *Peer) heardOf(h Packet) (fresh bool) {
+	if h.Push && p.came.Load() == 0 || p.isLater(h) {
+		p.stamp.Store(h.Stamp)
+	}
 	if p.isNew(h) {
 		p.came.Store(h.Next)
 		fresh = true

@@ -14,6 +14,9 @@ import (
 // of this number lives: one whose other end has moved there, or nil.
 func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	p := t.opt.Conversations.alive(h.Conv)
+	if p == nil {
+		p = t.opt.Conversations.proven(h)
+	}
 	if p == nil || p.table != t.peers || !p.canBe(h) || !p.isFresh(h) {
 		return nil
 	}
@@ -29,9 +32,16 @@ func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 }
 
 // isFresh tells whether a packet cannot be one that is played again: it holds data that was
-// never heard, or acknowledges what nothing did before.
+// never heard, or that was sent later than all that was, or acknowledges what nothing did
+// before. A client whose window is full has only the second to offer: it sends again what
+// has come already, with the time at which it does so.
 func (p *Peer) isFresh(h Packet) bool {
-	return p.isNew(h) || after(h.Una, p.una.Load()) || h.Acked && after(h.Ack+1, p.picked.Load())
+	return p.isNew(h) || p.isLater(h) || after(h.Una, p.una.Load()) || h.Acked && after(h.Ack+1, p.picked.Load())
+}
+
+// isLater tells whether a packet holds data that was sent later than all that was heard.
+func (p *Peer) isLater(h Packet) bool {
+	return h.Push && p.came.Load() != 0 && after(h.Stamp, p.stamp.Load()) && !after(h.Next, p.told.Load()+farthest)
 }
 
 // isNew tells whether a packet holds data beyond all that was heard, and within what a peer

@@ -48,7 +48,13 @@ func TestFreshPacketMovesPeer(t *testing.T) {
 		{"a later one is acknowledged by itself", seg(7, 82, 9, 5, ""), true},
 		{"new data behind old", join(seg(7, 81, 2, 5, "data"), seg(7, 81, 3, 5, "data")), true},
 
+		{"data that has come, sent later", stamped(seg(7, 81, 2, 5, "data"), 1), true},
+		{"the first data, sent later", stamped(seg(7, 81, 0, 5, "data"), 1), true},
+
 		{"the first data", seg(7, 81, 0, 0, "data"), false},
+		{"data that has come, sent earlier", stamped(seg(7, 81, 2, 5, "data"), ^uint32(0)), false},
+		{"data beyond every window, sent later", stamped(seg(7, 81, 3+farthest, 5, "data"), 1), false},
+		{"an acknowledgement that has come, of a later time", stamped(seg(7, 82, 4, 5, ""), 1), false},
 		{"data that has come", seg(7, 81, 2, 5, "data"), false},
 		{"an acknowledgement that has come", seg(7, 82, 4, 5, ""), false},
 		{"a single one that has come", seg(7, 82, 8, 5, ""), false},
@@ -87,11 +93,23 @@ func TestFreshPacketMovesPeer(t *testing.T) {
 	}
 }
 
-// Neither what was never confirmed nor what has ended is moved.
+// Neither what was never confirmed nor what has ended is moved, but for a client that moves
+// when it has heard us.
 func TestUnconfirmedPeerStays(t *testing.T) {
 	server := listening(t)
 	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
 	p := server.in.last
+	p.sent(parsed(seg(7, 81, 0, 1, "data")))
+	if hears(server, stamped(seg(7, 82, 0, 1, ""), 1), addrNumber(2)) || p.addr() != addrNumber(1) {
+		t.Error("an acknowledgement of another time has moved it")
+	}
+	if !hears(server, seg(7, 82, 0, 1, ""), addrNumber(2)) || p.addr() != addrNumber(2) || !p.isConfirmed.Load() {
+		t.Error("a client that has heard us has not moved")
+	}
+
+	server = listening(t)
+	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
+	p = server.in.last
 	if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2)) || p.addr() != addrNumber(1) {
 		t.Error("an unconfirmed conversation has moved")
 	}

@@ -30,6 +30,7 @@ type Peer struct {
 	una    atomic.Uint32 // all below it was acknowledged by the peer
 	picked atomic.Uint32 // one above the highest that was acknowledged by itself
 	came   atomic.Uint32 // one above the highest sequence number received
+	stamp  atomic.Uint32 // the latest of KCP's times in the data that was received
 	told   atomic.Uint32 // all below it was acknowledged to the peer
 	heard  atomic.Int64  // when the last packet came, by std/clock; or never
 	acked  atomic.Int64  // the same of the last that acknowledged something new
