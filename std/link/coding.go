@@ -88,8 +88,8 @@ func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 
 // decode takes note of a packet with a FEC header. What it restores is handed out
 // next.
-func (t *intake) decode(h Packet, packet []byte) {
-	in := &t.last.incoming
+func (t *intake) decode(p *Peer, h Packet, packet []byte) {
+	in := &p.incoming
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if h.Kind == Segments {

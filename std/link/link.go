@@ -166,56 +166,70 @@ func (c *Conn) receive() (inbox []carrier.Inbound, now time.Duration, err error)
 // peer, or nil where there is none, as in parity. Nothing is allocated for a datagram
 // that fails one of them.
 func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
-	st := t.opt.Stats
-	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
-		st.Short.Add(1)
-		return nil, nil
-	}
-	if len(datagram) > MaxDatagram {
-		st.BadShape.Add(1) // kcp-go would be given the head of it
-		return nil, nil
-	}
-	if !t.peers.admits(in.From) {
-		st.Foreign.Add(1)
-		return nil, nil
-	}
-	packet, ok := t.opt.Sealer.Open(datagram)
-	if !ok {
-		metrics.Unsealed()
-		t.notOpened(in.From)
-		return nil, nil
-	}
-	t.unopened.opened(in.From)
-	h, ok := ParsePacket(packet)
-	if !ok {
-		st.BadShape.Add(1)
-		return nil, nil
-	}
-	if !t.recognise(h, in) {
+	packet, h, ok := t.open(datagram, in)
+	if !ok || !t.recognise(h, in) {
 		return nil, nil
 	}
 	if in.Path != nil {
 		in.Path.Confirm(&in.Numbers)
 	}
-	if h.Kind == Parity {
-		t.decode(h, packet)
-		if len(t.rebuilt) > 0 {
-			t.last.active()
-		}
+	if packet = t.digest(h, packet, in); packet == nil {
 		return nil, nil
 	}
-	known, belated := t.last.received(h, t.now, in.At)
+	return packet, t.last
+}
+
+// open checks what can be checked without knowing the conversation: length, address, seal,
+// shape.
+func (t *intake) open(datagram []byte, in *carrier.Inbound) (packet []byte, h Packet, ok bool) {
+	st := t.opt.Stats
+	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
+		st.Short.Add(1)
+		return nil, h, false
+	}
+	if len(datagram) > MaxDatagram {
+		st.BadShape.Add(1) // kcp-go would be given the head of it
+		return nil, h, false
+	}
+	if !t.peers.admits(in.From) {
+		st.Foreign.Add(1)
+		return nil, h, false
+	}
+	if packet, ok = t.opt.Sealer.Open(datagram); !ok {
+		metrics.Unsealed()
+		t.notOpened(in.From)
+		return nil, h, false
+	}
+	t.unopened.opened(in.From)
+	if h, ok = ParsePacket(packet); !ok {
+		st.BadShape.Add(1)
+	}
+	return packet, h, ok
+}
+
+// digest takes note of a packet of the conversation that was recognised, and returns what
+// KCP is to be given of it; nil for parity. What error correction restores by it is handed
+// out next.
+func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
+	p := t.last
+	if h.Kind == Parity {
+		if t.decode(p, h, packet); len(t.rebuilt) > 0 {
+			p.active()
+		}
+		return nil
+	}
+	known, belated := p.received(h, t.now, in.At)
 	if h.Framed {
-		t.decode(h, packet) // which copies it: then it may be changed
+		t.decode(p, h, packet) // which copies it: then it may be changed
 		packet = packet[fecHeader:]
 	}
-	if h.Acked && t.last.shift != 0 {
-		shiftStamps(packet, cmdAck, -t.last.shift)
+	if h.Acked && p.shift != 0 {
+		shiftStamps(packet, cmdAck, -p.shift)
 	}
 	if belated {
-		t.last.belate(packet, known, after(known, h.Una))
+		p.belate(packet, known, after(known, h.Una))
 	}
-	return packet, t.last
+	return packet
 }
 
 // recognise finds the conversation that a packet is of, or lets it begin. Whatever else
