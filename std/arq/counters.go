@@ -12,6 +12,7 @@ type Stats struct {
 	Probes   uint64 // timeouts
 	Received uint64
 	Repeated uint64 // received though we had them, or without room
+	Late     uint64 // received after a later one: sent again, restored, or overtaken
 }
 
 // since is what has happened since a former state.
@@ -19,6 +20,7 @@ func (s Stats) since(before Stats) Stats {
 	return Stats{
 		s.Sent - before.Sent, s.Resent - before.Resent, s.Copies - before.Copies, s.Lost - before.Lost,
 		s.Spurious - before.Spurious, s.Probes - before.Probes, s.Received - before.Received, s.Repeated - before.Repeated,
+		s.Late - before.Late,
 	}
 }
 
@@ -29,6 +31,8 @@ type View struct {
 	Pace   float64       // bytes per second on the wire that are sent
 	Rate   float64       // bytes per second on the wire that arrive
 	Loss   float64       // the share of segments that the link loses by itself
+	Missed float64       // the share that does not arrive, whether replaced by copies and parity or not
+	Code   Code          // the groups that packets of a call or game are in
 	Smooth time.Duration // round trip, smoothed
 	Least  time.Duration // of about the last 10 s
 	Limit  string        // what keeps the sender from sending more
@@ -39,7 +43,7 @@ var phaseNames = [phases]string{starting: "start", draining: "drain", cruising: 
 // View is what the engine knows now.
 func (e *Engine) View() View {
 	return View{
-		Stats: e.stats, Phase: phaseNames[e.mdl.phase], Pace: e.pace(), Rate: e.mdl.bw, Loss: e.mdl.losses.own,
+		Stats: e.stats, Phase: phaseNames[e.mdl.phase], Pace: e.pace(), Rate: e.mdl.bw, Loss: e.mdl.losses.own, Missed: e.parity.misses.known(), Code: e.parity.code,
 		Smooth: e.rtt.smooth, Least: e.rtt.least, Limit: e.limitedBy(),
 	}
 }
@@ -55,6 +59,8 @@ func (e *Engine) limitedBy() string {
 		return "memlimit"
 	case len(e.snd.queue) > 0 && !e.snd.mayNumber():
 		return "sndwnd"
+	case e.tardy >= mostTardy/2:
+		return "CPU"
 	case e.cfg.Limit > 0 && e.mdl.pace >= float64(e.cfg.Limit):
 		return "ratelimit"
 	}

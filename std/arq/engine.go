@@ -52,6 +52,8 @@ type Engine struct {
 	tokens    float64       // bytes that may be sent now
 	filled    time.Duration // when they were counted
 	slack     bool          // there were more than could be kept: nobody has much to send
+	short     bool          // there were too few: something waits for more
+	tardy     int           // how often of late there were more by far when they were counted
 	lookAgain time.Duration // for losses; 0 is never
 	ask       time.Duration // when the window is asked for; 0 is never
 	askWait   time.Duration
@@ -94,8 +96,11 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 		e.snd.open(s.una, s.wnd)
 		switch s.cmd {
 		case cmdPush:
-			if e.rcv.push(&s, now) {
+			if newest := e.rcv.newest; e.rcv.push(&s, now) {
 				e.stats.Received++
+				if after(newest, s.sn) {
+					e.stats.Late++
+				}
 			} else {
 				e.stats.Repeated++
 			}

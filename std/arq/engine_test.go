@@ -215,3 +215,31 @@ func FuzzEngine(f *testing.F) {
 		s.Close()
 	})
 }
+
+// A sender that is called too late to keep its pace is limited by the CPU, and not taken for
+// one that has little to send.
+func TestCPUIsTheLimit(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := newScript(t)
+		s.snd.edge, s.snd.most, s.snd.fits = 1<<20, 1<<20, 1<<20
+		s.parity.calm = -time.Hour
+		for range 100 {
+			s.Write(make([]byte, 100_000))
+			s.Output(s.now, func([]byte) {})
+			s.mdl.rtt.known, s.mdl.pace, s.mdl.bw = true, 1e6, 1e9
+			at, ok := s.Next()
+			if !ok {
+				t.Fatal("nothing is due")
+			}
+			if s.now = at; late {
+				s.now += 50 * msec
+			}
+		}
+		if limit := s.View().Limit; limit == "CPU" != late {
+			t.Errorf("late: %t, and the limit is %s", late, limit)
+		}
+		if late && s.parity.calm > 2*time.Second {
+			t.Errorf("it is taken for calm at %v", s.parity.calm)
+		}
+	}
+}

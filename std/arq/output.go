@@ -40,9 +40,14 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 	if e.tokens > 0 && len(e.snd.queue) == 0 {
 		e.mdl.round.limited = true // there was nothing to send
 	}
+	e.short = e.tokens <= 0 && (e.snd.hasLost() || e.snd.mayNumber() && e.snd.outstanding < e.mdl.window())
 	e.flush(emit)
 	e.settle()
 }
+
+// A call of Output that comes so late that the pace of the time since the last cannot be made
+// up for counts as tardyCounts calls in time. As many as mostTardy of them are remembered.
+const tardyCounts, mostTardy = 10, 100
 
 // fill counts the bytes that may be sent by now.
 func (e *Engine) fill(now time.Duration) {
@@ -50,10 +55,17 @@ func (e *Engine) fill(now time.Duration) {
 	e.tokens += pace * (now - e.filled).Seconds()
 	e.filled = now
 	e.slack = false
-	if most := max(pace*burst.Seconds(), 4*mtu); e.tokens > most {
+	most := max(pace*burst.Seconds(), 4*mtu)
+	e.tardy = max(e.tardy-1, 0)
+	if e.short && e.tokens > most {
+		e.tardy = min(e.tardy+tardyCounts, mostTardy)
+	}
+	if e.tokens > most {
 		e.tokens = most
 		e.slack = true
-		e.parity.calm = now
+		if !e.short { // else it is we that are late
+			e.parity.calm = now
+		}
 	}
 }
 

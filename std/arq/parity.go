@@ -153,6 +153,9 @@ func (m *misses) note(tx uint64, missed bool) {
 // share is the share of what is lost: what has been seen, and as long as that is little, 2 %.
 func (m *misses) share() float64 { return (m.missed + 0.2) / (m.seen + 10) }
 
+// known is the share that has been seen.
+func (m *misses) known() float64 { return m.missed / max(m.seen, 1) }
+
 // run is how many are lost in a row, on the mean.
 func (m *misses) run() float64 {
 	if m.runs < 3 {

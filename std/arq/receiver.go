@@ -5,6 +5,7 @@ import "time"
 // receiver puts segments in order, and knows what is to be acknowledged.
 type receiver struct {
 	next   uint32        // all before it have come
+	newest uint32        // that has come
 	limit  int           // segments that may wait for the application, at most
 	want   int           // segments that may do so now
 	fits   int           // as many are within the bound of all conversations' memory
@@ -97,6 +98,9 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 	*at = newBuffer(s.data)
 	r.early++
 	r.came++
+	if after(s.sn, r.newest) {
+		r.newest = s.sn
+	}
 	r.collect()
 	return true
 }

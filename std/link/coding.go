@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"kcptun/std/link/fec"
 	"kcptun/std/metrics"
@@ -19,7 +20,12 @@ type outgoing struct {
 type incoming struct {
 	mu  sync.Mutex
 	dec *fec.Decoder // nil before the first packet with a FEC header
+
+	rebuilt atomic.Uint64 // packets
 }
+
+// Rebuilt is how many packets of the peer error correction has restored.
+func (p *Peer) Rebuilt() uint64 { return p.incoming.rebuilt.Load() }
 
 // coded tells whether packets get a FEC header.
 func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 }
@@ -128,6 +134,7 @@ func (t *intake) restored(packet []byte) {
 		return
 	}
 	metrics.Restored()
+	t.last.incoming.rebuilt.Add(1)
 	t.last.heardOf(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)

@@ -25,6 +25,9 @@ type auto struct {
 
 	confirmed <-chan struct{} // closed when the peer has shown that it hears us; nil once that is known
 
+	cfg     *config.Config
+	segment int // bytes of data in a full one
+
 	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
 	explained     atomic.Uint64 // payload when it was last logged
 
@@ -45,7 +48,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
 	}
 	metrics.Opened(l.Peer() != nil)
-	a := new(auto)
+	a := &auto{cfg: c, segment: f.segment(l)}
 	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte, code arq.Code) {
 		var n int
 		var parity link.Extra

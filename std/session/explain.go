@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"kcptun/std/config"
 	"kcptun/std/metrics"
 )
 
@@ -60,9 +62,7 @@ func (f *Maker) Explain(log *slog.Logger) (stop func()) {
 		wg.Go(func() {
 			metrics.OnSignal(ctx, func() { f.living.each(func(s *Session, a *auto) { a.explain(s, log, 0) }) })
 		})
-		if !f.cfg.Quiet {
-			wg.Go(func() { f.explainBusy(ctx, log) })
-		}
+		wg.Go(func() { f.explainBusy(ctx, log) })
 	}
 	return func() {
 		cancel()
@@ -70,6 +70,8 @@ func (f *Maker) Explain(log *slog.Logger) (stop func()) {
 	}
 }
 
+// explainBusy looks at all sessions once a minute. Those that are idle give the memory of
+// error correction back.
 func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(explainEvery)
 	defer tick.Stop()
@@ -77,7 +79,9 @@ func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 		select {
 		case <-tick.C:
 			f.living.each(func(s *Session, a *auto) {
-				a.explain(s, log, explainLeast)
+				if !f.cfg.Quiet {
+					a.explain(s, log, explainLeast)
+				}
 				if a.load() == 0 {
 					s.peer.Rest()
 				}
@@ -102,9 +106,39 @@ func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
 	if payload > 0 {
 		ratio = float64(wire) / float64(payload)
 	}
-	log.Info("session rate", "to", s.RemoteAddr(), "conv", s.Conv(),
+	late := 0.0
+	if v.Received > 0 {
+		late = float64(v.Late) / float64(v.Received)
+	}
+	attributes := []any{"to", s.RemoteAddr(), "conv", s.Conv(),
 		"rate", fmt.Sprintf("%.2fMbit/s", v.Rate*8/1e6), "pace", fmt.Sprintf("%.2fMbit/s", v.Pace*8/1e6),
 		"rtt", v.Smooth.Round(time.Millisecond), "least", v.Least.Round(time.Millisecond),
-		"loss", fmt.Sprintf("%.1f%%", 100*v.Loss), "sent", v.Sent, "resent", v.Resent, "copies", v.Copies,
-		"wire/payload", fmt.Sprintf("%.3f", ratio), "phase", v.Phase, "limit", v.Limit)
+		"loss", fmt.Sprintf("%.1f%%", 100*v.Loss), "lossout", fmt.Sprintf("%.1f%%", 100*v.Missed), "latein", fmt.Sprintf("%.1f%%", 100*late),
+		"sent", v.Sent, "resent", v.Resent, "copies", v.Copies, "rebuilt", s.peer.Rebuilt(),
+		"wire/payload", fmt.Sprintf("%.3f", ratio), "phase", v.Phase, "limit", v.Limit}
+	if v.Code.Parity > 0 {
+		attributes = append(attributes, "parity", fmt.Sprintf("%d/%d", v.Code.Data, v.Code.Parity))
+	}
+	if caps := caps(a.cfg, v.Smooth, a.segment); len(caps) > 0 {
+		attributes = append(attributes, "caps", strings.Join(caps, ", "))
+	}
+	log.Info("session rate", attributes...)
+}
+
+// noCap is a rate that is not worth saying that a setting keeps below it, in bits per second.
+const noCap = 1e9
+
+// caps says what the windows and buffers that were given cost at a round trip. A segment has
+// so many bytes of data.
+func caps(c *config.Config, trip time.Duration, segment int) (text []string) {
+	say := func(given bool, name string, value, bytes int, whom string) {
+		if rate := float64(bytes) * 8 / max(trip, time.Millisecond).Seconds(); given && rate < noCap {
+			text = append(text, fmt.Sprintf("%s %d caps %s at %.3g Mbit/s at %d ms", name, value, whom, rate/1e6, trip.Milliseconds()))
+		}
+	}
+	say(!c.FollowsWindow(), "rcvwnd", c.RcvWnd, c.RcvWnd*segment, "this peer")
+	say(c.SndWnd < config.MaxAutoWindow, "sndwnd", c.SndWnd, c.SndWnd*segment, "us")
+	say(!c.FollowsBuffers(), "smuxbuf", c.SmuxBuf, c.SmuxBuf, "this peer")
+	say(c.StreamBuf < min(c.SmuxBuf, config.AutoSmuxBuf)/2, "streambuf", c.StreamBuf, c.StreamBuf, "each stream of this peer")
+	return text
 }

@@ -2,7 +2,9 @@ package session
 
 import (
 	"io"
+	"strings"
 	"testing"
+	"time"
 
 	"kcptun/std/config"
 	"kcptun/std/testkit"
@@ -24,10 +26,34 @@ func TestSessionRateIsExplained(t *testing.T) {
 		t.Errorf("of 100,000 bytes the log says %q", book)
 	}
 	a.explain(u.client, log, 0)
-	testkit.Contains(t, book.String(), `msg="session rate"`, "rate=", "rtt=", "least=", "wire/payload=", "phase=", "limit=application")
+	testkit.Contains(t, book.String(), `msg="session rate"`, "rate=", "rtt=", "least=", "lossout=", "latein=", "rebuilt=0", "wire/payload=", "phase=", "limit=application")
 	u.client.Close(errTestEnds)
 	var l living
 	l.add(u.client)
 	l.remove(u.client)
 	l.each(func(*Session, *auto) { t.Error("it is over, and is still there") })
+}
+
+// What windows and buffers that were given cost is said, and nothing of those that mode auto
+// chooses.
+func TestCapsAreExplained(t *testing.T) {
+	own := config.Config{Mode: config.ModeAuto, RcvWnd: config.MaxAutoWindow, SndWnd: config.MaxAutoWindow, SmuxBuf: config.AutoSmuxBuf, StreamBuf: config.AutoSmuxBuf / 2}
+	for _, c := range []struct {
+		given func(c *config.Config)
+		trip  time.Duration
+		want  string
+	}{
+		{func(*config.Config) {}, 170 * time.Millisecond, ""},
+		{func(c *config.Config) { c.RcvWnd = 512 }, 170 * time.Millisecond, "rcvwnd 512 caps this peer at 31.5 Mbit/s at 170 ms"},
+		{func(c *config.Config) { c.RcvWnd = 512 }, time.Millisecond, ""},
+		{func(c *config.Config) { c.SndWnd = 128 }, 100 * time.Millisecond, "sndwnd 128 caps us at 13.4 Mbit/s at 100 ms"},
+		{func(c *config.Config) { c.SmuxBuf, c.StreamBuf = 4<<20, 1<<20 }, 200 * time.Millisecond,
+			"smuxbuf 4194304 caps this peer at 168 Mbit/s at 200 ms, streambuf 1048576 caps each stream of this peer at 41.9 Mbit/s at 200 ms"},
+	} {
+		cfg := own
+		c.given(&cfg)
+		if got := strings.Join(caps(&cfg, c.trip, 1306), ", "); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
 }
