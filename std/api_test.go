@@ -9,8 +9,7 @@ import (
 	"kcptun/std/config"
 )
 
-// The names and types that other programs and their tests use; compat.md, "API
-// names".
+// The names and types that other programs and their tests use.
 var (
 	_ func(net.Conn) *std.CompStream                             = std.NewCompStream
 	_ net.Conn                                                   = (*std.CompStream)(nil)

@@ -18,7 +18,7 @@ import (
 )
 
 // stock is tcpraw under kcp-go. It does what stock programs do not, see
-// compat.md: it gives kcp-go the kind of address that it compares with.
+// It gives kcp-go the kind of address that it compares with.
 type stock struct {
 	conn *tcpraw.TCPConn
 }

@@ -63,7 +63,7 @@ func TestStreamBothWays(t *testing.T) {
 	})
 }
 
-// The case of compat.md: both ends have finished before the slow reader begins.
+// Both ends have finished before the slow reader begins.
 // smux's own CloseWrite would throw all of it away.
 func TestHalfCloseWithSlowReader(t *testing.T) {
 	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
