@@ -17,8 +17,8 @@ import (
 	"kcptun/std/testkit/netns"
 )
 
-// stock is tcpraw under kcp-go. It does what stock programs do not, see
-// It gives kcp-go the kind of address that it compares with.
+// stock is tcpraw under kcp-go. It does what stock programs do not: it gives kcp-go the
+// kind of address that it compares with.
 type stock struct {
 	conn *tcpraw.TCPConn
 }
