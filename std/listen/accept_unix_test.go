@@ -82,9 +82,7 @@ func TestAcceptLoopLeavesSpare(t *testing.T) {
 		}
 		defer f.Close()
 	}
-	if len(conns) < 20 {
-		t.Errorf("%d connections accepted with 40 descriptors", len(conns))
-	}
+	testkit.Eventually(t, "most of the 40 descriptors carry connections", func() bool { return len(conns) >= 20 })
 	for _, app := range apps {
 		app.Close()
 	}

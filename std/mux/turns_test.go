@@ -97,7 +97,9 @@ func testTurns(t *testing.T, write64K func(*Stream) error) {
 			longest = max(longest, time.Since(began))
 		}
 		synctest.Wait()
-		if longest > time.Second {
+		// By the bubble's clock. Behind all streams it would be 19 s; how goroutines are
+		// scheduled makes it 0.1 to 1.5 s.
+		if longest > 5*time.Second {
 			t.Errorf("a small write took %v", longest)
 		}
 		if least, most := slices.Min(wrote[:]), slices.Max(wrote[:]); least < most-2 {
