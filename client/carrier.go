@@ -16,7 +16,7 @@ import (
 	"kcptun/std/shutdown"
 )
 
-// carrier carries accepted connections over sessions of the pool.
+// carrier carries accepted connections over the sessions of the pool.
 type carrier struct {
 	cfg  *Config
 	env  app.Env
@@ -24,7 +24,7 @@ type carrier struct {
 
 	open    shutdown.Group
 	refused relay.Refusals
-	pad     *relay.Pad // of QPP; nil where that is off
+	pad     *relay.Pad // for QPP; nil: QPP is off
 }
 
 var (
@@ -33,7 +33,7 @@ var (
 	errHungUp     = errors.New("the application has left")
 )
 
-// start carries one connection in a goroutine of its own.
+// start carries one connection in its own goroutine.
 func (c *carrier) start(conn net.Conn) {
 	ends := new(shutdown.Closers)
 	ends.Add(conn)
@@ -42,8 +42,8 @@ func (c *carrier) start(conn net.Conn) {
 	}
 }
 
-// carry carries one connection until it ends or ends is closed, to which it adds
-// what it opens.
+// carry carries one connection until it ends or ends is closed. It adds what it opens to
+// ends.
 func (c *carrier) carry(conn net.Conn, ends *shutdown.Closers) {
 	slot := c.pool.pick()
 	st, sess := ready(slot)
@@ -67,7 +67,8 @@ func (c *carrier) carry(conn net.Conn, ends *shutdown.Closers) {
 	}.Run()
 }
 
-// ready opens a stream on the session that a slot has; nil where it has none.
+// ready opens a stream on the slot's session, if it has one that is ready; otherwise it
+// returns nil.
 func ready(from *slot) (*mux.Stream, *session.Session) {
 	sess := from.ready()
 	if sess == nil {
@@ -80,8 +81,8 @@ func ready(from *slot) (*mux.Stream, *session.Session) {
 	return st, sess
 }
 
-// await is stream for a bounded time, until ends is closed, or until the application
-// has left.
+// await calls stream with a time limit. It gives up when ends is closed or the application
+// disconnects.
 func (c *carrier) await(conn net.Conn, ends *shutdown.Closers, from *slot) (*mux.Stream, *session.Session, error) {
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
@@ -92,8 +93,8 @@ func (c *carrier) await(conn net.Conn, ends *shutdown.Closers, from *slot) (*mux
 	return c.stream(ctx, from)
 }
 
-// stream opens a stream on the session of a slot, until ctx ends. A session that
-// retires or dies under our hands is not the last: then it is the next slot's turn.
+// stream opens a stream on the slot's session, until ctx ends. If the session retires or
+// dies before the stream is open, it tries the next slot.
 func (c *carrier) stream(ctx context.Context, from *slot) (*mux.Stream, *session.Session, error) {
 	for {
 		sess, err := c.pool.session(ctx, from)
@@ -104,7 +105,7 @@ func (c *carrier) stream(ctx context.Context, from *slot) (*mux.Stream, *session
 		if err == nil {
 			return st, sess, nil
 		}
-		if !errors.Is(err, session.ErrRetired) { // which has streams that go on
+		if !errors.Is(err, session.ErrRetired) { // a retired session still has streams
 			sess.Close(err)
 		}
 		from = c.pool.pick()

@@ -20,45 +20,45 @@ import (
 	"kcptun/std/session"
 )
 
-// lookupWait bounds how long the name of the server is looked up: as long as a
-// connection waits for its session.
+// lookupWait limits the lookup of the server's name. It equals the time that a connection
+// waits for a session.
 const lookupWait = sessionWait
 
-// dialer makes sessions to the server.
+// dialer opens sessions to the server.
 type dialer struct {
 	cfg      *Config
 	env      app.Env
 	options  link.Options
 	sessions *session.Maker
-	remotes  []*address.MultiPort // servers, in the order of preference
+	remotes  []*address.MultiPort // in order of preference
 	resolver resolve.Resolver
 	advised  sync.Once
 	trouble  notice.Recurring
-	silent   notice.Recurring // the server never answered
-	differ   notice.Recurring // its QPP is not ours
-	moves    notice.Recurring // of sessions to other ports
+	silent   notice.Recurring // reports that the server has never answered
+	differ   notice.Recurring // reports that its QPP settings differ from ours
+	moves    notice.Recurring // reports sessions that moved to another port
 
-	doubt atomic.Bool // the last session that ended was never answered, and none was since
+	doubt atomic.Bool // the last session to end was never answered, nor has any been since
 
 	mu    sync.Mutex
-	begin candidate     // to begin with
-	until time.Duration // then with the first again, by std/clock
+	begin candidate     // the candidate to try first
+	until time.Duration // when begin expires, by clock.Now
 }
 
-// preferred is how long the address that has answered is begun with. Then the first of the
-// list has its chance again.
+// preferred is how long the address that answered is tried first. After that, the first
+// server in the list is tried first again.
 const preferred = 10 * time.Minute
 
-// lookupGrace is how long the names of the other servers may take when one is known.
+// lookupGrace is how long the other servers' names may take to resolve once one is known.
 const lookupGrace = time.Second
 
-// candidate is an address that a session may go to.
+// candidate is an address to which a session may be opened.
 type candidate struct {
 	server *address.MultiPort
 	addr   netip.Addr
 }
 
-// to is the candidate with a random port of its server's range.
+// to returns the address with a random port of its server's range.
 func (c candidate) to() netip.AddrPort {
 	return netip.AddrPortFrom(c.addr, uint16(c.server.MinPort+rand.Uint64N(c.server.MaxPort-c.server.MinPort+1)))
 }
@@ -80,8 +80,8 @@ func newDialer(cfg *Config, env app.Env) (*dialer, error) {
 	return d, nil
 }
 
-// differs logs that the server's QPP is not ours: what it sends looks like garbage to the
-// application, and nothing else in the log would say why.
+// differs logs that the server's QPP settings differ from ours. The application then
+// receives garbage, and nothing else in the log would say why.
 func (d *dialer) differs(sess *session.Session, diff session.Difference) {
 	if times, due := d.differ.Due(); due {
 		d.env.Log.Warn("server differs in "+diff.Setting+", its streams cannot be read: set it alike at both ends",
@@ -89,7 +89,7 @@ func (d *dialer) differs(sess *session.Session, diff session.Difference) {
 	}
 }
 
-// moved logs that a session goes on from another port.
+// moved logs that a session has moved to another local port.
 func (d *dialer) moved(sess *session.Session, was net.Addr, silent time.Duration) {
 	if times, due := d.moves.Due(); due {
 		d.env.Log.Warn("the path is silent, the session goes on from another port", "from", sess.LocalAddr(), "was", was,
@@ -97,9 +97,9 @@ func (d *dialer) moved(sess *session.Session, was net.Addr, silent time.Duration
 	}
 }
 
-// dial starts a session to a random port of the server's range. UDP has no handshake:
-// with one address it succeeds where that resolves and the system gives a socket. With
-// several, and after a session that was never answered, it takes an answer.
+// dial opens a session to a random port of the server's range. UDP has no handshake: with
+// one address, dial succeeds if the name resolves and the system provides a socket. With
+// several addresses, or after a session that was never answered, it waits for an answer.
 func (d *dialer) dial(ctx context.Context) (*session.Session, error) {
 	all, err := d.candidates(ctx)
 	if err != nil {
@@ -111,8 +111,8 @@ func (d *dialer) dial(ctx context.Context) (*session.Session, error) {
 	return d.race(ctx, all)
 }
 
-// candidates looks the servers' addresses up, in the order in which they are to be tried.
-// It fails where none is found.
+// candidates resolves the servers' names and returns their addresses in the order in which
+// to try them. It fails if there are none.
 func (d *dialer) candidates(ctx context.Context) ([]candidate, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupWait)
 	defer cancel()
@@ -139,7 +139,7 @@ func (d *dialer) candidates(ctx context.Context) ([]candidate, error) {
 	return d.order(all), nil
 }
 
-// order has the address that answered last come first, for a while.
+// order puts the address that answered last at the front, while that is still recent.
 func (d *dialer) order(all []candidate) []candidate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,20 +149,20 @@ func (d *dialer) order(all []candidate) []candidate {
 	return all
 }
 
-// beginWith has the next dials begin with an address.
+// beginWith makes the next dials start with this address.
 func (d *dialer) beginWith(c candidate) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.begin, d.until = c, clock.Now()+preferred
 }
 
-// unanswered takes note of a session that has died without an answer. The next one
-// counts when it is answered: who waits for it is not put on one that leads nowhere,
-// and begins anew, without the long pauses of KCP, when the server is back.
+// unanswered records that a session died without an answer. The next session is used only
+// once it is answered. Waiting connections are then not put on a path that leads nowhere,
+// and when the server is back they start afresh instead of waiting for KCP's long timeouts.
 func (d *dialer) unanswered() { d.doubt.Store(true) }
 
-// noAnswer says that the server has never answered a session, with what can be known, once a
-// minute.
+// noAnswer logs, at most once a minute, that the server has never answered a session, and
+// what is known about the cause.
 func (d *dialer) noAnswer(ctx context.Context, to net.Addr, facts []any) {
 	times, due := d.silent.Due()
 	if !due {
@@ -173,14 +173,14 @@ func (d *dialer) noAnswer(ctx context.Context, to net.Addr, facts []any) {
 	d.env.Log.Warn("the server does not answer: it is not running, or key or crypt differ, or address, port or a firewall is in the way", facts...)
 }
 
-// failed logs a dial that has failed.
+// failed logs a failed dial.
 func (d *dialer) failed(err error) {
 	if times, due := d.trouble.Due(); due {
 		d.env.Log.Warn("no session, trying again", "to", d.cfg.RemoteAddr, "err", err, "times", times)
 	}
 }
 
-// open starts a session to an address.
+// open opens a session to one address.
 func (d *dialer) open(ctx context.Context, to netip.AddrPort) (*session.Session, error) {
 	open := link.Dial
 	if d.cfg.TCP {

@@ -12,7 +12,7 @@ import (
 // VERSION is set by the linker in releases.
 var VERSION = "SELFBUILD"
 
-// Config are the settings; the client's are those that say so.
+// Config holds the settings; those of the other end are ignored.
 type Config = config.Config
 
 func main() {
@@ -20,6 +20,6 @@ func main() {
 	os.Exit(program.Main(os.Args, os.Stdout, os.Stderr))
 }
 
-// parseJSONConfig overrides settings by the JSON file at path. Tests of other programs call it
-// by this name.
+// parseJSONConfig overrides settings from the JSON file at path. Tests of other programs
+// call it by this name.
 func parseJSONConfig(c *Config, path string) error { return c.ReadJSON(config.Client, path) }

@@ -11,17 +11,17 @@ import (
 	"kcptun/std/session"
 )
 
-// spreadWait is how long a connection waits for the session whose turn it is, while
-// another one could carry it. A dial to one address takes a millisecond; one that takes
-// longer waits for a name server, or for an address that does not answer.
+// spreadWait is how long a connection waits for the session of its own slot while another
+// session could carry it. Dialling one address takes a millisecond; if it takes longer, it
+// is waiting for a name server or for an address that does not answer.
 const spreadWait = 300 * time.Millisecond
 
-// pool keeps the client's sessions, in slots used in turn. In mode auto there are two at
-// least, and a connection gets the one that moves least: what is lost of a download holds
-// up whatever shares its session, and nothing else.
+// pool keeps the client's sessions in slots, which are used in turn. In mode auto there are
+// at least two, and a connection gets the one that carries the least traffic: a loss in a
+// download then delays only the streams that share its session.
 type pool struct {
 	slots  []*slot
-	apart  bool // mode auto
+	auto   bool // prefer the least busy slot
 	next   atomic.Uint64
 	ended  <-chan struct{}
 	cancel context.CancelFunc
@@ -31,7 +31,7 @@ type pool struct {
 
 func newPool(cfg *Config, env app.Env, dial *dialer) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &pool{apart: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
+	p := &pool{auto: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
 	p.slots = make([]*slot, slots(cfg))
 	for i := range p.slots {
 		p.slots[i] = newSlot(cfg, env, dial, &p.news, func() { p.doubt(i) })
@@ -42,8 +42,8 @@ func newPool(cfg *Config, env app.Env, dial *dialer) *pool {
 	return p
 }
 
-// doubt has all sessions but one slot's show that they live. What has ended that one, such as a
-// server that was started again, may have ended them, too.
+// doubt makes the sessions of all other slots prove that they are alive. Whatever ended
+// this one, such as a restart of the server, may have ended the others, too.
 func (p *pool) doubt(but int) {
 	for i, s := range p.slots {
 		if sess := s.live.Load(); sess != nil && i != but {
@@ -52,7 +52,7 @@ func (p *pool) doubt(but int) {
 	}
 }
 
-// slots is how many sessions that take streams there may be.
+// slots is the maximum number of sessions that take streams.
 func slots(cfg *Config) int {
 	if cfg.Auto() {
 		return max(cfg.Conn, 2)
@@ -60,14 +60,14 @@ func slots(cfg *Config) int {
 	return cfg.Conn
 }
 
-// bulk is how many bytes in a second make a session one that carries bulk.
+// bulk is the rate in bytes per second above which a session is considered busy.
 const bulk = 64 << 10
 
-// pick is the slot for a connection that comes: the one whose turn it is, or in mode auto
-// the first of those that have the least to do. One in trouble is passed over. A slot has
-// no session before that is needed.
+// pick chooses the slot for a new connection: the next in turn, or in mode auto the first
+// of the least busy ones. Slots in trouble are passed over. A slot opens its session only
+// when the session is needed.
 func (p *pool) pick() *slot {
-	if !p.apart {
+	if !p.auto {
 		for range p.slots {
 			if s := p.turn(); !s.troubled() {
 				return s
@@ -91,27 +91,27 @@ func (p *pool) pick() *slot {
 	return best
 }
 
-// turn is the slot whose turn it is.
+// turn returns the next slot in turn.
 func (p *pool) turn() *slot {
 	i := p.next.Add(1) - 1
 	return p.slots[i%uint64(len(p.slots))]
 }
 
-// session waits for the session of a slot until ctx ends. Where that slot cannot dial,
-// or takes its time, the session of any other will do: one bad slot fails nobody.
+// session waits for the session of a slot until ctx ends. If that slot cannot dial, or is
+// slow, any other slot's session will do, so that one bad slot fails no connection.
 func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
 	look := time.NewTicker(spreadWait)
 	defer look.Stop()
-	for late := false; ; {
+	for waited := false; ; {
 		change := p.news.next()
 		if sess := s.ready(); sess != nil {
 			return sess, nil
 		}
-		if late || s.failing.Load() {
+		if waited || s.failing.Load() {
 			if sess := p.living(); sess != nil {
-				s.ask() // for those who come next
+				s.ask() // for the connections that follow
 				return sess, nil
 			}
 		}
@@ -119,7 +119,7 @@ func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 		select {
 		case <-change:
 		case <-look.C:
-			late = true
+			waited = true
 		case <-p.ended:
 			return nil, errClientEnds
 		case <-ctx.Done():
@@ -128,7 +128,7 @@ func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 	}
 }
 
-// living is a session of any slot, nil where there is none.
+// living returns a session of any slot, or nil.
 func (p *pool) living() *session.Session {
 	for range p.slots {
 		if sess := p.turn().ready(); sess != nil {
@@ -138,20 +138,20 @@ func (p *pool) living() *session.Session {
 	return nil
 }
 
-// close closes all sessions, after what was sent has arrived or a bounded time,
-// and waits for them.
+// close closes all sessions and waits for them. Data already sent has a bounded time to
+// arrive.
 func (p *pool) close() {
 	p.cancel()
 	p.wg.Wait()
 }
 
-// news tells all who wait for a session that one was made, or a dial has failed.
+// news tells everyone waiting for a session that one was opened or that a dial failed.
 type news struct {
 	mu   sync.Mutex
-	wait chan struct{} // closed at the next news; nil where nobody waits
+	wait chan struct{} // closed at the next news; nil: nobody waits
 }
 
-// next is closed at the next call of tell.
+// next returns a channel that the next call of tell closes.
 func (n *news) next() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()

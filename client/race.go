@@ -14,19 +14,22 @@ import (
 
 // Times of a race.
 const (
-	// A candidate that has not answered for so long gets company. It is above the round
-	// trip of most paths, for a server keeps what lost a race until it is silent for 30 s.
+	// After this time without an answer, the next candidate is started, too. It is longer
+	// than the round trip of most paths, because the server keeps each session that loses a
+	// race until it has been silent for 30 s.
 	raceStagger = 300 * time.Millisecond
-	// The same before another server of the list is tried: the first is meant to be used.
+	// The same delay before a candidate of another server: the first server in the list is
+	// the preferred one.
 	serverStagger = time.Second
-	// An address that was tried is tried again after so long, from another port of ours and
-	// to another of the server's range. KCP's own pauses grow meanwhile, and a path that is
-	// back would be found that much later; and where a flow was blocked, another may pass.
+	// An address is tried again after this time, from another local port and to another
+	// port of the server's range. KCP's own retransmission timeout keeps growing, so it
+	// would notice later that a path has recovered; and if one flow is blocked, another may
+	// get through.
 	raceAgain = time.Second
-	// A race ends so long after each address was tried once. In that time KCP sends what is
-	// not acknowledged again four times or more.
+	// A race ends this long after every address was tried once. In that time KCP
+	// retransmits at least four times.
 	raceWait = 5 * time.Second
-	// Candidates of one race; the next begins with the others.
+	// The most candidates in one race; the next race begins with the others.
 	raceLimit = 8
 )
 
@@ -35,7 +38,7 @@ var (
 	errUnanswered = errors.New("no answer")
 )
 
-// attempt is how a candidate has fared.
+// attempt is the outcome of trying one candidate.
 type attempt struct {
 	candidate
 	addr netip.AddrPort
@@ -43,9 +46,9 @@ type attempt struct {
 	err  error
 }
 
-// race starts a session to each address, one after the other and then from the beginning,
-// and returns the first that the server answers. The others are closed. An address that
-// fails, as one without a route, is followed by the next at once.
+// race starts a session to each address in turn, over and over, and returns the first one
+// that the server answers. The others are closed. If an address fails at once, for example
+// for lack of a route, the next one is tried without delay.
 func (d *dialer) race(ctx context.Context, all []candidate) (*session.Session, error) {
 	r := &race{dialer: d, all: all[:min(len(all), raceLimit)], ended: make(chan attempt)}
 	limit := raceWait
@@ -61,11 +64,11 @@ func (d *dialer) race(ctx context.Context, all []candidate) (*session.Session, e
 	return nil, fmt.Errorf("the server does not answer: %s", strings.Join(r.failed, "; "))
 }
 
-// race is the attempts of one dial.
+// race holds the attempts of one dial.
 type race struct {
 	*dialer
 	all     []candidate
-	first   netip.AddrPort // that was tried
+	first   netip.AddrPort // the first address tried
 	started int
 	running int
 	ended   chan attempt
@@ -73,7 +76,7 @@ type race struct {
 	won     *session.Session
 }
 
-// run returns the session that has won, nil where ctx ended first.
+// run returns the winning session, or nil if ctx ended first.
 func (r *race) run(ctx context.Context, cancel func()) *session.Session {
 	more := time.NewTimer(0)
 	defer more.Stop()
@@ -101,8 +104,8 @@ func (r *race) run(ctx context.Context, cancel func()) *session.Session {
 	return r.won
 }
 
-// start starts the next attempt, unless ctx has ended. It returns when the next but one is
-// to follow.
+// start starts the next attempt, unless ctx has ended. It returns the delay before the one
+// after that.
 func (r *race) start(ctx context.Context) time.Duration {
 	if ctx.Err() != nil && r.started > 0 {
 		return raceWait
@@ -121,7 +124,7 @@ func (r *race) start(ctx context.Context) time.Duration {
 	return raceAgain
 }
 
-// stagger is how long the candidate behind the one with this number waits for it.
+// stagger is the delay between candidate i and the one after it.
 func (r *race) stagger(i int) time.Duration {
 	if r.all[i].server != r.all[i+1].server {
 		return serverStagger
@@ -129,7 +132,7 @@ func (r *race) stagger(i int) time.Duration {
 	return raceStagger
 }
 
-// fail takes note of why an attempt has failed, once for each reason.
+// fail records why an attempt failed; each reason is recorded once.
 func (r *race) fail(a attempt) {
 	if reason := fmt.Sprintf("%s: %v", a.addr, a.err); !slices.Contains(r.failed, reason) {
 		r.failed = append(r.failed, reason)
@@ -142,7 +145,8 @@ func (d *dialer) attempt(ctx context.Context, c candidate, to netip.AddrPort) at
 	if err != nil {
 		return attempt{candidate: c, addr: to, err: err}
 	}
-	// Servers of all ages take a frame that says nothing for the first; KCP answers it.
+	// A server of any version, stock ones included, accepts a NOP as the first frame, and
+	// its KCP acknowledges it.
 	if err := s.Probe(); err != nil {
 		s.Close(err)
 		return attempt{candidate: c, addr: to, err: err}
@@ -160,7 +164,8 @@ func (d *dialer) attempt(ctx context.Context, c candidate, to netip.AddrPort) at
 	}
 }
 
-// answered takes note of the address that won a race which began with another.
+// answered records the address that won the race, and warns if it was not the first one
+// tried.
 func (d *dialer) answered(a attempt, first netip.AddrPort) {
 	d.doubt.Store(false)
 	d.beginWith(a.candidate)

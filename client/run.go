@@ -50,10 +50,10 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	return err
 }
 
-// spareDescriptors is how many descriptors the connections of applications leave: some
-// for the log and for looking up names, and for each session that is to be made one for
-// its socket and one for another address that is tried. The imitation of TCP has
-// two sockets in the place of one, and runs a program with its pipes.
+// spareDescriptors is how many descriptors to keep free of application connections: some
+// for the log and for name lookups, and two for each session that may be opened: its
+// socket, and one for another address being tried. The imitation of TCP uses two sockets
+// instead of one, and runs a program connected by pipes.
 func spareDescriptors(cfg *Config) int {
 	if cfg.TCP {
 		return 16 + 4*slots(cfg)

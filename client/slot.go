@@ -14,30 +14,31 @@ import (
 	"kcptun/std/shutdown"
 )
 
-// Redialling backs off from the first to the second of these. The second is short: who
-// comes when the trouble is over shall not wait for the next try for longer than that.
+// Redialling backs off from firstBackoff to lastBackoff. lastBackoff is short, because a
+// connection that arrives once the trouble is over should not wait longer than that for the
+// next attempt.
 const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 500 * time.Millisecond
 )
 
-// slot holds one session at a time. Its goroutine dials while somebody waits, and
-// replaces the session when it dies, expires or has no stream ids left; streams keep
-// the session they are on. An idle slot does nothing.
+// slot holds one session at a time. Its goroutine dials while a connection is waiting. It
+// replaces the session when it dies, expires or runs out of stream ids; existing streams
+// stay on the session they started on. An idle slot does nothing.
 type slot struct {
 	cfg  *Config
 	env  app.Env
 	dial *dialer
-	news *news  // told of each session and each dial that failed
-	bad  func() // called when a session was lost or cut off
+	news *news  // told of each new session and each failed dial
+	bad  func() // called when a session was lost or its path is dead
 
-	asked   chan struct{}                   // holds one: somebody waits
-	waiting atomic.Int32                    // how many do
+	asked   chan struct{}                   // holds one token: a connection is waiting
+	waiting atomic.Int32                    // number of connections waiting
 	failing atomic.Bool                     // the last dial failed
-	live    atomic.Pointer[session.Session] // nil where one is to be asked for
+	live    atomic.Pointer[session.Session] // nil: ask must be called first
 
 	backoff time.Duration // 0 after a success
-	retry   time.Duration // no dialling before, by clock.Now
+	retry   time.Duration // no dialling before this time, by clock.Now
 	wg      sync.WaitGroup
 }
 
@@ -45,8 +46,8 @@ func newSlot(cfg *Config, env app.Env, dial *dialer, news *news, bad func()) *sl
 	return &slot{cfg: cfg, env: env, dial: dial, news: news, bad: bad, asked: make(chan struct{}, 1)}
 }
 
-// ready is the slot's session where there is one that takes streams, else nil. One that
-// may be cut off takes none until that is known.
+// ready returns the slot's session if it can take streams, else nil. A session that may be
+// cut off takes no streams until it is known to be alive.
 func (s *slot) ready() *session.Session {
 	sess := s.live.Load()
 	if sess != nil {
@@ -64,13 +65,13 @@ func (s *slot) ready() *session.Session {
 	return sess
 }
 
-// troubled tells whether a connection that is given this slot may have to wait for long.
+// troubled reports whether a connection given to this slot may have to wait a long time.
 func (s *slot) troubled() bool {
 	sess := s.live.Load()
 	return s.failing.Load() || sess != nil && sess.Stalled()
 }
 
-// ask has the slot dial once, if it has no session.
+// ask makes the slot dial once, if it has no session.
 func (s *slot) ask() {
 	select {
 	case s.asked <- struct{}{}:
@@ -117,7 +118,7 @@ func (s *slot) run(ctx context.Context) {
 	}
 }
 
-// lost takes note of a session that has died.
+// lost handles the death of a session.
 func (s *slot) lost(cur *held) {
 	s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(), "reason", cur.Err())
 	cur.stop()
@@ -129,8 +130,8 @@ func (s *slot) lost(cur *held) {
 	s.news.tell()
 }
 
-// cutOff lets a session go whose path is dead: its streams stay with it as long as it may
-// recover. The next one is opened from another port, and counts when it is answered.
+// cutOff replaces a session whose path is dead. Its streams stay on it, as it may still
+// recover. The next session uses another port, and is used only once the server answers it.
 func (s *slot) cutOff(ctx context.Context, cur *held) {
 	v := cur.Path()
 	facts := []any{"to", cur.RemoteAddr(), "conv", cur.Conv(), "silent", v.Silent.Round(time.Millisecond),
@@ -146,8 +147,8 @@ func (s *slot) cutOff(ctx context.Context, cur *held) {
 	s.news.tell()
 }
 
-// redial dials once, not before it is time to; nil where that has failed or ctx ended.
-// Who still waits asks again.
+// redial dials once, after the backoff. It returns nil if the dial failed or ctx ended;
+// connections that are still waiting ask again.
 func (s *slot) redial(ctx context.Context) *held {
 	if !sleep(ctx, s.retry-clock.Now()) {
 		return nil
@@ -168,7 +169,7 @@ func (s *slot) redial(ctx context.Context) *held {
 	return nil
 }
 
-// sleep is false when ctx ended first.
+// sleep returns false if ctx ended first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {
 		return false
@@ -186,13 +187,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// held is a session with its time of expiry.
+// held is a session with its expiry timer.
 type held struct {
 	*session.Session
-	timer *time.Timer // nil: never
+	timer *time.Timer // nil: the session never expires
 }
 
-// hold takes a session in: its time runs, and its death is noticed.
+// hold starts the expiry timer of a new session, logs its first answer and watches for its
+// death.
 func (s *slot) hold(sess *session.Session) *held {
 	h := &held{Session: sess}
 	if s.cfg.AutoExpire > 0 {
@@ -219,7 +221,7 @@ func (s *slot) hold(sess *session.Session) *held {
 	return h
 }
 
-// dead, deadPath, slept, expired and exhausted also work on no session at all.
+// dead, deadPath, slept, expired and exhausted may be called on a nil session.
 func (h *held) dead() <-chan struct{} {
 	if h == nil {
 		return nil
@@ -261,8 +263,8 @@ func (h *held) stop() {
 	}
 }
 
-// retire lets a session take no new streams and closes it when it is idle or its time
-// is up, for which a limit below 0 is never. why begins the reasons.
+// retire stops a session from taking new streams. It closes the session when it is idle, or
+// after limit; a negative limit means no limit. why is the first word of the logged reason.
 func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
 	closed := "when idle"
 	if limit >= 0 {
@@ -272,7 +274,7 @@ func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Durat
 	s.seeOut(ctx, h, why, limit)
 }
 
-// seeOut is retire without its line.
+// seeOut does what retire does, without logging it.
 func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Duration) {
 	h.Retire()
 	var over <-chan time.Time
@@ -294,7 +296,7 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 	})
 }
 
-// end says goodbye, and closes a session of ours after what was sent has arrived.
+// end says goodbye and closes a session once the data already sent has arrived.
 func (s *slot) end(h *held, reason error) {
 	h.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)

@@ -9,16 +9,17 @@ import (
 	"kcptun/std/listen"
 )
 
-// Pauses before the target is dialled again, where descriptors are short.
+// Pauses before dialling the target again when the process is out of descriptors.
 const (
 	firstDialPause = 10 * time.Millisecond
 	lastDialPause  = 320 * time.Millisecond
 )
 
-// dialTarget connects to the target, TCP or a unix socket, within dialTimeout in all.
-// Of a name's addresses package net tries both families 0.3 s apart, and gives each
-// address of a family its share of the time. Where descriptors are short, it waits for
-// one: a stream that is refused is lost, and others end meanwhile.
+// dialTarget connects to the target, over TCP or a unix socket, within dialTimeout. If the
+// name has addresses of both families, package net starts the second family 0.3 s after the
+// first and divides the time among the addresses of each. If the process is out of
+// descriptors, dialTarget waits for one to become free: a refused stream is lost, while
+// other streams end and release theirs.
 func dialTarget(ctx context.Context, target string) (net.Conn, error) {
 	network := "tcp"
 	if address.IsUnixPath(target) {

@@ -16,8 +16,8 @@ import (
 // Time limits of the server.
 const (
 	dialTimeout  = 10 * time.Second // to connect to the target
-	firstWords   = 30 * time.Second // for a new session's first bytes, and then for it to acknowledge ours
-	unheardAfter = 4 * time.Second  // for the same, before it is said that the client may not hear us
+	firstWords   = 30 * time.Second // for a new session's first bytes, and again for it to acknowledge ours
+	unheardAfter = 4 * time.Second  // for the same, before the log warns that the client may not hear us
 )
 
 // run listens on all ports and serves sessions until ctx ends.
@@ -40,8 +40,8 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	return srv.serve(ctx, links)
 }
 
-// openLinks opens every port of the range, UDP and with --tcp its imitation of
-// TCP, or none.
+// openLinks opens every port of the range: UDP, and with --tcp also the imitation of TCP.
+// On an error it leaves none open.
 func openLinks(ctx context.Context, cfg *Config, env app.Env, options link.Options) (links []*link.Conn, err error) {
 	defer func() {
 		if err != nil {

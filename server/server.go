@@ -24,14 +24,14 @@ type server struct {
 	env      app.Env
 	sessions *session.Maker
 	noTarget relay.Refusals
-	pad      *relay.Pad // of QPP; nil where that is off
+	pad      *relay.Pad // for QPP; nil: QPP is off
 
 	streams shutdown.Group
 	wg      sync.WaitGroup // sessions and listeners
 
-	refused notice.Recurring // sessions
-	unheard notice.Recurring // clients that do not hear us
-	differ  notice.Recurring // clients whose QPP is not ours
+	refused notice.Recurring // reports sessions that were refused
+	unheard notice.Recurring // reports clients that do not hear us
+	differ  notice.Recurring // reports clients whose QPP settings differ from ours
 }
 
 var (
@@ -43,7 +43,7 @@ var (
 // serve accepts sessions from all links until ctx ends, lets their streams
 // finish, and closes them.
 func (s *server) serve(ctx context.Context, links []*link.Conn) error {
-	// Sessions outlive ctx by the grace their streams get.
+	// Sessions outlive ctx by the grace period of their streams.
 	life, cancel := context.WithCancelCause(context.Background())
 	end := func() { cancel(errServerEnds) }
 	defer end()
@@ -74,17 +74,17 @@ func (s *server) serve(ctx context.Context, links []*link.Conn) error {
 	return err
 }
 
-// maxLanes is as many as one receiver can feed: receiving takes about an eighth of
-// the time that the lanes take (docs/performance.md).
+// maxLanes is the most lanes that one receiver can keep busy: receiving takes about an
+// eighth of the time that the lanes take (docs/performance.md).
 const maxLanes = 8
 
-// lanes is over how many goroutines the datagrams of each port are spread. With
-// few cores, or several ports, one a port is no bottleneck: the other half of the
-// cores has the streams and what is sent.
+// lanes is the number of goroutines that process the datagrams of each port. With few
+// cores, or several ports, one per port is no bottleneck. The other half of the cores is
+// for the streams and for sending.
 func lanes(cores, ports int) int { return max(1, min(cores/2/ports, maxLanes)) }
 
-// accept serves the sessions of a link, or of one lane, until its listener ends.
-// Its error says why it did; nil where ctx has ended.
+// accept serves the sessions of one lane of a link until its listener ends. It returns the
+// listener's error, or nil if ctx has ended.
 func (s *server) accept(ctx, life context.Context, lis session.Listener) error {
 	for {
 		c, err := lis.Accept()
@@ -101,7 +101,7 @@ func (s *server) accept(ctx, life context.Context, lis session.Listener) error {
 	}
 }
 
-// session serves one session until it ends, or life does.
+// session serves one session until the session or life ends.
 func (s *server) session(ctx, life context.Context, c *session.Conversation) {
 	defer s.env.Panics.Catch(func(error) { c.Drop() })
 	log := s.env.Log.With("from", c.Addr().String(), "conv", c.Conv())
@@ -128,16 +128,16 @@ func (s *server) session(ctx, life context.Context, c *session.Conversation) {
 	log.Info("session closed", "reason", sess.Err())
 }
 
-// begin makes a session of a conversation, whose client has shown that it hears us. Until
-// then it may be a recording that somebody plays again, from many addresses: there is no
-// line in the log for each, no stream is accepted, and no connection to the target made.
+// begin turns a conversation into a session once its client has shown that it hears us.
+// Until then the conversation may be a replay, possibly from many addresses, so it gets no
+// log line of its own, no stream is accepted, and no connection to the target is made.
 func (s *server) begin(ctx, life context.Context, c *session.Conversation) (*session.Session, []session.Difference, error) {
 	hearing, cancel := context.WithTimeoutCause(ctx, firstWords, errNoWords)
 	defer cancel()
 	var notes []session.Difference
 	sess, err := s.sessions.Server(hearing, c, func(d session.Difference) { notes = append(notes, d) })
 	if ctx.Err() != nil && err != nil {
-		err = errServerEnds // and not that a context was canceled
+		err = errServerEnds // a clearer reason than "context canceled"
 	}
 	if err != nil {
 		return nil, nil, err
@@ -152,22 +152,23 @@ func (s *server) begin(ctx, life context.Context, c *session.Conversation) (*ses
 	return sess, notes, nil
 }
 
-// notHeard says that a client is heard and does not hear us, while it tries.
+// notHeard warns of a client that we hear but that does not seem to hear us, while begin is
+// still waiting for it.
 func (s *server) notHeard(c *session.Conversation) {
 	if times, due := s.unheard.Due(); due {
 		s.env.Log.Warn("a client is heard and acknowledges nothing: does a firewall, or a NAT, let our datagrams through to it?", "from", c.Addr(), "conv", c.Conv(), "times", times)
 	}
 }
 
-// refuse logs that no session came of a conversation.
+// refuse logs that a conversation did not become a session.
 func (s *server) refuse(log *slog.Logger, reason error) {
 	if times, due := s.refused.Due(); due {
 		log.Warn("session refused", "reason", reason, "times", times)
 	}
 }
 
-// differs logs that a client's QPP is not ours: what it sends looks like garbage to the
-// target, and nothing else in the log would say why.
+// differs logs that a client's QPP settings differ from ours. The target then receives
+// garbage, and nothing else in the log would say why.
 func (s *server) differs(sess *session.Session, d session.Difference) {
 	if times, due := s.differ.Due(); due {
 		s.env.Log.Warn("client differs in "+d.Setting+", its streams cannot be read: set it alike at both ends",
@@ -175,7 +176,7 @@ func (s *server) differs(sess *session.Session, d session.Difference) {
 	}
 }
 
-// end lets a session send what it has, says goodbye, and closes it.
+// end sends what the session still holds, says goodbye, and closes it.
 func (s *server) end(sess *session.Session, done <-chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)
 	defer cancel()
@@ -183,8 +184,8 @@ func (s *server) end(sess *session.Session, done <-chan struct{}) {
 	<-done
 }
 
-// acceptStreams connects the streams of a session until it ends, and returns why
-// it did. Streams that come after ctx has ended are closed at once.
+// acceptStreams connects the streams of a session until the session ends, and returns the
+// reason. Streams that arrive after ctx has ended are closed at once.
 func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error {
 	for {
 		st, err := sess.Accept()
@@ -199,8 +200,8 @@ func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error
 	}
 }
 
-// stream connects one stream to the target and carries it, until it ends or ends
-// is closed, to which the target is added.
+// stream connects one stream to the target and carries it until it ends or ends is closed.
+// It adds the target to ends.
 func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stream, ends *shutdown.Closers) {
 	target, err := dialTarget(ctx, s.cfg.Target)
 	if err != nil {
