@@ -10,11 +10,11 @@ import (
 	"kcptun/std/clock"
 )
 
-// Conn is a conversation as a net.Conn. It runs its engine when something comes, is
-// written or read, and by a timer that is set only while something is due.
+// Conn is a conversation as a net.Conn. It runs its engine whenever a packet arrives or the
+// user reads or writes, and from a timer that is set only while something is due.
 type Conn struct {
 	local, remote net.Addr
-	origin        time.Duration // where the engine's clock begins
+	origin        time.Duration // the engine's clock starts here
 	send          func(packet []byte, code Code)
 
 	mu       sync.Mutex
@@ -23,31 +23,32 @@ type Conn struct {
 	writable sync.Cond
 	closed   bool
 	timer    *time.Timer
-	due      time.Duration // when the timer fires; 0 is never
-	running  bool          // somebody is in run
-	counted  Stats         // what Config.Count was told of
+	due      time.Duration // when the timer fires; 0: never
+	running  bool          // a goroutine is in run
+	counted  Stats         // what Config.Count has been told so far
 	backlog  atomic.Int64  // see Backlog
 	window   atomic.Int64  // see Window
-	again    bool          // and shall go round once more
+	again    bool          // run must go round once more
 }
 
-// NewConn starts a conversation. send is given each packet for the peer, which it must not
-// keep, and the code of the group that it is to be in, if any, and may block: only what is to be sent waits meanwhile. It is not called by two
-// goroutines at a time, nor once Close has returned.
+// NewConn starts a conversation. It passes send each packet for the peer, which send must
+// not keep, with the code of the group that the packet belongs to, if any. send may block;
+// only outgoing packets wait meanwhile. It is never called by two goroutines at once, nor
+// after Close has returned.
 func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte, code Code)) *Conn {
 	c := &Conn{local: local, remote: remote, send: send, engine: New(cfg)}
-	c.origin = clock.Now() - time.Second // 0 and less is never
+	c.origin = clock.Now() - time.Second // a time of 0 or less means never
 	c.readable.L, c.writable.L = &c.mu, &c.mu
 	c.timer = time.AfterFunc(time.Hour, c.fire)
 	c.timer.Stop()
 	return c
 }
 
-// now is the time by the engine's clock.
+// now is the time on the engine's clock.
 func (c *Conn) now() time.Duration { return clock.Now() - c.origin }
 
-// Deliver takes a packet of the peer in. What is due then is sent by the timer's goroutine:
-// sending may wait, and whoever delivers has the packets of other peers to deliver, too.
+// Deliver processes a packet from the peer. Any reply is sent by the timer's goroutine:
+// sending may block, and the caller still has packets to deliver for other peers.
 func (c *Conn) Deliver(packet []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,19 +61,19 @@ func (c *Conn) Deliver(packet []byte) error {
 	if c.running {
 		c.again = true
 	} else {
-		c.arm() // also where only the beginning of the packet was good
+		c.arm() // even if only the beginning of the packet was valid
 	}
 	return err
 }
 
-// Vouch is that of the engine. What it leads to is sent after the next Deliver.
+// Vouch calls Engine.Vouch. Anything that this makes due is sent after the next Deliver.
 func (c *Conn) Vouch() {
 	c.mu.Lock()
 	c.engine.Vouch()
 	c.mu.Unlock()
 }
 
-// Read takes what the peer has sent, and waits for it.
+// Read reads what the peer has sent, and waits until there is something.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,10 +93,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends p. It waits while much has not left yet.
+// Write sends p. It waits while too much data is still unsent.
 func (c *Conn) Write(p []byte) (int, error) { return c.WriteBuffers([][]byte{p}) }
 
-// WriteBuffers sends several buffers as one.
+// WriteBuffers sends several buffers as one write.
 func (c *Conn) WriteBuffers(v [][]byte) (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +114,7 @@ func (c *Conn) WriteBuffers(v [][]byte) (n int, err error) {
 	return n, nil
 }
 
-// fire runs at the end of the timer.
+// fire is called when the timer expires.
 func (c *Conn) fire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,12 +122,12 @@ func (c *Conn) fire() {
 	c.run()
 }
 
-// mostRounds is how often run goes round: who wrote or read has other things to do than to
-// answer a peer whose packets never end.
+// mostRounds limits how often run goes round: a goroutine that called Read or Write must
+// not be kept busy by a peer whose packets never end.
 const mostRounds = 16
 
-// run does what is due, and sets the timer; c.mu is held, but for the time in send. Who
-// comes while another is in there leaves it to him.
+// run does what is due and sets the timer. The caller holds c.mu, which is released during
+// send. If another goroutine is already in run, the work is left to it.
 func (c *Conn) run() {
 	if c.readable.Signal(); c.running {
 		c.again = true
@@ -147,13 +148,13 @@ func (c *Conn) run() {
 	c.count()
 	c.backlog.Store(int64(c.engine.Limit()))
 	if c.closed {
-		c.writable.Broadcast() // Close waits for the end of this
+		c.writable.Broadcast() // Close waits for run to end
 		return
 	}
 	if c.engine.Room() > 0 {
 		c.writable.Broadcast()
 	}
-	if c.again { // the timer's goroutine goes on
+	if c.again { // the timer's goroutine carries on
 		c.due = c.now()
 		c.timer.Reset(0)
 		return
@@ -161,7 +162,7 @@ func (c *Conn) run() {
 	c.arm()
 }
 
-// arm sets the timer, unless it fires early enough.
+// arm sets the timer, unless it already fires early enough.
 func (c *Conn) arm() {
 	at, ok := c.engine.Next()
 	if !ok || c.due != 0 && c.due <= at {
@@ -171,7 +172,7 @@ func (c *Conn) arm() {
 	c.timer.Reset(max(at-c.now(), 0))
 }
 
-// Close ends the conversation at this end: nothing on the wire tells the peer. It is
+// Close ends the conversation at this end only: it sends nothing to the peer. It is
 // idempotent.
 func (c *Conn) Close() error {
 	c.mu.Lock()
@@ -190,21 +191,21 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// View is what is known of the link.
+// View returns what is known about the link.
 func (c *Conn) View() View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.engine.View()
 }
 
-// Timeout is how long an answer may take, by the last round trips.
+// Timeout is how long an answer may take, judging by recent round trips.
 func (c *Conn) Timeout() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.engine.rtt.timeout()
 }
 
-// count tells what has happened since the last time; c.mu is held.
+// count reports what has happened since the last call. The caller holds c.mu.
 func (c *Conn) count() {
 	if now := c.engine.stats; c.engine.cfg.Count != nil && now != c.counted {
 		c.engine.cfg.Count(now.since(c.counted))
@@ -212,14 +213,15 @@ func (c *Conn) count() {
 	}
 }
 
-// Backlog is how many bytes may wait for Write: what leaves within some milliseconds.
+// Backlog is how many bytes may wait in front of Write: as much as is sent within a few
+// milliseconds.
 func (c *Conn) Backlog() int { return int(c.backlog.Load()) }
 
-// Window is how many bytes of the stream may be on their way from the peer now, and wait
-// for Read.
+// Window is how many bytes of the stream may currently be in flight from the peer or
+// waiting for Read.
 func (c *Conn) Window() int64 { return c.window.Load() }
 
-// Pending is how many bytes the peer has not acknowledged, sent or not.
+// Pending is the number of bytes that the peer has not acknowledged, sent or not.
 func (c *Conn) Pending() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,22 +237,22 @@ func (c *Conn) LocalAddr() net.Addr { return c.local }
 // RemoteAddr is the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// SetDeadline is there for net.Conn: a Conn has no deadlines, and its user closes it.
+// SetDeadline exists for net.Conn. A Conn has no deadlines: its user closes it instead.
 func (c *Conn) SetDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// SetReadDeadline is there for net.Conn.
+// SetReadDeadline exists for net.Conn.
 func (c *Conn) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// SetWriteDeadline is there for net.Conn.
+// SetWriteDeadline exists for net.Conn.
 func (c *Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// batch is packets that are to be sent when no lock is held.
+// batch holds packets that are to be sent once no lock is held.
 type batch struct {
 	bytes []byte
 	ends  []batchEnd
 }
 
-// batchEnd is where a packet ends, and its code.
+// batchEnd records where a packet ends, and its code.
 type batchEnd struct {
 	at   int
 	code Code

@@ -2,37 +2,38 @@ package arq
 
 import "time"
 
-// copies are second and third transmissions of what is more urgent than large: a segment
-// of a flow so thin that its loss would be noticed only a round trip later, and what was
-// lost before and holds up all that follows. They follow the first
-// after a pause that most losses are shorter than, and no loss of them is looked for. Each
-// has a clock of its own, so that the acknowledgement tells whether the first was lost.
+// copies are second and third transmissions of urgent, small data: a segment of a flow so
+// thin that its loss would be noticed only a round trip later, or a retransmission that
+// holds up everything behind it. They follow the first transmission after a pause longer
+// than most bursts of loss, and are not themselves checked for loss. Each copy carries its
+// own clock value, so that the acknowledgement shows whether the first transmission was
+// lost.
 type copies struct {
 	waiting []copied // in the order in which they are due
-	budget  int      // bytes that copies of a flow that is not thin may take
+	budget  int      // bytes that copies in bulk flows may still use
 }
 
 type copied struct {
 	sn uint32
-	tx uint64 // the transmission that it is of
-	ts uint32 // the clock in it
+	tx uint64 // the transmission that it copies
+	ts uint32 // its clock value on the wire
 	at time.Duration
 }
 
 const (
-	copyAfter = 5 * time.Millisecond // the first; the next as long after that
-	thinFlow  = 4 * mtu              // bytes in flight of a thin flow at most
-	mostThin  = 2                    // copies of a segment of a thin flow
-	worthCopy = 0.003                // the share of what is lost from which on a thin flow has copies
-	residual  = 0.0005               // the share of its segments that may still be lost: one holds up many
-	cheapLoss = 0.025                // below it a copy of what is sent again costs little
-	budgetOf  = 32                   // the part of what is sent that copies may add, inverse
-	mostSaved = 16 * mtu             // of the budget
+	copyAfter = 5 * time.Millisecond // delay of the first copy; the next follows after the same delay
+	thinFlow  = 4 * mtu              // most bytes in flight in a thin flow
+	mostThin  = 2                    // copies of a segment in a thin flow
+	worthCopy = 0.003                // loss rate above which a thin flow gets copies
+	residual  = 0.0005               // the loss rate that may remain; one lost segment holds up many
+	cheapLoss = 0.025                // below this loss rate, copying a retransmission costs little
+	budgetOf  = 32                   // copies may add 1/budgetOf to what is sent
+	mostSaved = 16 * mtu             // the most that the budget may accumulate
 )
 
-// wanted is how many copies a transmission shall have. A bulk flow may not spend more on
-// them than a small part of what it sends: copies take their share of the pace, and where
-// much is lost they would take half of it.
+// wanted is how many copies a transmission should have. A bulk flow may spend only a small
+// fraction of its bytes on copies: they use up part of the pace, and on a very lossy link
+// they would take half of it.
 func (c *copies) wanted(f *flight, thin bool, loss float64) (n int) {
 	switch {
 	case f.sends == 1 && thin:
@@ -66,12 +67,12 @@ func (c *copies) add(sn uint32, f *flight, now time.Duration, n int) {
 	}
 }
 
-// isCopy tells whether a clock is that of a copy of a transmission.
+// isCopy tells whether a clock value belongs to a copy of the transmission.
 func isCopy(f *flight, ts uint32) bool {
 	return after(ts, f.ts) && ts-f.ts <= mostThin*uint32(copyAfter/time.Millisecond)
 }
 
-// due takes the next copy that is due and still of use.
+// due removes and returns the next copy that is due and still useful.
 func (c *copies) due(s *sender, now time.Duration) (sn uint32, f *flight, ts uint32, ok bool) {
 	for len(c.waiting) > 0 && c.waiting[0].at <= now {
 		next := c.waiting[0]

@@ -2,20 +2,20 @@ package arq
 
 import "time"
 
-// Stats are counts of an engine, in segments.
+// Stats are the counters of an engine, in segments.
 type Stats struct {
-	Sent     uint64 // for the first time
-	Resent   uint64 // after they were lost
-	Copies   uint64 // sent once more without being lost
-	Lost     uint64 // transmissions taken for lost
-	Spurious uint64 // of which a former transmission arrived after all
-	Probes   uint64 // timeouts
+	Sent     uint64 // first transmissions
+	Resent   uint64 // retransmissions
+	Copies   uint64 // extra transmissions of segments that were not lost
+	Lost     uint64 // transmissions considered lost
+	Spurious uint64 // retransmissions whose earlier transmission arrived after all
+	Probes   uint64 // probe timeouts
 	Received uint64
-	Repeated uint64 // received though we had them, or without room
-	Late     uint64 // received after a later one: sent again, restored, or overtaken
+	Repeated uint64 // duplicates, or segments for which there was no room
+	Late     uint64 // received after a later segment: retransmitted, restored or reordered
 }
 
-// since is what has happened since a former state.
+// since returns what has been counted since an earlier state.
 func (s Stats) since(before Stats) Stats {
 	return Stats{
 		s.Sent - before.Sent, s.Resent - before.Resent, s.Copies - before.Copies, s.Lost - before.Lost,
@@ -24,23 +24,23 @@ func (s Stats) since(before Stats) Stats {
 	}
 }
 
-// View is what an engine knows of its link.
+// View is what an engine knows about its link.
 type View struct {
 	Stats
-	Phase  string        // what the sender is about: start, drain, cruise, probe
-	Pace   float64       // bytes per second on the wire that are sent
+	Phase  string        // the phase of the sender: start, drain, cruise, probe
+	Pace   float64       // bytes per second sent on the wire
 	Rate   float64       // bytes per second on the wire that arrive
-	Loss   float64       // the share of segments that the link loses by itself
-	Missed float64       // the share that does not arrive, whether replaced by copies and parity or not
-	Code   Code          // the groups that packets of a call or game are in
+	Loss   float64       // the link's own share of lost segments
+	Missed float64       // share of segments that do not arrive, even if copies or parity replace them
+	Code   Code          // the parity groups for packets of a call or game
 	Smooth time.Duration // round trip, smoothed
-	Least  time.Duration // of about the last 10 s
+	Least  time.Duration // shortest round trip of about the last 10 s
 	Limit  string        // what keeps the sender from sending more
 }
 
 var phaseNames = [phases]string{starting: "start", draining: "drain", cruising: "cruise", probing: "probe"}
 
-// View is what the engine knows now.
+// View returns what the engine knows now.
 func (e *Engine) View() View {
 	return View{
 		Stats: e.stats, Phase: phaseNames[e.mdl.phase], Pace: e.pace(), Rate: e.mdl.bw, Loss: e.mdl.losses.own, Missed: e.parity.misses.known(), Code: e.parity.code,

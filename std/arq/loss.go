@@ -2,31 +2,32 @@ package arq
 
 import "time"
 
-// reordered is how many newer transmissions must have arrived for one to be lost.
+// reordered is how many later transmissions must have arrived before one is considered
+// lost.
 const reordered = 3
 
-// Bounds of the patience with what was overtaken.
+// Bounds of how long an overtaken transmission is waited for.
 const (
 	leastPatience = 3 * time.Millisecond
 	lateMargin    = time.Millisecond
 )
 
-// loss notices that segments are lost, as RFC 8985 has it: by what arrived that was sent
-// later. How much later is learned from what arrived late.
+// loss detects lost segments as in RFC 8985: from the arrival of segments that were sent
+// later. How much later is learned from segments that were overtaken but still arrived.
 type loss struct {
-	late  time.Duration // the most that a transmission was overtaken by and still arrived
-	reo   time.Duration // a transmission overtaken by more is lost
+	late  time.Duration // the most by which a transmission was overtaken and still arrived
+	reo   time.Duration // a transmission overtaken by more than this is lost
 	tries int           // probe timeouts since the last progress
-	since time.Duration // when the wait for the next one began
+	since time.Duration // when the wait for the next probe began
 }
 
-// learn takes in by how much a transmission was overtaken that arrived.
+// learn records by how much a transmission that arrived had been overtaken.
 func (l *loss) learn(late time.Duration, r *rtt) {
 	l.late = min(max(l.late, late), max(r.smooth, 10*time.Millisecond))
 	l.update(r)
 }
 
-// decay forgets a part of that; it is called once a round.
+// decay forgets part of what was learned. It is called once a round.
 func (l *loss) decay(r *rtt) {
 	l.late -= l.late / 32
 	l.update(r)
@@ -37,8 +38,8 @@ func (l *loss) update(r *rtt) {
 	l.reo = max(r.least/16, leastPatience, l.late+l.late/8+lateMargin)
 }
 
-// detect marks what is lost by now, and returns when to look again though nothing comes; 0
-// is never.
+// detect marks what is lost by now. It returns when to look again even if nothing arrives;
+// 0: never.
 func (l *loss) detect(s *sender, r *rtt, now time.Duration, mark func(f *flight)) (again time.Duration) {
 	for tx := s.first; tx < s.nextTx && tx < s.newest; tx++ {
 		t := &s.log[tx&uint64(len(s.log)-1)]
@@ -62,19 +63,20 @@ func (l *loss) detect(s *sender, r *rtt, now time.Duration, mark func(f *flight)
 	return again
 }
 
-// markLost has a segment sent again.
+// markLost queues a segment for retransmission.
 func (s *sender) markLost(sn uint32, f *flight) {
 	f.state = lost
 	s.outstanding -= f.size
 	s.resend = append(s.resend, sn)
 }
 
-// timeout is how long nothing is heard, with segments in flight, for a probe.
+// timeout is how long to wait for a sign of the peer, with segments in flight, before
+// probing.
 func (l *loss) timeout(r *rtt) time.Duration {
 	return r.timeout() << min(l.tries, 6)
 }
 
-// probe is when the next probe is due; 0 is never.
+// probe is when the next probe is due; 0: never.
 func (l *loss) probe(s *sender, r *rtt) time.Duration {
 	if s.outstanding == 0 {
 		return 0
@@ -82,8 +84,9 @@ func (l *loss) probe(s *sender, r *rtt) time.Duration {
 	return l.since + l.timeout(r)
 }
 
-// fire marks as lost what shall be sent to get an answer: the oldest and the newest
-// segment, and at the third time everything, for then it is more likely lost than not.
+// fire marks as lost what should be sent to elicit an answer: the oldest and the newest
+// segment, and at the third timeout everything, since by then it is more likely lost than
+// not.
 func (l *loss) fire(s *sender, now time.Duration, mark func(f *flight)) {
 	l.tries++
 	l.since = now
@@ -107,5 +110,5 @@ func (l *loss) fire(s *sender, now time.Duration, mark func(f *flight)) {
 	}
 }
 
-// progress takes note that something has arrived.
+// progress records that something has arrived.
 func (l *loss) progress(now time.Duration) { l.tries, l.since = 0, now }

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// losses tells the link's own loss from what we cause. A link's own is there also while
-// we send less than it carries.
+// losses separates the link's own loss from the loss that we cause. The link's own loss
+// remains even when we send less than the link carries.
 type losses struct {
-	ok, lost [phases]float64 // packets, of the last two seconds or so
-	warm     bool            // the losses of the start, which overfills queues, are forgotten
-	from     uint64          // transmissions before it do not count
-	own      float64         // the share of packets that the link loses by itself
-	all      float64         // the share that is lost
-	start    [4]float64      // all, in the last rounds of the start
+	ok, lost [phases]float64 // packets, over roughly the last two seconds
+	warm     bool            // the losses of the start, which overfills queues, have been discarded
+	from     uint64          // transmissions before this one do not count
+	own      float64         // share of packets that the link itself loses
+	all      float64         // share of packets that are lost
+	start    [4]float64      // all, for each of the last rounds of the start
 }
 
-// note takes the fate of a transmission in.
+// note records whether a transmission arrived.
 func (l *losses) note(p phase, tx uint64, arrived bool) {
 	switch {
 	case tx < l.from:
@@ -28,7 +28,7 @@ func (l *losses) note(p phase, tx uint64, arrived bool) {
 	}
 }
 
-// mistaken takes back that a transmission was lost.
+// mistaken reverts the loss of a transmission that arrived after all.
 func (l *losses) mistaken(p phase, tx uint64) {
 	if tx >= l.from && l.lost[p] >= 1 {
 		l.lost[p]--
@@ -39,7 +39,7 @@ func (l *losses) mistaken(p phase, tx uint64) {
 // memory is how long packets count.
 const memory = 2 * time.Second
 
-// round makes what is older count less, and the estimates anew.
+// round lowers the weight of older packets and updates the estimates.
 func (l *losses) round(took time.Duration, p phase) {
 	ok, lost := 0.0, 0.0
 	for i := range l.ok {
@@ -55,27 +55,27 @@ func (l *losses) round(took time.Duration, p phase) {
 	if p == starting {
 		copy(l.start[1:], l.start[:])
 		l.start[0] = min(l.all, mostLoss)
-		if l.start[3] == 0 { // until now there was too little to tell
+		if l.start[3] == 0 { // so far there were too few packets to tell
 			l.start[3] = l.start[0]
 		}
 	}
 	if !l.warm {
-		// A start that overfills the link sees that within a round trip, four rounds: what
-		// was lost before is the link's own.
+		// A start that overfills the link notices it within one round trip, which is four
+		// rounds. Any loss before that is the link's own.
 		l.own = slices.Min(l.start[:])
 		return
 	}
 	l.own = min(share(l.ok[draining], l.lost[draining], 20), l.all, mostLoss)
 }
 
-// ours is the share that is lost for what we do: what goes beyond the link's own loss by
-// more than twice the deviation that this is known with.
+// ours is the share of packets lost because of what we send: the loss in excess of the
+// link's own by more than twice the standard deviation of that estimate.
 func (l *losses) ours() float64 {
 	n := l.ok[draining] + l.lost[draining]
 	return l.all - l.own - 2*math.Sqrt(l.own*(1-l.own)/max(n, 20))
 }
 
-// share is the lost part of at least so many packets.
+// share is the fraction of packets that were lost; 0 if there are too few to tell.
 func share(ok, lost, least float64) float64 {
 	if ok+lost <= least {
 		return 0
@@ -83,7 +83,7 @@ func share(ok, lost, least float64) float64 {
 	return lost / (ok + lost)
 }
 
-// warmUp forgets the losses of the start, when it is over.
+// warmUp discards the losses of the start once it is over.
 func (l *losses) warmUp(next uint64) {
 	if !l.warm {
 		l.forget(next)
@@ -91,7 +91,7 @@ func (l *losses) warmUp(next uint64) {
 	}
 }
 
-// forget lets only the estimate stand, for what is sent from now on.
+// forget keeps only the estimate, and counts afresh from transmission next.
 func (l *losses) forget(next uint64) {
 	l.from = next
 	l.ok, l.lost = [phases]float64{}, [phases]float64{}

@@ -2,41 +2,41 @@ package arq
 
 import "time"
 
-// phase is what a sender is about.
+// phase is a phase of the sender.
 type phase uint8
 
 const (
-	starting phase = iota // looks for the rate
-	draining              // empties the queue that it has made
+	starting phase = iota // searches for the rate
+	draining              // empties the queue that it has built up
 	cruising              // holds the rate and a short queue
-	probing               // asks whether there is more
+	probing               // tests whether there is more bandwidth
 	phases
 )
 
-// mtu is about the bytes of a full packet on the wire.
+// mtu is roughly the size of a full packet on the wire, in bytes.
 const mtu = 1400
 
 // Limits of the model.
 const (
 	leastPace  = 30e3 // bytes per second
 	firstBurst = 80   // packets in the first round trip
-	startGain  = 2    // of the pace over the rate, in the start
-	mostLoss   = 0.3  // that is taken for the link's own
+	startGain  = 2    // ratio of the pace to the rate during the start
+	mostLoss   = 0.3  // the most loss that is attributed to the link itself
 )
 
-// model finds the rate of a link. It knows no sockets and no clock: it is told what was
+// model finds the rate of a link. It uses no sockets and no clock: it is told what was
 // delivered and lost, and says how fast to send.
 type model struct {
 	phase phase
-	since time.Duration // the phase began
-	first uint64        // number of its first transmission
+	since time.Duration // when the phase began
+	first uint64        // the first transmission of the phase
 
 	rtt  *rtt
 	gain float64
 	pace float64 // bytes per second on the wire
 	bw   float64 // bytes per second that arrive
 
-	rates  [8]float64 // of the last rounds
+	rates  [8]float64 // of the most recent rounds
 	rateN  int
 	round  round
 	track  track
@@ -44,30 +44,30 @@ type model struct {
 	route  route
 	start  start
 
-	longFrom  time.Duration // since when the queue is long; 0: it is not
+	longFrom  time.Duration // since when the queue has been long; 0: it is not
 	probeGain float64
 	probeFrom float64       // the rate when probing began
 	overload  int           // rounds
-	wider     int           // how often in this probing the link was wider than thought
+	wider     int           // how often this probing has found the link wider than assumed
 	empty     int           // rounds in which the queue was empty
-	collapsed time.Duration // when the rate was taken down last
+	collapsed time.Duration // when the rate was last cut
 	before    float64       // the rate before that
 	cycle     int
 
-	doubt bool // the start has ended, and whether the link was full is not clear
+	doubt bool // the start has ended, but it is unclear whether the link was full
 
-	peak   time.Duration // the longest queue lately
-	brim   time.Duration // the queue at which the link drops; 0: that is not known
+	peak   time.Duration // the longest recent queue
+	brim   time.Duration // the queue at which the link drops packets; 0: unknown
 	brimAt time.Duration
 }
 
-// round is about a round trip.
+// round lasts about a round trip.
 type round struct {
-	at      time.Duration // it began
+	at      time.Duration // when it began
 	bytes   int64         // delivered before it
-	tx      uint64        // its first transmission
-	queue   time.Duration // the shortest in it
-	limited bool          // by the application
+	tx      uint64        // the first transmission in it
+	queue   time.Duration // the shortest queue in it
+	limited bool          // the application sent too little to fill the link
 }
 
 func newModel(r *rtt) model {
@@ -76,17 +76,17 @@ func newModel(r *rtt) model {
 	return m
 }
 
-// sample is what a packet of the peer tells.
+// sample is what a packet from the peer reveals.
 type sample struct {
 	now         time.Duration
-	delivered   int64 // bytes, ever
-	sent        int64 // bytes, ever, retransmissions included
+	delivered   int64 // total bytes
+	sent        int64 // total bytes, including retransmissions
 	outstanding int
-	newest      uint64 // transmission that has arrived
-	next        uint64 // transmission
+	newest      uint64 // the newest transmission that has arrived
+	next        uint64 // the next transmission
 }
 
-// feed takes a sample in, and tells whether a round has ended with it.
+// feed processes a sample, and tells whether it ended a round.
 func (m *model) feed(s sample) (ended bool) {
 	if !m.rtt.known {
 		return false
@@ -108,7 +108,7 @@ func (m *model) feed(s sample) (ended bool) {
 	return ended
 }
 
-// begin begins a round.
+// begin starts a round.
 func (m *model) begin(s sample) {
 	m.round = round{at: s.now, bytes: s.delivered, tx: s.next, queue: time.Hour}
 }
@@ -122,7 +122,7 @@ func (m *model) over(s sample) bool {
 	return s.newest >= m.round.tx && age >= max(40*time.Millisecond, m.rtt.least/2)
 }
 
-// enter begins a phase.
+// enter starts a phase.
 func (m *model) enter(p phase, s sample) {
 	m.phase, m.since, m.first = p, s.now, s.next
 	switch p {
@@ -131,7 +131,7 @@ func (m *model) enter(p phase, s sample) {
 	case probing:
 		m.wider, m.empty = 0, 0
 		m.probeGain, m.probeFrom = 1.1, m.bw
-		if s.now-m.collapsed < leastFor && m.bw < m.before/2 { // it may be back
+		if s.now-m.collapsed < leastFor && m.bw < m.before/2 { // the earlier rate may be available again
 			m.probeGain = 1.5
 		} else if m.doubt {
 			m.probeGain = 1.25
@@ -147,8 +147,8 @@ func (m *model) enter(p phase, s sample) {
 	}
 }
 
-// targetQueue is how long the queue shall be: a fixed amount of data, so that a slower
-// flow tolerates a longer one, which is what makes the shares of two flows converge.
+// targetQueue is how long the queue should be. It is a fixed amount of data, so a slower
+// flow tolerates a longer queue; this makes the shares of two flows converge.
 func (m *model) targetQueue() time.Duration {
 	q := seconds(24 * mtu / max(m.bw, 1))
 	if m.brim > 0 {
@@ -157,7 +157,7 @@ func (m *model) targetQueue() time.Duration {
 	return min(max(q, 2*time.Millisecond), max(m.rtt.least/4, 15*time.Millisecond))
 }
 
-// longQueue is what says that we send more than the link carries.
+// longQueue is the queue that shows that we send more than the link carries.
 func (m *model) longQueue() time.Duration {
 	long := m.targetQueue() + max(m.rtt.least/10, 8*time.Millisecond)
 	if m.brim > 0 {
@@ -166,7 +166,8 @@ func (m *model) longQueue() time.Duration {
 	return long + m.rtt.jitter/2
 }
 
-// overflow notes, of a round, how long the queue is that loses what is more.
+// overflow records at the end of a round how long the queue is when the link starts to
+// drop.
 func (m *model) overflow(now, queue time.Duration) {
 	m.peak = max(queue, m.peak*7/8)
 	switch {
@@ -179,11 +180,11 @@ func (m *model) overflow(now, queue time.Duration) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// watch looks at every sample for what cannot wait for the end of a round: that more is
-// sent than the link carries.
+// watch checks every sample for what cannot wait until the end of a round: that we send
+// more than the link carries.
 func (m *model) watch(s sample) {
-	// From sample to sample: where the program itself stood still, what comes then is late,
-	// and tells nothing of the link.
+	// The queue must be long over several samples: if the program itself was suspended,
+	// samples arrive late and reveal nothing about the link.
 	switch {
 	case m.rtt.queue() <= m.longQueue():
 		m.longFrom = 0
@@ -198,20 +199,21 @@ func (m *model) watch(s sample) {
 	case m.phase == probing && long && s.newest >= m.first:
 		m.enter(draining, s)
 	case m.phase != starting && long && m.rtt.queue() > m.veryLong() && s.now-m.collapsed > m.rtt.smooth+while:
-		// Not where less arrives because less was sent.
-		// Since the queue is long: packets that now take a longer way leave a gap before it.
+		// Less may arrive merely because less was sent; that is no collapse. The rate is
+		// measured only since the queue became long: packets that move to a longer route
+		// leave a gap first.
 		if r := m.track.rate(s.now, while); r > 0 && s.now-m.longFrom > while && r < 0.7*m.bw && m.track.share(m.rtt) < 0.8 {
 			m.collapse(s, r)
 		}
 	}
 }
 
-// veryLong is a queue that says that the link carries less than it did.
+// veryLong is the queue that shows that the link carries less than before.
 func (m *model) veryLong() time.Duration {
 	return max(m.rtt.least/4, 25*time.Millisecond) + m.rtt.jitter/2
 }
 
-// collapse begins anew with a rate that is clearly below the model.
+// collapse starts over with a rate that is clearly below the model.
 func (m *model) collapse(s sample, rate float64) {
 	if s.now-m.collapsed > m.lately() {
 		m.before = 0
@@ -223,10 +225,11 @@ func (m *model) collapse(s sample, rate float64) {
 	m.overload = 0
 }
 
-// lately is for how long what was before may have been right.
+// lately is how long the previous state may still have been valid.
 func (m *model) lately() time.Duration { return 4*m.rtt.smooth + 100*time.Millisecond }
 
-// drain sets how far below the rate is sent, to empty the queue in a round trip.
+// drain sets how far the pace stays below the rate, so that the queue empties within a
+// round trip.
 func (m *model) drain(s sample) {
 	rate := m.bw / (1 - m.losses.own)
 	if rate <= 0 {
@@ -234,7 +237,7 @@ func (m *model) drain(s sample) {
 	}
 	excess := max(m.rtt.queue(), seconds(float64(s.outstanding)/rate)-m.rtt.least-12*time.Millisecond)
 	top := 0.92
-	if m.cycle%4 == 0 { // now and then deep enough to see the link's own loss
+	if m.cycle%4 == 0 { // occasionally deep enough to see the link's own loss
 		top = 0.85
 	}
 	m.gain = max(0.4, min(top, 1-excess.Seconds()/max(m.rtt.smooth, 40*time.Millisecond).Seconds()))
@@ -264,9 +267,9 @@ func (m *model) end(s sample) {
 			m.rtt.longer(s.now, queue)
 			queue = 0
 			switch {
-			case s.now-m.collapsed < m.lately(): // the rate fell for the gap that this left
+			case s.now-m.collapsed < m.lately(): // the rate fell only because of the gap left by the change of route
 				m.setRate(max(m.before, m.bw))
-			case s.now-m.collapsed < leastFor: // others fill the queue, half is ours
+			case s.now-m.collapsed < leastFor: // others fill the queue; half of it is ours
 				m.setRate(max(m.before/2, m.bw))
 			}
 		}
@@ -288,7 +291,7 @@ func (m *model) end(s sample) {
 	m.checkOverload(s, queue, rate, limited)
 }
 
-// endProbing goes on faster where the link turns out to be wider.
+// endProbing probes faster if the link turns out to be wider.
 func (m *model) endProbing(s sample, rate float64, limited bool) {
 	if s.newest < m.first || s.now-m.since <= 2*m.rtt.smooth+20*time.Millisecond {
 		return
@@ -299,7 +302,7 @@ func (m *model) endProbing(s sample, rate float64, limited bool) {
 		m.probeGain = min(2, m.probeGain*1.25)
 		m.gain = m.probeGain
 		m.since, m.first = s.now, s.next
-		if m.wider++; m.wider >= 2 { // much wider: the start is made for that
+		if m.wider++; m.wider >= 2 { // much wider, which is what the start is made for
 			m.enter(starting, s)
 		}
 		return
@@ -307,20 +310,20 @@ func (m *model) endProbing(s sample, rate float64, limited bool) {
 	m.enter(draining, s)
 }
 
-// steer holds the queue at its target.
+// steer keeps the queue at its target.
 func (m *model) steer(queue time.Duration) {
 	off := (m.targetQueue() - queue).Seconds() / max(m.rtt.least, 50*time.Millisecond).Seconds()
 	m.gain = min(1.08, max(0.9, 1+0.7*off))
 	if m.empty++; queue > m.targetQueue()/4 || m.gain < 1.05 {
 		m.empty = 0
 	}
-	if m.losses.ours() > 0.02 { // more than when drained: we cause it
+	if m.losses.ours() > 0.02 { // more than while draining, so we cause it
 		m.gain = min(m.gain, 0.95)
 	}
 }
 
-// checkOverload notices that the link carries less than it did: a long queue, and a rate
-// clearly below the model.
+// checkOverload notices that the link carries less than before: the queue is long, and the
+// rate is clearly below the model.
 func (m *model) checkOverload(s sample, queue time.Duration, rate float64, limited bool) {
 	if m.phase == starting || limited || queue <= m.veryLong() || rate >= 0.85*m.bw || m.track.share(m.rtt) > 0.9 {
 		m.overload = 0
@@ -331,8 +334,8 @@ func (m *model) checkOverload(s sample, queue time.Duration, rate float64, limit
 	}
 }
 
-// addRate takes the rate of a round in. The second largest of the last rounds counts: the
-// largest may be an outlier.
+// addRate records the rate of a round. The second largest of the last rounds counts,
+// because the largest may be an outlier.
 func (m *model) addRate(rate float64) {
 	m.rateN++
 	m.rates[m.rateN%len(m.rates)] = rate
@@ -351,7 +354,7 @@ func (m *model) addRate(rate float64) {
 }
 
 func (m *model) setRate(rate float64) {
-	m.rates = [len(m.rates)]float64{rate} // twice: it is the second largest that counts
+	m.rates = [len(m.rates)]float64{rate} // counts twice, since the second largest is used
 	m.rateN = 0
 	m.addRate(rate)
 }

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// proof is what shows that the peer hears us: it returns the clock of a segment that we
-// have sent. It may be somebody else, who plays back what he has recorded under any
-// address; he knows none of our clocks, which begin anywhere.
+// proof shows that the peer hears us: the peer returns the clock value of a segment that we
+// sent. An attacker who replays a recording under some address knows none of our clock
+// values, because they start at random.
 type proof struct {
 	given   bool
-	clocks  []uint32      // of the last segments of data, the latest last
-	due     bool          // something is to be sent that makes the peer return one
-	askedAt time.Duration // that was sent last
+	clocks  []uint32      // of the most recent data segments, the latest last
+	due     bool          // a segment must be sent that makes the peer return a clock value
+	askedAt time.Duration // when that was last sent
 }
 
-// mostClocks is how many clocks are kept.
+// mostClocks is how many clock values are kept.
 const mostClocks = 32
 
-// sent takes note of the clock of a segment of data.
+// sent records the clock value of a data segment.
 func (p *proof) sent(clock uint32) {
 	if p.given {
 		return
@@ -29,8 +29,8 @@ func (p *proof) sent(clock uint32) {
 	p.clocks = append(p.clocks, clock)
 }
 
-// check looks at an acknowledgement. It may come after the una that tells of the same
-// segment, and so it counts for itself.
+// check looks at an acknowledgement. It may arrive after the una that covers the same
+// segment, so it is checked independently of una.
 func (p *proof) check(clock uint32) (first bool) {
 	if p.given || !slices.Contains(p.clocks, clock) {
 		return false
@@ -39,8 +39,8 @@ func (p *proof) check(clock uint32) (first bool) {
 	return true
 }
 
-// Vouch is for whoever knows by other means that the peer hears us. A link sees each
-// acknowledgement first, and may keep one back that tells of nothing new.
+// Vouch is for a caller that knows by other means that the peer hears us. A link sees each
+// acknowledgement first, and may hold back one that reports nothing new.
 func (e *Engine) Vouch() {
 	if !e.proof.given {
 		e.proof = proof{given: true}
@@ -48,10 +48,10 @@ func (e *Engine) Vouch() {
 	}
 }
 
-// seekProof is called when something of the peer's comes. If it waits for its window to
-// open, which the proof does, and if what it has acknowledged told no clock, because that
-// packet was lost, a segment that it has is sent to it once more, without its data: it
-// acknowledges that and keeps nothing of it.
+// seekProof is called when something arrives from the peer. If the peer is waiting for its
+// window to open, which requires the proof, and no acknowledgement has returned a clock
+// value because that packet was lost, a segment that the peer already has is sent again,
+// without its data. The peer acknowledges it and keeps nothing of it.
 func (e *Engine) seekProof(now time.Duration) {
 	if e.proof.given || e.rcv.next < firstWindow/2 || e.snd.outstanding > 0 || e.snd.una == 0 {
 		return
@@ -61,7 +61,7 @@ func (e *Engine) seekProof(now time.Duration) {
 	}
 }
 
-// askProof sends it.
+// askProof sends that segment.
 func (e *Engine) askProof(now time.Duration, emit func([]byte)) {
 	e.proof.due = false
 	clock := e.snd.clock(&flight{}, now)

@@ -2,25 +2,25 @@ package arq
 
 import "time"
 
-// receiver puts segments in order, and knows what is to be acknowledged.
+// receiver puts segments in order, and knows what has to be acknowledged.
 type receiver struct {
-	next   uint32        // all before it have come
-	newest uint32        // that has come
-	limit  int           // segments that may wait for the application, at most
-	want   int           // segments that may do so now
-	fits   int           // as many are within the bound of all conversations' memory
-	ring   []*buffer     // came early, by sn modulo its length, a power of two
+	next   uint32        // all segments before it have arrived
+	newest uint32        // the newest segment that has arrived
+	limit  int           // the most segments that may ever wait for the application
+	want   int           // the most that may wait now
+	fits   int           // how many fit within the memory bound of all conversations
+	ring   []*buffer     // segments that arrived early, by sn modulo its length, a power of two
 	early  int           // in ring
 	queue  []*buffer     // in order, for the application
 	bytes  int           // in queue
-	acks   []ack         // to be sent
-	before [2][]echo     // early segments of the last packets of acks, the latest first
-	since  time.Duration // the first of acks waits
-	tell   bool          // the window is to be told
-	shut   bool          // it was told last that there is none
+	acks   []ack         // still to be sent
+	before [2][]echo     // early segments in the last packets of acks, the latest first
+	since  time.Duration // when the first of acks began to wait
+	tell   bool          // the window must be announced
+	shut   bool          // the last window announced was zero
 
-	came    int           // new segments in the present round
-	roundAt time.Duration // it began
+	came    int           // new segments in the current round
+	roundAt time.Duration // when it began
 
 	unheard bool // the peer has not shown that it hears us
 }
@@ -33,29 +33,30 @@ func newReceiver(limit int, grow bool) receiver {
 	return r
 }
 
-// echo is what an acknowledgement says: which segment came, and the sender's clock in it.
+// echo is the content of an acknowledgement: which segment arrived, and the sender's clock
+// value in it.
 type echo struct{ sn, ts uint32 }
 
-// ack is what is to be acknowledged.
+// ack is an acknowledgement to be sent.
 type ack struct {
 	echo
-	again  bool // its segment had come before
-	filled bool // it came after later ones, and none before it is missing
+	again  bool // its segment is a duplicate
+	filled bool // it arrived after later ones, and closed the last gap before it
 }
 
-// firstWindow is how many segments are taken in all of a peer that has not shown that it
-// hears us: it may be somebody who plays back what he has recorded, under any address. An
-// honest one needs them for a round trip.
+// firstWindow is how many segments are accepted in total from a peer that has not shown
+// that it hears us. It may be an attacker who replays a recording under any address. An
+// honest peer needs this many for one round trip.
 const firstWindow = 256
 
-// mostAcks bounds what waits to be acknowledged while nothing can be sent.
+// mostAcks bounds the acknowledgements that wait while nothing can be sent.
 const mostAcks = 1024
 
-// room is how many segments may wait, and be early, behind those that the application has
-// read.
+// room is how many segments may be held beyond those that the application has read, in
+// order or early.
 func (r *receiver) room() int { return min(r.want, max(r.fits, leastWindow)) }
 
-// window is how many segments there is room for.
+// window is how many more segments there is room for.
 func (r *receiver) window() uint16 {
 	n := r.room() - len(r.queue)
 	if r.unheard {
@@ -64,14 +65,14 @@ func (r *receiver) window() uint16 {
 	return uint16(min(max(n, 0), 0xffff))
 }
 
-// telling is the window that the peer is told now.
+// telling is the window to announce to the peer now.
 func (r *receiver) telling() uint16 {
 	n := r.window()
 	r.shut = n == 0
 	return n
 }
 
-// hears takes note that the peer hears us.
+// hears records that the peer hears us.
 func (r *receiver) hears() {
 	if r.unheard {
 		r.unheard = false
@@ -79,11 +80,11 @@ func (r *receiver) hears() {
 	}
 }
 
-// push takes a segment of data in. It tells whether it was new.
+// push processes a data segment. It tells whether the segment was new.
 func (r *receiver) push(s *segment, now time.Duration) bool {
 	ahead := int32(s.sn - r.next)
 	if ahead >= 0 && len(r.queue)+int(ahead) >= r.room() || r.unheard && s.sn >= firstWindow {
-		return false // no room was told for it: it is not acknowledged either
+		return false // beyond the announced window, so it is not acknowledged either
 	}
 	if ahead < 0 {
 		r.acknowledge(ack{echo: echo{s.sn, s.ts}, again: true}, now)
@@ -105,8 +106,8 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 	return true
 }
 
-// acknowledge takes note of what is to be acknowledged. The last of too many takes the
-// place of the one before, whose segment the peer sends again if una does not tell of it.
+// acknowledge queues an acknowledgement. If there are too many, it replaces the one before,
+// whose segment the peer sends again unless una covers it.
 func (r *receiver) acknowledge(a ack, now time.Duration) {
 	switch len(r.acks) {
 	case 0:
@@ -118,7 +119,7 @@ func (r *receiver) acknowledge(a ack, now time.Duration) {
 	r.acks = append(r.acks, a)
 }
 
-// grow sees to it that the ring has room for n segments from next on.
+// grow makes sure that the ring has room for n segments starting at next.
 func (r *receiver) grow(n int) {
 	if n <= len(r.ring) {
 		return
@@ -135,7 +136,7 @@ func (r *receiver) grow(n int) {
 	r.ring = ring
 }
 
-// collect moves what is in order to the application's queue.
+// collect moves segments that are in order to the application's queue.
 func (r *receiver) collect() {
 	for r.early > 0 {
 		at := &r.ring[r.next&uint32(len(r.ring)-1)]
@@ -157,7 +158,7 @@ func (r *receiver) collect() {
 	}
 }
 
-// read takes bytes of the stream.
+// read reads bytes of the stream.
 func (r *receiver) read(p []byte) (n int) {
 	taken := 0
 	for n < len(p) && taken < len(r.queue) {
@@ -182,11 +183,12 @@ func (r *receiver) read(p []byte) (n int) {
 	return n
 }
 
-// due takes the acknowledgements that are to be sent: the last of what was new, which tells a
-// round trip, and those of segments that came early; una tells of the others. Of
-// one that came after later ones, the order in which it did is told, too. What two packets ago
-// said of segments that are still early is repeated: that packet may have been lost, and
-// losses come in runs.
+// due removes and returns the acknowledgements that are to be sent: the last of the new
+// segments, from which the sender measures a round trip, and those that arrived early; una
+// covers the rest. A segment that filled a gap is acknowledged too, after the one before
+// it, so that the sender learns the order of arrival. What the packet before last
+// acknowledged is repeated for segments that are still early: that packet may have been
+// lost, and losses come in bursts.
 func (r *receiver) due(out []echo) []echo {
 	if len(r.acks) == 0 {
 		return out
@@ -218,7 +220,7 @@ func (r *receiver) due(out []echo) []echo {
 	return out
 }
 
-// free gives all buffers back.
+// free releases all buffers.
 func (r *receiver) free() {
 	for _, b := range r.ring {
 		if b != nil {

@@ -8,31 +8,31 @@ import (
 )
 
 // How many segments either end of a conversation may hold. Config.Receive and Config.Send
-// are the most that there may be. Where Config.Grow says so, the window that the peer is
-// told follows what comes; and what all conversations hold together has a bound, of which
-// each may have its share.
+// are the upper limits. If Config.Grow is set, the window announced to the peer follows the
+// rate at which data arrives. What all conversations hold together is bounded, and each may
+// have its share of that bound.
 
 const (
-	// leastWindow is what every conversation may hold each way, however short memory is, in
-	// segments. It is the window that KCP takes for granted.
+	// leastWindow is how many segments every conversation may hold each way, however short
+	// memory is. It is the window that KCP assumes by default.
 	leastWindow = 32
-	// growFirst is the first window that is told where it grows, in segments: what a sender
-	// of ours has on its way in the second round trip, four times.
+	// growFirst is the first window announced if windows grow, in segments: four times what
+	// a sender of ours has in flight in the second round trip.
 	growFirst = 512
-	// growOver is by how much the window is larger than what comes in a round trip. A sender
-	// that looks for the rate doubles what it sends, and what is lost holds up what follows
-	// it for a round trip or more, in which as much comes again.
+	// growOver is the ratio of the window to what arrives in a round trip. A sender that
+	// searches for the rate doubles what it sends, and a lost segment holds up those behind
+	// it for a round trip or more, during which as much again arrives.
 	growOver = 6
 )
 
-// growRound bounds the time that is taken for a round trip, which the peer can prolong.
+// growRound bounds what is taken for a round trip, because the peer can prolong it.
 const growLeast, growMost = 20 * time.Millisecond, time.Second
 
-// bufferBytes is what the segment of a conversation takes, with what is noted of it.
+// bufferBytes is the memory for one segment of a conversation, including its bookkeeping.
 const bufferBytes = int64(unsafe.Sizeof(buffer{}) + unsafe.Sizeof(flight{}))
 
-// follow has the window grow with what comes in about a round trip. It never shrinks: it
-// is a promise, and costs nothing where the application reads.
+// follow grows the window with what arrives in about a round trip. The window never
+// shrinks: it is a promise, and costs nothing if the application reads.
 func (r *receiver) follow(now time.Duration, trip time.Duration) {
 	if now-r.roundAt < min(max(trip, growLeast), growMost) {
 		return
@@ -41,17 +41,17 @@ func (r *receiver) follow(now time.Duration, trip time.Duration) {
 	r.roundAt, r.came = now, 0
 }
 
-// held counts what a conversation holds in a bound.
+// held counts what a conversation holds, against a bound.
 type held struct {
 	bound   *quota.Bound
-	counted int64 // bytes that it was told of
+	counted int64 // bytes reported to the bound
 }
 
-// coarse is by how many bytes the count may be wrong: what all conversations share is
-// written by each as rarely as that.
+// coarse is by how many bytes the count may be off. The total is shared by all
+// conversations, so each updates it only this rarely.
 const coarse = 16 << 10
 
-// set is told what is held now, and returns how many segments may be.
+// set reports what is held now, and returns how many segments may be held.
 func (h *held) set(segments int) (fits int) {
 	now := int64(segments) * bufferBytes
 	if d := now - h.counted; d >= coarse || d <= -coarse || now == 0 {
@@ -67,6 +67,6 @@ func (e *Engine) settle() {
 	e.snd.fits, e.rcv.fits = fits, fits
 }
 
-// Window is how many bytes of the stream may be on their way from the peer, and wait for
-// the application.
+// Window is how many bytes of the stream may be in flight from the peer or waiting for the
+// application.
 func (e *Engine) Window() int { return e.rcv.want * e.snd.mss }

@@ -2,28 +2,28 @@ package arq
 
 import "time"
 
-// guess is the round trip of a link of which nothing is known.
+// guess is the assumed round trip of a link of which nothing is known.
 const guess = 200 * time.Millisecond
 
-// leastFor is how long the least round trip is believed: the path may have changed.
+// leastFor is how long the shortest round trip stays valid: the path may change.
 const leastFor = 10 * time.Second
 
-// rtt is what is known of the round trip.
+// rtt is what is known about the round trip.
 type rtt struct {
 	known             bool
 	smooth, deviation time.Duration
 	last              time.Duration
-	least             time.Duration // of about the last 10 s
+	least             time.Duration // shortest of about the last 10 s
 	leastAt           time.Duration
 	nextLeast         time.Duration // since leastAt
 	recent            [4]time.Duration
 	n                 int
-	jitter            time.Duration // by how much packets overtake others
+	jitter            time.Duration // by how much packets overtake one another
 }
 
 func newRTT() rtt { return rtt{smooth: guess, deviation: guess / 2, least: guess} }
 
-// sample takes a round trip in.
+// sample records a round trip.
 func (r *rtt) sample(now, d time.Duration) {
 	if !r.known {
 		*r = rtt{known: true, jitter: r.jitter, smooth: d, deviation: d / 2, least: d, leastAt: now, nextLeast: d}
@@ -48,14 +48,14 @@ func (r *rtt) timeout() time.Duration {
 	return r.smooth + max(4*r.deviation, 10*time.Millisecond) + 25*time.Millisecond
 }
 
-// longer takes note that the least round trip is longer by a part of what queue tells.
+// longer raises the shortest round trip by part of what appears to be queue.
 func (r *rtt) longer(now, by time.Duration) {
 	r.least += by
 	r.leastAt, r.nextLeast = now, r.least
 }
 
-// queue is by how much the least of the latest round trips is above the least: the time
-// that packets wait in queues.
+// queue is how far the shortest of the most recent round trips lies above the shortest of
+// all: the time that packets wait in queues.
 func (r *rtt) queue() time.Duration {
 	if r.n < len(r.recent) {
 		return 0

@@ -2,66 +2,66 @@ package arq
 
 import "time"
 
-// state is what is known of a segment between una and next.
+// state is the state of a segment between una and next.
 type state uint8
 
 const (
 	inFlight  state = iota + 1
-	lost            // waits to be sent again
+	lost            // waits for retransmission
 	delivered       // the peer has it
 )
 
-// flight is a segment that was sent and that una has not passed.
+// flight is a segment that was sent and not yet passed by una.
 type flight struct {
 	buf   *buffer
 	state state
-	sends int           // transmissions
-	tx    uint64        // the last one's number
-	at    time.Duration // when that was
-	ts    uint32        // the clock in it, which no other transmission of the segment has
+	sends int           // number of transmissions
+	tx    uint64        // number of the last transmission
+	at    time.Duration // when that was sent
+	ts    uint32        // its clock value, unique among the transmissions of the segment
 	size  int           // bytes on the wire
-	phase phase         // of the model, then
+	phase phase         // phase of the model at that time
 }
 
-// transmission is an entry of the log of what was sent, in that order.
+// transmission is an entry in the log of transmissions, which is in the order of sending.
 type transmission struct {
 	sn uint32
 	at time.Duration
 }
 
-// sender numbers segments, and knows which of them are on their way.
+// sender numbers segments, and knows which of them are in flight.
 type sender struct {
-	mss   int    // most bytes of data in a segment
-	spare int    // of them that are left for the header of error correction
-	una   uint32 // the peer has all before it
-	next  uint32 // of a segment that has not been sent
+	mss   int    // the most data in a segment, in bytes
+	spare int    // bytes of it that are reserved for the header of error correction
+	una   uint32 // the peer has all segments before it
+	next  uint32 // the next segment to be sent for the first time
 	edge  uint32 // the peer has room for segments before it
-	most  int    // segments between una and next
-	fits  int    // as many may be held by the bound of all conversations' memory
+	most  int    // the most segments between una and next
+	fits  int    // how many fit within the memory bound of all conversations
 
-	queue   []*buffer // to be numbered and sent
+	queue   []*buffer // not numbered or sent yet
 	queued  int       // bytes in queue
 	buffers int       // in queue and in flight
 
-	clockBase uint32 // the clock on the wire at time 0
+	clockBase uint32 // the clock value on the wire at time 0
 
 	ring []flight // by sn modulo its length, a power of two
 
 	log            []transmission // by number modulo its length, a power of two
-	first, nextTx  uint64         // what is unresolved is in between
-	newest         uint64         // highest number that arrived
+	first, nextTx  uint64         // unresolved transmissions lie in between
+	newest         uint64         // the highest transmission that arrived
 	newestAt       time.Duration  // when it was sent
-	resend         []uint32       // lost, in the order in which that was noticed
+	resend         []uint32       // lost, in the order in which the losses were noticed
 	outstanding    int            // bytes in flight
-	deliveredBytes int64          // on the wire, ever
+	deliveredBytes int64          // total on the wire
 }
 
 func newSender(mss, most int) sender {
 	return sender{mss: mss, most: most, fits: most, edge: 32, nextTx: 1, first: 1}
 }
 
-// write takes all of p into the queue: full segments, and the rest in one that the next
-// write fills up.
+// write appends all of p to the queue: full segments, and a last one that the next write
+// fills up.
 func (s *sender) write(p []byte) {
 	s.queued += len(p)
 	if n := len(s.queue); n > 0 {
@@ -75,11 +75,11 @@ func (s *sender) write(p []byte) {
 	}
 }
 
-// flight is where a segment between una and next is kept; of another there may be no
-// place at all.
+// flight is the slot of a segment between una and next. Other segments may have no slot at
+// all.
 func (s *sender) flight(sn uint32) *flight { return &s.ring[sn&uint32(len(s.ring)-1)] }
 
-// find is the flight of a segment between una and next; nil of any other.
+// find returns the flight of a segment between una and next; nil for any other.
 func (s *sender) find(sn uint32) *flight {
 	if !s.inRange(sn) {
 		return nil
@@ -87,7 +87,7 @@ func (s *sender) find(sn uint32) *flight {
 	return s.flight(sn)
 }
 
-// inRange tells whether a segment was sent and una has not passed it.
+// inRange tells whether a segment was sent and not yet passed by una.
 func (s *sender) inRange(sn uint32) bool { return !after(s.una, sn) && after(s.next, sn) }
 
 // mayNumber tells whether one more segment may be sent for the first time.
@@ -98,12 +98,12 @@ func (s *sender) mayNumber() bool {
 // short tells whether memory is too short for one more segment in flight.
 func (s *sender) short() bool { return s.buffers-len(s.queue) >= max(s.fits, leastWindow) }
 
-// shut tells whether the peer's window is what keeps us from sending.
+// shut tells whether the peer's window keeps us from sending.
 func (s *sender) shut() bool { return len(s.queue) > 0 && !after(s.edge, s.next) }
 
-// number gives the first of the queue a number.
+// number assigns a number to the first segment of the queue.
 func (s *sender) number() (sn uint32, f *flight) {
-	if int(s.next-s.una) >= len(s.ring) { // also when there is none
+	if int(s.next-s.una) >= len(s.ring) { // also if there is no ring yet
 		s.growRing()
 	}
 	sn = s.next
@@ -126,7 +126,7 @@ func (s *sender) growRing() {
 	s.ring = ring
 }
 
-// sent takes note of a transmission.
+// sent records a transmission.
 func (s *sender) sent(sn uint32, f *flight, now time.Duration, size int) {
 	if s.nextTx-s.first >= uint64(len(s.log)) {
 		if s.trim(); s.nextTx-s.first >= uint64(len(s.log)) {
@@ -140,9 +140,9 @@ func (s *sender) sent(sn uint32, f *flight, now time.Duration, size int) {
 	s.outstanding += size
 }
 
-// trim takes what is resolved from the beginning of the log. Loss detection does so, too,
-// but only up to the newest transmission that is known to have arrived: a peer whose
-// acknowledgements tell of none would have the log grow for ever.
+// trim removes resolved entries from the head of the log. Loss detection does this too, but
+// only up to the newest transmission known to have arrived: a peer whose acknowledgements
+// confirm none would make the log grow forever.
 func (s *sender) trim() {
 	for ; s.first < s.nextTx; s.first++ {
 		if s.pending(s.first) != nil {
@@ -151,8 +151,8 @@ func (s *sender) trim() {
 	}
 }
 
-// pending is the flight of which a transmission is the last, and not resolved; nil where
-// there is none.
+// pending returns the flight of which tx is the last transmission, if it is not resolved;
+// otherwise nil.
 func (s *sender) pending(tx uint64) *flight {
 	f := s.find(s.log[tx&uint64(len(s.log)-1)].sn)
 	if f == nil || f.tx != tx || f.state != inFlight {
@@ -169,8 +169,8 @@ func (s *sender) growLog() {
 	s.log = log
 }
 
-// clock is the ts of the next transmission of a segment: milliseconds, and later than that
-// of the one before.
+// clock is the ts of a segment's next transmission, in milliseconds. It is later than that
+// of the previous transmission.
 func (s *sender) clock(f *flight, now time.Duration) uint32 {
 	ts := s.clockBase + uint32(now/time.Millisecond)
 	if f.sends > 0 && !after(ts, f.ts) {
@@ -179,7 +179,7 @@ func (s *sender) clock(f *flight, now time.Duration) uint32 {
 	return ts
 }
 
-// arrived takes note that the peer has a segment.
+// arrived records that the peer has a segment.
 func (s *sender) arrived(f *flight) {
 	if f.state == inFlight {
 		s.outstanding -= f.size
@@ -191,16 +191,16 @@ func (s *sender) arrived(f *flight) {
 	s.buffers--
 }
 
-// resolved takes note that a transmission has arrived.
+// resolved records that a transmission has arrived.
 func (s *sender) resolved(tx uint64, at time.Duration) {
 	if tx > s.newest {
 		s.newest, s.newestAt = tx, at
 	}
 }
 
-// acknowledge takes an acknowledgement in. at is when the segment was sent that it is
-// for, and known false where that cannot be told. late is by how much newer transmissions
-// have overtaken it.
+// acknowledge processes an acknowledgement. at is when the acknowledged segment was sent;
+// known is false if that cannot be determined. late is by how much later transmissions have
+// overtaken it.
 func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Duration) {
 	f := s.find(e.sn)
 	if f == nil || f.state == delivered {
@@ -220,7 +220,7 @@ func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Du
 		}
 		s.resolved(f.tx, f.at)
 		known = true
-	case f.sends > 1 && after(f.ts, e.ts): // the one before arrived after all
+	case f.sends > 1 && after(f.ts, e.ts): // the previous transmission arrived after all
 		sent := f.at - time.Duration(f.ts-e.ts)*time.Millisecond
 		late = s.newestAt - sent
 	}
@@ -228,10 +228,10 @@ func (s *sender) acknowledge(e echo) (at time.Duration, known bool, late time.Du
 	return at, known, late
 }
 
-// advance takes in that the peer has all before una.
+// advance records that the peer has all segments before una.
 func (s *sender) advance(una uint32) {
 	if after(una, s.next) {
-		return // what was not sent cannot have come
+		return // what was not sent cannot have arrived
 	}
 	for ; after(una, s.una); s.una++ {
 		f := s.flight(s.una)
@@ -248,11 +248,11 @@ func (s *sender) advance(una uint32) {
 	}
 }
 
-// keepRing is how long a ring may be that an idle conversation keeps.
+// keepRing is the longest ring that an idle conversation keeps.
 const keepRing = 256
 
-// open takes in how far the peer's window reaches. It never takes back what it has told,
-// so an old packet that tells less is only old.
+// open records how far the peer's window reaches. The peer never takes back what it has
+// announced, so a packet that announces less is merely old.
 func (s *sender) open(una uint32, window uint16) {
 	if after(una, s.next) || after(s.una, una) {
 		return
@@ -262,7 +262,7 @@ func (s *sender) open(una uint32, window uint16) {
 	}
 }
 
-// nextLost takes the next segment that is to be sent again.
+// nextLost removes and returns the next segment to retransmit.
 func (s *sender) nextLost() (sn uint32, f *flight, ok bool) {
 	for len(s.resend) > 0 {
 		sn = s.resend[0]
@@ -285,7 +285,7 @@ func (s *sender) hasLost() bool {
 	return false
 }
 
-// free gives all buffers back.
+// free releases all buffers.
 func (s *sender) free() {
 	for _, b := range s.queue {
 		b.free()

@@ -2,15 +2,15 @@ package arq
 
 import "time"
 
-// start is what the phase of that name remembers. The pace is twice what arrives, so it
-// doubles in a round trip, until the link is full.
+// start is the state of the start. The pace is twice the rate of arrival, so it doubles
+// each round trip until the link is full.
 type start struct {
 	full    float64       // the rate when it last grew much
 	grownAt time.Duration // when that was
 	behind  int           // rounds in which less arrived than was sent
 
-	queues [4]time.Duration // of the last rounds, which are about a round trip
-	calm   time.Duration    // the longest before
+	queues [4]time.Duration // of the last rounds, about a round trip
+	calm   time.Duration    // the longest queue before those
 }
 
 // endStarting ends a round of the start.
@@ -34,11 +34,11 @@ func (m *model) endStarting(s sample, queue time.Duration, limited bool) {
 	}
 }
 
-// arriving is how much of what was sent in the start arrives.
+// arriving is the share of what was sent that arrives, during the start.
 func (m *model) arriving() float64 { return m.track.share(m.rtt) / (1 - m.losses.own) }
 
-// crowded tells, in the start, that less arrives than was sent and that a queue has come
-// up in the last round trip. Either alone may be bursts of losses, or jitter.
+// crowded tells, during the start, whether less arrives than was sent and a queue has built
+// up within the last round trip. Either alone may be due to bursts of loss, or to jitter.
 func (m *model) crowded() bool {
 	return m.rtt.queue() > m.targetQueue()+m.start.calm && m.arriving() < 0.92
 }

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// track is what was sent and delivered in the last while, at intervals of a few
-// milliseconds.
+// track records what was recently sent and delivered, every few milliseconds.
 type track struct {
 	marks [128]mark
 	n     int
 }
 
-// mark is how many bytes had been sent and delivered at a time.
+// mark is how many bytes had been sent and delivered at a given time.
 type mark struct {
 	at              time.Duration
 	sent, delivered int64
 }
 
-// add takes note of a sample, at most 32 in a round trip.
+// add records a sample, at most 32 in a round trip.
 func (t *track) add(s sample, r *rtt) {
 	if t.n > 0 && s.now-t.last().at < max(time.Millisecond, r.least/32) {
 		return
@@ -29,8 +28,8 @@ func (t *track) add(s sample, r *rtt) {
 
 func (t *track) last() mark { return t.marks[(t.n-1)%len(t.marks)] }
 
-// at is what it was at a time, between two marks in proportion. ok is false where that is
-// too long ago.
+// at interpolates the counts at a given time between two marks. ok is false if that is too
+// long ago.
 func (t *track) at(then time.Duration) (m mark, ok bool) {
 	var later mark
 	for i := 1; i <= min(t.n, len(t.marks)); i++ {
@@ -52,7 +51,7 @@ func (t *track) at(then time.Duration) (m mark, ok bool) {
 	return mark{}, false
 }
 
-// rate is the bytes per second that were delivered in the last while.
+// rate is the bytes per second delivered during the last while.
 func (t *track) rate(now, while time.Duration) float64 {
 	last := t.last()
 	m, ok := t.at(now - while)
@@ -62,10 +61,10 @@ func (t *track) rate(now, while time.Duration) float64 {
 	return float64(last.delivered-m.delivered) / (last.at - m.at).Seconds()
 }
 
-// share is how much of what was sent arrives, in the start, as far as can be told: what
-// came in the last while, of what was sent in such a while a round trip before. It falls
-// behind when the link carries no more, whether or not there is a queue to see. Few
-// packets are allowed to be fewer, by three times the deviation of a loss of a tenth.
+// share estimates, during the start, how much of what was sent arrives: what arrived during
+// the last while, divided by what was sent during a while of that length one round trip
+// earlier. It drops when the link carries no more, whether or not a queue is visible. For
+// small numbers of packets it allows three standard deviations of a loss rate of 10 %.
 func (t *track) share(r *rtt) float64 {
 	while := max(r.smooth/2, 20*time.Millisecond)
 	now := t.last()

@@ -5,9 +5,9 @@ import "encoding/binary"
 // The commands of KCP's segments.
 const (
 	cmdPush = 81 // data
-	cmdAck  = 82 // acknowledges the segment of its sn, sent at its ts
+	cmdAck  = 82 // acknowledges segment sn, sent at ts
 	cmdAsk  = 83 // asks for the window
-	cmdTell = 84 // tells the window, as every segment does
+	cmdTell = 84 // announces the window, as every segment does
 )
 
 // headerBytes is the length of a segment's header.
@@ -17,11 +17,11 @@ const headerBytes = 24
 type segment struct {
 	conv uint32
 	cmd  byte
-	frg  byte   // fragments that follow, in message mode; 0 in stream mode
-	wnd  uint16 // segments that the sender has room for
-	ts   uint32 // milliseconds of the sender's clock; in an ack, of the segment that it is for
+	frg  byte   // fragments that follow in message mode; 0 in stream mode
+	wnd  uint16 // how many segments the sender has room for
+	ts   uint32 // milliseconds on the sender's clock; in an ack, the ts of the acknowledged segment
 	sn   uint32
-	una  uint32 // the sender has all segments before it
+	una  uint32 // the sender of this segment has received all before it
 	data []byte
 }
 
@@ -37,8 +37,8 @@ func (s *segment) appendTo(b []byte) []byte {
 	return append(b, s.data...)
 }
 
-// parse takes the first segment off a packet. ok is false where none is left, or what is
-// there is no segment.
+// parse takes the first segment off a packet. ok is false if none is left or if the bytes
+// are not a segment.
 func parse(b []byte) (s segment, rest []byte, ok bool) {
 	if len(b) < headerBytes {
 		return s, nil, false
@@ -56,5 +56,5 @@ func parse(b []byte) (s segment, rest []byte, ok bool) {
 	return s, b[headerBytes+size:], true
 }
 
-// after compares sequence numbers, and clocks of milliseconds, which wrap.
+// after compares sequence numbers or millisecond clock values, which wrap.
 func after(a, b uint32) bool { return int32(a-b) > 0 }
