@@ -23,15 +23,15 @@ type auto struct {
 	*arq.Conn
 	moved meter
 
-	confirmed <-chan struct{} // closed when the peer has shown that it hears us; nil once that is known
+	confirmed <-chan struct{} // closed once the peer has shown that it hears us; nil after that was noticed
 
 	cfg     *config.Config
-	segment int // bytes of data in a full one
+	segment int // bytes of data in a full segment
 
-	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and of the stream
-	explained     atomic.Uint64 // payload when it was last logged
+	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and stream data
+	explained     atomic.Uint64 // value of payload when it was last logged
 
-	gone   func() // called at its end; may be nil
+	gone   func() // called when it ends; may be nil
 	once   sync.Once
 	closed error
 }
@@ -44,7 +44,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		Grow: c.FollowsWindow(), Memory: f.memory, Protect: c.ChoosesParity(),
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 	}
-	if c.DataShard > 0 { // each packet pays for its part of the parity
+	if c.DataShard > 0 { // each packet bears its share of the parity
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
 	}
 	metrics.Opened(l.Peer() != nil)
@@ -58,19 +58,19 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		} else {
 			n, err = l.WriteTo(packet, peer)
 		}
-		if err == nil { // else the link is closed
+		if err == nil { // otherwise the link is closed
 			a.wire.Add(uint64(n + parity.Bytes + (1+parity.Datagrams)*datagramHeaders))
 			metrics.Sent(1, n)
 		}
 	})
 	if a.confirmed = peer.Confirmed(); a.confirmed == nil {
-		a.Vouch() // we have begun the conversation: there is no recording of it
+		a.Vouch() // we began the conversation, so it is not a replayed recording
 	}
 	return a
 }
 
-// deliver processes a packet of the peer. What is not of the conversation was refused by
-// the link already, or is malformed and is lost.
+// deliver processes a packet from the peer. A packet that does not belong to the
+// conversation either was refused by the link or is malformed and is dropped.
 func (a *auto) deliver(packet []byte) {
 	metrics.Received(1, len(packet))
 	select {
@@ -101,7 +101,7 @@ func (a *auto) WriteBuffers(v [][]byte) (int, error) {
 	return n, err
 }
 
-// countSegments adds to kcp-go's counters, which are those of either engine.
+// countSegments adds to the counters of kcp-go, which cover both engines.
 func countSegments(s arq.Stats) {
 	metrics.Segments{
 		Sent: s.Sent + s.Resent + s.Copies, Received: s.Received + s.Repeated,
@@ -123,7 +123,7 @@ func (a *auto) Close() error {
 	return a.closed
 }
 
-// drainLook is how often it is checked whether all has arrived.
+// drainLook is how often drain checks whether everything has arrived.
 const drainLook = 5 * time.Millisecond
 
 func (a *auto) drain(ctx context.Context) error {

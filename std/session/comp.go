@@ -13,10 +13,10 @@ type CompStream struct {
 	net.Conn
 	w   *snappy.Writer
 	r   *snappy.Reader
-	out bytes.Buffer // what one Write came to; goes out in one Write
+	out bytes.Buffer // the output of one Write, sent in one Write
 }
 
-// NewCompStream wraps conn. Both ends must.
+// NewCompStream wraps conn. Both ends must do so.
 func NewCompStream(conn net.Conn) *CompStream {
 	c := &CompStream{Conn: conn, r: snappy.NewReader(conn)}
 	c.w = snappy.NewBufferedWriter(&c.out)
@@ -26,12 +26,12 @@ func NewCompStream(conn net.Conn) *CompStream {
 // Read reads decompressed bytes.
 func (c *CompStream) Read(p []byte) (int, error) { return c.r.Read(p) }
 
-// Write compresses p and sends it at once. It is not safe for concurrent use; the mux has
-// one writer.
+// Write compresses p and sends it at once. It is not safe for concurrent use, but the mux
+// has only one writer.
 func (c *CompStream) Write(p []byte) (int, error) { return c.WriteBuffers([][]byte{p}) }
 
-// WriteBuffers compresses all of v and sends it in one Write: snappy itself writes the
-// header and the body of a chunk separately, which KCP would send as two segments.
+// WriteBuffers compresses all of v and sends it in one Write: snappy on its own writes the
+// header and the body of a chunk separately, and KCP would send them as two segments.
 func (c *CompStream) WriteBuffers(v [][]byte) (int, error) {
 	n := 0
 	for _, p := range v {

@@ -11,7 +11,7 @@ import (
 	"kcptun/std/link"
 )
 
-// Conversation is what a client has begun, and is not a session yet.
+// Conversation is a conversation that a client has begun and that is not a session yet.
 type Conversation struct {
 	engine engine
 	peer   *link.Peer
@@ -26,21 +26,20 @@ func (c *Conversation) Conv() uint32 { return c.engine.Conv() }
 
 // Drop ends the conversation.
 func (c *Conversation) Drop() {
-	c.link.Forget(c.peer) // first: kcp-go would make a session of what comes after its end
+	c.link.Forget(c.peer) // first, or kcp-go would start a new session when another packet arrives
 	c.engine.Close()
 }
 
-// Listener accepts the conversations that clients begin on a link, or on one of its
-// lanes.
+// Listener accepts the conversations that clients begin on a link or on one of its lanes.
 type Listener interface {
-	// Accept waits for one. Its error tells why there will be no more.
+	// Accept waits for a conversation. Its error tells why there will be no more.
 	Accept() (*Conversation, error)
-	// Close ends accepting. What has been accepted goes on until the link is closed.
+	// Close stops accepting. Accepted conversations go on until the link is closed.
 	Close() error
 }
 
-// Listen accepts conversations of a link that arrive through one of its lanes, or through
-// the link itself.
+// Listen accepts the conversations on a link that arrive through one of its lanes, or
+// through the link itself.
 func (f *Maker) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
 	if f.cfg.Auto() {
 		a := &autoListener{
@@ -76,24 +75,24 @@ func (c *classicListener) Accept() (*Conversation, error) {
 		if ok && c.link.Hold(peer, func() { k.Close() }) {
 			return &Conversation{engine: c.sessions.newClassic(k, c.link, peer), peer: peer, link: c.link}, nil
 		}
-		k.Close() // its conversation has ended before it was accepted
+		k.Close() // its conversation ended before it was accepted
 	}
 }
 
-// autoListener makes conversations of what begins on a link.
+// autoListener accepts the conversations of mode auto on a link.
 type autoListener struct {
 	sessions *Maker
 	link     *link.Conn
 	fresh    chan *Conversation
-	done     chan struct{} // closed when there will be no more
+	done     chan struct{} // closed when no more conversations can begin
 
 	mu   sync.Mutex
 	open map[*auto]struct{} // conversations that have not ended
-	err  error              // why there will be no more
+	err  error              // why no more can begin
 }
 
-// deliver processes a packet. The link has made sure that the first packet of a peer
-// begins its conversation.
+// deliver processes a packet. The link has made sure that the first packet of a peer begins
+// its conversation.
 func (a *autoListener) deliver(peer *link.Peer, packet []byte) {
 	e, ok := peer.Owner().(*auto)
 	if !ok {
@@ -105,7 +104,7 @@ func (a *autoListener) deliver(peer *link.Peer, packet []byte) {
 	e.deliver(packet)
 }
 
-// begin begins the conversation of a peer; nil where there is no place for it.
+// begin starts the conversation of a peer. It returns nil if there is no room for it.
 func (a *autoListener) begin(peer *link.Peer) *auto {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,7 +130,7 @@ func (a *autoListener) Accept() (*Conversation, error) {
 			if a.link.Hold(c.peer, func() { c.engine.Close() }) {
 				return c, nil
 			}
-			c.engine.Close() // it has ended before it was accepted
+			c.engine.Close() // it ended before it was accepted
 		case <-a.done:
 			a.mu.Lock()
 			defer a.mu.Unlock()
@@ -140,7 +139,7 @@ func (a *autoListener) Accept() (*Conversation, error) {
 	}
 }
 
-// Close drops what nobody has accepted.
+// Close stops accepting, and drops the conversations that nobody has accepted.
 func (a *autoListener) Close() error {
 	a.finish(net.ErrClosed)
 	for {
@@ -153,7 +152,7 @@ func (a *autoListener) Close() error {
 	}
 }
 
-// finish lets nothing more begin. The first reason given is kept.
+// finish stops new conversations from beginning. The first reason given is kept.
 func (a *autoListener) finish(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -163,7 +162,7 @@ func (a *autoListener) finish(err error) {
 	}
 }
 
-// end is called when the link is closed: all conversations end with it.
+// end is called when the link is closed, which ends all conversations.
 func (a *autoListener) end(err error) {
 	a.finish(err)
 	a.mu.Lock()

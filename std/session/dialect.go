@@ -9,18 +9,17 @@ import (
 )
 
 // dialect is what a client speaks above KCP. Nothing on the wire announces it, but the
-// client speaks first, and its first byte tells.
+// client speaks first, and its first byte reveals it.
 type dialect struct {
 	compressed bool
 	version    int // of smux
 }
 
-// snappyMagic is the first byte of snappy's framing format; smux begins with its
-// version.
+// snappyMagic is the first byte of snappy's framing format. smux starts with its version.
 const snappyMagic = 0xff
 
-// readDialect reads the first byte of the client, and under compression the first byte in
-// that, and returns the connection with nothing missing.
+// readDialect reads the client's first byte and, with compression, the first decompressed
+// byte. It returns the connection with those bytes still to be read.
 func readDialect(conn net.Conn) (dialect, net.Conn, error) {
 	var d dialect
 	first, conn, err := peek(conn)
@@ -49,7 +48,7 @@ func peek(conn net.Conn) (byte, net.Conn, error) {
 	return first[0], &replayed{Conn: conn, head: first[:]}, nil
 }
 
-// replayed is a connection whose first bytes were read already.
+// replayed is a connection whose first bytes have already been read.
 type replayed struct {
 	net.Conn
 	head []byte
@@ -64,7 +63,7 @@ func (r *replayed) Read(p []byte) (int, error) {
 	return r.Conn.Read(p)
 }
 
-// WriteBuffers writes in the best way that the connection has.
+// WriteBuffers writes in the best way that the connection offers.
 func (r *replayed) WriteBuffers(v [][]byte) (int, error) {
 	return mux.AsBuffersWriter(r.Conn).WriteBuffers(v)
 }

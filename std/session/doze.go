@@ -12,10 +12,10 @@ import (
 	"kcptun/std/link"
 )
 
-// kcp-go's clock fires once an interval for every session, which is nearly all that an
-// idle session costs. The dozer slows it down while nothing happens. kcp-go does not
-// arm its pending tick anew when the interval changes, so a session that wakes up may
-// have to wait for it: until it has come, the dozer ticks in its place.
+// kcp-go's clock fires once an interval for every session, which is nearly all that an idle
+// session costs. The dozer slows it down while nothing happens. When the interval changes,
+// kcp-go does not reschedule the tick that is already pending, so a session that wakes up
+// may have to wait for it. Until that tick fires, the dozer ticks in its place.
 //
 //	          idle: slow the clock down
 //	+-------+ ------------------------> +--------+
@@ -32,11 +32,11 @@ import (
 //	asleep  kcp-go ticks every slowInterval; nothing of ours runs
 //	woken   kcp-go's pending tick may be slowInterval away; the dozer ticks
 //
-// A session is idle when neither end owes the other anything that the link knows of,
-// and no packet was sent or received for a time in which KCP's clock has ticked
-// several times. The second part is there for what the link does not know: whatever
-// came last, KCP has answered it. A session is woken by a packet in either direction,
-// by a write, and by room for more that the reader has made.
+// A session is idle when, as far as the link knows, neither end owes the other anything,
+// and when no packet was sent or received while KCP's clock has ticked several times. The
+// second condition covers what the link does not know: by then KCP has answered whatever
+// came last. A session is woken by a packet in either direction, by a write, and when a
+// reader makes room for more data.
 type dozeState uint8
 
 const (
@@ -45,27 +45,27 @@ const (
 	woken
 )
 
-// dozeEvent is what may change the state.
+// dozeEvent is an event that may change the state.
 type dozeEvent uint8
 
 const (
 	onTimer dozeEvent = iota // the timer has fired
-	onWake                   // there will be something to do
+	onWake                   // there is about to be something to do
 )
 
-// dozeAction is what is to be done with the state that follows.
+// dozeAction is what to do after a transition.
 type dozeAction uint8
 
 const (
 	doNothing  dozeAction = iota
-	doSlowDown            // kcp-go's clock; no timer
-	doSpeedUp             // kcp-go's clock; tick after half an interval
-	doTick                // and again after half an interval
+	doSlowDown            // of kcp-go; no timer
+	doSpeedUp             // of kcp-go; tick after half an interval
+	doTick                // now, and again after half an interval
 	doWatch               // look again after watchPeriod
 )
 
-// on is the state machine. idle tells whether nothing is owed or happens, came whether
-// kcp-go's pending tick has come since the session woke up.
+// on is the state machine. idle tells whether the session is idle; came tells whether
+// kcp-go's pending tick has fired since the session woke up.
 func (s dozeState) on(e dozeEvent, idle, came bool) (dozeState, dozeAction) {
 	switch {
 	case s == asleep && e == onWake:
@@ -81,37 +81,37 @@ func (s dozeState) on(e dozeEvent, idle, came bool) (dozeState, dozeAction) {
 }
 
 const (
-	// slowInterval is kcp-go's interval of a session that is asleep: the longest that
-	// it takes.
+	// slowInterval is kcp-go's interval for a session that is asleep. It is the longest
+	// that kcp-go accepts.
 	slowInterval = 5 * time.Second
 
-	// watchPeriod is how often a session that is awake is looked at.
+	// watchPeriod is how often a session that is awake is checked.
 	watchPeriod = 250 * time.Millisecond
 
 	// idleIntervals is how many intervals without a packet make a session idle, and
-	// idleLeast the least time. Programs on a busy machine may stand still for tens of
-	// milliseconds: a packet that the link has seen must have reached KCP, for KCP makes
-	// its retransmission timeout of the interval at that time.
+	// idleLeast is the shortest such time. Programs on a busy machine may stall for tens of
+	// milliseconds. A packet that the link has seen must have reached KCP by then, because
+	// KCP derives its retransmission timeout from the interval at that time.
 	idleIntervals = 3
 	idleLeast     = 100 * time.Millisecond
 
-	// briefSleep is how short a sleep says that packets come often, if one by one.
+	// briefSleep is the sleep below which packets are considered frequent.
 	briefSleep = time.Second
 )
 
-// dozer slows the clock of a session down while it is idle.
+// dozer slows down the clock of a session while it is idle.
 type dozer struct {
 	kcp      *kcp.UDPSession
 	peer     *link.Peer
 	cfg      *config.Config
-	interval time.Duration // of kcp-go's clock unless asleep
+	interval time.Duration // of kcp-go's clock, unless asleep
 
 	mu      sync.Mutex
 	state   dozeState
 	closed  bool
 	timer   *time.Timer
 	seen    uint64        // the peer's activity at the last look
-	changed time.Duration // when that had changed, or the session woke up, see clock.Now
+	changed time.Duration // when that changed or the session woke up, see clock.Now
 	sleptAt time.Duration // when it last fell asleep
 	wokeAt  time.Duration // when it last woke up
 }
@@ -124,8 +124,8 @@ func newDozer(k *kcp.UDPSession, peer *link.Peer, cfg *config.Config) *dozer {
 	return d
 }
 
-// on takes an event. A packet that wakes the session up waits for it: KCP is to have
-// its interval again before it gets the packet.
+// on handles an event. A packet that wakes the session waits for it: KCP must have its
+// normal interval back before it gets the packet.
 func (d *dozer) on(e dozeEvent) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -140,8 +140,8 @@ func (d *dozer) on(e dozeEvent) {
 	d.do(do, now)
 }
 
-// isIdle installs the alarm before it looks for the last time. So a packet either is
-// seen here or finds the alarm.
+// isIdle installs the alarm before its last look, so that every packet is either seen here
+// or triggers the alarm.
 func (d *dozer) isIdle(now time.Duration) bool {
 	if !d.isStill(now) {
 		return false
@@ -157,7 +157,7 @@ func (d *dozer) isStill(now time.Duration) bool {
 	return now-d.changed >= max(idleIntervals*d.interval, idleLeast) && !d.peer.Busy() && !d.peer.Owes()
 }
 
-// do is what the change of the state comes to; d.mu is held.
+// do carries out the action of a transition. The caller holds d.mu.
 func (d *dozer) do(a dozeAction, now time.Duration) {
 	switch a {
 	case doSlowDown:
@@ -171,7 +171,7 @@ func (d *dozer) do(a dozeAction, now time.Duration) {
 		d.setInterval(d.interval)
 		d.timer.Reset(d.untilTick())
 	case doTick:
-		if d.flush() == nil { // else the session has ended
+		if d.flush() == nil { // otherwise the session has ended
 			d.timer.Reset(d.untilTick())
 		}
 	case doWatch:
@@ -179,23 +179,23 @@ func (d *dozer) do(a dozeAction, now time.Duration) {
 	}
 }
 
-// isBrief tells whether the last sleep was brief: packets come one by one, but often.
-// Error correction keeps its groups then, until after a keepalive at the latest.
+// isBrief tells whether the last sleep was brief: packets arrive one at a time, but often.
+// Error correction then keeps its groups, at the latest until after a keepalive.
 func (d *dozer) isBrief() bool { return d.wokeAt > 0 && d.wokeAt-d.sleptAt < briefSleep }
 
-// untilTick is half an interval and what is missing to the next half of one that is
-// the same for all sessions. What has woken the session up is in KCP by then, and is
-// acknowledged within an interval.
+// untilTick is the time until the next boundary of half an interval, which is the same for
+// all sessions, plus half an interval. By then, whatever woke the session has reached KCP,
+// and it is acknowledged within an interval.
 func (d *dozer) untilTick() time.Duration { return clock.Aligned(d.interval/2, d.interval/2) }
 
 func (d *dozer) setInterval(i time.Duration) {
 	d.kcp.SetNoDelay(d.cfg.NoDelay, int(i/time.Millisecond), d.cfg.Resend, d.cfg.NoCongestion)
 }
 
-// flush does what kcp-go's own tick does. There is no call for it but Write, which
-// waits while the window is full, even where something must be sent again for it to
-// open. So for this moment the window has no end of its own. A writer that waits for
-// it may get through then, with one write.
+// flush does what kcp-go's own tick does. The only call that triggers it is Write, which
+// blocks while the window is full, even if a retransmission is needed to open the window.
+// So the window is unlimited for this moment. A writer that waits for the window may get
+// one write through meanwhile.
 func (d *dozer) flush() error {
 	d.kcp.SetWindowSize(math.MaxInt32, 0)
 	defer d.kcp.SetWindowSize(d.cfg.SndWnd, 0)
@@ -203,7 +203,7 @@ func (d *dozer) flush() error {
 	return err
 }
 
-// close ends it. Nothing of it runs afterwards.
+// close ends the dozer. Nothing of it runs afterwards.
 func (d *dozer) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

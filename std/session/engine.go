@@ -12,28 +12,31 @@ import (
 	"kcptun/std/mux"
 )
 
-// engine carries a session's bytes to the peer and back, complete and in order, on KCP's
-// wire: kcp-go in the classic modes, package arq in mode auto. Close ends it at once.
+// engine carries a session's bytes to the peer and back, complete and in order, in KCP's
+// wire format: kcp-go in the classic modes, package arq in mode auto. Close ends it at
+// once.
 type engine interface {
 	net.Conn
 	mux.BuffersWriter
 	Conv() uint32
-	// begin is called when the session begins above it.
+	// begin is called when the session above it begins.
 	begin()
-	// drain waits until the peer has acknowledged all that was written, or ctx ends.
+	// drain waits until the peer has acknowledged everything written, or until ctx ends.
 	drain(ctx context.Context) error
-	// timeout is how long an acknowledgement is waited for before data is sent again, the
-	// first time.
+	// timeout is how long to wait for an acknowledgement before the first retransmission.
 	timeout() time.Duration
-	// load is how many bytes were moved in about the last second, where that is counted.
+	// load is how many bytes were moved in about the last second, or 0 if that is not
+	// counted.
 	load() int64
-	// backlog is how many bytes may wait above it for their turn; 0 is the mux's own.
+	// backlog is how many bytes may wait above it for their turn; 0 means the default of
+	// the mux.
 	backlog() int
-	// window is how many bytes may be on their way from the peer, where that changes.
+	// window is how many bytes may be in flight from the peer, if that changes; otherwise
+	// 0.
 	window() int64
 }
 
-// newEngine makes the engine of a client's conversation over a link of its own.
+// newEngine makes the engine for a client's conversation over a link of its own.
 func (f *Maker) newEngine(l *link.Conn, conv uint32) (engine, error) {
 	if f.cfg.Auto() {
 		a := f.newAuto(l, l.Peer(), conv)
@@ -47,7 +50,7 @@ func (f *Maker) newEngine(l *link.Conn, conv uint32) (engine, error) {
 	return f.newClassic(k, l, l.Peer()), nil
 }
 
-// classic is kcp-go, with the clock of idle sessions.
+// classic is kcp-go, plus the clock of idle sessions.
 type classic struct {
 	*kcp.UDPSession
 	cfg  *config.Config
@@ -57,12 +60,12 @@ type classic struct {
 
 func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *classic {
 	c := f.cfg
-	//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
+	//lint:ignore SA1019 the wire uses stream mode, and kcp-go has no other call for it
 	k.SetStreamMode(true)
 	k.SetWriteDelay(false)
 	k.SetNoDelay(c.NoDelay, c.Interval, c.Resend, c.NoCongestion)
 	k.SetWindowSize(c.SndWnd, c.RcvWnd)
-	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of what the link adds
+	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of the link's overhead
 	k.SetACKNoDelay(c.AckNodelay)
 	return &classic{UDPSession: k, cfg: c, peer: peer}
 }
@@ -71,8 +74,8 @@ func (c *classic) Conv() uint32 { return c.GetConv() }
 
 func (c *classic) begin() { c.doze = newDozer(c.UDPSession, c.peer, c.cfg) }
 
-// drain waits for three intervals of quiet: within one, kcp-go moves what the window let
-// wait.
+// drain waits for three intervals of silence: within one interval, kcp-go sends what was
+// waiting for the window.
 func (c *classic) drain(ctx context.Context) error {
 	return c.peer.Drain(ctx, 3*time.Duration(c.cfg.Interval)*time.Millisecond)
 }

@@ -14,13 +14,13 @@ import (
 	"kcptun/std/metrics"
 )
 
-// explainEvery is how often the log shows what each busy session of mode auto has found.
+// explainEvery is how often each busy session of mode auto logs what it knows of its link.
 const explainEvery = time.Minute
 
-// explainLeast is how many bytes a session must have sent since then to be busy.
+// explainLeast is how many bytes a session must have sent since then to count as busy.
 const explainLeast = 256 << 10
 
-// living are the present sessions of mode auto.
+// living is the set of current sessions of mode auto.
 type living struct {
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -41,7 +41,7 @@ func (l *living) remove(s *Session) {
 	delete(l.sessions, s)
 }
 
-// each calls f for each of them.
+// each calls f for each session.
 func (l *living) each(f func(*Session, *auto)) {
 	l.mu.Lock()
 	all := slices.Collect(maps.Keys(l.sessions))
@@ -54,7 +54,7 @@ func (l *living) each(f func(*Session, *auto)) {
 }
 
 // Explain logs what the sessions of mode auto know of their links, until stop is called:
-// the busy ones once a minute, unless --quiet is set, and all of them at SIGUSR1.
+// the busy ones once a minute, unless --quiet is set, and all of them on SIGUSR1.
 func (f *Maker) Explain(log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -70,8 +70,8 @@ func (f *Maker) Explain(log *slog.Logger) (stop func()) {
 	}
 }
 
-// explainBusy looks at all sessions once a minute. Those that are idle give the memory of
-// error correction back.
+// explainBusy goes through all sessions once a minute. Idle ones release the memory of
+// error correction.
 func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(explainEvery)
 	defer tick.Stop()
@@ -92,8 +92,8 @@ func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// explain logs what is known of the link of a session, if the session has sent at least so
-// many bytes since the last time.
+// explain logs what is known of the link of a session, if the session has sent at least
+// least bytes since the last time.
 func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
 	wire, payload := a.wire.Load(), a.payload.Load()
 	sent := a.explained.Swap(payload)
@@ -125,11 +125,12 @@ func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
 	log.Info("session rate", attributes...)
 }
 
-// noCap is a rate that is not worth saying that a setting keeps below it, in bits per second.
+// noCap is the rate, in bits per second, above which a cap by settings is not worth
+// mentioning.
 const noCap = 1e9
 
-// caps says what the windows and buffers that were given cost at a round trip. A segment has
-// so many bytes of data.
+// caps describes to what rate the configured windows and buffers limit a session at the
+// given round trip. segment is the number of data bytes in a segment.
 func caps(c *config.Config, trip time.Duration, segment int) (text []string) {
 	say := func(given bool, name string, value, bytes int, whom string) {
 		if rate := float64(bytes) * 8 / max(trip, time.Millisecond).Seconds(); given && rate < noCap {

@@ -10,20 +10,20 @@ import (
 	"kcptun/std/mux"
 )
 
-// What an end of ours is able to do, as its hello says it.
+// The abilities that an end of ours announces in its hello.
 const (
-	canGoodbye = 1 << 0 // it ends a session of which the peer says that it is closed
-	canFollow  = 1 << 1 // as a server, it goes on with a session whose client has another address
+	canGoodbye = 1 << 0 // it ends a session when the peer says that the session is closed
+	canFollow  = 1 << 1 // as a server, it continues a session whose client changes address
 )
 
-// The settings of a hello, from the lowest bit on: QPPCount in 16 bits, 0 without QPP; one
-// for nocomp; two for smuxver.
+// The settings in a hello, starting at the lowest bit: QPPCount in 16 bits, 0 without QPP;
+// one bit for nocomp; two for smuxver.
 const (
 	settingNoComp  = 1 << 16
 	settingSmuxVer = 17
 )
 
-// helloOf is what we say of ourselves.
+// helloOf describes this end.
 func helloOf(c *config.Config) *mux.Hello {
 	settings := uint32(c.SmuxVer) << settingSmuxVer
 	if c.QPP {
@@ -35,14 +35,15 @@ func helloOf(c *config.Config) *mux.Hello {
 	return &mux.Hello{Can: canGoodbye | canFollow, Settings: settings}
 }
 
-// Difference is a setting in which the peer differs from us.
+// Difference is a setting that differs between the peer and this end.
 type Difference struct {
 	Setting      string
 	Ours, Theirs any
 }
 
-// unreadable is a difference that leaves no stream readable: QPP. The others are seen by
-// the client's first bytes, to which a server adapts. nil is none.
+// unreadable returns the difference that makes all streams unreadable: QPP. Other
+// differences show in the client's first bytes, and a server adapts to them. nil means
+// none.
 func unreadable(c *config.Config, theirs mux.Hello) *Difference {
 	ours, count := 0, int(theirs.Settings&0xffff)
 	if c.QPP {
@@ -57,19 +58,20 @@ func unreadable(c *config.Config, theirs mux.Hello) *Difference {
 	return &Difference{"QPPCount", ours, count}
 }
 
-// greeted takes note of the hello of a session's peer.
+// greeted handles the hello of a session's peer.
 func (f *Maker) greeted(s *Session, theirs mux.Hello) {
 	if d := unreadable(f.cfg, theirs); d != nil && f.Unreadable != nil {
 		f.Unreadable(s, *d)
 	}
 }
 
-// Greeted tells whether the peer has said hello, as an end of ours does.
+// Greeted tells whether the peer has sent a hello, as an end of ours does.
 func (s *Session) Greeted() bool { return s.mux.Hello() != nil }
 
-// Leave tells the peer that the session ends here, which a peer of ours takes for its end,
-// and closes it when the peer has acknowledged that and all that was sent before. It waits
-// until ctx ends, or the session does: a peer that has left, too, acknowledges nothing.
+// Leave tells the peer that the session ends here, which a peer of ours treats as its end.
+// It closes the session once the peer has acknowledged that and everything sent before. It
+// waits until ctx ends or the session does, because a peer that has left as well
+// acknowledges nothing.
 func (s *Session) Leave(ctx context.Context, reason error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watch sync.WaitGroup
@@ -81,18 +83,18 @@ func (s *Session) Leave(ctx context.Context, reason error) {
 		}
 	})
 	s.mux.Goodbye()
-	_ = s.Drain(ctx) // what is not acknowledged by then will not be
+	_ = s.Drain(ctx) // what is not acknowledged by then never will be
 	cancel()
 	watch.Wait()
 	s.Close(reason)
 }
 
-// lastAck bounds how long a session is kept for our acknowledgement of the peer's goodbye:
-// longer than KCP keeps one back in every mode but manual.
+// lastAck bounds how long a session is kept to acknowledge the peer's goodbye. It is longer
+// than KCP delays an acknowledgement in any mode but manual.
 const lastAck = 250 * time.Millisecond
 
-// acknowledge sees to it that a peer which has said goodbye learns that we know: it waits
-// for that, and would repeat itself to an address where nobody is.
+// acknowledge makes sure that a peer that has said goodbye gets our acknowledgement: it
+// waits for it, and would otherwise retransmit to an address where nobody listens any more.
 func (s *Session) acknowledge() {
 	if !errors.Is(s.mux.Err(), mux.ErrGoodbye) {
 		return

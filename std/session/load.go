@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// loadSpan is roughly how long bytes count for the load of a session.
+// loadSpan is roughly how long bytes count towards the load of a session.
 const loadSpan = time.Second
 
 // meter counts recent bytes.
 type meter struct {
 	mu          sync.Mutex
-	begun       time.Duration // of the present half of the span
-	now, before int64         // bytes in it, and in the half before
+	begun       time.Duration // of the current half of the span
+	now, before int64         // bytes in it, and in the previous half
 }
 
 func (m *meter) add(now time.Duration, n int) {
@@ -22,7 +22,7 @@ func (m *meter) add(now time.Duration, n int) {
 	m.mu.Unlock()
 }
 
-// load is how many bytes were counted in the last loadSpan, or half of it.
+// load is how many bytes were counted in the last loadSpan, or in half of it.
 func (m *meter) load(now time.Duration) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -30,7 +30,7 @@ func (m *meter) load(now time.Duration) int64 {
 	return m.now + m.before
 }
 
-// roll begins another half when it is time.
+// roll starts the next half when it is due.
 func (m *meter) roll(now time.Duration) {
 	switch age := now - m.begun; {
 	case age >= loadSpan:
@@ -40,6 +40,6 @@ func (m *meter) roll(now time.Duration) {
 	}
 }
 
-// Load is how many bytes the session has moved in about the last second, both ways, in
-// mode auto; in other modes it is 0.
+// Load is how many bytes the session has moved in about the last second, in both
+// directions. It is counted in mode auto only; in other modes it is 0.
 func (s *Session) Load() int64 { return s.engine.load() }

@@ -13,15 +13,15 @@ import (
 	"kcptun/std/quota"
 )
 
-// OffloadEnv is the environment variable that, set to off, sends and receives every
-// datagram with a system call of its own: for support, where a driver is suspected.
+// OffloadEnv is an environment variable. If it is off, every datagram is sent and received
+// with a system call of its own. It helps support when a driver is suspected.
 const OffloadEnv = "KCPTUN_OFFLOAD"
 
-// minPatience is the least time after which a silent peer is given up.
+// minPatience is the shortest time after which a silent peer is given up.
 const minPatience = 30 * time.Second
 
-// muxConfig is what the mux of a session needs to know. The patience follows the interval,
-// because a fixed one would end every session with a longer interval.
+// muxConfig returns the settings of a session's mux. The patience grows with the keepalive
+// interval: a fixed one would end every session whose interval is longer.
 func muxConfig(c *config.Config) mux.Config {
 	interval := time.Duration(c.KeepAlive) * time.Second
 	return mux.Config{
@@ -33,7 +33,8 @@ func muxConfig(c *config.Config) mux.Config {
 	}
 }
 
-// memoryBound is what windows and buffers of all sessions may hold together in mode auto.
+// memoryBound limits what the windows and buffers of all sessions hold together in mode
+// auto.
 func memoryBound(c *config.Config) *quota.Bound {
 	if c.MemLimit > 0 {
 		return quota.NewBound(int64(c.MemLimit) << 20)
@@ -41,7 +42,7 @@ func memoryBound(c *config.Config) *quota.Bound {
 	return quota.NewBound(quota.Default())
 }
 
-// LinkOptions makes the options of the links of a program. It derives the packet key,
+// LinkOptions returns the options for the links of a program. It derives the packet key,
 // which takes milliseconds. Call Check first.
 func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Options, error) {
 	sealer, err := crypt.NewSealer(c.Crypt, c.Key)
@@ -53,7 +54,7 @@ func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Op
 	}
 	limit := c.RateLimit
 	if c.Auto() {
-		limit = 0 // the engine respects it: a receiver for many peers must not wait for one
+		limit = 0 // the engine respects it, and one receiver for many peers must not wait for one of them
 	}
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,

@@ -12,39 +12,42 @@ import (
 
 const (
 	// deadAfter is how long a peer that owes an acknowledgement may be silent before its
-	// path is taken for dead. KCP has sent what is missing again four times or more by then.
+	// path is considered dead. By then KCP has retransmitted the missing segments at least
+	// four times.
 	deadAfter = 3 * time.Second
 
-	// deadTimeouts is the same in retransmission timeouts, for paths with long round trips.
+	// deadTimeouts is the same in retransmission timeouts, for paths with a long round
+	// trip.
 	deadTimeouts = 4
 
-	// stalledShare is the share of that time after which new streams had better wait for
-	// the verdict.
+	// stalledShare is the fraction of that time, inverted, after which new streams had
+	// better wait for the verdict.
 	stalledShare = 3
 
-	// bulkPackets in a watchPeriod are a transfer. When it falls silent for askAfter, the peer
-	// is asked once: who receives owes nothing and is owed nothing, and would not notice before
-	// the next keepalive that a flow is blocked.
+	// bulkPackets is how many packets in a watchPeriod make a transfer. When a transfer
+	// falls silent for askAfter, the peer is asked once: a receiver owes nothing and is
+	// owed nothing, so it would not notice a blocked flow before the next keepalive.
 	bulkPackets = 16
 	askAfter    = 2 * time.Second
 
-	// lateTick is how late the watch's timer may be. Beyond that this program has stood
-	// still, and the peer has had no chance to be heard.
+	// lateTick is how late the timer of the watch may be. If it is later than that, this
+	// program has been suspended, and has had no chance to hear the peer.
 	lateTick = time.Second
 )
 
-// pathWatch tells a dead path from plain headers: data is unacknowledged, and nothing is
-// heard of the peer. It runs only while that may be; an idle session has no timer of it.
+// pathWatch recognizes a dead path from the plain headers: data is unacknowledged, and
+// nothing is heard from the peer. It runs only while that is possible; an idle session has
+// no timer for it.
 type pathWatch struct {
 	peer    *link.Peer
 	timeout func() time.Duration // retransmission timeout
-	limit   time.Duration        // of silence, beyond which a peer forgets us
-	dead    chan struct{}        // closed when the path was found dead
-	slept   chan struct{}        // closed when this program has stood still for longer than limit
+	limit   time.Duration        // of silence, after which a peer forgets us
+	dead    chan struct{}        // closed when the path was found to be dead
+	slept   chan struct{}        // closed when this program has been suspended for longer than limit
 
 	watching atomic.Bool
 	writes   atomic.Uint32 // to the engine
-	since    atomic.Int64  // when the peer began to owe something, by std/clock, or later
+	since    atomic.Int64  // when the peer began to owe something, on std/clock, or later
 	patience atomic.Int64  // nanoseconds
 	ran      atomic.Int64  // when the watch last ran, by clock.WithSleep
 	asked    atomic.Int64  // when doubt arose and the peer was asked for an answer; 0: never
@@ -55,11 +58,11 @@ type pathWatch struct {
 	timer  *time.Timer
 	due    time.Duration // when the timer fires
 	seen   uint32        // writes at the last tick
-	move   func()        // to another port; nil: there is none
+	move   func()        // to another port; nil if there is none
 	ask    func()        // the peer for an answer
-	bulk   bool          // a transfer was seen, and the peer not asked since
+	bulk   bool          // a transfer was seen, and the peer has not been asked since
 	passed uint64        // packets at the last tick
-	moved  int           // how often since the peer was heard
+	moved  int           // how often since the peer was last heard
 }
 
 func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Duration) *pathWatch {
@@ -70,7 +73,7 @@ func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Dura
 	return w
 }
 
-// sending is called before something is written to the engine.
+// sending is called before each write to the engine.
 func (w *pathWatch) sending() {
 	w.writes.Add(1)
 	if w.watching.Load() || w.watching.Swap(true) {
@@ -84,9 +87,9 @@ func (w *pathWatch) sending() {
 	w.arm()
 }
 
-// running takes note that the program runs. It does so at each keepalive at least; so where
-// it was longer ago than a peer keeps a silent session, the program was stopped or the
-// system slept. It tells whether that ever was so.
+// running records that the program is running. It is called at every keepalive or more
+// often. If the last call is longer ago than a peer keeps a silent session, the program was
+// suspended or the system slept. It tells whether that has ever happened.
 func (w *pathWatch) running() bool {
 	now := clock.WithSleep()
 	if now-time.Duration(w.ran.Swap(int64(now))) > w.limit {
@@ -100,7 +103,7 @@ func (w *pathWatch) running() bool {
 	}
 }
 
-// arm sets the timer; w.mu is held.
+// arm sets the timer. The caller holds w.mu.
 func (w *pathWatch) arm() {
 	if !w.closed {
 		d := clock.Aligned(watchPeriod, watchPeriod)
@@ -109,22 +112,23 @@ func (w *pathWatch) arm() {
 	}
 }
 
-// tick looks at the peer, and goes on doing so while it owes something or is written to.
+// tick checks the peer, and keeps doing so while the peer owes something or is written to.
 func (w *pathWatch) tick() {
 	if move := w.look(); move != nil {
 		move()
 	}
 }
 
-// onSilence has ask called when a transfer falls silent, and move after each third of the
-// patience.
+// onSilence sets what to call: ask when a transfer falls silent, and move after each third
+// of the patience.
 func (w *pathWatch) onSilence(ask, move func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ask, w.move = ask, move
 }
 
-// look is tick, and returns what is to be done without the lock; nil is nothing.
+// look is the body of tick. It returns what to do once the lock is released; nil means
+// nothing.
 func (w *pathWatch) look() func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,8 +165,8 @@ func (w *pathWatch) look() func() {
 	return nil
 }
 
-// rest ends the watch where nothing is owed and nothing happens, and not in the midst of a
-// transfer. It is a part of look.
+// rest stops the timer if nothing is owed and nothing happens, but not in the middle of a
+// transfer. It is part of look.
 func (w *pathWatch) rest() func() {
 	w.moved = 0
 	if !w.bulk {
@@ -177,7 +181,7 @@ func (w *pathWatch) rest() func() {
 	return w.ask
 }
 
-// silence is how long the peer has owed something and was not heard.
+// silence is how long the peer has both owed something and been silent.
 func (w *pathWatch) silence() time.Duration {
 	owed := clock.Now() - time.Duration(w.since.Load())
 	if heard, ever := w.peer.Silence(); ever {
@@ -207,35 +211,35 @@ func (w *pathWatch) close() {
 	w.timer.Stop()
 }
 
-// DeadPath is closed when data is unacknowledged and the peer was silent for so long that
-// the path to it must be taken for dead: after 3 s, or four retransmission timeouts if
-// that is longer. The session lives on, for the path may recover.
+// DeadPath is closed when data is unacknowledged and the peer has been silent for so long
+// that the path to it must be considered dead: 3 s, or four retransmission timeouts if that
+// is longer. The session lives on, because the path may recover.
 func (s *Session) DeadPath() <-chan struct{} { return s.path.dead }
 
-// Stalled tells whether the path may be dead, so that new streams had better wait until
-// the peer is heard or DeadPath is closed.
+// Stalled tells whether the path may be dead, so that new streams had better wait until the
+// peer is heard or DeadPath is closed.
 func (s *Session) Stalled() bool { return s.path.stalled() }
 
-// Slept is closed when this program was found to have stood still for longer than a peer
-// keeps a silent session: it may be gone there.
+// Slept is closed when this program turns out to have been suspended for longer than a peer
+// keeps a silent session: the peer may have dropped the session.
 func (s *Session) Slept() <-chan struct{} { return s.path.slept }
 
-// HasSlept looks whether that is so.
+// HasSlept checks for that now.
 func (s *Session) HasSlept() bool { return s.path.running() }
 
-// Doubt has the peer asked for an answer. The session is stalled until it comes, or any
+// Doubt asks the peer for an answer. The session counts as stalled until it arrives, or any
 // other sign of life.
 func (s *Session) Doubt() {
 	s.path.asked.Store(int64(clock.Now()))
 	s.mux.Ask()
 }
 
-// moveWait bounds the opening of another socket.
+// moveWait limits how long opening another socket may take.
 const moveWait = time.Second
 
-// moveOn goes on from another port with a server that follows, as a path that is silent
-// may be a blocked flow: the streams go on then. The frame is for the server to hear
-// something that it has not heard before, so that it knows that it is no replay.
+// moveOn continues from another port if the server can follow, because a silent path may be
+// a blocked flow; the streams then continue. The frame gives the server a packet that it
+// has not seen before, which shows that it is not a replay.
 func (f *Maker) moveOn(s *Session) {
 	theirs := s.mux.Hello()
 	if theirs == nil || theirs.Can&canFollow == 0 {
@@ -244,7 +248,7 @@ func (f *Maker) moveOn(s *Session) {
 	ctx, cancel := context.WithTimeout(context.Background(), moveWait)
 	defer cancel()
 	was, silent := s.LocalAddr(), s.path.silence()
-	if s.link.Move(ctx) != nil { // over the imitation of TCP, or there is no socket to be had
+	if s.link.Move(ctx) != nil { // the carrier imitates TCP, or no socket is available
 		return
 	}
 	s.mux.Ask()
@@ -253,15 +257,15 @@ func (f *Maker) moveOn(s *Session) {
 	}
 }
 
-// PathView is what is known of a path that does not answer.
+// PathView is what is known about a path that does not answer.
 type PathView struct {
-	Silent   time.Duration // since the peer was heard, or owes something
+	Silent   time.Duration // time since the peer was heard or began to owe something
 	Unacked  int           // segments
-	Timeout  time.Duration // of retransmission, by the last round trips
+	Timeout  time.Duration // the retransmission timeout, from recent round trips
 	Answered bool          // ever
 }
 
-// Path is what is known of the path now.
+// Path returns what is known about the path now.
 func (s *Session) Path() PathView {
 	return PathView{
 		Silent: s.path.silence(), Unacked: s.peer.InFlight(), Timeout: s.path.timeout(), Answered: s.Answered(),

@@ -5,18 +5,20 @@ import (
 	"time"
 )
 
-// What a server asks of its sessions, and a client does not.
+// What only a server asks of its sessions.
 
-// firstAsk is after how long a client that has acknowledged nothing is asked again; then
-// after twice as long each time. It is above most round trips.
+// firstAsk is the delay after which a client that has acknowledged nothing is asked again.
+// It then doubles each time. It is longer than most round trips.
 const firstAsk = 250 * time.Millisecond
 
-// AwaitConfirmed waits until the client has acknowledged something that this session
-// sent. Before, all that came may be a recording that somebody plays again from wherever
-// he is. Its error is why the session is at its end, or the cause of the end of ctx.
+// AwaitConfirmed waits until the client has acknowledged something that this session sent.
+// Until then, everything received may be a recording that an attacker replays from some
+// other address. Its error is the reason why the session has ended, or the cause of the end
+// of ctx.
 //
-// The acknowledgement may be lost, and KCP is content with a later packet that says what
-// has arrived. A recording has such, too: then it takes something new to acknowledge.
+// The acknowledgement may be lost, and KCP is satisfied by a later packet that reports what
+// has arrived. A recording contains such packets too, so something new has to be
+// acknowledged.
 func (s *Session) AwaitConfirmed(ctx context.Context) error {
 	wait := firstAsk
 	again := time.NewTimer(wait)

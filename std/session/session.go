@@ -1,7 +1,7 @@
-// Package session owns a session: an engine of KCP, snappy and the mux in one value with
-// one owner; what the client speaks and what the peer says about itself; the clock of an
+// Package session owns a session: a KCP engine, snappy and the mux in one value with one
+// owner; what the client speaks and what the peer says about itself; and the clock of an
 // idle session. It makes the options of links and of the mux from the settings. It knows
-// nothing of what its streams carry, nor of the programs.
+// nothing about the programs or about what its streams carry.
 package session
 
 import (
@@ -23,50 +23,50 @@ import (
 	"kcptun/std/rescue"
 )
 
-// ErrRetired is returned by Open of a session that takes no new streams.
+// ErrRetired is returned by Open if the session no longer takes new streams.
 var ErrRetired = errors.New("session takes no new streams")
 
-// Session is KCP, snappy and smux in one value with one owner, who closes it.
+// Session is KCP, snappy and smux in one value with one owner, which closes it.
 type Session struct {
 	engine engine
 	mux    *mux.Session
 	link   *link.Conn
 	peer   *link.Peer
-	own    bool       // the link is this session's alone
-	path   *pathWatch // nil at a server
+	own    bool       // the link serves this session only
+	path   *pathWatch // nil on a server
 	smux   int        // version
 
 	mu       sync.Mutex
-	open     int // streams, with those that are being opened
+	open     int // streams, including those being opened
 	retired  bool
-	idle     chan struct{} // closed when retired and without streams
+	idle     chan struct{} // closed when retired and out of streams
 	retiring chan struct{} // closed when retired
 	err      error         // why it ended
 	done     chan struct{}
-	gone     func() // called when it is closed; may be nil
+	gone     func() // called when the session is closed; may be nil
 	once     sync.Once
 }
 
-// Maker makes sessions with the same settings. It is made once per program:
-// deriving keys and pads takes milliseconds.
+// Maker makes sessions with the same settings. A program makes one Maker, because deriving
+// keys and pads takes milliseconds.
 type Maker struct {
 	cfg    *config.Config
 	living living       // in mode auto
 	memory *quota.Bound // in mode auto
 
-	// Panics has a panic in a session end that session; nil: the program.
+	// Panics makes a panic in a session end only that session. If nil, it ends the program.
 	Panics *rescue.Net
 
-	// Unreadable is called for a session of which the peer's hello says that neither end
-	// can read the other's streams; nil: nobody asks. It must not wait.
+	// Unreadable is called if the peer's hello shows that neither end can read the other's
+	// streams. It may be nil, and must not block.
 	Unreadable func(*Session, Difference)
 
-	// Moved is called for a session of a client that goes on from another port, as the peer was
-	// silent for so long; nil: nobody asks.
+	// Moved is called after a client's session has continued from another port because the
+	// peer was silent for the given time. It may be nil.
 	Moved func(s *Session, was net.Addr, silent time.Duration)
 }
 
-// New prepares for sessions with the settings of cfg.
+// New prepares to make sessions with the settings of cfg.
 func New(cfg *config.Config) *Maker {
 	s := &Maker{cfg: cfg}
 	if cfg.Auto() {
@@ -75,7 +75,7 @@ func New(cfg *config.Config) *Maker {
 	return s
 }
 
-// Client starts a session over a link, which belongs to the session from now on.
+// Client starts a session over a link, which then belongs to the session.
 func (f *Maker) Client(l *link.Conn, conv uint32) (*Session, error) {
 	e, err := f.newEngine(l, conv)
 	if err != nil {
@@ -89,9 +89,9 @@ func (f *Maker) Client(l *link.Conn, conv uint32) (*Session, error) {
 	return f.start(e, l, l.Peer(), true, d, conn), nil
 }
 
-// Server starts a session of a conversation that a client has begun. It first waits for
-// the client's first bytes, to speak as the client does, until ctx ends; note is called
-// with each setting in which the client differs from us.
+// Server starts a session for a conversation that a client has begun. It first waits for
+// the client's first bytes, until ctx ends, in order to speak what the client speaks. It
+// calls note with each setting in which the client differs.
 func (f *Maker) Server(ctx context.Context, c *Conversation, note func(Difference)) (*Session, error) {
 	stop := context.AfterFunc(ctx, func() { c.engine.Close() })
 	theirs, conn, err := readDialect(c.engine)
@@ -109,8 +109,8 @@ func (f *Maker) Server(ctx context.Context, c *Conversation, note func(Differenc
 		note(Difference{"smuxver", f.cfg.SmuxVer, theirs.version})
 	}
 	s := f.start(c.engine, c.link, c.peer, false, theirs, conn)
-	// Until it was tuned, kcp-go had a window of 32 packets. A client that filled it was
-	// told so, and would wait for its probe to learn of the larger one.
+	// Until it was tuned, kcp-go had a window of 32 packets. A client that filled it has
+	// been told so, and would learn of the larger window only from its next probe.
 	if err := s.mux.Nop(); err != nil {
 		s.Close(err)
 		return nil, err
@@ -159,8 +159,8 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	return s
 }
 
-// Open opens a stream. It fails with ErrRetired after Retire. A session that has used
-// up its stream ids retires by itself.
+// Open opens a stream. It fails with ErrRetired after Retire. A session that has used up
+// its stream ids retires itself.
 func (s *Session) Open() (*mux.Stream, error) {
 	st, err := s.OpenCorked()
 	if err != nil {
@@ -173,8 +173,8 @@ func (s *Session) Open() (*mux.Stream, error) {
 	return st, nil
 }
 
-// OpenCorked is Open, but the peer learns of the stream only with its first Write or
-// Flush, which the caller must do: the first bytes travel with the opening.
+// OpenCorked is like Open, but the peer learns of the stream only with its first Write or
+// Flush, which the caller must perform: the first bytes travel with the opening.
 func (s *Session) OpenCorked() (*mux.Stream, error) {
 	s.mu.Lock()
 	if s.retired {
@@ -187,7 +187,7 @@ func (s *Session) OpenCorked() (*mux.Stream, error) {
 	if err != nil {
 		s.released()
 		if errors.Is(err, mux.ErrExhausted) {
-			s.Retire() // its streams go on
+			s.Retire() // its streams continue
 			return nil, ErrRetired
 		}
 		return nil, s.explain(err)
@@ -207,7 +207,7 @@ func (s *Session) Accept() (*mux.Stream, error) {
 	return m, nil
 }
 
-// released is called when a stream was closed, or could not be opened.
+// released is called when a stream has been closed or could not be opened.
 func (s *Session) released() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,8 +225,8 @@ func (s *Session) signalIdle() {
 	}
 }
 
-// Retire lets the session take no new streams. Idle is closed when the last one
-// has ended.
+// Retire stops the session from taking new streams. Idle is closed when the last stream has
+// ended.
 func (s *Session) Retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,7 +237,7 @@ func (s *Session) Retire() {
 	s.signalIdle()
 }
 
-// Idle is closed when the session is retired and has no streams.
+// Idle is closed when the session is retired and has no streams left.
 func (s *Session) Idle() <-chan struct{} { return s.idle }
 
 // NumStreams is the number of open streams.
@@ -247,9 +247,9 @@ func (s *Session) NumStreams() int {
 	return s.open
 }
 
-// Drain waits until the peer has acknowledged all that was sent, or ctx ends.
+// Drain waits until the peer has acknowledged everything sent, or until ctx ends.
 func (s *Session) Drain(ctx context.Context) error {
-	if err := s.mux.Drain(ctx); err != nil { // the engine knows only what it was given
+	if err := s.mux.Drain(ctx); err != nil { // the engine knows only what the mux has passed on
 		return err
 	}
 	return s.engine.drain(ctx)
@@ -270,18 +270,18 @@ func (s *Session) Close(reason error) {
 			s.gone()
 		}
 		s.acknowledge()
-		s.link.Forget(s.peer) // first: kcp-go would make a session of what comes after its end
-		s.mux.Close(reason)   // and the engine, through the layers between
+		s.link.Forget(s.peer) // first, or kcp-go would start a new session when another packet arrives
+		s.mux.Close(reason)   // closes the engine too, through the layers in between
 		if s.own {
 			s.link.Close()
 		}
 	})
 }
 
-// Done is closed when the session was closed.
+// Done is closed when the session has been closed.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
-// Err is the reason given to Close; nil before.
+// Err is the reason given to Close; nil until then.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -291,13 +291,13 @@ func (s *Session) Err() error {
 // RemoteAddr is the peer's address.
 func (s *Session) RemoteAddr() net.Addr { return s.peer.Addr() }
 
-// LocalAddr is the address of the socket.
+// LocalAddr is the local address of the socket.
 func (s *Session) LocalAddr() net.Addr { return s.link.LocalAddr() }
 
 // Conv is the KCP conversation id.
 func (s *Session) Conv() uint32 { return s.engine.Conv() }
 
-// explain puts an error of a dead session into words that name the probable cause.
+// explain rewords the error of a dead session so that it names the probable cause.
 func (s *Session) explain(err error) error {
 	if reason := s.Err(); reason != nil {
 		return reason
@@ -320,8 +320,7 @@ func (s *Session) explain(err error) error {
 	return ofKCP(err)
 }
 
-// ofKCP puts errors of kcp-go into words: its own carry a stack trace, which would be
-// logged.
+// ofKCP rewords errors of kcp-go, which carry a stack trace that would be logged.
 func ofKCP(err error) error {
 	switch {
 	case errors.Is(err, net.ErrClosed):
@@ -332,7 +331,7 @@ func ofKCP(err error) error {
 	return err
 }
 
-// silence is the reason when the keepalive of the mux has given the peer up.
+// silence is the reason given when the mux's keepalive has given up on the peer.
 func (s *Session) silence() error {
 	silence, heard := s.peer.Silence()
 	if !heard {
