@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// block holds received bytes of a stream, from off on. Blocks of a stream form a
+// block holds received bytes of a stream, from index off on. The blocks of a stream form a
 // queue.
 type block struct {
 	bytes []byte // its capacity is the block's size
@@ -13,8 +13,8 @@ type block struct {
 	next  *block
 }
 
-// smallBlock and largeBlock are the sizes in bytes between which blocks are powers
-// of two; a frame's data fits the largest.
+// Block sizes are powers of two, from smallBlock to largeBlock bytes. The largest holds the
+// data of any frame.
 const (
 	smallBlock = 512
 	largeBlock = 64 << 10
@@ -22,7 +22,7 @@ const (
 
 var blockPools [8]sync.Pool // of *block, by size
 
-// blockPool is the index of the pool whose blocks have at least size bytes.
+// blockPool returns the index of the pool whose blocks have at least size bytes.
 func blockPool(size int) int {
 	return bits.Len(uint(max(size, smallBlock)-1)) - bits.Len(uint(smallBlock-1))
 }
@@ -53,14 +53,14 @@ func (q *blocks) push(b *block) {
 	q.last = b
 }
 
-// maxWaste is what part of a block, one in so many, may be left empty while more is
-// queued behind it.
+// A block may be left with one maxWaste-th of its size empty while others are queued behind
+// it.
 const maxWaste = 8
 
-// add queues a block, or copies what it holds behind the last one where that has room:
-// frames are of any size, and blocks twice as large in the worst case. Where the reader
-// keeps up nothing is queued, and frames of a bulk fill their blocks: neither is copied.
-// It returns the memory that this takes.
+// add queues a block, or copies its data into the last block if that has room. Frames may
+// be of any size, and blocks are up to twice as large, so that unfilled blocks would waste
+// memory. Neither common case copies: if the reader keeps up, nothing is queued, and the
+// frames of a large transfer fill their blocks. It returns the memory added.
 func (q *blocks) add(b *block) (memory int) {
 	if q.last == nil || len(q.last.room()) < cap(q.last.bytes)/maxWaste {
 		q.push(b)
@@ -71,9 +71,8 @@ func (q *blocks) add(b *block) (memory int) {
 	return memory
 }
 
-// append copies data to the end, into the last block where it has room: a peer
-// that sends bytes one by one shall not cost a block for each. It returns the
-// memory that this takes.
+// append copies data to the end of the queue, using the room of the last block first: a
+// peer that sends single bytes must not cost a block for each. It returns the memory added.
 func (q *blocks) append(data []byte) (memory int) {
 	if last := q.last; last != nil {
 		n := copy(last.room(), data)
@@ -87,10 +86,10 @@ func (q *blocks) append(data []byte) (memory int) {
 	return cap(q.last.bytes)
 }
 
-// room is what is left of a block.
+// room is the unused end of a block.
 func (b *block) room() []byte { return b.bytes[len(b.bytes):cap(b.bytes)] }
 
-// take takes the first block off, or a chain of as many as may be written at once.
+// take removes the first block, or with many a chain of up to maxBlocks.
 func (q *blocks) take(many bool) *block {
 	first, last := q.first, q.first
 	for n := 1; many && n < maxBlocks && last.next != nil; n++ {
@@ -103,7 +102,8 @@ func (q *blocks) take(many bool) *block {
 	return first
 }
 
-// size is the number of bytes in a chain of blocks, and of the memory they hold.
+// size returns the number of unread bytes in a chain of blocks, and the memory that the
+// blocks take.
 func (b *block) size() (n, memory int) {
 	for ; b != nil; b = b.next {
 		n += len(b.bytes) - b.off
@@ -121,8 +121,8 @@ func (b *block) freeAll() {
 	}
 }
 
-// read copies from the first block into p. It returns how many bytes that was, and
-// how much memory became free.
+// read copies from the first block into p. It returns the number of bytes and the memory
+// freed.
 func (q *blocks) read(p []byte) (n, memory int) {
 	b := q.first
 	n = copy(p, b.bytes[b.off:])
@@ -133,7 +133,7 @@ func (q *blocks) read(p []byte) (n, memory int) {
 	return n, memory
 }
 
-// clear drops everything and returns how much memory became free.
+// clear discards everything and returns the memory freed.
 func (q *blocks) clear() int {
 	_, memory := q.first.size()
 	q.first.freeAll()

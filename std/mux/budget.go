@@ -9,67 +9,69 @@ import (
 	"kcptun/std/quota"
 )
 
-// How much the streams of a session may hold that is unread, and what they are told.
+// How much unread data the streams of a session may hold, and which windows the peer is
+// told.
 //
-// A window that was told in smux 2 is a promise: the peer may fill it, and a stream that
-// nobody reads holds what it was last told. Were each told StreamBuffer, a few such
-// streams would take the whole ReceiveBuffer (R), and the session would have to stop
-// receiving for all. So what is promised is counted together with what is unread, and
-// of the rest, free, a stream is told
+// A window told to the peer in smux 2 is a promise: the peer may fill it, and a stream that
+// nobody reads ends up holding that much. If each stream were told StreamBuffer, a few
+// unread streams would take the whole ReceiveBuffer (R), and the session would have to stop
+// receiving for all. So promises count like unread data, and of the rest, called free, a
+// stream is told
 //
 //	3/4 x free x free / R    at most StreamBuffer
 //
-// Who finds all free may be told 3/4 of R. Each that stops leaves less, but never
-// nothing: after k of them about R / (1 + 3k/4) is free. Streams that are read renew
-// their windows and so come to equal ones, R/3 each for two, R/4.4 for three, but slowly:
-// where the first of two has R/2, the second has 3R/16, and R/4 after 40 renewals.
+// A stream that has all of R free is told 3/4 of R. Each stream that is not read leaves
+// less, but never nothing: after k of them about R / (1 + 3k/4) is free. Streams that are
+// read get new windows again and again, and so slowly approach equal ones: R/3 each for
+// two, R/4.4 for three. If the first of two has R/2, the second has 3R/16, and R/4 after 40
+// updates.
 //
-// Where that is less than leastWindow, a stream is told so much nevertheless: it has to
-// go on, if slowly. That is beyond R, and so is what the peer sends before it hears of
-// its window. For this there is another R; only when 2 x R are held, or R in smux 1,
-// which has no windows, does the session stop receiving. A peer that heeds its windows
-// comes to that when about as many streams are not read as R has KiB, at most some
-// hundred of them. One that does not heed them stops itself.
+// If that is less than leastWindow, a stream is told leastWindow nevertheless, so that it
+// can go on, if slowly. This goes beyond R, as does what the peer sends before our window
+// reaches it. A second R covers both: the session stops receiving only when 2 x R are held,
+// or R in smux 1, which has no windows. A peer that keeps to its windows reaches that limit
+// only when about as many streams are unread as R has KiB, at most a few hundred. A peer
+// that ignores them stops only itself.
 //
-// What was promised to streams that receive nothing does not count: they are many, and
-// it would leave nothing for those that are used. Once in sweepInterval, if something is
-// short, they are looked for, and a promise above firstWindow is taken back to that. When
-// one of them receives something its promise counts again, and is cut if it is too large
-// by then.
+// Promises to streams that receive nothing do not count. There are many of them, and they
+// would leave nothing for the active ones. Whenever memory is short, but at most once in
+// sweepInterval, the session looks for such streams and reduces any promise above
+// firstWindow to firstWindow. When such a stream receives data, its promise counts again,
+// and is reduced if it is too large by then.
 //
-// Where the connection's own window follows the rate of the link, so does R: it is twice
-// that window, and no more than the setting. The bound of what all sessions hold may be
-// less than R, but hardly ever makes a session stop that holds little, see package quota.
+// If the connection's own window follows the rate of the link, so does R: it is twice that
+// window, but at most the setting. The limit for all sessions may be less than R, but
+// hardly ever stops a session that holds little; see package quota.
 type budget struct {
 	buffer, most int64        // ReceiveBuffer and StreamBuffer, in bytes
 	follow       func() int64 // window of the connection, in bytes; nil: R is ReceiveBuffer
-	bound        *quota.Bound // of what all sessions hold
+	bound        *quota.Bound // the limit for all sessions together
 
-	unread   atomic.Int64 // memory of the blocks that hold what is unread
-	promised atomic.Int64 // bytes that the peer may still send, on streams that count
+	unread   atomic.Int64 // memory of the blocks that hold unread data
+	promised atomic.Int64 // bytes that the peer may still send, on streams whose promises count
 
-	mu    sync.Mutex // windows are reckoned one after the other
+	mu    sync.Mutex // windows are computed one after the other
 	swept time.Duration
 }
 
 const (
-	// leastWindow is what every stream is told, however little is free, in bytes,
-	// leastShare what part of the second R it may be, and tinyWindow what it is at least.
+	// Every stream is told at least leastWindow bytes, however little is free. leastWindow
+	// is cut to 1/leastShare of what is left of 2 x R, but never below tinyWindow.
 	leastWindow = 16 << 10
 	leastShare  = 128
 	tinyWindow  = 512
 
-	// sweepInterval is between two searches for streams that do not count. It is long
-	// beside a round trip, so that a stream which is waiting for its peer counts.
+	// sweepInterval is the time between two searches for idle streams. It is long compared
+	// with a round trip, so that a stream waiting for its peer still counts.
 	sweepInterval = time.Second
 
-	// followOver is how much larger R is than the window that it follows, and leastFollow
-	// what it is at least, in bytes: a window that opens is told when half of it was read.
+	// R is followOver times the window that it follows, and at least leastFollow bytes: the
+	// peer is told a larger window only once half of the old one was read.
 	followOver  = 2
 	leastFollow = 2 << 20
 
-	// leastHeld is what a session may hold however short the memory of all sessions is, in
-	// bytes. How that changes is looked at each lookInterval by those that wait for it.
+	// A session may hold leastHeld bytes however little memory all sessions have left.
+	// Sessions that wait for memory check every lookInterval.
 	leastHeld    = 64 << 10
 	lookInterval = 250 * time.Millisecond
 )
@@ -83,16 +85,16 @@ func (b *budget) size() int64 {
 	return min(size, b.mayHold())
 }
 
-// mayHold is how much the session may hold by the bound of all sessions.
+// mayHold is how much the session may hold under the limit for all sessions.
 func (b *budget) mayHold() int64 { return max(b.bound.Share(), leastHeld) }
 
-// hold counts n bytes that are unread from now on, or no more where n is below 0.
+// hold adds n bytes of unread data; a negative n subtracts.
 func (b *budget) hold(n int) {
 	b.unread.Add(int64(n))
 	b.bound.Hold(int64(n))
 }
 
-// share is the window of a stream where others hold and were promised taken bytes.
+// share is the window for a stream when the others hold, or were promised, taken bytes.
 func (b *budget) share(taken int64) int64 {
 	size := b.size()
 	free := max(size-taken, 0)
@@ -100,8 +102,8 @@ func (b *budget) share(taken int64) int64 {
 	return min(max(free*free/size*3/4, least), b.most)
 }
 
-// admit counts the promise of a stream from now on. If that is too much, the stream is
-// told the window that is returned, and what is left of its promise counts.
+// admit starts to count the promise of a stream. If the promise is too large, the stream
+// must be told the window size, and only what is left of its promise counts.
 func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,7 +116,7 @@ func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
 	return size, true, b.due()
 }
 
-// renew is the window that a stream is told, whose promise counts, after it was read.
+// renew computes the new window of a stream that was read and whose promise counts.
 func (b *budget) renew(w *window) (size int64, sweep bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,7 +125,7 @@ func (b *budget) renew(w *window) (size int64, sweep bool) {
 	return size, size < b.most && b.due()
 }
 
-// due tells whether it is time to look for streams that do not count; b.mu is held.
+// due reports whether it is time to look for idle streams; b.mu is held.
 func (b *budget) due() bool {
 	now := clock.Now()
 	if now-b.swept < sweepInterval {
@@ -133,7 +135,7 @@ func (b *budget) due() bool {
 	return true
 }
 
-// full tells whether no more may be received.
+// full reports whether receiving must stop.
 func (b *budget) full(version int) bool {
 	unread, limit := b.unread.Load(), b.size()
 	if version == 2 {
@@ -142,5 +144,5 @@ func (b *budget) full(version int) bool {
 	return unread >= limit || b.short()
 }
 
-// short tells whether it is the bound of all sessions that lets no more be received.
+// short reports whether the limit for all sessions is what stops receiving.
 func (b *budget) short() bool { return b.unread.Load() >= b.mayHold() }

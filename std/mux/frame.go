@@ -5,22 +5,22 @@ import (
 	"fmt"
 )
 
-// A frame of smux begins with version u8, command u8, length of the data u16 and
-// stream id u32; little endian.
+// header starts each frame of smux: version u8, command u8, length of the data u16, stream
+// id u32; little endian.
 type header [headerBytes]byte
 
 const (
 	headerBytes = 8
-	updateBytes = 8 // data of an update: bytes consumed u32, window u32
+	updateBytes = 8 // data of an update: consumed u32, window u32
 )
 
-// The commands.
+// The commands of smux.
 const (
 	cmdSYN = iota // opens a stream
-	cmdFIN        // ends the sender's direction of it
+	cmdFIN        // ends the sender's direction of a stream
 	cmdPSH        // data
-	cmdNOP        // nothing
-	cmdUPD        // smux 2: what was consumed of a stream, and its window
+	cmdNOP        // keepalive
+	cmdUPD        // smux 2: how much of a stream was consumed, and its window
 )
 
 func newHeader(version, command byte, size int, stream uint32) (h header) {
@@ -35,7 +35,7 @@ func (h *header) command() byte  { return h[1] }
 func (h *header) size() int      { return int(binary.LittleEndian.Uint16(h[2:])) }
 func (h *header) stream() uint32 { return binary.LittleEndian.Uint32(h[4:]) }
 
-// check is nil for a header that smux of this version may send.
+// check returns an error for a header that smux of this version never sends.
 func (h *header) check(version byte) error {
 	switch {
 	case h.version() != version:

@@ -13,74 +13,75 @@ import (
 	"kcptun/std/rescue"
 )
 
-// gatherBytes is the most that waits to be written. It is what KCP is given at
-// once under load: one pass over its window for eight frames instead of for each.
+// gatherBytes is the most data that waits to be written, in bytes. Under load KCP is given
+// this much at once: it then passes over its window once for eight frames instead of once
+// for each.
 const gatherBytes = 64 << 10
 
-// gentleBytes are the first of a session, which go out in small writes, and
-// gentleFrame is about the most of a write then. Receivers of 2021 whose own FEC is
-// off take the parity of their first groups for data; where all packets of a group
-// are full, as gathering makes them, it even looks like data, and spoils the stream.
+// The first gentleBytes of a session go out in writes of about gentleFrame at most. A
+// receiver of 2021 with its own FEC off takes the parity of the first groups for data. If
+// all packets of a group are full, as gathering makes them, the parity even looks like
+// valid data and corrupts the stream.
 const (
 	gentleBytes = 64 << 10
 	gentleFrame = 4 << 10
 )
 
-// mostAdded is the most that may wait for a frame to be still added, in bytes: tens
-// of thousands of streams' ends.
+// mostAdded is the most bytes that may be waiting when add is called: the FINs of tens of
+// thousands of streams.
 const mostAdded = 1 << 20
 
-// smallWrite is the most bytes of a write that need not wait for its turn, and
-// fairShare the most data that a stream writes in its turn.
+// A write of up to smallWrite bytes need not queue. A stream writes at most fairShare bytes
+// of data when its turn comes.
 const (
 	smallWrite = 2 << 10
 	fairShare  = 8 << 10
 )
 
-// gatherBuffer has room for what waits and one more of the largest writes.
+// gatherBuffer has room for what waits and for one more write of the largest size.
 type gatherBuffer [gatherBytes + maxWrite]byte
 
 var gatherBuffers = sync.Pool{New: func() any { return new(gatherBuffer) }}
 
-// gatherer is what all writes of a session to its connection go through. Who finds
-// the connection free writes to it himself, at once. What is written meanwhile, or
-// held back by its writer, waits and goes out together: with the next write, or from
-// the gatherer's own goroutine. An error of the connection is reported to the writes
-// that follow, and to failed.
+// All writes of a session to its connection go through its gatherer. A writer that finds
+// the connection free writes directly. Frames written meanwhile, or held back by their
+// writer, wait and go out together: with the next write, or from the gatherer's own
+// goroutine. An error of the connection is returned by all later writes and passed to
+// failed.
 type gatherer struct {
 	conn    BuffersWriter
-	segment int        // bytes: under load only multiples are written, so that segments are full
+	segment int        // bytes: under load, writes are multiples of it so that segments are full
 	backlog func() int // see Config
-	before  func()     // is called before each write
+	before  func()     // called before each write
 	failed  func(error)
 	panics  *rescue.Net
 
 	mu      sync.Mutex
-	queue   []*waiter     // for room; the first to wait is the first to go on
-	waiting int           // with those that were called and are on their way
-	buf     *gatherBuffer // holds pending; nil when few does
+	queue   []*waiter     // writers waiting for room, first in, first out
+	waiting int           // length of queue, plus those called but not running yet
+	buf     *gatherBuffer // holds pending; nil while few holds it
 	few     [256]byte
-	inConn  bool // few is being written
+	inConn  bool // few is being written to conn
 	pending []byte
-	busy    bool // somebody is in conn
-	loaded  bool // somebody had to wait: until all is written only run writes
+	busy    bool // a write to conn is in progress
+	loaded  bool // a writer had to wait: only run writes until pending is empty
 	err     error
-	begun   int    // bytes taken in, up to gentleBytes
-	hello   []byte // goes out behind what is taken in first; nil when it has
+	begun   int    // bytes accepted, counted up to gentleBytes
+	hello   []byte // follows the first frames; nil once sent
 
-	last atomic.Int64 // when the last write began, by package clock
-	vec  [][]byte     // for whoever is in conn
+	last atomic.Int64 // when the last write began, by clock.Now
+	vec  [][]byte     // belongs to whoever is writing to conn
 	wake chan struct{}
 	done chan struct{}
 }
 
-// BuffersWriter writes several buffers as one. It does not keep them.
+// BuffersWriter writes several buffers as one. It does not keep them after it returns.
 type BuffersWriter interface {
 	WriteBuffers(v [][]byte) (int, error)
 }
 
-// newGatherer starts a gatherer; failed is called once when it ends, with the reason
-// and without a lock held.
+// newGatherer starts a gatherer. failed is called once with the reason when the gatherer
+// ends, without a lock held.
 func newGatherer(conn net.Conn, cfg *Config, failed func(error)) *gatherer {
 	g := &gatherer{
 		conn: AsBuffersWriter(conn), segment: cfg.Segment, backlog: cfg.Backlog, before: cfg.Before, failed: failed, hello: helloOf(cfg), panics: cfg.Panics,
@@ -91,7 +92,7 @@ func newGatherer(conn net.Conn, cfg *Config, failed func(error)) *gatherer {
 	return g
 }
 
-// AsBuffersWriter is conn itself, where it is one: KCP and compression are.
+// AsBuffersWriter returns conn itself if it is a BuffersWriter, as KCP and compression are.
 func AsBuffersWriter(conn net.Conn) BuffersWriter {
 	if w, ok := conn.(BuffersWriter); ok {
 		return w
@@ -99,7 +100,7 @@ func AsBuffersWriter(conn net.Conn) BuffersWriter {
 	return joiner{conn}
 }
 
-// joiner is a BuffersWriter for any writer.
+// joiner makes any writer a BuffersWriter.
 type joiner struct{ io.Writer }
 
 func (j joiner) WriteBuffers(v [][]byte) (int, error) {
@@ -110,9 +111,9 @@ func (j joiner) WriteBuffers(v [][]byte) (int, error) {
 	return j.Write(all)
 }
 
-// write takes whole frames, at most maxWrite bytes. Where hold is set they may wait
-// for the next write or for flush; the caller sees to it that one comes. It blocks
-// while much waits already, until the stream is closed, or while the connection does.
+// write accepts whole frames, at most maxWrite bytes. If hold is set, they may wait for the
+// next write or flush, which the caller must make. write blocks while too much is waiting
+// (until the stream is closed), and while the connection blocks.
 func (g *gatherer) write(v [][]byte, hold bool, by *waiter) error {
 	size := sizeOf(v)
 	g.mu.Lock()
@@ -145,7 +146,7 @@ func sizeOf(v [][]byte) (size int) {
 	return size
 }
 
-// flush writes what was held back. It blocks while the connection does.
+// flush writes what was held back. It blocks while the connection blocks.
 func (g *gatherer) flush() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -156,13 +157,12 @@ func (g *gatherer) flush() error {
 	default:
 		g.writeNow(nil, 0)
 	}
-	g.callNext() // who flushes may have been given room and waits for something else now
+	g.callNext() // the caller may have been given room, and now waits for something else
 	return g.err
 }
 
-// add has a frame written without waiting for it. One that may be dropped is where
-// something else goes out in its place: what is in the connection, or waits.
-// It is false where too much waits already.
+// add queues a frame without blocking. If mayDrop is set, the frame is dropped when another
+// frame is about to go out anyway. add returns false if too much is waiting already.
 func (g *gatherer) add(frame []byte, mayDrop bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -183,8 +183,8 @@ func (g *gatherer) add(frame []byte, mayDrop bool) bool {
 	return true
 }
 
-// append appends to what waits; g.mu is held. A few bytes, as of a keepalive, take no
-// buffer of the pool.
+// append adds b to pending; g.mu is held. A few bytes, such as a keepalive, need no buffer
+// from the pool.
 func (g *gatherer) append(b []byte) {
 	if g.pending == nil && !g.inConn {
 		g.pending = g.few[:0]
@@ -196,7 +196,7 @@ func (g *gatherer) append(b []byte) {
 	g.pending = append(g.pending, b...)
 }
 
-// wakeWriter has the gatherer write what was held back, and does not wait for that.
+// wakeWriter makes run write what is pending. It does not block.
 func (g *gatherer) wakeWriter() {
 	select {
 	case g.wake <- struct{}{}:
@@ -204,8 +204,8 @@ func (g *gatherer) wakeWriter() {
 	}
 }
 
-// writeNow writes what waits, but for its last bytes that are to be left, and v to
-// the connection, which must be free. g.mu is held, but for the time in there.
+// writeNow writes pending, except for its last leave bytes, and then v to the connection,
+// on which no other write may be in progress. g.mu is held, but released during the write.
 func (g *gatherer) writeNow(v [][]byte, leave int) {
 	buf := g.buf
 	g.inConn = buf == nil && len(g.pending) > 0
@@ -220,7 +220,7 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 	g.vec = append(g.vec, v...)
 	g.busy = true
-	g.callNext() // they fill up while this is in conn, one after the other
+	g.callNext() // writers fill pending, one after the other, during this write
 	g.mu.Unlock()
 	g.last.Store(int64(clock.Now()))
 	err := g.put()
@@ -239,8 +239,9 @@ func (g *gatherer) writeNow(v [][]byte, leave int) {
 	}
 }
 
-// put writes vec to the connection. A panic below, in the goroutine of whichever stream
-// writes, is an error of the connection, which all share.
+// put writes vec to the connection. A panic further down happens in the goroutine of
+// whichever stream is writing, but it is treated as an error of the connection, which all
+// streams share.
 func (g *gatherer) put() (err error) {
 	defer g.panics.Catch(func(why error) { err = why })
 	g.before()
@@ -248,8 +249,8 @@ func (g *gatherer) put() (err error) {
 	return err
 }
 
-// most is how many bytes may wait: where the connection is slow and says so, fewer than
-// its buffer holds, for all that follows waits for them.
+// most is how many bytes may wait. It is less than gatherBytes if the connection reports
+// that it is slow, because everything written later has to wait behind them.
 func (g *gatherer) most() int {
 	if g.backlog == nil {
 		return gatherBytes
@@ -261,8 +262,8 @@ func (g *gatherer) most() int {
 	return min(max(n, gentleFrame), gatherBytes)
 }
 
-// limit is how many bytes may wait for size more to be still taken in. Small writes
-// go ahead of those that wait, into room of their own.
+// limit is how many bytes may be waiting when a write of size bytes is accepted. Small
+// writes need not queue: they have some room of their own.
 func (g *gatherer) limit(size int) int {
 	limit := g.most()
 	if g.begun < gentleBytes {
@@ -274,15 +275,15 @@ func (g *gatherer) limit(size int) int {
 	return limit
 }
 
-// share is the most data of a frame, and of a write, at this time. Where others
-// wait, all shall have their turn soon.
+// share returns the most data that a frame and a write may have now. While others wait,
+// writes are short, so that everyone's turn comes soon.
 func (g *gatherer) share() (frame, write int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.shares()
 }
 
-// shares is share for who holds g.mu.
+// shares is share with g.mu held.
 func (g *gatherer) shares() (frame, write int) {
 	switch {
 	case g.begun < gentleBytes:
@@ -293,21 +294,20 @@ func (g *gatherer) shares() (frame, write int) {
 	return math.MaxUint16, min(maxData, g.most())
 }
 
-// run writes what waits, whenever it is roused, until the connection fails or close
-// is called.
+// run writes pending whenever it is woken, until the connection fails or close is called.
 func (g *gatherer) run() {
 	defer close(g.done)
 	for range g.wake {
-		// Whoever is ready to write, writes first. Where nobody is, this takes no
+		// Let writers that are ready to run go first. If there are none, this takes no
 		// time.
 		runtime.Gosched()
 		g.mu.Lock()
 		if g.err == nil && !g.busy && len(g.pending) > 0 {
 			leave := 0
-			if g.loaded = len(g.pending) >= g.most(); g.loaded { // more is sure to come
+			if g.loaded = len(g.pending) >= g.most(); g.loaded { // more data will certainly follow
 				leave = len(g.pending) % g.segment
 			}
-			g.writeNow(nil, leave) // rouses where something is left
+			g.writeNow(nil, leave) // wakes run again if something is left
 		}
 		err := g.err
 		g.mu.Unlock()
@@ -318,8 +318,8 @@ func (g *gatherer) run() {
 	}
 }
 
-// written tells whether nothing waits any more and nobody is in conn, or nothing will be
-// written. What was held back waits no longer.
+// written reports whether nothing is pending and no write is in progress, or the gatherer
+// has failed. It also makes run write what was held back.
 func (g *gatherer) written() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -330,7 +330,7 @@ func (g *gatherer) written() bool {
 	return false
 }
 
-// fail keeps the first error and ends run; g.mu is held.
+// fail records the first error and makes run return; g.mu is held.
 func (g *gatherer) fail(err error) {
 	if g.err == nil {
 		g.err = err
@@ -343,8 +343,8 @@ func (g *gatherer) fail(err error) {
 	g.wakeWriter()
 }
 
-// close ends run and fails all writes that follow. The connection must have been
-// closed before: a write may be in it.
+// close makes run return and all later writes fail. The connection must be closed first, as
+// a write to it may be in progress.
 func (g *gatherer) close() {
 	g.mu.Lock()
 	g.fail(io.ErrClosedPipe)

@@ -3,11 +3,12 @@ package mux
 import "errors"
 
 // A mark is a NOP whose stream id has the highest bit set: no stream of ours has such an
-// id, and a stock peer ignores the id of a NOP. Below that bit are a kind of 7 bits and a
-// value of 24. A mark of an unknown kind says nothing.
+// A mark is a NOP whose stream id has the highest bit set: no stream of ours has such an
+// id, and a stock peer ignores the id of a NOP. The bits below it are a kind (7 bits) and a
+// value (24 bits). Marks of unknown kinds are ignored.
 //
-// The hello is a mark whose value is helloMagic, then the version of the hello (4 bits),
-// and how many marks follow that are part of it (4 bits). Later versions may add marks.
+// The value of a hello is helloMagic, then the version of the hello (4 bits), then the
+// number of marks that follow and belong to it (4 bits). Later versions may add marks.
 type mark uint32
 
 const (
@@ -16,11 +17,11 @@ const (
 	valueMask      = 1<<kindShift - 1
 )
 
-// The kinds. Only a hello gives the others their meaning.
+// The kinds of marks. The others mean something only after a hello.
 const (
-	kindCan      = 0x01 // of a hello: capabilities
-	kindSettings = 0x02 // of a hello: settings
-	kindGoodbye  = 0x03 // the sender closes the session; the value is 0, and may say why later
+	kindCan      = 0x01 // part of a hello: capabilities
+	kindSettings = 0x02 // part of a hello: settings
+	kindGoodbye  = 0x03 // the sender closes the session; the value is 0, later versions may give a reason
 	kindHello    = 0x7f
 )
 
@@ -29,15 +30,15 @@ const (
 	helloVersion = 1
 )
 
-// ErrGoodbye is the end of a session that the peer has closed, and said so.
+// ErrGoodbye means that the peer has closed the session and said so.
 var ErrGoodbye = errors.New("closed by the peer")
 
-// Hello is what an end of ours says of itself behind its first bytes. A stock peer says
-// nothing. The values have 24 bits.
+// Hello is what one of our ends tells about itself right after its first bytes. A stock
+// peer sends none. The values have 24 bits.
 type Hello struct {
-	Version  int    // of the hello; ours is always the one that this package speaks
-	Can      uint32 // what it is able to do, a bit each: bits that are not known say nothing
-	Settings uint32 // what ought to be equal at both ends
+	Version  int    // version of the hello; when sent, always that of this package
+	Can      uint32 // capabilities, one bit each; unknown bits are ignored
+	Settings uint32 // what should be equal at both ends
 }
 
 func newMark(kind, value uint32) mark {
@@ -47,7 +48,7 @@ func newMark(kind, value uint32) mark {
 func (m mark) kind() uint32  { return uint32(m&^firstMark) >> kindShift }
 func (m mark) value() uint32 { return uint32(m) & valueMask }
 
-// frames are the marks of a hello, as they are sent.
+// frames returns the marks of a hello as NOPs.
 func (h Hello) frames(version byte) []byte {
 	parts := []mark{newMark(kindCan, h.Can), newMark(kindSettings, h.Settings)}
 	head := newMark(kindHello, helloMagic<<8|helloVersion<<4|uint32(len(parts)))
@@ -59,16 +60,16 @@ func (h Hello) frames(version byte) []byte {
 	return all
 }
 
-// greeting is what has come of the peer's hello.
+// greeting is what was received of the peer's hello.
 type greeting struct {
 	begun bool
-	left  int // marks that are still to come
+	left  int // marks that are still missing
 	hello Hello
 }
 
-// take takes a mark of the peer in. whole tells whether its hello is complete by it, and
-// bye that it is a goodbye.
-func (g *greeting) take(m mark) (whole, bye bool) {
+// add processes a mark of the peer. whole reports that the hello is complete now, and bye
+// that the mark is a goodbye.
+func (g *greeting) add(m mark) (whole, bye bool) {
 	value := m.value()
 	switch {
 	case !g.begun:
@@ -88,9 +89,9 @@ func (g *greeting) take(m mark) (whole, bye bool) {
 	return g.left == 0, false
 }
 
-// marked takes note of a mark of the peer. Its error is the end of the session.
-func (s *Session) marked(m mark) error {
-	whole, bye := s.greeting.take(m)
+// receiveMark handles a mark of the peer. An error ends the session.
+func (s *Session) receiveMark(m mark) error {
+	whole, bye := s.greeting.add(m)
 	if bye {
 		return ErrGoodbye
 	}
@@ -102,22 +103,23 @@ func (s *Session) marked(m mark) error {
 	return nil
 }
 
-// Hello is what the peer has said of itself; nil where it has said nothing yet, as a stock
-// peer never does.
+// Hello is the peer's hello. It is nil until that was received; a stock peer never sends
+// one.
 func (s *Session) Hello() *Hello { return s.peer.Load() }
 
-// Goodbye tells the peer that the session ends here: a peer of ours ends it, too, as soon
-// as it has received what was sent before. It does not wait; Drain does.
+// Goodbye tells the peer that the session ends. A peer of ours then ends it, too, once it
+// has received everything sent before. Goodbye does not wait; Drain does.
 func (s *Session) Goodbye() { s.post(cmdNOP, uint32(newMark(kindGoodbye, 0)), false) }
 
-// closedWhole tells the peer that nobody reads a stream any more, which FIN does not.
+// closedWhole tells the peer that we have stopped reading a stream, too, which FIN does not
+// say.
 func (s *Session) closedWhole(id uint32) {
 	if mark(id) < firstMark {
 		s.post(cmdNOP, id, false)
 	}
 }
 
-// helloOf is the hello that the gatherer sends behind the first bytes; nil for none.
+// helloOf returns the hello that the gatherer sends after the first bytes, or nil.
 func helloOf(cfg *Config) []byte {
 	if cfg.Hello == nil {
 		return nil

@@ -52,7 +52,7 @@ func TestGreeting(t *testing.T) {
 		var got *Hello
 		bye := false
 		for _, id := range c.marks {
-			whole, ends := g.take(mark(id))
+			whole, ends := g.add(mark(id))
 			if whole {
 				hello := g.hello
 				got = &hello

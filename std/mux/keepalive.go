@@ -6,16 +6,16 @@ import (
 	"kcptun/std/clock"
 )
 
-// What the stream id of a NOP says. Stock peers ignore it. From firstMark on it is a mark;
-// any other id is that of a stream which the sender has closed whole.
+// The stream id of a NOP has a meaning, which stock peers ignore. From firstMark on it is a
+// mark; any other id names a stream that the sender has closed in both directions.
 const (
 	nopAsks    = 0 // a keepalive, which the receiver answers
-	nopAnswers = 1 // the answer, which is not answered; no stream has this id
+	nopAnswers = 1 // the answer, which is not answered itself; no stream has this id
 )
 
-// keepAlive is the longest time between frames to the peer. The client's frames are
-// answered at once, in the packet that acknowledges them; so the server waits a
-// little longer for them before it sends its own.
+// keepAlive is the longest time between frames to the peer. The server waits a little
+// longer than the client: it answers the client's keepalives anyway, in the packet that
+// acknowledges them, and so rarely has to send its own.
 func (s *Session) keepAlive() time.Duration {
 	longer := s.cfg.KeepAlive * 5 / 4
 	if s.cfg.Client || longer > s.cfg.Patience*4/5 {
@@ -24,23 +24,23 @@ func (s *Session) keepAlive() time.Duration {
 	return longer
 }
 
-// silence is how long the peer has given no sign of life. While the receiver is paused
-// there are no frames, and those of a stock peer, which does not answer ours, may be
-// further apart than our patience.
+// silence is how long the peer has given no sign of life. Frames alone do not tell: while
+// the receiver is paused there are none, and a stock peer, which does not answer our
+// keepalives, may send its own less often than our patience allows.
 func (s *Session) silence(now time.Duration) time.Duration {
-	return min(now-time.Duration(s.heard.Load()), s.cfg.Silence(), now-s.stoodStill)
+	return min(now-time.Duration(s.heard.Load()), s.cfg.Silence(), now-s.lastStall)
 }
 
-// lateTick is how late a tick may be. Beyond that the program has stood still (it was
-// stopped, or the machine slept or was moved), and the peer had no chance to be heard.
+// A tick later than lateTick means that the program was not running: it was stopped, or the
+// machine slept or was moved. The peer then had no chance to be heard.
 const lateTick = time.Second
 
-// tick runs when something may be due.
+// tick runs when a keepalive or the end of the patience may be due.
 func (s *Session) tick() {
 	defer s.cfg.Panics.Catch(s.end)
 	now := clock.Now()
 	if s.isLate(now) {
-		s.stoodStill = now
+		s.lastStall = now
 		s.sendNOP(nopAsks)
 	}
 	silent, patience := s.silence(now), s.patience()
@@ -56,9 +56,10 @@ func (s *Session) tick() {
 	s.arm(now, min(max(s.until(s.keepAlive()-still), time.Millisecond), patience-silent))
 }
 
-// patience is how long the peer may be silent. While streams are open it is half as long
-// again: a network that is gone for 40 s, as in a tunnel or a lift, need not end them, and
-// the peer needs some seconds more to be heard again, as KCP's pauses have grown.
+// patience is how long the peer may be silent. It is half as long again while streams are
+// open, so that they survive a network that is gone for 40 s, as in a tunnel or a lift.
+// After that the peer needs some more seconds to be heard, as KCP's retransmission timeout
+// has grown.
 func (s *Session) patience() time.Duration {
 	if s.NumStreams() > 0 {
 		return s.cfg.Patience * 3 / 2
@@ -66,7 +67,7 @@ func (s *Session) patience() time.Duration {
 	return s.cfg.Patience
 }
 
-// arm has the next tick come after d.
+// arm schedules the next tick, d after now.
 func (s *Session) arm(now, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,25 +83,25 @@ func (s *Session) isLate(now time.Duration) bool {
 	return now-s.due >= lateTick
 }
 
-// early is by how much a keepalive may come sooner than it must.
+// early is how much sooner than necessary a keepalive may be sent.
 func (s *Session) early() time.Duration { return s.keepAlive() / 64 }
 
-// until is how long to wait for what is due in d, or a little earlier. It is due at the
-// same moment in many sessions: waking an idle program, and its peer's, costs more than
-// what it does then.
+// until returns how long to wait for something due in d. It rounds down so that many
+// sessions wake at the same moment: waking an idle program, and its peer's, costs more than
+// the keepalive itself.
 func (s *Session) until(d time.Duration) time.Duration {
 	grid := s.early()
-	return clock.Aligned(d-grid+1, grid) // rounded down
+	return clock.Aligned(d-grid+1, grid)
 }
 
-// said takes note of a NOP of the peer. Its error is the end of the session.
-func (s *Session) said(id uint32) error {
+// receiveNOP handles a NOP. An error ends the session.
+func (s *Session) receiveNOP(id uint32) error {
 	switch {
 	case id == nopAsks:
 		s.sendNOP(nopAnswers)
 	case id == nopAnswers:
 	case mark(id) >= firstMark:
-		return s.marked(mark(id))
+		return s.receiveMark(mark(id))
 	default:
 		if st := s.stream(id); st != nil {
 			st.refuse()
@@ -109,5 +110,5 @@ func (s *Session) said(id uint32) error {
 	return nil
 }
 
-// sendNOP sends a NOP without waiting, unless another frame is on its way.
+// sendNOP queues a NOP, unless another frame is about to go out.
 func (s *Session) sendNOP(id uint32) { s.post(cmdNOP, id, true) }

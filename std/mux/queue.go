@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// calledLimit is how many bytes may wait for one to go on that was called: what small
-// writes have put before it is not to cost it its turn.
+// calledLimit is how many bytes may be waiting when a called writer goes on. It is above
+// limit, so that small writes made in the meantime do not cost the writer its turn.
 func (g *gatherer) calledLimit() int { return g.most() * 3 / 2 }
 
-// waiter is a stream as the gatherer knows it. The gatherer's lock guards it.
+// waiter is a stream's place in the queue of the gatherer, whose lock guards it.
 type waiter struct {
-	called sync.Cond // it is its turn, or in vain to wait
-	turn   bool      // it was given room and has not written since
-	ended  bool      // closed: it waits no more
+	called sync.Cond // signalled when it is the stream's turn, or when waiting is pointless
+	turn   bool      // it was given room and has not written yet
+	ended  bool      // the stream was closed: it must not wait
 }
 
-// await waits for room for a write of size bytes; g.mu is held.
+// await waits until there is room for a write of size bytes; g.mu is held.
 func (g *gatherer) await(size int, by *waiter) error {
 	limit, queue := g.limit(size), size > smallWrite && g.waiting > 0
 	if by.turn {
@@ -35,14 +35,14 @@ func (g *gatherer) await(size int, by *waiter) error {
 	}
 	by.turn = false
 	if g.err == nil && by.ended {
-		g.callNext() // it may have been this one's turn
+		g.callNext() // it may have been the turn of this one
 		return io.ErrClosedPipe
 	}
 	return g.err
 }
 
-// awaitRoom waits for the turn of a write of up to size bytes of data, and returns the
-// most that it may be.
+// awaitRoom waits for the turn of a write of up to size bytes of data, and returns how many
+// bytes it may have.
 func (g *gatherer) awaitRoom(size int, by *waiter) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -54,10 +54,10 @@ func (g *gatherer) awaitRoom(size int, by *waiter) (int, error) {
 	return write, nil
 }
 
-// free is the most data that a stream reads ahead at this time, and 0 where another one
-// waits for room with what it has read: one in a session does, so that the connection
-// need not wait for a socket to be read, and no more.
-func (g *gatherer) free() int {
+// readAhead is how many bytes a stream may read ahead now. It is 0 if a writer is waiting.
+// One waiting writer per session, with its data already read, is enough: the connection
+// then never waits for a socket to be read, and no other stream needs a buffer.
+func (g *gatherer) readAhead() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err != nil || g.waiting > 0 {
@@ -67,7 +67,7 @@ func (g *gatherer) free() int {
 	return write
 }
 
-// callNext calls the first in the queue, where there is room; g.mu is held.
+// callNext calls the first writer in the queue if there is room; g.mu is held.
 func (g *gatherer) callNext() {
 	if len(g.queue) > 0 && len(g.pending) < g.limit(maxWrite) {
 		g.queue[0].called.Signal()
@@ -75,7 +75,7 @@ func (g *gatherer) callNext() {
 	}
 }
 
-// callAll calls all that wait: nothing more will be written. g.mu is held.
+// callAll calls all waiting writers, because nothing more will be written. g.mu is held.
 func (g *gatherer) callAll() {
 	for _, w := range g.queue {
 		w.called.Signal()
@@ -83,7 +83,7 @@ func (g *gatherer) callAll() {
 	g.queue = nil
 }
 
-// pass gives the turn of a stream that does not write after all to the next.
+// pass gives the turn of a stream that will not write after all to the next one.
 func (g *gatherer) pass(by *waiter) {
 	g.mu.Lock()
 	by.turn = false
@@ -91,7 +91,7 @@ func (g *gatherer) pass(by *waiter) {
 	g.mu.Unlock()
 }
 
-// end lets a stream wait no more.
+// end makes a stream stop waiting, for good.
 func (g *gatherer) end(by *waiter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

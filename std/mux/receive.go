@@ -22,7 +22,7 @@ func (s *Session) receive() {
 	}
 }
 
-// receiver is what receiving needs for one frame at a time.
+// receiver is the state of the receiving goroutine.
 type receiver struct {
 	header    header
 	confirmed bool
@@ -63,13 +63,13 @@ func (s *Session) step(in *receiver) error {
 			st.grant(binary.LittleEndian.Uint32(update), binary.LittleEndian.Uint32(update[4:]))
 		}
 	case cmdNOP:
-		return s.said(h.stream())
+		return s.receiveNOP(h.stream())
 	}
 	return nil
 }
 
-// awaitConfirmed waits for the peer to be confirmed where it may send no more before. It
-// tells whether it is.
+// awaitConfirmed blocks if the peer has sent all that it may send before it is confirmed,
+// until it is. It reports whether the peer is confirmed.
 func (s *Session) awaitConfirmed() bool {
 	if s.cfg.Confirmed == nil {
 		return true
@@ -89,7 +89,7 @@ func (s *Session) awaitConfirmed() bool {
 	}
 }
 
-// mayReceive waits while much is unread.
+// mayReceive waits while too much is unread.
 func (s *Session) mayReceive() error {
 	if !s.full(s.cfg.Version) {
 		return nil
@@ -100,9 +100,9 @@ func (s *Session) mayReceive() error {
 	return s.err
 }
 
-// pause waits while full says so; s.mu is held.
+// pause waits while full returns true; s.mu is held.
 func (s *Session) pause(full func() bool) {
-	s.paused.Store(true) // before full looks: who makes room looks at it afterwards
+	s.paused.Store(true) // before the first call of full: whoever makes room checks paused afterwards
 	for s.err == nil && full() {
 		s.awaitRoom()
 	}
@@ -110,8 +110,9 @@ func (s *Session) pause(full func() bool) {
 	s.cfg.Resumed()
 }
 
-// awaitRoom waits until there may be more room; s.mu is held. Where all sessions together
-// hold too much, others may make room, and do not know who waits for it.
+// awaitRoom waits until there may be more room; s.mu is held. If the limit for all sessions
+// is reached, other sessions may make room, but they do not know who is waiting, so it also
+// checks now and then.
 func (s *Session) awaitRoom() {
 	if s.short() {
 		look := time.AfterFunc(lookInterval, func() {
@@ -124,14 +125,14 @@ func (s *Session) awaitRoom() {
 	s.resume.Wait()
 }
 
-// wakeReceiver is called when there is more room; s.mu is held.
+// wakeReceiver must be called when there is more room; s.mu is held.
 func (s *Session) wakeReceiver() {
 	if s.paused.Load() {
 		s.resume.Broadcast()
 	}
 }
 
-// freed takes note of memory that holds nothing unread any more.
+// freed subtracts memory that no longer holds unread data.
 func (s *Session) freed(memory int) {
 	s.hold(-memory)
 	if s.paused.Load() {
@@ -141,10 +142,10 @@ func (s *Session) freed(memory int) {
 	}
 }
 
-// opened takes a stream of the peer's in.
+// opened handles a SYN of the peer.
 func (s *Session) opened(id uint32) error {
 	st, err := s.enlist(id)
-	if err == errTooMany { // the peer learns that it is closed, and this end knows it no more
+	if err == errTooMany { // the peer is told that the stream is closed; nothing is kept of it here
 		s.post(cmdFIN, id, false)
 		s.closedWhole(id)
 		return nil
@@ -170,7 +171,7 @@ func (s *Session) opened(id uint32) error {
 
 var errTooMany = errors.New("too many streams")
 
-// enlist makes a stream of the peer's; nil where there is one with its id.
+// enlist creates a stream opened by the peer. It returns nil if there is one with this id.
 func (s *Session) enlist(id uint32) (*Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,21 +198,21 @@ func (s *Session) stream(id uint32) *Stream {
 	return s.streams[id]
 }
 
-// listener reads the data of a frame, which may come so slowly that the peer would be
-// given up amid it.
-type listener Session
+// heardReader reads the data of a frame. It records each read as a sign of life, because a
+// large frame on a slow path may take longer than the peer may be silent.
+type heardReader Session
 
-func (l *listener) Read(p []byte) (int, error) {
-	n, err := l.conn.Read(p)
-	l.heard.Store(int64(clock.Now()))
+func (r *heardReader) Read(p []byte) (int, error) {
+	n, err := r.conn.Read(p)
+	r.heard.Store(int64(clock.Now()))
 	return n, err
 }
 
-// data receives the data of a frame. Of a stream that we have closed it is dropped.
+// data receives the data of a frame. It is dropped if we have closed the stream.
 func (s *Session) data(in *receiver) error {
 	size := in.header.size()
 	if size <= len(in.small) {
-		if _, err := io.ReadFull((*listener)(s), in.small[:size]); err != nil {
+		if _, err := io.ReadFull((*heardReader)(s), in.small[:size]); err != nil {
 			return err
 		}
 		if st := s.stream(in.header.stream()); st != nil {
@@ -221,7 +222,7 @@ func (s *Session) data(in *receiver) error {
 	}
 	b := newBlock(size)
 	b.bytes = b.bytes[:size]
-	_, err := io.ReadFull((*listener)(s), b.bytes)
+	_, err := io.ReadFull((*heardReader)(s), b.bytes)
 	st := s.stream(in.header.stream())
 	if err != nil || st == nil {
 		b.free()

@@ -5,11 +5,11 @@ import (
 	"math"
 )
 
-// Room is how many bytes may be read ahead for a Write; 0 where AwaitRoom is to be called
-// first. Of the streams of a session only one waits in Write then, while the others
-// hold nothing.
+// Room is how many bytes may be read ahead for a Write. It is 0 if AwaitRoom must be called
+// first. That way only one stream of a session waits in Write with data; the others hold
+// none.
 func (st *Stream) Room() int {
-	write := st.session.out.free()
+	write := st.session.out.readAhead()
 	if write == 0 {
 		return 0
 	}
@@ -18,9 +18,9 @@ func (st *Stream) Room() int {
 	return st.allowed(write)
 }
 
-// AwaitRoom waits until a Write of up to size bytes need not wait, and returns how
-// many bytes it takes. As in Write, small sizes do not queue with large ones. Whoever
-// was given room writes soon, or ends the stream: the next in the queue goes on then.
+// AwaitRoom waits until a Write of up to size bytes would not block, and returns how many
+// bytes that Write may have. As with Write, small sizes do not queue behind large ones. The
+// caller must write soon or end the stream, since the next in the queue waits for that.
 func (st *Stream) AwaitRoom(size int) (int, error) {
 	for {
 		if err := st.awaitCredit(); err != nil {
@@ -40,8 +40,8 @@ func (st *Stream) AwaitRoom(size int) (int, error) {
 	}
 }
 
-// Cancel has AwaitRoom, and what else waits to write to the stream, return an error from
-// now on. It tells the peer nothing.
+// Cancel makes AwaitRoom and all writes to the stream return an error from now on,
+// including those already waiting. It tells the peer nothing.
 func (st *Stream) Cancel() {
 	st.mu.Lock()
 	st.canceled = true
@@ -57,7 +57,7 @@ func (st *Stream) awaitCredit() error {
 	return st.writable()
 }
 
-// credit takes up to n bytes of what the peer has room for, and waits for it.
+// credit waits until the peer has room for data, and uses up to n bytes of that room.
 func (st *Stream) credit(n int) (int, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -69,8 +69,8 @@ func (st *Stream) credit(n int) (int, error) {
 	return n, nil
 }
 
-// writable waits until the peer has room for something; st.mu is held, but for the
-// time in which it writes.
+// writable waits until the peer has room for data; st.mu is held, but released while it
+// flushes.
 func (st *Stream) writable() error {
 	for flushed := false; ; {
 		if st.closed || st.finSent || st.canceled {
@@ -89,7 +89,7 @@ func (st *Stream) writable() error {
 			st.changed.Wait()
 			continue
 		}
-		// What is held back may be what the peer waits for.
+		// The peer may be waiting for the very data that is held back.
 		st.mu.Unlock()
 		err := st.Flush()
 		st.mu.Lock()
@@ -100,8 +100,8 @@ func (st *Stream) writable() error {
 	}
 }
 
-// allowed is how many of n bytes the peer has room for; st.mu is held. A peer that
-// says it consumed more than was sent gives no credit at all.
+// allowed is how many of n bytes the peer has room for; st.mu is held. It is 0 if the peer
+// claims to have consumed more than was sent.
 func (st *Stream) allowed(n int) int {
 	if st.closed || st.finSent || st.canceled {
 		return 0
@@ -109,7 +109,7 @@ func (st *Stream) allowed(n int) int {
 	if st.session.cfg.Version != 2 {
 		return n
 	}
-	inFlight := st.sent - st.theirs
+	inFlight := st.sent - st.consumedByPeer
 	if inFlight > math.MaxInt32 || inFlight >= st.window {
 		return 0
 	}

@@ -126,7 +126,7 @@ func TestRoom(t *testing.T) {
 			s := start(t, newSink(), testConfig(c.version, true))
 			s.out.begun = gentleBytes
 			st := newStream(s, 3)
-			st.sent, st.theirs, st.window = c.sent, c.consumed, c.window
+			st.sent, st.consumedByPeer, st.window = c.sent, c.consumed, c.window
 			if got := st.Room(); got != c.want {
 				t.Errorf("%d, want %d", got, c.want)
 			}

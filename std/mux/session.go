@@ -1,7 +1,7 @@
-// Package mux carries many streams over one connection, in the frames of smux 1
-// and 2. Unlike the smux library it half-closes streams without losing bytes, lets
-// frames that belong together travel together, writes from the goroutine that has
-// something to write, and needs two goroutines for a session, none for a stream.
+// Package mux carries many streams over one connection, in the frames of smux 1 and 2.
+// Unlike the smux library it half-closes streams without losing bytes, sends frames that
+// belong together in one write, and writes from the goroutine that has the data. It needs
+// two goroutines per session and none per stream.
 package mux
 
 import (
@@ -21,68 +21,66 @@ import (
 )
 
 var (
-	// ErrProtocol is the end of a session whose peer sent what smux of its version
-	// does not send.
+	// ErrProtocol ends a session whose peer sent something that smux of its version never
+	// sends.
 	ErrProtocol = errors.New("not the peer's protocol")
-	// ErrSilent is the end of a session whose peer gave no sign of life for the time
-	// of Config.Patience.
+	// ErrSilent ends a session whose peer gave no sign of life for Config.Patience.
 	ErrSilent = errors.New("peer is silent")
-	// ErrCut is the end of a stream whose session ended before the peer had finished
-	// it: what was read is not all.
+	// ErrCut ends a stream whose session ended before the peer had finished it: the data
+	// read is incomplete.
 	ErrCut = errors.New("session ended before the stream did")
-	// ErrGone is the error of a Write to a stream that the peer has closed whole, where
-	// the peer says so; smux does not.
+	// ErrGone is returned by Write if the peer has closed both directions of the stream and
+	// said so; stock peers do not.
 	ErrGone = errors.New("the other end has closed the stream")
-	// ErrStuck is the end of a session whose peer makes us answer and takes no answers.
+	// ErrStuck ends a session whose peer makes us send answers but does not accept them.
 	ErrStuck = errors.New("peer takes nothing")
-	// ErrExhausted is returned by Open of a session that has used up its stream ids.
+	// ErrExhausted is returned by Open once the session has used up its stream ids.
 	ErrExhausted = errors.New("no stream ids are left")
 )
 
-// Config are the settings of a session.
+// Config holds the settings of a session.
 type Config struct {
-	Client        bool         // opens streams with odd ids, the other end with even ones
-	Version       int          // of smux: 1, or 2 with a window for each stream
-	FrameSize     int          // most data in a frame that is sent, in bytes, up to 65535
-	ReceiveBuffer int          // bytes that all streams may hold unread; with smux 2 twice that in the worst case, see budget
-	StreamBuffer  int          // bytes of one stream that the peer may send beyond what was read, at most, in smux 2
-	Window        func() int64 // bytes that may be on their way, which ReceiveBuffer follows, see budget; nil: it does not
-	Memory        *quota.Bound // of what all sessions hold; nil: there is none
-	Segment       int          // bytes: under load multiples of it are written
+	Client        bool         // the client opens streams with odd ids, the server with even ones
+	Version       int          // of smux: 1, or 2 with a window per stream
+	FrameSize     int          // most data bytes in a frame that is sent, up to 65535
+	ReceiveBuffer int          // bytes that all streams together may hold unread; with smux 2 up to twice that, see budget
+	StreamBuffer  int          // smux 2: most bytes that the peer may send on one stream beyond what was read
+	Window        func() int64 // the connection's receive window in bytes, which ReceiveBuffer follows, see budget; nil: it is fixed
+	Memory        *quota.Bound // the limit for all sessions together; nil: none
+	Segment       int          // bytes: under load, writes are multiples of it
 
-	Hello *Hello // sent behind the first bytes; nil: nothing is
+	Hello *Hello // sent after the first bytes; nil: none is sent
 
-	Confirmed <-chan struct{} // closed when the peer has shown that it hears us; until then little is taken of it; nil: it has
+	Confirmed <-chan struct{} // closed when the peer has shown that it hears us, before which little is accepted from it; nil: it has already
 
 	KeepAlive time.Duration // longest time between frames to the peer
-	Patience  time.Duration // of a peer that gives no sign of life, after which the session ends
+	Patience  time.Duration // how long the peer may give no sign of life before the session ends
 
-	Silence  func() time.Duration // since the peer's last sign of life other than a frame
-	Backlog  func() int           // bytes that may wait to be written, which may change; nil or 0: 64 KiB
+	Silence  func() time.Duration // time since the peer's last sign of life other than a frame
+	Backlog  func() int           // bytes that may wait to be written, read anew for each write; nil or 0: 64 KiB
 	Before   func()               // called before each write to the connection
-	Resumed  func()               // called when reading the connection goes on after a pause; it must not call the session
-	Released func()               // called when a stream was closed
-	Panics   *rescue.Net          // a panic ends the session; nil: the program
-	Greeted  func(Hello)          // called when the peer's hello has come, by the receiver
+	Resumed  func()               // called when receiving goes on after a pause; it must not call the session
+	Released func()               // called when a stream is closed
+	Panics   *rescue.Net          // a panic ends the session; nil: it ends the program
+	Greeted  func(Hello)          // called by the receiver when the peer's hello is complete
 }
 
-// backlog is how many streams of the peer may wait for Accept for more to be
-// received.
+// backlog is how many streams may wait for Accept. While that many wait, receiving stops.
 const backlog = 1024
 
-// earlyHold is how many bytes of a peer may be unread that has not shown that it hears us,
-// and earlyStreams how many streams it may have. What comes then may be a recording, and
-// what it sends uncompressed in one round trip fits.
+// Until the peer has shown that it hears us, at most earlyHold bytes of its data may be
+// unread, and it may have at most earlyStreams streams. It may be a replay, so it gets
+// little; it is enough for what a client sends uncompressed in one round trip.
 const (
 	earlyHold    = 64 << 10
 	earlyStreams = 64
 )
 
-// maxStreams is how many streams a session has at most that the peer opened: as many as
-// there are ports for them to a target.
+// maxStreams is how many open streams of the peer a session may have: as many as there are
+// ports to connect from to one target.
 const maxStreams = 1 << 16
 
-// Session is streams over one connection. The methods may be used at the same time.
+// Session carries streams over one connection. Its methods may be called concurrently.
 type Session struct {
 	conn net.Conn
 	cfg  Config
@@ -93,32 +91,32 @@ type Session struct {
 	streams  map[uint32]*Stream
 	next     uint32
 	waiting  []*Stream             // for Accept
-	err      error                 // why nothing more is received
-	resume   sync.Cond             // unread or waiting shrank, or the session ended
-	paused   atomic.Bool           // the receiver waits for resume
-	heard    atomic.Int64          // when a frame was last received, by package clock
+	err      error                 // why receiving has ended
+	resume   sync.Cond             // signalled when unread or waiting shrinks, and when receiving ends
+	paused   atomic.Bool           // the receiver waits on resume
+	heard    atomic.Int64          // when a frame was last received, by clock.Now
 	reason   atomic.Pointer[error] // given to Close
 	arrived  chan struct{}         // waiting has grown
-	done     chan struct{}         // closed with err
+	done     chan struct{}         // closed when err is set
 	received chan struct{}         // closed when the receiver has ended
 	timer    *time.Timer
-	due      time.Duration // when the timer fires, by package clock
+	due      time.Duration // when the timer fires, by clock.Now
 	once     sync.Once
 
-	greeting greeting              // the receiver's
-	peer     atomic.Pointer[Hello] // what has come of it
+	greeting greeting              // belongs to the receiver
+	peer     atomic.Pointer[Hello] // the peer's complete hello
 
-	stoodStill time.Duration // when a tick was late last, by package clock; for tick alone
+	lastStall time.Duration // when a tick was last too late, by clock.Now; used by tick alone
 }
 
-// New starts a session over conn, which it owns from then on.
+// New starts a session over conn, which the session then owns.
 func New(conn net.Conn, cfg Config) *Session {
 	s := &Session{
 		conn: conn, cfg: cfg, streams: make(map[uint32]*Stream), next: 2,
 		arrived: make(chan struct{}, 1), done: make(chan struct{}), received: make(chan struct{}),
 	}
 	if cfg.Client {
-		s.next = 3 // as smux has it
+		s.next = 3 // as in smux
 	}
 	s.resume.L = &s.mu
 	s.buffer, s.most, s.swept = int64(cfg.ReceiveBuffer), int64(cfg.StreamBuffer), clock.Now()
@@ -127,14 +125,14 @@ func New(conn net.Conn, cfg Config) *Session {
 	s.heard.Store(int64(clock.Now()))
 	s.mu.Lock()
 	first := s.until(s.keepAlive())
-	s.timer, s.due, s.stoodStill = time.AfterFunc(first, s.tick), clock.Now()+first, math.MinInt64/2
+	s.timer, s.due, s.lastStall = time.AfterFunc(first, s.tick), clock.Now()+first, math.MinInt64/2
 	s.mu.Unlock()
 	go s.receive()
 	return s
 }
 
-// Open opens a stream. The peer learns of it with its first Write or Flush, which
-// the caller sees to: the first bytes travel with the opening.
+// Open opens a stream. The SYN is held back until the first Write or Flush, which the
+// caller must make, so that it travels with the first bytes.
 func (s *Session) Open() (*Stream, error) {
 	s.mu.Lock()
 	if s.err != nil {
@@ -142,7 +140,7 @@ func (s *Session) Open() (*Stream, error) {
 		return nil, s.err
 	}
 	for s.streams[s.next] != nil && s.next < uint32(firstMark) {
-		s.next += 2 // the peer has opened it, though it is ours
+		s.next += 2 // the peer has used one of our ids
 	}
 	if s.next >= uint32(firstMark) {
 		defer s.mu.Unlock()
@@ -162,7 +160,7 @@ func (s *Session) Open() (*Stream, error) {
 	return st, nil
 }
 
-// begin sends the opening of a stream, and its window where that is not the usual one.
+// begin sends the SYN of a stream, and an update if its window is not the usual one.
 func (s *Session) begin(st *Stream) error {
 	syn := newHeader(byte(s.cfg.Version), cmdSYN, 0, st.id)
 	frames := [][]byte{syn[:]}
@@ -174,8 +172,7 @@ func (s *Session) begin(st *Stream) error {
 	return s.out.write(frames, true, &st.waiter)
 }
 
-// Accept waits for the peer to open a stream. Its error is why the session has
-// ended.
+// Accept waits for the peer to open a stream. Its error says why the session has ended.
 func (s *Session) Accept() (*Stream, error) {
 	for {
 		s.mu.Lock()
@@ -219,7 +216,7 @@ func (s *Session) NumStreams() int {
 // Nop sends a keepalive.
 func (s *Session) Nop() error { return s.control(cmdNOP, nopAsks, false, new(waiter)) }
 
-// Ask has the peer acknowledge something, and does not wait.
+// Ask makes the peer acknowledge something. It does not wait for that.
 func (s *Session) Ask() { s.sendNOP(nopAsks) }
 
 func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) error {
@@ -227,9 +224,9 @@ func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) er
 	return s.out.write([][]byte{h[:]}, hold, by)
 }
 
-// post sends a frame without data and without waiting; see gatherer.add. After the end of
-// the session it sends nothing: the FIN of a stream that was cut would tell a peer that has
-// said goodbye, and still listens, that the stream was whole.
+// post queues a frame without data; see gatherer.add. It sends nothing once the session has
+// ended: a peer that has said goodbye may still be listening, and the FIN of a stream that
+// was cut would tell it that the stream was complete.
 func (s *Session) post(command byte, stream uint32, mayDrop bool) {
 	select {
 	case <-s.done:
@@ -240,18 +237,18 @@ func (s *Session) post(command byte, stream uint32, mayDrop bool) {
 	s.add(h[:], mayDrop)
 }
 
-// add is gatherer.add, and the end of a session whose peer takes nothing.
+// add calls gatherer.add, and ends the session if the peer accepts nothing.
 func (s *Session) add(frame []byte, mayDrop bool) {
 	if !s.out.add(frame, mayDrop) {
 		s.end(ErrStuck)
 	}
 }
 
-// drainLook is how often Drain looks.
+// drainLook is how often Drain checks.
 const drainLook = time.Millisecond
 
-// Drain waits until the connection has taken all that streams have written, and the ends
-// of those that were closed, or ctx ends. Where nothing waits it returns at once.
+// Drain waits until the connection has accepted everything that streams have written, and
+// their FINs, or until ctx ends. If nothing is pending it returns at once.
 func (s *Session) Drain(ctx context.Context) error {
 	tick := time.NewTicker(drainLook)
 	defer tick.Stop()
@@ -265,8 +262,9 @@ func (s *Session) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the session and its streams, for which reason is the error, and closes
-// the connection. It is idempotent; the first reason is kept; nil is net.ErrClosed.
+// Close ends the session and its streams, whose error is then reason, and closes the
+// connection. It may be called again; the first reason is kept. A nil reason means
+// net.ErrClosed.
 func (s *Session) Close(reason error) {
 	s.once.Do(func() {
 		if reason == nil {
@@ -281,7 +279,7 @@ func (s *Session) Close(reason error) {
 	})
 }
 
-// dropWaiting drops what has come for streams that nobody has accepted.
+// dropWaiting discards the data of streams that were never accepted.
 func (s *Session) dropWaiting() {
 	s.mu.Lock()
 	waiting := s.waiting
@@ -296,7 +294,7 @@ func (s *Session) dropWaiting() {
 	}
 }
 
-// end lets nothing more be received and wakes whoever waits.
+// end stops receiving and wakes all who wait.
 func (s *Session) end(err error) {
 	s.mu.Lock()
 	s.timer.Stop()
@@ -313,24 +311,26 @@ func (s *Session) end(err error) {
 	}
 }
 
-// Ended is closed when nothing more is received. Err says why then.
+// Ended is closed when receiving has ended; Err then says why.
 func (s *Session) Ended() <-chan struct{} { return s.done }
 
-// Err is why nothing more is received; nil before.
+// Err says why receiving has ended; nil while it goes on.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// all are the streams of the session. Their locks come before the session's.
+// all returns the streams of the session. A stream's lock must be taken before the
+// session's.
 func (s *Session) all() []*Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.streams))
 }
 
-// cut is the error of a stream that the peer has not finished; nil while it may.
+// cut is the error of a stream that the peer can no longer finish; nil while the session
+// goes on.
 func (s *Session) cut() error {
 	select {
 	case <-s.done:

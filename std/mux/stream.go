@@ -7,22 +7,22 @@ import (
 )
 
 const (
-	// firstWindow is what an end of smux 2 may send before the other has told its
-	// window, in bytes.
+	// firstWindow is how many bytes an end of smux 2 may send before the other end has told
+	// it a window.
 	firstWindow = 256 << 10
-	// firstUpdate is how many bytes are read before the first window is told: most
-	// streams end without needing it, and firstWindow is far.
+	// firstUpdate is how many bytes are read before the first window update is sent. Most
+	// streams end before they need one, and firstWindow leaves plenty of time.
 	firstUpdate = firstWindow / 16
-	// maxFrames is how many frames of data are written at once, and maxData the most
-	// data in them, in bytes.
+	// At most maxFrames frames, with at most maxData bytes of data in all, are written at
+	// once.
 	maxFrames = 16
 	maxData   = 64 << 10
-	// maxWrite is maxData with its frames' headers.
+	// maxWrite is maxData plus the headers of its frames.
 	maxWrite = maxData + maxFrames*headerBytes
 )
 
-// Stream is one stream of a session. One goroutine may read, another write, any
-// close.
+// Stream is one stream of a session. One goroutine may read, another may write, and any may
+// close it.
 type Stream struct {
 	session *Session
 	id      uint32
@@ -32,15 +32,15 @@ type Stream struct {
 	unread   blocks
 	finished bool // the peer's FIN has arrived
 	closed   bool
-	gone     bool // the peer has closed it and drops what we send
-	finSent  bool // our FIN was sent, or is to be
+	gone     bool // the peer has closed both directions and drops what we send
+	finSent  bool // our FIN was sent or is about to be
 	canceled bool // see Cancel
 	waiter   waiter
 
 	in window
-	// What was sent, what of it the peer's application has consumed, and how far the
-	// one may be ahead of the other, in smux 2.
-	sent, theirs, window uint32
+	// For smux 2: the bytes sent, those that the peer's application has consumed, and how
+	// many may be sent beyond those consumed.
+	sent, consumedByPeer, window uint32
 }
 
 func newStream(s *Session, id uint32) *Stream {
@@ -52,14 +52,14 @@ func newStream(s *Session, id uint32) *Stream {
 // ID is the stream's id.
 func (st *Stream) ID() uint32 { return st.id }
 
-// wake lets whoever waits look again.
+// wake makes blocked callers check the state of the stream again.
 func (st *Stream) wake() {
 	st.mu.Lock()
 	st.changed.Broadcast()
 	st.mu.Unlock()
 }
 
-// deliver takes received data: a copy of small, or b.
+// deliver adds received data: a copy of small, or b itself.
 func (st *Stream) deliver(small []byte, b *block) {
 	st.mu.Lock()
 	size, memory := len(small), 0
@@ -91,7 +91,7 @@ func (st *Stream) finish() {
 	st.mu.Unlock()
 }
 
-// refuse takes note that the peer has closed the stream: writing is in vain.
+// refuse records that the peer has closed both directions, so that writing is pointless.
 func (st *Stream) refuse() {
 	st.mu.Lock()
 	st.gone = true
@@ -99,16 +99,16 @@ func (st *Stream) refuse() {
 	st.mu.Unlock()
 }
 
-// Finished tells whether the peer has finished its direction; what it sent may be
-// unread.
+// Finished reports whether the peer has finished its direction. Some of its data may still
+// be unread.
 func (st *Stream) Finished() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.finished
 }
 
-// readable waits until there is something to read; st.mu is held. Its error is why
-// nothing more will be. EOF is the peer's FIN and nothing else.
+// readable waits until there is something to read; st.mu is held. Its error says why there
+// will be nothing more. EOF always means the peer's FIN.
 func (st *Stream) readable() error {
 	for {
 		switch {
@@ -142,9 +142,9 @@ func (st *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes all that the peer sends to w, without a copy in between, and what
-// is there at once where w is a BuffersWriter. The bytes are w's until its Write
-// returns: it may change them in place. EOF is no error.
+// WriteTo writes everything that the peer sends to w, without copying it. If w is a
+// BuffersWriter, it gets several blocks at once. The bytes belong to w until its Write
+// returns, and it may change them in place. EOF is not an error.
 func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	many, _ := w.(BuffersWriter)
@@ -178,7 +178,8 @@ const maxBlocks = 16
 
 var blockVectors = sync.Pool{New: func() any { return new([maxBlocks][]byte) }}
 
-// writeBlocks writes a chain of blocks; more than one only where many is there.
+// writeBlocks writes a chain of blocks. The chain may be longer than one only if many is
+// not nil.
 func writeBlocks(w io.Writer, many BuffersWriter, b *block) (int, error) {
 	if b.next == nil {
 		return w.Write(b.bytes[b.off:])
@@ -193,7 +194,7 @@ func writeBlocks(w io.Writer, many BuffersWriter, b *block) (int, error) {
 	return many.WriteBuffers(v)
 }
 
-// consumed notes bytes that were read, and the memory that they held.
+// consumed accounts for bytes that were read, and for the memory that held them.
 func (st *Stream) consumed(n, memory int) {
 	s := st.session
 	s.freed(memory)
@@ -206,23 +207,22 @@ func (st *Stream) consumed(n, memory int) {
 	s.settle(ok, sweep)
 }
 
-// grant takes note of what an update of the peer says.
+// grant applies a window update of the peer.
 func (st *Stream) grant(consumed, window uint32) {
 	st.mu.Lock()
-	st.theirs, st.window = consumed, window
+	st.consumedByPeer, st.window = consumed, window
 	st.changed.Broadcast()
 	st.mu.Unlock()
 }
 
-// Write sends p. It blocks while the session's or the stream's window is full.
+// Write sends p. It blocks while the window of the session or of the stream is full.
 func (st *Stream) Write(p []byte) (int, error) { return st.send(p, false) }
 
-// WriteCorked takes p to be sent with the next Write, Flush or CloseWrite. The
-// caller sees to it that one comes.
+// WriteCorked accepts p but may hold it back until the next Write, Flush or CloseWrite,
+// which the caller must make.
 func (st *Stream) WriteCorked(p []byte) (int, error) { return st.send(p, true) }
 
-// Flush sends what is held back: the opening of the stream, and what was given to
-// WriteCorked.
+// Flush sends what is held back: the SYN of the stream, and the data given to WriteCorked.
 func (st *Stream) Flush() error { return st.explain(st.session.out.flush()) }
 
 func (st *Stream) send(p []byte, hold bool) (int, error) {
@@ -232,7 +232,7 @@ func (st *Stream) send(p []byte, hold bool) (int, error) {
 		size := min(frame, st.session.cfg.FrameSize)
 		n, err := st.credit(min(len(p)-written, most, maxFrames*size))
 		if err != nil {
-			st.session.out.pass(&st.waiter) // it may have been this one's turn
+			st.session.out.pass(&st.waiter) // it may have been the turn of this one
 			return written, err
 		}
 		if err := st.writeData(p[written:written+n], size, hold); err != nil {
@@ -243,7 +243,7 @@ func (st *Stream) send(p []byte, hold bool) (int, error) {
 	return written, nil
 }
 
-// explain puts the reason given to the session's Close in the place of an error.
+// explain replaces an error by the reason given to the session's Close, if there is one.
 func (st *Stream) explain(err error) error {
 	if reason := st.session.reason.Load(); err != nil && reason != nil {
 		return *reason
@@ -251,7 +251,7 @@ func (st *Stream) explain(err error) error {
 	return err
 }
 
-// vector is room for the frames of one write.
+// vector holds the headers and buffers of one write.
 type vector struct {
 	headers [maxFrames]header
 	v       [2 * maxFrames][]byte
@@ -276,8 +276,8 @@ func (st *Stream) writeData(data []byte, size int, hold bool) error {
 	return err
 }
 
-// CloseWrite ends the outgoing direction, after what was written; the other goes on.
-// It does not wait for the connection.
+// CloseWrite ends the outgoing direction after the data already written. The other
+// direction goes on. It does not wait for the connection.
 func (st *Stream) CloseWrite() error {
 	if st.markFinSent() {
 		return nil
@@ -286,7 +286,8 @@ func (st *Stream) CloseWrite() error {
 	return st.session.cut()
 }
 
-// markFinSent notes that our FIN is sent, and tells whether it was already.
+// markFinSent records that our FIN is being sent. It reports whether that was recorded
+// before.
 func (st *Stream) markFinSent() (already bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -295,7 +296,7 @@ func (st *Stream) markFinSent() (already bool) {
 	return already
 }
 
-// drop drops what is unread, and returns how much memory that took; st.mu is held.
+// drop discards unread data and returns how much memory it took; st.mu is held.
 func (st *Stream) drop() (memory int) {
 	memory = st.unread.clear()
 	st.release()
@@ -303,8 +304,7 @@ func (st *Stream) drop() (memory int) {
 	return memory
 }
 
-// Close ends both directions and drops what is unread. It does not wait for the
-// connection.
+// Close ends both directions and discards unread data. It does not wait for the connection.
 func (st *Stream) Close() error {
 	st.mu.Lock()
 	if st.closed {

@@ -73,7 +73,7 @@ func TestCredit(t *testing.T) {
 // What was sent and consumed wraps around after 4 GiB.
 func TestCreditWraps(t *testing.T) {
 	st := newStream(&Session{cfg: testConfig(2, true), done: make(chan struct{})}, 3)
-	st.sent, st.theirs = 1<<32-10, 1<<32-20
+	st.sent, st.consumedByPeer = 1<<32-10, 1<<32-20
 	st.window = 100
 	if n, err := st.credit(1000); n != 90 || err != nil {
 		t.Errorf("credit %d, %v", n, err)

@@ -2,26 +2,26 @@ package mux
 
 import "encoding/binary"
 
-// window is what the peer was told of a stream in smux 2, and what became of it. The
-// stream's lock guards it.
+// window is the receive window of a stream in smux 2: what the peer was told, and what has
+// been received and read since. The stream's lock guards it.
 type window struct {
-	consumed uint32 // bytes that were read, modulo 2^32 as on the wire
-	untold   uint32 // how many of them the peer was not told
-	told     int64  // the window of the last update, or firstWindow
-	updated  bool   // after something was read
+	consumed uint32 // bytes read, modulo 2^32 as on the wire
+	untold   uint32 // bytes read since the last update
+	told     int64  // the window in the last update, or firstWindow
+	updated  bool   // an update was sent after a read
 
-	held    int64 // bytes unread, with those that are being written
-	memory  int64 // of their blocks, in bytes
+	held    int64 // bytes unread, including those being written to a WriteTo's destination
+	memory  int64 // bytes of memory in their blocks
 	promise int64 // bytes that the peer may still send
-	idle    bool  // promise does not count in the budget
-	touched bool  // something was received since the last sweep
+	idle    bool  // promise is not counted in the budget
+	touched bool  // data was received since the last sweep
 }
 
-// windowFrame is the frame that tells a window.
+// windowFrame is a window update.
 type windowFrame [headerBytes + updateBytes]byte
 
-// open counts a new stream. Where firstWindow is too much now it returns the update
-// that says so, to be sent behind the opening.
+// open counts the promise of a new stream. If firstWindow is too large now, it returns an
+// update with a smaller one, to be sent right after the SYN.
 func (st *Stream) open() (frame *windowFrame, sweep bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -36,7 +36,7 @@ func (st *Stream) open() (frame *windowFrame, sweep bool) {
 	return frame, sweep
 }
 
-// tell takes note of a window that the peer is told, and returns the frame; st.mu is held.
+// tell records the window that the peer is told, and returns the update; st.mu is held.
 func (st *Stream) tell(size int64) *windowFrame {
 	w := &st.in
 	w.told, w.untold, w.promise = size, 0, max(size-w.held, 0)
@@ -48,8 +48,8 @@ func (st *Stream) tell(size int64) *windowFrame {
 	return frame
 }
 
-// received takes note of n bytes and of the memory that they took; st.mu is held, and
-// the caller calls settle.
+// received accounts for n bytes received and their memory. st.mu is held; the caller must
+// call settle afterwards.
 func (st *Stream) received(n, memory int) (ok, sweep bool) {
 	w := &st.in
 	used := min(w.promise, int64(n))
@@ -72,11 +72,11 @@ func (st *Stream) received(n, memory int) (ok, sweep bool) {
 	return st.session.out.add(st.tell(size)[:], false), sweep
 }
 
-// read takes note of n bytes that were read, and tells the peer now and then: first
-// after little, since most streams end without needing it, and then after each half of
-// the window. It does not wait for the connection: where the readers of both ends
-// did, while both receivers wait for the readers, nothing would move again. st.mu is
-// held, so that updates are sent in the order of what they say.
+// read accounts for n bytes read, and sends an update when one is due: the first one early
+// (see firstUpdate), later ones after each half of the window. It does not wait for the
+// connection: if the readers of both ends did while both receivers wait for their readers,
+// nothing would ever move again. st.mu is held, so that updates are sent in the right
+// order.
 func (st *Stream) read(n, memory int) (ok, sweep bool) {
 	w := &st.in
 	w.held -= int64(n)
@@ -95,8 +95,8 @@ func (st *Stream) read(n, memory int) (ok, sweep bool) {
 	return st.session.out.add(st.tell(size)[:], false), sweep
 }
 
-// release counts the promise no more: the peer sends nothing, or it is dropped. st.mu is
-// held.
+// release stops counting the promise, because the peer will send nothing more or it will be
+// dropped; st.mu is held.
 func (st *Stream) release() {
 	if !st.in.idle && st.session.cfg.Version == 2 {
 		st.session.promised.Add(-st.in.promise)
@@ -104,9 +104,9 @@ func (st *Stream) release() {
 	st.in.promise, st.in.idle = 0, false
 }
 
-// rest stops counting the promise of a stream that has received nothing since the last
-// time, and takes a large one back.
-func (st *Stream) rest() (ok bool) {
+// demote stops counting the promise of a stream that has received nothing since the last
+// sweep, and reduces the promise if it is large.
+func (st *Stream) demote() (ok bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	w := &st.in
@@ -123,12 +123,12 @@ func (st *Stream) rest() (ok bool) {
 	return st.session.out.add(st.tell(w.held + firstWindow)[:], false)
 }
 
-// settle does what is due after a window was reckoned, with no lock held: ok is false
-// where the peer takes no updates.
+// settle does what is due after a window was computed, with no lock held. ok is false if
+// the peer does not accept updates.
 func (s *Session) settle(ok, sweep bool) {
 	if sweep {
 		for _, st := range s.all() {
-			ok = st.rest() && ok
+			ok = st.demote() && ok
 		}
 	}
 	if !ok {
