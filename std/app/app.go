@@ -1,6 +1,5 @@
-// Package app owns the life of a program from main to its exit code: the commands, the
-// log, what signals do, and what runs in the background. The job itself is given to it by
-// main.
+// Package app owns the life of a program from main to its exit code: the commands, the log,
+// the signals, and what runs in the background. The actual job is given to it by main.
 package app
 
 import (
@@ -21,7 +20,7 @@ import (
 type App struct {
 	Role    config.Role
 	Version string
-	// Exit ends the program at once, at a second signal; os.Exit.
+	// Exit ends the program at once, at a second signal; it is os.Exit except in tests.
 	Exit func(code int)
 	// Run does the program's job until ctx ends.
 	Run func(ctx context.Context, c *config.Config, env Env) error
@@ -32,14 +31,13 @@ type Env struct {
 	Log   *slog.Logger
 	Stats *link.Stats
 
-	Panics *rescue.Net // catches those of a stream or session
+	Panics *rescue.Net // catches panics of a stream or session
 
-	sink *logSink // behind Log; nil in tests
+	sink *logSink // the sink of Log; nil in tests
 }
 
-// Main runs the program and returns its exit code: 0 after success, 1 where the settings
-// are wrong, the job failed, or the requested output could not be written to standard
-// output.
+// Main runs the program and returns its exit code: 0 after success; 1 if the settings are
+// wrong, the job failed, or the requested output could not be written to standard output.
 func (a App) Main(args []string, stdout, stderr io.Writer) int {
 	defer catchSIGPIPE()()
 	out := newLogSink(stderr)
@@ -73,7 +71,7 @@ func show(stdout io.Writer, text string) error {
 	return nil
 }
 
-// start opens the log, and runs the program until it ends or is told to end.
+// start opens the log and runs the program until it ends or is told to end.
 func (a App) start(cfg *config.Config, stderr *logSink) error {
 	sink := stderr
 	if cfg.Log != "" {
@@ -107,11 +105,11 @@ func (a App) start(cfg *config.Config, stderr *logSink) error {
 	return nil
 }
 
-// errLogged ends the program with code 1 where standard error already shows the reason.
+// errLogged ends the program with code 1 after the reason was printed to standard error.
 var errLogged = errors.New("logged")
 
-// ReadyTCP checks that --tcp can work here, before anything opens. It logs the firewall
-// rules of killed runs that it removed.
+// ReadyTCP checks that --tcp can work here, before anything is opened. It logs which
+// firewall rules it has removed that killed runs had left behind.
 func (e Env) ReadyTCP() error {
 	cleared, err := rawtcp.Check()
 	for _, rule := range cleared {

@@ -12,8 +12,9 @@ import (
 	"kcptun/std/metrics"
 )
 
-// startBackground starts what runs beside the job: the counters on SIGUSR1, the CSV file
-// of them, profiles, and giving memory back. All of it ends with ctx.
+// startBackground starts what runs beside the job: writing the counters on SIGUSR1 and to
+// the CSV file, serving profiles, and returning memory to the system. All of it ends with
+// ctx.
 func startBackground(ctx context.Context, cfg *config.Config, env Env) *sync.WaitGroup {
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -34,9 +35,9 @@ func startBackground(ctx context.Context, cfg *config.Config, env Env) *sync.Wai
 // backgroundWait is how long the end of the program waits for what runs in the background.
 const backgroundWait = time.Second
 
-// waitBackground waits for what startBackground has started. All of it ends at once,
-// except for a line of counters that a disk or a pipe does not accept; that one is left to
-// the end of the process.
+// waitBackground waits for what startBackground has started. All of it ends at once, except
+// a write of counters that is blocked by a disk or a pipe; the end of the process ends
+// that.
 func waitBackground(background *sync.WaitGroup, cfg *config.Config, log *slog.Logger) {
 	done := make(chan struct{})
 	go func() { background.Wait(); close(done) }()

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// completionFlag is the last word of the command line where a shell asks for completion.
+// completionFlag is the last word of the command line when a shell asks for completions.
 const completionFlag = "--generate-shell-completion"
 
 // scanner checks a command line before package cli reads it, because cli stops at the
@@ -19,7 +19,7 @@ type scanner struct {
 	role  config.Role
 	root  *cli.Command
 	fail  func(error)
-	clean []string // the words without the mistakes, every flag as --name=value
+	clean []string // the words without the wrong ones, every flag as --name=value
 }
 
 // scan reads the words of a command line.
@@ -63,7 +63,7 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 	case o.isSwitch && !hasValue:
 		s.clean = append(s.clean, dashed(name)+"=true")
 	case o.isSwitch && value == "":
-		o.set(value) // an error here, but true to package cli
+		o.set(value) // an error here, though package cli takes it for true
 	case hasValue:
 		s.clean = append(s.clean, dashed(name)+"="+value)
 	case len(words) == 0:
@@ -87,7 +87,7 @@ func findOption(cmd *cli.Command, name string) *option {
 	return nil
 }
 
-// unknownFlag reports a flag that does not exist here, and where it does exist. It omits
+// unknownFlag reports a flag that does not exist here, and says where it does exist. It omits
 // the value, which may be a key.
 func (s *scanner) unknownFlag(cmd *cli.Command, name string) {
 	other := config.Both &^ s.role

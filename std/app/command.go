@@ -17,18 +17,18 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// invocation is one run of a program: what its command line asks for.
+// invocation is one call of a program and what its command line asks for.
 type invocation struct {
 	app     App
-	name    string   // of the program, as it was called
+	name    string   // of the program, as typed
 	words   []string // of the command line
 	cfg     config.Config
-	file    *string // of settings; nil where -c was not given
+	file    *string // path of the settings file; nil: -c was not given
 	version bool
 	asJSON  bool
 	wrong   []error      // what is wrong with the command line
 	stdout  bytes.Buffer // the output of a command
-	start   bool         // the job is to be done, with cfg
+	start   bool         // the job is to be run with cfg
 }
 
 func newInvocation(a App, args []string) *invocation {
@@ -39,8 +39,8 @@ func newInvocation(a App, args []string) *invocation {
 	return v
 }
 
-// read executes the command line, except for the job itself. It opens nothing but the file
-// of settings.
+// read executes the command line, but not the job itself. It opens nothing but the settings
+// file.
 func (v *invocation) read() error {
 	root, words := v.tree(), v.words
 	completing := len(words) > 0 && words[len(words)-1] == completionFlag
@@ -53,18 +53,18 @@ func (v *invocation) read() error {
 		return err
 	}
 	switch {
-	case completing: // the line is not finished
+	case completing: // the command line is not complete
 		return nil
 	case v.version:
 		v.stdout.Reset()
 		v.stdout.WriteString("kcptun version " + v.app.Version + "\n")
 	case v.start:
-		return nil // load has reported what is wrong
+		return nil // load has already reported what is wrong
 	}
 	return errors.Join(v.wrong...)
 }
 
-// tree is the program's commands with their flags.
+// tree returns the program's commands with their flags.
 func (v *invocation) tree() *cli.Command {
 	options := v.options()
 	asJSON := v.switchTo(&v.asJSON, "print JSON, for programs", "json")
@@ -115,7 +115,7 @@ OPTIONS:{{range .VisibleFlags}}
    {{.}}{{end}}
 `
 
-// options are the flags of all settings, and that of their file.
+// options returns the flags of all settings, and that of the settings file.
 func (v *invocation) options() (options []cli.Flag) {
 	for _, s := range v.app.Role.Settings(&v.cfg) {
 		options = append(options, optionOf(s, &v.cfg, v.fail))
@@ -127,7 +127,7 @@ func (v *invocation) options() (options []cli.Flag) {
 
 func (v *invocation) fail(err error) { v.wrong = append(v.wrong, err) }
 
-// switchTo is a switch that is not a setting.
+// switchTo returns a switch that is not a setting.
 func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
 	s := config.Switch(names[0], to)
 	return &option{names: names, usage: usage, isSwitch: true, set: func(text string) {
@@ -137,7 +137,7 @@ func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
 	}}
 }
 
-// load merges the settings of all sources, and checks them.
+// load merges the settings of all sources and checks them.
 func (v *invocation) load() error {
 	v.cfg.ReadEnvironment(v.app.Role)
 	errs := v.wrong
@@ -146,7 +146,7 @@ func (v *invocation) load() error {
 			return errors.Join(append(errs, err)...)
 		}
 	}
-	if len(errs) == 0 { // otherwise a missing setting may be a misspelt one
+	if len(errs) == 0 { // otherwise a missing setting may just be a misspelt one
 		errs = append(errs, v.cfg.CheckGiven(v.app.Role))
 	}
 	return errors.Join(append(errs, v.cfg.Check(v.app.Role))...)

@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// configureCompletion shows package cli's command in the help text.
+// configureCompletion makes package cli's command visible in the help text.
 func (v *invocation) configureCompletion(cmd *cli.Command) {
 	cmd.Hidden = false
 	cmd.Usage = "print what makes a shell complete this program's flags: bash, zsh, fish, powershell"
@@ -21,12 +21,12 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 	}
 }
 
-// complete prints what may come next on the command line, one word a line, with its
-// meaning after a colon. The script in the shell picks from it.
+// complete prints the words that may come next on the command line, one a line, each with
+// its meaning after a colon. The shell's script picks from them.
 func (v *invocation) complete(_ context.Context, cmd *cli.Command) {
 	last := ""
 	if len(v.words) > 1 {
-		last = v.words[len(v.words)-2] // completionFlag comes after it
+		last = v.words[len(v.words)-2] // the word before completionFlag
 	}
 	if !strings.HasPrefix(last, "-") {
 		for _, sub := range cmd.VisibleCommands() {
@@ -46,7 +46,7 @@ func (v *invocation) complete(_ context.Context, cmd *cli.Command) {
 	for _, f := range cmd.VisibleFlags() {
 		name := dashed(f.Names()[0])
 		if len(last) > 1 && last[1] != '-' {
-			name = "-" + f.Names()[0] // one dash works, too
+			name = "-" + f.Names()[0] // a single dash works, too
 		}
 		if o, ours := f.(*option); ours && strings.HasPrefix(name, last) && name != last {
 			fmt.Fprintf(&v.stdout, "%s:%s\n", name, o.usage)

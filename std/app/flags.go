@@ -2,8 +2,8 @@ package app
 
 import "kcptun/std/config"
 
-// optionOf is the flag of a setting. It writes to the field of c and passes mistakes to
-// fail. Its help shows the present value as the default.
+// optionOf returns the flag of a setting. It writes to the field of c and reports mistakes
+// to fail. Its help shows the current value as the default.
 func optionOf(s config.Setting, c *config.Config, fail func(error)) *option {
 	o := &option{names: []string{s.Name}, usage: s.Help(), isSwitch: s.IsSwitch(), hidden: s.Hidden, choices: s.Choices()}
 	if valid := s.Valid(); valid != "" {

@@ -10,27 +10,27 @@ import (
 	counters "kcptun/std/metrics"
 )
 
-// Go lets garbage grow until it is as large as what is in use, and keeps the memory: after
-// a burst, a server of 1000 sessions would stay at twice its size. Without load it
-// collects every 2 minutes and gives back next to nothing.
+// Go lets garbage grow until it is as large as the live heap, and keeps the memory: after a
+// burst, a server of 1000 sessions would stay at twice its size. Without load, Go collects
+// every 2 minutes and returns next to nothing.
 const (
 	heapLook    = 10 * time.Second
 	heapQuiet   = 10 << 20  // bytes allocated, received and sent between two looks; 1000 idle sessions: 2 MiB
-	heapCalm    = 32        // or this fraction of the live heap, which exceeds that for any number of sessions
-	heapSpare   = 32 << 20  // least gain in bytes; also at least a quarter of the live heap
-	sessionHeap = 300 << 10 // bytes that a session leaves as garbage, roughly; see docs/memory.md
+	heapCalm    = 32        // or this fraction of the live heap, which for any number of idle sessions is more than they move
+	heapSpare   = 32 << 20  // minimum gain in bytes; it must also be a quarter of the live heap
+	sessionHeap = 300 << 10 // bytes of garbage that a session leaves, roughly; see docs/memory.md
 )
 
-// heapState is what the program holds and does.
+// heapState describes the memory and the activity of the program.
 type heapState struct {
-	live     uint64 // bytes, as the last collection found
-	used     uint64 // bytes of live, and of what was allocated since
-	free     uint64 // bytes that were not given back to the system
+	live     uint64 // bytes that the last collection found in use
+	used     uint64 // live plus the bytes allocated since
+	free     uint64 // bytes not returned to the system
 	moved    uint64 // bytes allocated, received and sent since the start
-	sessions uint64 // that are open
+	sessions uint64 // open sessions
 }
 
-// heapKeeper returns memory to the system after load has ceased.
+// heapKeeper returns memory to the system once the load is over.
 type heapKeeper struct {
 	read    func() heapState
 	release func()
@@ -39,9 +39,9 @@ type heapKeeper struct {
 	sessions uint64 // the most since the last release
 }
 
-// mayCollect tells whether garbage is collected at all. Those who turned that off, usually
-// to use up a fixed GOMEMLIMIT, want no collection from us either. Other values of GOGC
-// and GOMEMLIMIT control collections under load, which are not changed here.
+// mayCollect reports whether garbage collection is on. Users who turn it off, usually to
+// use up a fixed GOMEMLIMIT, do not want us to collect either. Other values of GOGC and
+// GOMEMLIMIT control collections under load, which stay as they are.
 func mayCollect() bool { return os.Getenv("GOGC") != "off" }
 
 // keepHeap checks the heap until ctx ends.
@@ -59,9 +59,9 @@ func keepHeap(ctx context.Context) {
 	}
 }
 
-// look releases memory where the gain is worth it and the program is quiet. It does not do
-// so again before more was allocated or sessions have ended: sessions of clients that
-// vanished end up to a minute after the last load.
+// look releases memory if the program is quiet and the gain is worth it. It does so again
+// only after more was allocated or sessions have ended: the sessions of vanished clients
+// end up to a minute after the last load.
 func (k *heapKeeper) look() {
 	now := k.read()
 	quiet := now.moved-k.last.moved < max(heapQuiet, now.live/heapCalm)
@@ -73,8 +73,8 @@ func (k *heapKeeper) look() {
 	}
 }
 
-// gain estimates what a release would give back, given the most sessions since the last
-// one.
+// gain estimates how many bytes a release would return. sessions is the highest number of
+// sessions since the last one.
 func (s heapState) gain(sessions uint64) uint64 {
 	garbage := s.used - min(s.live, s.used)
 	return max(garbage, (sessions-s.sessions)*sessionHeap) + s.free

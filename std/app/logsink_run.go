@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// run writes what is queued until the sink is closed.
+// run writes queued lines until the sink is closed.
 func (s *logSink) run() {
 	defer close(s.done)
 	var spare []byte
@@ -14,7 +14,7 @@ func (s *logSink) run() {
 		case <-s.wake:
 			spare = s.writeQueued(spare)
 		case <-s.renew:
-			spare = s.writeQueued(spare) // what came before belongs to the old file
+			spare = s.writeQueued(spare) // these lines belong in the old file
 			s.reopen()
 		case <-s.closing:
 			s.writeQueued(spare)
@@ -24,8 +24,8 @@ func (s *logSink) run() {
 	}
 }
 
-// writeQueued empties the queue, for which it leaves spare behind, and returns the
-// buffer that it has written.
+// writeQueued writes the queued lines, leaves spare as the new empty queue, and returns the
+// buffer just written.
 func (s *logSink) writeQueued(spare []byte) []byte {
 	s.mu.Lock()
 	lines, excess := s.queued, s.excess
@@ -46,7 +46,7 @@ func (s *logSink) writeQueued(spare []byte) []byte {
 	return lines
 }
 
-// report says how many lines are missing at this place.
+// report logs how many lines are missing here.
 func (s *logSink) report() {
 	if s.unreported == 0 {
 		return
@@ -57,7 +57,7 @@ func (s *logSink) report() {
 	}
 }
 
-// put writes one line and tells whether the log has taken it. One write for a line:
+// put writes one line and reports whether that succeeded. Each line is one write, because
 // two programs may share a pipe or a file.
 func (s *logSink) put(line []byte) bool {
 	if s.torn {
@@ -70,7 +70,7 @@ func (s *logSink) put(line []byte) bool {
 	return err == nil
 }
 
-// putOwn writes the line that the sink itself has logged.
+// putOwn writes a line logged by the sink itself.
 func (s *logSink) putOwn() bool {
 	defer s.ownText.Reset()
 	return s.put(s.ownText.Bytes())
@@ -91,8 +91,8 @@ func (s *logSink) reopen() {
 	}
 }
 
-// closeFile closes what the sink has opened itself. The lines in it are written: an
-// error of closing says nothing that could still be logged.
+// closeFile closes the file that the sink has opened. Its lines have been written, and an
+// error of Close could not be logged anyway.
 func (s *logSink) closeFile() {
 	if f, ok := s.out.(io.Closer); ok && s.path != "" {
 		f.Close()

@@ -7,16 +7,16 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// option is a flag of a command, for a setting or for the command alone. It is a cli.Flag
-// of our own: it collects mistakes in values so that all are reported together, and two
-// commands can share it.
+// option is a flag, either of a setting or of a single command. It implements cli.Flag
+// itself so that all mistakes in values can be collected and reported together, and so that
+// two commands can share it.
 type option struct {
 	names    []string // the long one first
-	usage    string   // with choices, default and environment variable
-	isSwitch bool     // takes no value but true and false
+	usage    string   // including choices, default and environment variable
+	isSwitch bool     // takes no values except true and false
 	hidden   bool     // not in the help text
 	valid    string   // valid values, as the end of a sentence; "" for any text
-	choices  []string // all valid values; nil where they cannot be listed
+	choices  []string // all valid values; nil: they cannot be listed
 	set      func(text string)
 	isSet    bool
 }
@@ -28,17 +28,17 @@ var (
 	_ cli.DocGenerationFlag = (*option)(nil)
 )
 
-// Set passes a value on. It never fails: mistakes are collected by set.
+// Set passes the value to set, which collects mistakes. It never fails.
 func (o *option) Set(_, text string) error {
 	o.isSet = true
 	o.set(text)
 	return nil
 }
 
-// String is the option's line in the help text: two columns.
+// String returns the option's line in the help text, in two columns.
 func (o *option) String() string { return o.synopsis() + "\t" + o.usage }
 
-// synopsis is the option's names, each with a place for the value.
+// synopsis returns the option's names, each with a placeholder for the value.
 func (o *option) synopsis() string {
 	value := " value"
 	if o.isSwitch {
@@ -51,7 +51,7 @@ func (o *option) synopsis() string {
 	return strings.Join(names, ", ")
 }
 
-// dashed is a flag's name as it is usually written.
+// dashed returns a flag's name as it is usually typed.
 func dashed(name string) string {
 	if len(name) == 1 {
 		return "-" + name
@@ -59,7 +59,8 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// What package cli requires of a flag. IsLocal: each command that has an option lists it.
+// Methods required by package cli. IsLocal is true because each command lists its own
+// options.
 
 func (o *option) Names() []string { return slices.Clone(o.names) }
 func (o *option) IsSet() bool     { return o.isSet }

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// pprofAddr is on loopback only: profiles show what the program does and holds.
+// pprofAddr is on loopback only, because profiles reveal what the program does and holds.
 const pprofAddr = "127.0.0.1:6060"
 
 // servePprof serves profiles until ctx ends. If the port is in use, for example by the
-// other end on the same machine, that is logged and the tunnel goes on.
+// other end on the same machine, it logs that and the tunnel goes on without.
 func servePprof(ctx context.Context, log *slog.Logger) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -30,7 +30,7 @@ func servePprof(ctx context.Context, log *slog.Logger) {
 		return
 	}
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)} // the default is standard error, which may block
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)} // not standard error, the default, which may block
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	log.Info("pprof is served", "url", "http://"+pprofAddr+"/debug/pprof/")
 	if err := server.Serve(lis); !errors.Is(err, http.ErrServerClosed) {

@@ -15,7 +15,7 @@ import (
 	"kcptun/std/metrics"
 )
 
-// report is what the command check prints, with --json in this form.
+// report is the output of the command check, with --json in this form.
 type report struct {
 	Program     string            `json:"program"`
 	Version     string            `json:"version"`
@@ -34,12 +34,12 @@ type reportedSetting struct {
 }
 
 type reportedError struct {
-	Flag   string `json:"flag,omitempty"` // where one setting is wrong
+	Flag   string `json:"flag,omitempty"` // set if a single setting is wrong
 	Key    string `json:"key,omitempty"`
 	Reason string `json:"reason"`
 }
 
-// check is the command: it loads the settings as a start would.
+// check is the command check: it loads the settings exactly as a start would.
 func (v *invocation) check(context.Context, *cli.Command) error {
 	r := v.report(v.load())
 	if err := v.print(r); err != nil {
@@ -57,7 +57,7 @@ func (v *invocation) report(err error) report {
 		Program: v.app.Role.String(), Version: v.app.Version, Valid: err == nil, Fingerprint: c.Fingerprint(),
 		Warnings: append([]string{}, c.Warnings...), Errors: []reportedError{},
 	}
-	if c.WritesCounters() && metrics.Advice(c.SnmpLog) != "" { // a start logs it together with the file
+	if c.WritesCounters() && metrics.Advice(c.SnmpLog) != "" { // a start logs this when it opens the file
 		r.Warnings = append(r.Warnings, metrics.Advice(c.SnmpLog))
 	}
 	for _, s := range v.app.Role.Settings(c) {
@@ -77,7 +77,7 @@ func (v *invocation) report(err error) report {
 	return r
 }
 
-// leaves are the errors that were joined to err.
+// leaves returns the single errors joined in err.
 func leaves(err error) (all []error) {
 	if err == nil {
 		return nil
@@ -117,7 +117,7 @@ func (v *invocation) print(r report) error {
 	return nil
 }
 
-// text is the value as a word.
+// text returns the value as one word.
 func (s reportedSetting) text() string {
 	switch v := s.Value.(type) {
 	case nil:

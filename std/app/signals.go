@@ -9,19 +9,19 @@ import (
 	"kcptun/std/config"
 )
 
-// catchSIGPIPE keeps the process alive when the reader of its standard output or error
-// goes away: Go ends a program whose write to either fails with EPIPE, unless the signal
-// is caught. The write then only returns an error. The signal is caught rather than
-// ignored because children, such as iptables, would inherit that it is ignored.
+// catchSIGPIPE keeps the process alive when the reader of its standard output or error goes
+// away. Go ends a program whose write to either fails with EPIPE unless it catches SIGPIPE;
+// if it does, the write just returns an error. The signal is caught rather than ignored
+// because child processes, such as iptables, would inherit that it is ignored.
 func catchSIGPIPE() (stop func()) {
-	c := make(chan os.Signal, 1) // nobody reads it: os/signal does not wait for room
+	c := make(chan os.Signal, 1) // nobody reads it: os/signal drops signals when it is full
 	signal.Notify(c, syscall.SIGPIPE)
 	return func() { signal.Stop(c) }
 }
 
 // onSignals ends the job at the first SIGINT or SIGTERM, and the program at the second.
-// SIGHUP reopens the log file; where there is no file, it means that the terminal is gone,
-// and ends the job.
+// SIGHUP reopens the log file; without a file it means that the terminal is gone, and ends
+// the job.
 func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func()) {
 	h := signalHandler{log: env.Log, cancel: cancel}
 	h.exit = func() {
@@ -35,8 +35,8 @@ func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func())
 	case cfg.WritesCounters():
 		h.hangup = func() { env.Log.Info("nothing to reopen: each line opens the file of --snmplog anew") }
 	}
-	// nohup makes the process ignore SIGHUP. A log file is reopened nevertheless, as that
-	// ends nothing.
+	// nohup makes the process ignore SIGHUP. With a log file, SIGHUP is handled
+	// nevertheless, because reopening ends nothing.
 	if h.hangup != nil || !signal.Ignored(syscall.SIGHUP) {
 		wanted = append(wanted, syscall.SIGHUP)
 	}
@@ -66,7 +66,7 @@ type signalHandler struct {
 	log    *slog.Logger
 	cancel func()
 	exit   func() // ends the program
-	hangup func() // at SIGHUP; nil where that ends the job
+	hangup func() // called at SIGHUP; nil: SIGHUP ends the job
 	ending bool
 }
 
@@ -79,8 +79,8 @@ func (h *signalHandler) handle(s os.Signal) {
 		h.log.Info("ending: no new streams, open ones have a few seconds; a second signal ends at once", "signal", s)
 		h.cancel()
 	case s == syscall.SIGHUP:
-		// The kernel and the shell both send it when a terminal closes, and systemd may
-		// send it after SIGTERM: it is never the second signal.
+		// The kernel and the shell both send SIGHUP when a terminal closes, and systemd may
+		// send it after SIGTERM, so it never counts as the second signal.
 	default:
 		h.log.Warn("ended at once", "signal", s)
 		h.exit()

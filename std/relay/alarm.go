@@ -9,21 +9,21 @@ import (
 	"kcptun/std/hangup"
 )
 
-// alarm watches the connection that a direction of a relay reads, while it does not: what
-// has come waits for the other end. Nobody would learn of a reset then, and what has gone
-// would keep its stream for as long as the other end takes nothing.
+// alarm watches the connection that a direction reads from, while the direction is busy
+// writing instead. Otherwise nobody would notice a reset, and a dead connection would keep
+// its stream for as long as the other end accepts nothing.
 type alarm struct {
 	conn  net.Conn
 	dst   canceler
-	timer *time.Timer // runs out where a wait is worth a watch
+	timer *time.Timer // fires when a write has lasted long enough for a watch
 
 	mu   sync.Mutex
-	busy bool   // dst is being written to
-	end  func() // of the watch; nil: there is none
-	why  error  // conn has failed
+	busy bool   // a write to dst is in progress
+	end  func() // stops the watch; nil: there is none
+	why  error  // why conn has failed
 }
 
-// newAlarm is nil where it could do nothing.
+// newAlarm returns nil if it cannot watch src or cannot cancel writes to dst.
 func newAlarm(src io.Reader, dst io.Writer) *alarm {
 	conn, _ := src.(net.Conn)
 	c, _ := dst.(canceler)
@@ -33,7 +33,7 @@ func newAlarm(src io.Reader, dst io.Writer) *alarm {
 	return &alarm{conn: conn, dst: c}
 }
 
-// start begins a wait.
+// start is called before a write.
 func (a *alarm) start() {
 	if a == nil {
 		return
@@ -48,7 +48,7 @@ func (a *alarm) start() {
 	a.timer.Reset(resetLook)
 }
 
-// stop ends a wait. The connection may be read then.
+// stop is called after a write, before conn is read again.
 func (a *alarm) stop() {
 	if a == nil {
 		return
@@ -64,7 +64,7 @@ func (a *alarm) stop() {
 	}
 }
 
-// off is why the connection has failed during a wait; nil: it has not.
+// off returns why the connection has failed during a write, or nil.
 func (a *alarm) off() error {
 	if a == nil {
 		return nil
@@ -74,7 +74,7 @@ func (a *alarm) off() error {
 	return a.why
 }
 
-// watch runs when a wait has lasted for resetLook.
+// watch runs when a write has lasted for resetLook.
 func (a *alarm) watch() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -2,15 +2,14 @@ package relay
 
 import "sync"
 
-// The sizes in bytes of the pooled buffers for copying. The small one is for what is
-// inspected before there is room for it, and for waiting where the system requires a
-// buffer for that.
+// Sizes in bytes of the pooled copy buffers. The small one is for looking at data before
+// there is room for it, and for systems that need a buffer to wait for data.
 const (
 	copyBuffer  = 64 << 10
 	smallBuffer = 4 << 10
 )
 
-// buffer belongs to a pool.
+// buffer is a buffer from a pool.
 type buffer []byte
 
 var (

@@ -11,20 +11,20 @@ import (
 	"kcptun/std/shutdown"
 )
 
-// Carry is one stream, what it connects, and how it is logged.
+// Carry describes one stream: what it connects and how it is logged.
 type Carry struct {
 	Log              *slog.Logger
 	Quiet            bool
 	From, To         string             // addresses
-	FromName, ToName string             // what they are, for the reason
+	FromName, ToName string             // what they are, for the logged reason
 	Stream           uint32             // its id
-	A, B             io.ReadWriteCloser // the ends towards From and To; one is the stream
+	A, B             io.ReadWriteCloser // the ends towards From and To, one of which is the stream
 	CloseWait        int                // seconds, see Between
-	Group            *shutdown.Group    // owns the stream and its goroutines; nil: nobody does
+	Group            *shutdown.Group    // owns the stream and its goroutines; may be nil
 }
 
-// Run relays the stream until it has ended and closes both ends. Unless
-// quiet, the log says when it began, and when and why it ended.
+// Run relays the stream until both directions have ended, and closes both ends. Unless
+// Quiet is set, it logs when the stream began, and when and why it ended.
 func (c Carry) Run() {
 	if c.Quiet {
 		c.relay()
@@ -50,8 +50,8 @@ func newGoroutine(f func()) { go f() }
 
 const cutByShutdown = "cut by the shutdown of this end"
 
-// wasCut tells whether err results from closing the ends of the stream because this
-// program ends.
+// wasCut reports whether err is a consequence of the shutdown of this program, which closes
+// the ends of its streams.
 func (c Carry) wasCut(err error) bool {
 	return c.Group != nil && c.Group.Cut() && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe))
 }

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Copy copies src to dst until EOF, which is not an error, and returns the
-// number of bytes. It prefers src's WriterTo, then dst's ReaderFrom.
+// Copy copies src to dst until EOF, which is not an error, and returns the number of bytes.
+// It prefers src's WriteTo, then dst's ReadFrom.
 func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	if wt, ok := src.(io.WriterTo); ok {
 		n, err := wt.WriteTo(dst)
@@ -20,7 +20,7 @@ func Copy(dst io.Writer, src io.Reader) (int64, error) {
 	return io.CopyBuffer(dst, src, buf.bytes())
 }
 
-// noEOF turns EOF into success: the WriterTo of smux returns it.
+// noEOF turns EOF into success, because the WriteTo of smux returns EOF.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -28,27 +28,30 @@ func noEOF(err error) error {
 	return err
 }
 
-// corker is a writer that can hold small writes back, so that data that arrives together,
-// and the end of a stream, travel together.
+// corker is a writer that can hold small writes back, so that data that arrives together is
+// sent together, also with the end of the stream.
 type corker interface {
 	io.Writer
 	WriteCorked(p []byte) (int, error)
 	Flush() error
 }
 
-// corkLimit is the most in bytes that is worth holding back, as it is copied once more.
+// corkLimit is the largest write in bytes that is worth holding back, as that costs one
+// more copy.
 const corkLimit = 2 << 10
 
-// roomer is a writer that can tell in advance how much it accepts.
+// roomer is a writer that can say in advance how much it will accept.
 type roomer interface {
-	// Room is how many bytes may be read ahead for a Write; 0 where AwaitRoom comes first.
+	// Room is how many bytes may be read ahead for a Write. If it is 0, AwaitRoom must be
+	// called first.
 	Room() int
-	// AwaitRoom waits until a Write of up to size bytes would not wait, and returns how
-	// many bytes it accepts. The Write, or the end of the stream, follows soon.
+	// AwaitRoom waits until a Write of up to size bytes would not block, and returns how
+	// many bytes it will accept. The caller must then write soon, or end the stream.
 	AwaitRoom(size int) (int, error)
 }
 
-// canceler is a writer whose waits can be called off: they return an error from then on.
+// canceler is a writer whose blocked writes can be cancelled. They return an error from
+// then on.
 type canceler interface{ Cancel() }
 
 // sink is what a relay writes to.
@@ -59,17 +62,17 @@ type sink interface {
 
 // source is what a relay reads from.
 type source interface {
-	// read reads what is available into a buffer that then belongs to the caller. Where
-	// nothing is, it waits, or returns errNothingYet. EOF is an error here.
+	// read reads what is available into a buffer, which then belongs to the caller. If
+	// nothing is available it waits, or returns errNothingYet. EOF is an error here.
 	read(wait bool) (buf *buffer, n int, err error)
 }
 
-// errNothingYet is the result of a read that was not to wait.
+// errNothingYet is returned by a read that must not wait.
 var errNothingYet = errors.New("nothing to read yet")
 
-// transfer is Copy for relays. It waits for bytes and for room without a buffer, or with a
-// small one, so that thousands of idle streams hold none, and it holds no data back while
-// it waits.
+// transfer copies like Copy, for relays. It waits for data and for room with a small buffer
+// or none, so that thousands of idle streams take no memory for buffers. It holds no data
+// back while it waits.
 func transfer(dst sink, src io.Reader) error {
 	from, err := newSource(src, dst)
 	if err != nil {
@@ -82,7 +85,7 @@ func transfer(dst sink, src io.Reader) error {
 		_, err := Copy(dst, src)
 		return err
 	}
-	held := true // the opening of the stream is
+	held := true // the SYN of the stream is held back at first
 	for {
 		buf, n, err := from.read(!held)
 		switch {
@@ -103,20 +106,20 @@ func transfer(dst sink, src io.Reader) error {
 	}
 }
 
-// growingReader is a source that cannot be waited for without a buffer. It waits with a
-// small one, and uses a large one only after a small one was filled.
+// growingReader is a source that needs a buffer to wait. It waits with a small one, and
+// uses a large one only after filling a small one.
 type growingReader struct {
 	src  io.Reader
 	dst  roomer
 	full bool
-	err  error // came with the last bytes
+	err  error // returned together with the last bytes
 }
 
 func (r *growingReader) read(wait bool) (*buffer, int, error) {
 	switch {
 	case r.err != nil:
 		return nil, 0, r.err
-	case !wait: // only waiting tells whether there is something
+	case !wait: // without waiting one cannot know
 		return nil, 0, errNothingYet
 	}
 	size := smallBuffer

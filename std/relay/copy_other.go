@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// newSource returns how a relay reads from src; nil where src writes by itself. Sockets
-// do, too, but hold a large buffer while they wait.
+// newSource chooses how a relay reads from src. It returns nil if src has a WriteTo of its
+// own. Sockets have one, too, but it holds a large buffer while it waits.
 func newSource(src io.Reader, dst roomer) (source, error) {
 	_, writes := src.(io.WriterTo)
 	if _, socket := src.(syscall.Conn); writes && !socket {

@@ -9,13 +9,14 @@ import (
 	"syscall"
 )
 
-// socket is a connection of the operating system, TCP or unix.
+// socket is a connection with a file descriptor, TCP or unix.
 type socket interface {
 	net.Conn
 	syscall.Conn
 }
 
-// newSource returns how a relay reads from src; nil where src writes by itself.
+// newSource chooses how a relay reads from src. It returns nil if src has a WriteTo of its
+// own.
 func newSource(src io.Reader, dst roomer) (source, error) {
 	if sock, ok := src.(socket); ok {
 		return newSocketReader(sock, dst)
@@ -26,18 +27,18 @@ func newSource(src io.Reader, dst roomer) (source, error) {
 	return &growingReader{src: src, dst: dst}, nil
 }
 
-// socketReader reads from a socket. It gets a pooled buffer only when there is something
+// socketReader reads from a socket. It takes a buffer from the pool only when there is data
 // to read and room for it.
 type socketReader struct {
 	raw  syscall.RawConn
 	dst  roomer
-	try  func(fd uintptr) bool // tryRead, made once
+	try  func(fd uintptr) bool // tryRead; a field, so that it is allocated once
 	wait bool
-	room int // was given by AwaitRoom, for the next read
+	room int // granted by AwaitRoom for the next read
 
 	buf    *buffer
 	n      int
-	excess int // bytes are there for which there is no room; more may be
+	excess int // bytes seen in the socket without room for them; there may be more
 	err    error
 }
 
@@ -76,7 +77,7 @@ func (r *socketReader) read(wait bool) (*buffer, int, error) {
 	return buf, r.n, nil
 }
 
-// tryRead is false to wait until there is something to read.
+// tryRead returns false to wait until there is something to read.
 func (r *socketReader) tryRead(fd uintptr) bool {
 	room := r.room
 	if room == 0 {
@@ -93,8 +94,8 @@ func (r *socketReader) tryRead(fd uintptr) bool {
 	return r.decided()
 }
 
-// tryPeek is tryRead without room: the data stays in the socket, but an end or an error is
-// noticed.
+// tryPeek replaces tryRead while there is no room. The data stays in the socket, but EOF or
+// an error is noticed.
 func (r *socketReader) tryPeek(fd int) bool {
 	r.buf = getBuffer(smallBuffer)
 	r.n, r.err = retried(func() (int, error) {
@@ -109,7 +110,8 @@ func (r *socketReader) tryPeek(fd int) bool {
 	return r.decided()
 }
 
-// decided tells whether an attempt had a result. Where it had none, no buffer is kept.
+// decided reports whether an attempt had a result. If it had none, it gives the buffer
+// back.
 func (r *socketReader) decided() bool {
 	if r.err != syscall.EAGAIN {
 		return true

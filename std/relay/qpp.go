@@ -20,7 +20,7 @@ type QPPPort struct {
 	out   *qpp.Rand
 }
 
-// NewQPPPort wraps under. seed is the pre-shared key and starts both directions.
+// NewQPPPort wraps under. seed is the pre-shared key; it seeds both directions.
 func NewQPPPort(under io.ReadWriteCloser, pad *qpp.QuantumPermutationPad, seed []byte) *QPPPort {
 	return &QPPPort{under: under, pad: pad, in: qpp.CreatePRNG(seed), out: qpp.CreatePRNG(seed)}
 }
@@ -32,17 +32,17 @@ func (p *QPPPort) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo decrypts all that the peer sends and writes it to w. It holds no buffer while
-// nothing arrives.
+// WriteTo decrypts everything that the peer sends and writes it to w. It holds no buffer
+// while no data arrives.
 func (p *QPPPort) WriteTo(w io.Writer) (int64, error) {
 	st, ok := p.under.(*mux.Stream)
-	if !ok { // its bytes must not be changed in place
+	if !ok { // under may not allow changing its bytes in place
 		return Copy(w, struct{ io.Reader }{p})
 	}
 	return st.WriteTo(&decrypter{p, w})
 }
 
-// decrypter decrypts in place what is written to it, and passes it on.
+// decrypter decrypts in place what is written to it, and writes that to dst.
 type decrypter struct {
 	port *QPPPort
 	dst  io.Writer
@@ -65,10 +65,10 @@ func (d *decrypter) WriteBuffers(v [][]byte) (int, error) {
 	return int(n), err
 }
 
-// Write encrypts a copy of b, because a Writer must not change b, and writes it.
+// Write encrypts a copy of b, because a Writer must not change b, and writes that.
 func (p *QPPPort) Write(b []byte) (int, error) { return p.encrypt(b, p.under.Write) }
 
-// WriteCorked is Write, but what is under it may hold b back until Flush.
+// WriteCorked does the same, but under may hold the data back until Flush.
 func (p *QPPPort) WriteCorked(b []byte) (int, error) {
 	if c, ok := p.under.(corker); ok {
 		return p.encrypt(b, c.WriteCorked)
@@ -76,7 +76,7 @@ func (p *QPPPort) WriteCorked(b []byte) (int, error) {
 	return p.Write(b)
 }
 
-// Flush has what is under it send what it holds back.
+// Flush makes under send what it holds back.
 func (p *QPPPort) Flush() error {
 	if c, ok := p.under.(corker); ok {
 		return c.Flush()
@@ -84,7 +84,7 @@ func (p *QPPPort) Flush() error {
 	return nil
 }
 
-// Room is that of what is under it.
+// Room is how many bytes may be read ahead for under.
 func (p *QPPPort) Room() int {
 	if r, ok := p.under.(roomer); ok {
 		return r.Room()
@@ -92,7 +92,7 @@ func (p *QPPPort) Room() int {
 	return copyBuffer
 }
 
-// AwaitRoom waits for room in what is under it.
+// AwaitRoom waits for room in under.
 func (p *QPPPort) AwaitRoom(size int) (int, error) {
 	if r, ok := p.under.(roomer); ok {
 		return r.AwaitRoom(size)
@@ -100,7 +100,7 @@ func (p *QPPPort) AwaitRoom(size int) (int, error) {
 	return size, nil
 }
 
-// Cancel calls off the waits of what is under it.
+// Cancel makes under's blocked writes return an error.
 func (p *QPPPort) Cancel() {
 	if c, ok := p.under.(canceler); ok {
 		c.Cancel()
@@ -124,10 +124,10 @@ func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error
 	return written, nil
 }
 
-// Close closes what is under it.
+// Close closes under.
 func (p *QPPPort) Close() error { return p.under.Close() }
 
-// CloseWrite ends the outgoing direction, where what is under it can.
+// CloseWrite ends the outgoing direction, if under can.
 func (p *QPPPort) CloseWrite() error {
 	if hc, ok := p.under.(halfCloser); ok {
 		return hc.CloseWrite()
@@ -135,18 +135,18 @@ func (p *QPPPort) CloseWrite() error {
 	return errNoHalfClose
 }
 
-// Pad is what encrypts the streams of a program; nil leaves them as they are.
+// Pad encrypts the streams of a program; nil leaves them as they are.
 type Pad struct {
 	pad  *qpp.QuantumPermutationPad
 	seed []byte
 }
 
-// NewPad makes the pad of all streams, which takes milliseconds.
+// NewPad makes the pad for all streams. It takes milliseconds.
 func NewPad(count int, key string) *Pad {
 	return &Pad{pad: qpp.NewQPP([]byte(key), uint16(count)), seed: []byte(key)}
 }
 
-// Wrap returns the stream as its two ends use it.
+// Wrap returns the stream as the applications at both ends see it.
 func (p *Pad) Wrap(stream io.ReadWriteCloser) io.ReadWriteCloser {
 	if p == nil {
 		return stream

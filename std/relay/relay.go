@@ -1,6 +1,6 @@
-// Package relay moves the bytes of a stream between its two ends, each direction by
-// itself, with half-close, limits on silence, and QPP where that is on, and logs each
-// stream. It knows nothing of sessions, or where streams come from.
+// Package relay moves the bytes of a stream between its two ends, each direction
+// independently, with half-close, limits on silence and optionally QPP. It logs each
+// stream. It knows nothing of sessions or of where streams come from.
 package relay
 
 import (
@@ -17,17 +17,17 @@ import (
 	"kcptun/std/rescue"
 )
 
-// lastWords bounds the silence of a direction whose source no longer accepts data: what it
-// has sent has already arrived and only needs to be delivered.
+// lastWords is how long a direction may be silent once its source no longer accepts data:
+// everything the source sent has already arrived and only needs to be delivered.
 const lastWords = 30 * time.Second
 
-// abandoned bounds, where quiet is 0, one Write to a stream that the peer has finished: a
-// peer that has closed the stream does not accept data any more, and smux does not tell.
-// Meanwhile nobody would notice that the application is gone.
+// abandoned limits a single Write to a stream that the peer has finished, if quiet is 0. A
+// peer that has closed the stream accepts no more data, but smux does not say so, and
+// during such a Write nobody would notice that the application is gone.
 const abandoned = 2 * time.Minute
 
-// resetLook is after how long a wait is worth watching for the end of a connection that
-// is not read meanwhile: the watch takes a goroutine.
+// resetLook is how long a wait may last before the connection that is not being read
+// meanwhile is watched for a reset. The watch costs a goroutine.
 const resetLook = 100 * time.Millisecond
 
 var (
@@ -40,23 +40,24 @@ type halfCloser interface{ CloseWrite() error }
 
 // Result tells how a relay ended.
 type Result struct {
-	FromA, FromB int64 // bytes read from each and written to the other
-	ErrA, ErrB   error // what ended the direction that reads from each; nil is EOF
+	FromA, FromB int64 // bytes read from each end and written to the other
+	ErrA, ErrB   error // what ended the direction that reads from that end; nil: EOF
 	FirstA       bool  // the direction that reads from a ended first
 }
 
 // Between copies between a and b until both directions have ended, and closes both. EOF of
-// one is passed on at once as a half-close, and the other direction goes on. An error in
-// one ends both, after the data of an end that no longer accepts any was delivered. After
-// one direction has ended, silence of quiet in the other ends it, too; 0 waits for ever,
-// but not in a Write to a stream that nobody may read any more. An end that cannot
-// half-close is closed after quiet, or at once where that is 0.
+// one end is passed on at once as a half-close, and the other direction goes on. An error
+// in one direction ends both; if it is a failed write, the data of the end that no longer
+// accepts any is delivered first. After one direction has ended, the other may be silent
+// for at most quiet. If quiet is 0 it may be silent for ever, except in a Write to a stream
+// that perhaps nobody reads any more. An end that cannot half-close is closed after quiet,
+// or at once if quiet is 0.
 func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
 	return relay(a, b, limits{quiet, abandoned}, newGoroutine, nil)
 }
 
-// limits bound how long a direction may be silent and, where that is unbounded, how long
-// one Write may take to anything but a socket.
+// limits bounds how long a direction may be silent (0: for ever) and, in that case, how
+// long one Write to anything but a socket may take.
 type limits struct{ quiet, write time.Duration }
 
 func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *rescue.Net) Result {
@@ -81,7 +82,7 @@ func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *resc
 	b.Close()
 	if !ended {
 		<-done
-		second.err = cut // its own error would only say that it was cut
+		second.err = cut // its own error only says that it was cut
 	}
 	return Result{
 		FromA: fromA.bytes.Load(), FromB: fromB.bytes.Load(),
@@ -90,8 +91,8 @@ func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *resc
 	}
 }
 
-// passEOF passes EOF of the first direction on and waits for the second to end. It returns
-// whether the second ended, and if not, why it must be cut.
+// passEOF passes the EOF of the first direction on and waits for the second to end. It
+// reports whether the second ended, and if not, why it must be cut.
 func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
 	err := errNoHalfClose
 	if hc, ok := first.dst.(halfCloser); ok {
@@ -108,12 +109,13 @@ func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut 
 	return await(second, done, lim, first.src)
 }
 
-// await waits for a direction to end, to be beyond the limits, or for what it is for to
-// be gone: half is a connection that has finished its own direction. It tells whether it
-// ended, and if not, why it is to be cut.
+// await waits until a direction ends, exceeds its limits or has lost its purpose: half is
+// the end that has finished its own direction, and a reset of it means that nobody wants
+// the other one any more. It reports whether the direction ended, and if not, why it must
+// be cut.
 func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cut error, ended bool) {
 	if _, socket := d.dst.(syscall.Conn); socket {
-		lim.write = 0 // keepalive detects a peer that is gone
+		lim.write = 0 // keepalive detects a dead peer
 	}
 	d.touch()
 	look := time.NewTimer(resetLook)
@@ -148,18 +150,18 @@ func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cu
 	}
 }
 
-// direction is one way through a relay.
+// direction is one of the two directions of a relay.
 type direction struct {
 	src, dst io.ReadWriteCloser
 	bytes    atomic.Int64
-	active   atomic.Int64 // by clock.Now, when a Write last began or ended
+	active   atomic.Int64 // when a Write last began or ended, by clock.Now
 	writing  atomic.Bool
-	alarm    *alarm // nil where src is not watched
+	alarm    *alarm // nil: src is not watched
 	panics   *rescue.Net
 
-	// Set when run has reported.
+	// Valid once run has sent the direction to done.
 	err     error
-	refused bool // err is of writing
+	refused bool // err came from writing
 }
 
 func (d *direction) run(done chan<- *direction) {
@@ -172,14 +174,14 @@ func (d *direction) run(done chan<- *direction) {
 	}
 }
 
-// Write counts what passes, and when.
+// Write writes to the destination, counts the bytes and notes the time.
 func (d *direction) Write(p []byte) (int, error) {
 	d.begin()
 	n, err := d.dst.Write(p)
 	return d.end(n, err)
 }
 
-// WriteCorked is Write, but the destination may hold p back until Flush.
+// WriteCorked does the same, but the destination may hold p back until Flush.
 func (d *direction) WriteCorked(p []byte) (int, error) {
 	c, ok := d.dst.(corker)
 	if !ok {
@@ -190,7 +192,7 @@ func (d *direction) WriteCorked(p []byte) (int, error) {
 	return d.end(n, err)
 }
 
-// WriteBuffers writes several buffers, to a socket in one system call.
+// WriteBuffers writes several buffers, to a socket in a single system call.
 func (d *direction) WriteBuffers(v [][]byte) (int, error) {
 	d.begin()
 	bufs := net.Buffers(v)
@@ -198,7 +200,7 @@ func (d *direction) WriteBuffers(v [][]byte) (int, error) {
 	return d.end(int(n), err)
 }
 
-// Flush has the destination send what it holds back.
+// Flush makes the destination send what it holds back.
 func (d *direction) Flush() error {
 	c, ok := d.dst.(corker)
 	if !ok {
@@ -217,7 +219,7 @@ func (d *direction) Room() int {
 	return copyBuffer
 }
 
-// AwaitRoom waits for room as Write would, within the same limits.
+// AwaitRoom waits for room in the destination, within the same limits as Write.
 func (d *direction) AwaitRoom(size int) (int, error) {
 	r, ok := d.dst.(roomer)
 	if !ok {
@@ -229,7 +231,7 @@ func (d *direction) AwaitRoom(size int) (int, error) {
 	return n, err
 }
 
-// begin and end enclose what may wait for the destination.
+// begin and end enclose every call that may wait for the destination.
 func (d *direction) begin() {
 	d.touch()
 	d.writing.Store(true)
@@ -248,9 +250,9 @@ func (d *direction) end(n int, err error) (int, error) {
 func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
 func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
 
-// Pipe copies between alice and bob until both directions have ended, and closes
-// both. closeWait is in seconds and has the meaning of Between's quiet. errA is
-// what ended the direction that reads from alice, errB the other; nil is EOF.
+// Pipe copies between alice and bob until both directions have ended, and closes both.
+// closeWait is Between's quiet in seconds. errA is what ended the direction that reads from
+// alice, errB the other; nil means EOF.
 func Pipe(alice, bob io.ReadWriteCloser, closeWait int) (errA, errB error) {
 	r := Between(alice, bob, time.Duration(closeWait)*time.Second)
 	return r.ErrA, r.ErrB
