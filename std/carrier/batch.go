@@ -1,24 +1,25 @@
 package carrier
 
-// A batch goes out in one system call, which limits it: the kernel takes 64
-// segments, all of one size but for a shorter last one, in one IP packet before
-// it is cut up.
+// A batch is sent in one system call, which limits its size: the kernel accepts 64
+// segments, all of the same size except for a shorter last one, and they must fit in one
+// IP packet before it splits that packet.
 const (
 	MaxSegments   = 64
 	MaxBatchBytes = 65000
 )
 
-// Batch is datagrams that go one way, back to back.
+// Batch is a sequence of datagrams, back to back, that go the same way.
 type Batch struct {
 	Way   *Way
 	Buf   []byte
 	Size  int // of each datagram but the last
 	Count int // of datagrams
 
-	short bool // the last is shorter: nothing can follow
+	short bool // the last datagram is shorter, so nothing can follow
 }
 
-// Begin empties a batch, whose datagrams are to go to a peer by this way and into buf.
+// Begin empties the batch and prepares it for datagrams that go this way and are appended
+// to buf.
 func (b *Batch) Begin(way *Way, buf []byte) {
 	*b = Batch{Way: way, Buf: buf[:0]}
 }
@@ -28,7 +29,7 @@ func (b *Batch) Fits(n int) bool {
 	return b.Count == 0 || !b.short && n <= b.Size && b.Count < MaxSegments && len(b.Buf)+n <= MaxBatchBytes
 }
 
-// Add takes note of a datagram of n bytes that was appended to Buf.
+// Add records a datagram of n bytes that was appended to Buf.
 func (b *Batch) Add(n int) {
 	if b.Count == 0 {
 		b.Size = n
@@ -37,7 +38,7 @@ func (b *Batch) Add(n int) {
 	b.short = n < b.Size
 }
 
-// Datagrams calls f with each datagram.
+// Datagrams calls f for each datagram.
 func (b *Batch) Datagrams(f func([]byte)) {
 	for rest := b.Buf; len(rest) > 0; {
 		n := min(b.Size, len(rest))

@@ -2,5 +2,5 @@
 
 package carrier
 
-// BufferCure is what lets a program have buffers of a size.
+// BufferCure says how to deal with buffers that the system did not grant.
 func BufferCure(int) string { return "ask for less with --sockbuf" }

@@ -2,10 +2,10 @@ package carrier
 
 import "syscall"
 
-const portClosed = syscall.Errno(10054) // WSAECONNRESET is what a closed UDP port comes as
+const portClosed = syscall.Errno(10054) // WSAECONNRESET is how a closed UDP port is reported
 
-// datagramFaults are Winsock's numbers; Errno's names of these errors in package syscall
-// are others, which no call returns.
+// datagramFaults are Winsock's error numbers. The Errno constants of the same names in
+// package syscall have other values, which no call returns.
 var datagramFaults = [...]syscall.Errno{
 	10040, // WSAEMSGSIZE
 	10051, // WSAENETUNREACH

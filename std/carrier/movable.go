@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Movable is a carrier whose socket can be replaced while it is in use: what is sent next
-// leaves from another port. What is under way to the port before is lost, as any datagram
-// may be.
+// Movable is a carrier whose socket can be replaced while it is in use: later datagrams
+// leave from another port. Whatever is in flight to the previous port is lost, as any
+// datagram may be.
 type Movable struct {
 	open func(context.Context) (Carrier, error)
 	now  atomic.Pointer[Carrier]
@@ -18,7 +18,7 @@ type Movable struct {
 	closed bool
 }
 
-// NewMovable opens the first of the sockets.
+// NewMovable opens the first socket.
 func NewMovable(ctx context.Context, open func(context.Context) (Carrier, error)) (*Movable, error) {
 	first, err := open(ctx)
 	if err != nil {
@@ -43,7 +43,8 @@ func (m *Movable) Move(ctx context.Context) error {
 	return (*m.now.Swap(&next)).Close()
 }
 
-// Recv is that of the socket there is: the end of one before is none of the carrier's.
+// Recv receives from the current socket. The end of a replaced socket is not an error of
+// the carrier.
 func (m *Movable) Recv() ([]Inbound, error) {
 	for {
 		sock := m.now.Load()
@@ -54,7 +55,7 @@ func (m *Movable) Recv() ([]Inbound, error) {
 	}
 }
 
-// Send is the same for what is sent.
+// Send likewise sends on the current socket.
 func (m *Movable) Send(batches []*Batch) (refused int, err error) {
 	sock := m.now.Load()
 	refused, err = (*sock).Send(batches)
@@ -64,13 +65,13 @@ func (m *Movable) Send(batches []*Batch) (refused int, err error) {
 	return refused, err
 }
 
-// LocalAddr is the address of the present socket.
+// LocalAddr is the address of the current socket.
 func (m *Movable) LocalAddr() net.Addr { return (*m.now.Load()).LocalAddr() }
 
-// Advice is the present socket's.
+// Advice is that of the current socket.
 func (m *Movable) Advice() string { return (*m.now.Load()).Advice() }
 
-// Close ends Recv and Send.
+// Close makes Recv and Send return.
 func (m *Movable) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -5,35 +5,34 @@ import (
 	"sync/atomic"
 )
 
-// Way is where the datagrams for a peer go. It does not change, so that batches can
-// refer to it: a peer that moves, or is heard at another of our addresses, is given
-// another.
+// Way is where the datagrams for a peer go. It is immutable, so batches can refer to it. A
+// peer that moves, or that sends to another of our addresses, gets a new Way.
 type Way struct {
 	Addr  netip.AddrPort
-	Scope uint32     // interface of a link-local address, else 0
+	Scope uint32     // interface of a link-local address, otherwise 0
 	Text  string     // of Addr, for the log
-	Local netip.Addr // the address to send from; invalid: the system's choice
+	Local netip.Addr // the source address; if invalid, the system chooses
 
 	whole atomic.Bool // see NoSegments
 }
 
-// NewWay is the way to an address, from whichever of ours the system chooses.
+// NewWay returns the way to an address, from a source address that the system chooses.
 func NewWay(to netip.AddrPort) *Way {
 	return &Way{Addr: to, Scope: ScopeOf(to.Addr()), Text: to.String()}
 }
 
-// From is the way to the same address from another of ours. It may take segments where
-// this one does not.
+// From returns the way to the same address from another source address. It may support
+// segmentation even if this one does not.
 func (w *Way) From(local netip.Addr) *Way {
 	other := &Way{Addr: w.Addr, Scope: w.Scope, Text: w.Text, Local: local}
 	if !w.Segments() && !(w.Local.IsValid() && local.IsValid()) {
-		other.NoSegments() // nobody knows that it is another
+		other.NoSegments() // for all we know it is the same path
 	}
 	return other
 }
 
-// NoSegments has the system not segment what goes this way. Segments that would need
-// fragments are refused on some paths.
+// NoSegments stops the system from segmenting what goes this way. Some paths refuse
+// segments that would need fragments.
 func (w *Way) NoSegments() { w.whole.Store(true) }
 
 // Segments tells whether the system may segment what goes this way.

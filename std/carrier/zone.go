@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// ScopeOf is the number of the interface that a link-local address is on.
+// ScopeOf is the number of the interface of a link-local address.
 func ScopeOf(a netip.Addr) uint32 {
 	zone := a.Zone()
 	if zone == "" {
@@ -15,12 +15,12 @@ func ScopeOf(a netip.Addr) uint32 {
 	if i, err := net.InterfaceByName(zone); err == nil {
 		return uint32(i.Index)
 	}
-	n, _ := strconv.ParseUint(zone, 10, 32) // 0 where it is neither name nor number
+	n, _ := strconv.ParseUint(zone, 10, 32) // 0 if it is neither a name nor a number
 	return uint32(n)
 }
 
-// ZoneOf is the zone of an address as received datagrams have it: a name, also
-// where the address was written with the interface's number.
+// ZoneOf is the zone of an address as it appears in received datagrams: a name, even if the
+// address was written with the number of the interface.
 func ZoneOf(a netip.Addr) string {
 	if i, err := net.InterfaceByIndex(int(ScopeOf(a))); err == nil {
 		return i.Name
@@ -28,7 +28,7 @@ func ZoneOf(a netip.Addr) string {
 	return a.Zone()
 }
 
-// Unmap takes the IPv4 address out of the form a dual-stack socket gives.
+// Unmap converts an address in the IPv4-mapped form of a dual-stack socket to IPv4.
 func Unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

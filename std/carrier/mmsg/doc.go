@@ -1,4 +1,4 @@
-// Package mmsg is the system calls of Linux that move several messages at once, for the
-// carriers, and what takes their place where the system does not have them. It knows
-// nothing of sockets but their numbers.
+// Package mmsg wraps the Linux system calls that move several messages at once, for the
+// carriers, and substitutes for them on systems that lack them. It knows nothing of sockets
+// but their descriptors.
 package mmsg

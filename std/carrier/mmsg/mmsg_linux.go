@@ -11,21 +11,21 @@ import (
 // Header is the kernel's struct mmsghdr.
 type Header struct {
 	Hdr unix.Msghdr
-	Len uint32 // of what was moved
+	Len uint32 // bytes moved
 }
 
-// Calls are the system calls that move messages. They are recvmmsg and sendmmsg
-// where the system has them. WSL 1, user-mode kernels and the strict filters of some
-// containers have only recvmsg and sendmsg, which move one message each.
+// Calls are the system calls that move messages: recvmmsg and sendmmsg if the system has
+// them. WSL 1, user-mode kernels and the strict filters of some containers offer only
+// recvmsg and sendmsg, which move one message each.
 type Calls struct {
 	recvOne, sendOne bool
 }
 
-// Find probes for recvmmsg and sendmmsg. missing is why one of them is not used.
+// Find probes for recvmmsg and sendmmsg. missing tells why one of them is not used.
 //
-// A call for no messages touches neither the network nor the firewall, so its only
-// error is that the call is not there or not allowed. The error of a real one would
-// not say so: EPERM is also what a firewall rule answers to one datagram.
+// A call with no messages touches neither the network nor the firewall, so it fails only if
+// the call does not exist or is not allowed. The error of a real call would be ambiguous: a
+// firewall rule may also answer a single datagram with EPERM.
 func Find(fd uintptr) (c Calls, missing error) {
 	var none [1]Header
 	absent := func(name string, call uintptr) bool {
@@ -40,9 +40,9 @@ func Find(fd uintptr) (c Calls, missing error) {
 	return c, missing
 }
 
-// Recv receives messages, as Send sends them, without waiting. They return how many
-// of msgs were done; ready is false where the caller is to wait for the socket. errno
-// is 0 where nothing failed.
+// Recv receives messages without blocking, as Send sends them. Both return how many of msgs
+// were processed. ready is false if the caller should wait for the socket. errno is 0 if
+// nothing failed.
 func (c Calls) Recv(fd uintptr, msgs []Header) (n int, errno syscall.Errno, ready bool) {
 	if c.recvOne {
 		return oneMessage(unix.SYS_RECVMSG, fd, msgs)
@@ -73,7 +73,7 @@ func manyMessages(call, fd uintptr, msgs []Header) (n int, errno syscall.Errno, 
 	}
 }
 
-// oneMessage does the first of msgs.
+// oneMessage moves the first of msgs.
 func oneMessage(call, fd uintptr, msgs []Header) (n int, errno syscall.Errno, ready bool) {
 	for {
 		size, _, e := unix.Syscall(call, fd, uintptr(unsafe.Pointer(&msgs[0].Hdr)), unix.MSG_DONTWAIT)
@@ -90,14 +90,14 @@ func oneMessage(call, fd uintptr, msgs []Header) (n int, errno syscall.Errno, re
 	}
 }
 
-// Control is room for the ancillary data of a message, aligned for its headers.
+// Control is space for the ancillary data of a message, aligned for its headers.
 type Control struct {
 	_ [0]uint64
 	B [96]byte
 }
 
-// Put begins an ancillary message of size bytes at an offset. It returns where its data
-// is, and its end.
+// Put starts an ancillary message of size bytes at an offset. It returns where its data
+// goes and where it ends.
 func (c *Control) Put(at, level, kind, size int) (data unsafe.Pointer, end int) {
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&c.B[at]))
 	h.Level, h.Type = int32(level), int32(kind)

@@ -1,5 +1,5 @@
-// Package resolve looks the addresses of a server up, in the order in which they are to be
-// tried. It opens nothing but what the system's resolver does.
+// Package resolve looks up the addresses of a server, in the order in which to try them. It
+// opens no connections beyond those of the system's resolver.
 package resolve
 
 import (
@@ -10,16 +10,16 @@ import (
 	"kcptun/std/carrier"
 )
 
-// Resolver looks names up; a *net.Resolver is one.
+// Resolver looks names up. *net.Resolver is one.
 type Resolver interface {
 	LookupPort(ctx context.Context, network, service string) (int, error)
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// All returns the addresses of a host:port in the order in which they are to be
-// tried: one of IPv4, one of IPv6 and so on, so that a family without a way out costs
-// one try (RFC 8305, section 4). IPv4 comes first, as with the original; within a
-// family the order is the resolver's. There is at least one address without an error.
+// All returns the addresses of a host:port in the order in which to try them. IPv4 and IPv6
+// alternate, so that a family without a route costs only one try (RFC 8305, section 4).
+// IPv4 comes first, as in the original; within a family the order is the resolver's. If the
+// error is nil, there is at least one address.
 func All(ctx context.Context, r Resolver, hostport string) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -29,7 +29,7 @@ func All(ctx context.Context, r Resolver, hostport string) ([]netip.AddrPort, er
 	if err != nil {
 		return nil, err
 	}
-	if a, err := netip.ParseAddr(host); err == nil { // LookupNetIP loses the zone
+	if a, err := netip.ParseAddr(host); err == nil { // LookupNetIP would lose the zone
 		a = a.Unmap()
 		return []netip.AddrPort{netip.AddrPortFrom(a.WithZone(carrier.ZoneOf(a)), uint16(port))}, nil
 	}
@@ -48,7 +48,7 @@ func All(ctx context.Context, r Resolver, hostport string) ([]netip.AddrPort, er
 	return all, nil
 }
 
-// interleave takes IPv4 and IPv6 addresses in turn, each address once.
+// interleave alternates IPv4 and IPv6 addresses and drops duplicates.
 func interleave(found []netip.Addr) []netip.Addr {
 	var four, six []netip.Addr
 	seen := make(map[netip.Addr]bool, len(found))
@@ -76,7 +76,7 @@ func interleave(found []netip.Addr) []netip.Addr {
 	return all
 }
 
-// First is the first of the addresses of hostport.
+// First returns the first address of hostport.
 func First(ctx context.Context, hostport string) (netip.AddrPort, error) {
 	all, err := All(ctx, net.DefaultResolver, hostport)
 	if err != nil {

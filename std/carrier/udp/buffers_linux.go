@@ -8,8 +8,8 @@ import (
 	"kcptun/std/carrier"
 )
 
-// readBuffers reads the socket buffers back and, where the system clamped them
-// and this process has the right to, forces them.
+// readBuffers reads back the sizes of the socket buffers. If the system clamped them and
+// the process has the privilege, it forces them.
 func readBuffers(conn *net.UDPConn, want int) (recv, send int, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

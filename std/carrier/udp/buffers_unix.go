@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBuffers reads the socket buffers back.
+// readBuffers reads back the sizes of the socket buffers.
 func readBuffers(conn *net.UDPConn, _ int) (recv, send int, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

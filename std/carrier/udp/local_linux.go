@@ -10,17 +10,17 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// localInfo is what a UDP socket needs to answer from the address that it was
-// asked at. A peer takes answers from no other, and the system would choose by
-// the way back.
+// localInfo lets a UDP socket answer from the address to which the peer sent. A peer
+// accepts answers from no other address, and the system would choose one by its route to
+// the peer.
 type localInfo struct {
-	v6   bool // the socket's family, IPv6 also when dual-stack
-	info bool // ask and tell local addresses: the socket is not bound to one
+	v6   bool // the socket is IPv6, possibly dual-stack
+	info bool // handle local addresses: the socket is not bound to a single one
 
-	heard, told mmsg.Control // of one datagram per system call
+	heard, told mmsg.Control // for the path with one datagram per system call
 }
 
-// askLocal has the kernel tell local addresses.
+// askLocal makes the kernel report local addresses.
 func (i *localInfo) askLocal(conn *net.UDPConn) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -35,10 +35,10 @@ func (i *localInfo) askLocal(conn *net.UDPConn) {
 		}
 		i.info = local.IsUnspecified() && unix.SetsockoptInt(int(fd), level, option, 1) == nil
 	}
-	_ = raw.Control(ask) // closed: the next call says so
+	_ = raw.Control(ask) // if the socket is closed, the next call reports it
 }
 
-// read receives one datagram, sent to at.
+// read receives one datagram, which was sent to at.
 func (i *localInfo) read(conn *net.UDPConn, b []byte) (n int, from netip.AddrPort, at netip.Addr, err error) {
 	n, size, _, from, err := conn.ReadMsgUDPAddrPort(b, i.heard.B[:])
 	if err != nil {
@@ -56,8 +56,8 @@ func (i *localInfo) write(conn *net.UDPConn, d []byte, way *carrier.Way) error {
 	return err
 }
 
-// putLocal adds the address to send from, where it is known, to ancillary data
-// that ends at end, and returns the new end.
+// putLocal appends the source address, if known, to ancillary data that ends at end. It
+// returns the new end.
 func (i *localInfo) putLocal(c *mmsg.Control, end int, way *carrier.Way) int {
 	if !way.Local.IsValid() || !i.info {
 		return end

@@ -9,7 +9,7 @@ import (
 	"kcptun/std/carrier"
 )
 
-// localInfo is nothing: the system chooses where an answer comes from.
+// localInfo is empty here: the system chooses the source address of an answer.
 type localInfo struct{}
 
 func (localInfo) askLocal(*net.UDPConn) {}

@@ -11,33 +11,33 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// How many messages one system call takes at the most. On the way out that is one
-// for each batch, or for each datagram where the kernel does not segment.
-// A client has a socket for each session, so it does with less.
+// The most messages in one system call. When sending, a message is a batch, or a single
+// datagram if the kernel does not segment. A client has a socket for each session, so it
+// uses smaller numbers.
 const (
 	sendMessages = 64
 	recvMessages = 8
 	dialSend     = 8
 	dialRecv     = 4
-	recvBytes    = 1 << 16 // for each message: with receive offload one holds many datagrams
+	recvBytes    = 1 << 16 // for each message; with receive offload, one message holds many datagrams
 )
 
-// batchSocket is the carrier for Linux: sendmmsg and recvmmsg, segmentation on
-// the way out (UDP_SEGMENT, Linux 4.18) and its reverse on the way in (UDP_GRO,
-// 5.0), each where the kernel has it.
+// batchSocket is the carrier for Linux. It uses sendmmsg and recvmmsg, segmentation when
+// sending (UDP_SEGMENT, Linux 4.18) and the reverse when receiving (UDP_GRO, Linux 5.0),
+// each if the kernel has it.
 type batchSocket struct {
 	*socket
 	raw   syscall.RawConn
 	opt   carrier.Options
 	calls mmsg.Calls
-	gso   bool // only the flusher uses it, after the start
+	gso   bool // after the start, used by the flusher only
 
 	rx receiver
 	tx sender
 }
 
-// newBatchSocket puts batching over a socket; the plain one where the system
-// does not give what that needs.
+// newBatchSocket adds batching to a socket. It returns the plain socket if the system lacks
+// what batching needs.
 func newBatchSocket(plain *socket, opt carrier.Options, listening bool) carrier.Carrier {
 	raw, err := plain.conn.SyscallConn()
 	if err != nil {
@@ -58,8 +58,8 @@ func newBatchSocket(plain *socket, opt carrier.Options, listening bool) carrier.
 	return s
 }
 
-// probe asks the kernel what it can do. Where it cannot put datagrams of one source
-// together, each is received by itself.
+// probe asks the kernel what it supports. If it cannot merge datagrams of one source, each
+// is received on its own.
 func (s *batchSocket) probe(fd int) {
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s.gso = err == nil
@@ -73,7 +73,7 @@ func (s *batchSocket) probe(fd int) {
 func (s *batchSocket) Recv() ([]carrier.Inbound, error)           { return s.rx.recv() }
 func (s *batchSocket) Send(batches []*carrier.Batch) (int, error) { return s.tx.send(batches) }
 
-// parseControl reads the segment size and the local address.
+// parseControl extracts the segment size and the local address.
 func parseControl(b []byte, in *carrier.Inbound) {
 	for len(b) >= unix.SizeofCmsghdr {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
@@ -94,7 +94,7 @@ func parseControl(b []byte, in *carrier.Inbound) {
 	}
 }
 
-// fromRaw reads an address of either family.
+// fromRaw converts an address of either family.
 func fromRaw(sa *unix.RawSockaddrInet6, zones *zones) netip.AddrPort {
 	if sa.Family == unix.AF_INET {
 		sa4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
@@ -107,8 +107,7 @@ func fromRaw(sa *unix.RawSockaddrInet6, zones *zones) netip.AddrPort {
 	return netip.AddrPortFrom(a, hostOrder(sa.Port))
 }
 
-// hostOrder turns a port's two bytes, which the wire has big end first, into a
-// number or back.
+// hostOrder converts a port between network and host byte order, either way.
 func hostOrder(port uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(&port))
 	return uint16(b[0])<<8 | uint16(b[1])

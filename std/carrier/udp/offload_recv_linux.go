@@ -11,28 +11,28 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// recvBlock is room for the messages of a receive call at a client; a listener
-// takes several.
+// recvBlock is space for the messages of a client's receive call. A listener uses several
+// blocks.
 type recvBlock [dialRecv * recvBytes]byte
 
 var recvBlocks = sync.Pool{New: func() any { return new(recvBlock) }}
 
-// receiver is the way in of a batchSocket. It borrows its buffers for as long as
-// there is something to read: a socket that waits holds none, so that thousands of
-// sessions of a client, each with its socket, share a few, also after load.
+// receiver is the receiving half of a batchSocket. It borrows its buffers only while there
+// is something to read. A socket that waits holds none, so the thousands of sessions of a
+// client, each with its own socket, share a few, even after a load.
 type receiver struct {
 	s     *batchSocket
 	msgs  []mmsg.Header
 	iovs  []unix.Iovec
-	names []unix.RawSockaddrInet6 // either family fits
+	names []unix.RawSockaddrInet6 // fits either family
 	ctrl  []mmsg.Control
 	zones zones
-	lent  []*recvBlock // for dialRecv messages each; nil while none is held
+	lent  []*recvBlock // each for dialRecv messages; nil if none is borrowed
 	in    []carrier.Inbound
 	lull  lull
 	pause time.Duration // before the next call
 
-	read func(fd uintptr) bool // made once: a closure a call would be an allocation a call
+	read func(fd uintptr) bool // made once, because a new closure for every call would be an allocation for every call
 	n    int
 	err  error
 }
@@ -53,7 +53,7 @@ func (r *receiver) init(s *batchSocket, messages int) {
 	}
 }
 
-// borrow takes buffers, where none are held.
+// borrow borrows buffers unless some are held already.
 func (r *receiver) borrow() {
 	if r.lent[0] != nil {
 		return
@@ -66,8 +66,8 @@ func (r *receiver) borrow() {
 	}
 }
 
-// giveBack gives the buffers back, and forgets what was in them: a pointer that
-// stays would keep them from being collected.
+// giveBack returns the buffers and clears all pointers into them, which would otherwise
+// keep them from being collected.
 func (r *receiver) giveBack() {
 	for i := range r.iovs {
 		r.iovs[i].Base = nil
@@ -79,12 +79,12 @@ func (r *receiver) giveBack() {
 	}
 }
 
-// room is the buffer of message i.
+// room is the buffer for message i.
 func (r *receiver) room(i int) []byte {
 	return r.lent[i/dialRecv][i%dialRecv*recvBytes:][:recvBytes]
 }
 
-// call is one receive call; false makes the caller wait until there is something.
+// call makes one receive call. It returns false to wait until there is something to read.
 func (r *receiver) call(fd uintptr) bool {
 	r.borrow()
 	n, errno, ready := r.s.calls.Recv(fd, r.msgs)
@@ -97,7 +97,7 @@ func (r *receiver) call(fd uintptr) bool {
 	return ready
 }
 
-// recv keeps what it has borrowed until the next call finds nothing to read.
+// recv keeps the borrowed buffers until a call finds nothing to read.
 func (r *receiver) recv() ([]carrier.Inbound, error) {
 	r.rest()
 	for i := range r.msgs {
@@ -126,11 +126,11 @@ func (r *receiver) recv() ([]carrier.Inbound, error) {
 	return r.in, nil
 }
 
-// rest pauses, where it is time for that. What was received last is done with by now.
+// rest pauses if a pause is due. By now the datagrams received last have been processed.
 func (r *receiver) rest() {
 	if r.pause == 0 {
 		return
 	}
 	left := unix.NsecToTimespec(int64(r.pause))
-	_ = unix.Nanosleep(&left, nil) // a shorter one, because of a signal, is as good
+	_ = unix.Nanosleep(&left, nil) // a pause cut short by a signal is good enough
 }

@@ -11,12 +11,12 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// sender is the way out of a batchSocket.
+// sender is the sending half of a batchSocket.
 type sender struct {
 	s     *batchSocket
 	msgs  []mmsg.Header
 	iovs  []unix.Iovec
-	names []unix.RawSockaddrInet6 // either family fits
+	names []unix.RawSockaddrInet6 // fits either family
 	ctrl  []mmsg.Control
 
 	write func(fd uintptr) bool
@@ -32,7 +32,7 @@ func (t *sender) init(s *batchSocket, messages int) {
 	t.write = t.call
 }
 
-// call is one send call; false makes the caller wait until the socket has room.
+// call makes one send call. It returns false to wait until the socket has room.
 func (t *sender) call(fd uintptr) bool {
 	n, errno, ready := t.s.calls.Send(fd, t.todo)
 	if t.n, t.err = n, nil; errno != 0 {
@@ -41,8 +41,7 @@ func (t *sender) call(fd uintptr) bool {
 	return ready
 }
 
-// send sends batches as they are where the kernel segments them, and as single
-// datagrams where it does not.
+// send sends whole batches if the kernel segments them, and single datagrams otherwise.
 func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 	for len(batches) > 0 {
 		n := 0
@@ -65,8 +64,9 @@ func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 			batches = batches[1:]
 			r, whole := b.Count, e
 			if b.Count > 1 && aboutSegments(e) {
-				// The same is said of an address that is not ours any more. What does
-				// not go one by one either says nothing about segmenting.
+				// The kernel reports the same for a source address that is no longer ours.
+				// If the datagrams cannot be sent one by one either, the error says nothing
+				// about segmentation.
 				if r, e = t.single(b); r < b.Count {
 					t.giveUp(b.Way, whole)
 				}
@@ -82,8 +82,8 @@ func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 // whole tells whether a batch can go out in one message.
 func (t *sender) whole(b *carrier.Batch) bool { return b.Count == 1 || t.s.gso && b.Way.Segments() }
 
-// noOffload and noPath are what the kernel says where it, or the way to the peer,
-// does not segment.
+// noOffload and noPath recognize the kernel's errors if it, or the path to the peer, does
+// not support segmentation.
 func noOffload(e error) bool {
 	return errors.Is(e, unix.EIO) || errors.Is(e, unix.ENOPROTOOPT) || errors.Is(e, unix.EOPNOTSUPP)
 }
@@ -92,14 +92,14 @@ func noPath(e error) bool { return errors.Is(e, unix.EINVAL) || errors.Is(e, uni
 
 func aboutSegments(e error) bool { return noOffload(e) || noPath(e) }
 
-// giveUp gives segmentation up for good.
+// giveUp stops using segmentation for good.
 func (t *sender) giveUp(way *carrier.Way, e error) {
 	if noOffload(e) {
-		t.s.gso = false // the device cannot make the checksums
+		t.s.gso = false // the device cannot compute the checksums
 		t.s.opt.Notices.MissingSegments(t.s.opt.Log, e)
 		return
 	}
-	way.NoSegments() // segments that need fragments, on this path alone
+	way.NoSegments() // segments would need IP fragments, on this path only
 	t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", way.Text, "err", e)
 }
 
@@ -142,7 +142,7 @@ func (t *sender) flushFrom(from, to int) (sent int, err error) {
 	return to - from, nil
 }
 
-// fill makes message i of one or more datagrams.
+// fill prepares message i with one or more datagrams.
 func (t *sender) fill(i int, way *carrier.Way, b []byte, size, count int) {
 	t.iovs[i].Base = &b[0]
 	t.iovs[i].SetLen(len(b))
@@ -164,8 +164,7 @@ func (t *sender) fill(i int, way *carrier.Way, b []byte, size, count int) {
 	h.SetControllen(space)
 }
 
-// toRaw writes an address in the form of the socket's family and returns its
-// length.
+// toRaw writes an address in the form of the socket's family and returns its length.
 func toRaw(sa *unix.RawSockaddrInet6, to netip.AddrPort, scope uint32, v6 bool) uint32 {
 	if v6 {
 		*sa = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: hostOrder(to.Port()), Addr: to.Addr().As16(), Scope_id: scope}

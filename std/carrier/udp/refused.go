@@ -8,14 +8,14 @@ import (
 	"kcptun/std/carrier"
 )
 
-// refusedWait is how long word from the other machine is waited for.
+// refusedWait is how long to wait for a report from the other machine.
 const refusedWait = time.Second
 
-// Refused tells whether the machine at a host:port says that nobody listens there: it sends
-// one byte, which servers of all ages drop, and looks for the answer of ICMP that the
-// system reports on a connected socket alone. Anybody can forge that, so it is a hint
-// for a line in the log, on which nothing else may depend. False says nothing: firewalls
-// drop in silence.
+// Refused tells whether the machine at a host:port reports that nobody listens there. It
+// sends one byte, which servers of all versions drop, and waits for the ICMP error, which
+// the system reports only on a connected socket. Anybody can forge that error, so it is no
+// more than a hint for a log line; nothing else may depend on it. False means nothing,
+// because firewalls drop silently.
 func Refused(ctx context.Context, hostport string) bool {
 	ctx, cancel := context.WithTimeout(ctx, refusedWait)
 	defer cancel()

@@ -1,7 +1,6 @@
-// Package udp is the carrier over UDP. On Linux it moves several datagrams in a system
-// call, lets the kernel segment and merge them, and answers from the address that the
-// peer has asked. It owns the socket with its settings, and the buffers of what is
-// received.
+// Package udp is the carrier over UDP. On Linux it moves several datagrams per system call,
+// lets the kernel segment and merge them, and answers from the address to which the peer
+// sent. It owns the socket with its settings, and the receive buffers.
 package udp
 
 import (
@@ -16,8 +15,8 @@ import (
 	"kcptun/std/carrier"
 )
 
-// Dial opens a carrier to one peer. The socket is not connected: it survives a change of
-// the local network, and no ICMP ends it.
+// Dial opens a carrier to one peer. The socket is not connected, so it survives changes of
+// the local network, and ICMP errors cannot end it.
 func Dial(ctx context.Context, opt carrier.Options, peer netip.AddrPort) (carrier.Carrier, error) {
 	network := "udp6"
 	if peer.Addr().Is4() {
@@ -26,8 +25,8 @@ func Dial(ctx context.Context, opt carrier.Options, peer netip.AddrPort) (carrie
 	return open(ctx, opt, network, "")
 }
 
-// Listen opens a carrier for any number of peers on local, a host:port. An empty
-// host and [::] take IPv4 and IPv6, 0.0.0.0 takes IPv4 alone.
+// Listen opens a carrier for any number of peers on local, a host:port. An empty host or
+// [::] accepts IPv4 and IPv6, 0.0.0.0 only IPv4.
 func Listen(ctx context.Context, opt carrier.Options, local string) (carrier.Carrier, error) {
 	network := "udp"
 	if host, _, err := net.SplitHostPort(local); err == nil {
@@ -38,8 +37,8 @@ func Listen(ctx context.Context, opt carrier.Options, local string) (carrier.Car
 	return open(ctx, opt, network, local)
 }
 
-// open opens a socket for a network of package net, with the offloads of the
-// system where there are any.
+// open opens a socket for a network of package net, with the offloads that the system
+// offers.
 func open(ctx context.Context, opt carrier.Options, network, local string) (carrier.Carrier, error) {
 	var lc net.ListenConfig
 	pc, err := lc.ListenPacket(ctx, network, local)
@@ -96,9 +95,9 @@ func (s *socket) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 func (s *socket) Advice() string      { return s.clamp }
 func (s *socket) Close() error        { return s.conn.Close() }
 
-// setDSCP marks both families: a dual-stack socket sends IPv4 with its own
-// field, where the system lets it. The six bits are the upper ones of the octet
-// in both headers.
+// setDSCP sets the field for both families: a dual-stack socket sends IPv4 with a field of
+// its own, if the system allows that. In both headers the DSCP is the upper six bits of the
+// octet.
 func setDSCP(conn *net.UDPConn, dscp int) error {
 	err4 := ipv4.NewPacketConn(conn).SetTOS(dscp << 2)
 	err6 := ipv6.NewPacketConn(conn).SetTrafficClass(dscp << 2)
@@ -108,8 +107,8 @@ func setDSCP(conn *net.UDPConn, dscp int) error {
 	return err6
 }
 
-// setBuffers asks for size bytes in each direction and returns what to say where
-// the system granted less.
+// setBuffers requests size bytes in each direction. It returns what to report if the system
+// granted less.
 func setBuffers(conn *net.UDPConn, size int) string {
 	errR, errW := conn.SetReadBuffer(size), conn.SetWriteBuffer(size)
 	gotR, gotW, ok := readBuffers(conn, size)

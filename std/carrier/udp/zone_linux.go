@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// zoneKept is how long the name of an interface is taken for granted. Package
-// net does so for a minute; our names are to be right soon after a change.
+// zoneKept is how long the name of an interface is cached. Package net caches it for a
+// minute, but ours must be right soon after a change.
 const zoneKept = time.Second
 
-// zones keeps the names of the interfaces that link-local peers are on: to look
-// one up takes system calls and memory, and each datagram needs it. The numbers
-// come from the kernel, so there are no more of them than interfaces.
+// zones caches the names of the interfaces of link-local peers: a lookup takes system calls
+// and memory, and every datagram needs one. The numbers come from the kernel, so there are
+// never more entries than interfaces.
 type zones struct {
 	names map[uint32]string
-	until time.Time // when all are looked up anew
+	until time.Time // when the cache expires
 }
 
-// name is the zone for the number of an interface.
+// name is the zone of the interface with this number.
 func (z *zones) name(scope uint32) string {
 	if now := time.Now(); !now.Before(z.until) {
 		z.names, z.until = make(map[uint32]string, 1), now.Add(zoneKept)
@@ -31,8 +31,8 @@ func (z *zones) name(scope uint32) string {
 	return name
 }
 
-// zoneName looks a zone up, in the form that package net gives: a name, or the
-// number of an interface that is gone.
+// zoneName looks up a zone in the form that package net uses: a name, or the number if the
+// interface is gone.
 func zoneName(scope uint32) string {
 	if i, err := net.InterfaceByIndex(int(scope)); err == nil {
 		return i.Name
