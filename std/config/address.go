@@ -39,7 +39,7 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 	}
 }
 
-// checkServer checks one of the servers that a client has.
+// checkServer checks one of the client's servers.
 func checkServer(addr string, fail failFunc) {
 	mp, err := address.ParseMultiPort(addr)
 	if reason := misread(addr, "HOST"); reason != "" {
@@ -51,7 +51,7 @@ func checkServer(addr string, fail failFunc) {
 	}
 }
 
-// checkStream checks an address of TCP or of a unix socket.
+// checkStream checks the address of a TCP or unix socket.
 func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	if addr == "" {
 		fail(name, "is empty, valid is host:port or the path of a unix socket")
@@ -78,9 +78,9 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	}
 }
 
-// misread explains what is wrong with an address that is only a port or ports, or has the
-// scheme of a URL, and what was probably meant; host is the usual one. It returns "" for
-// any other address.
+// misread recognizes an address that is only a port or ports, or a URL. It explains what is
+// wrong with it and what was probably meant; host is the usual host. It returns "" for any
+// other address.
 func misread(addr, host string) string {
 	scheme, _, isURL := strings.Cut(addr, "://")
 	switch {
@@ -92,11 +92,11 @@ func misread(addr, host string) string {
 	return ""
 }
 
-// checkUnix checks the address of a unix socket.
+// checkUnix checks the path of a unix socket.
 func (c *Config) checkUnix(name, addr string, fail failFunc) {
 	limit := address.MaxUnixPath
 	if address.IsAbstract(addr) {
-		limit++ // no NUL at its end
+		limit++ // an abstract name has no NUL at its end
 	}
 	switch {
 	case len(addr) > limit:
@@ -118,7 +118,7 @@ func (c *Config) checkUnixPath(name, path string, fail failFunc) {
 	info, err := os.Stat(dir)
 	switch {
 	case err == nil && info.IsDir():
-	case name == "target": // the target may start after us
+	case name == "target": // the target may start later than we do
 		c.warn("--target %s is taken for the path of a unix socket, and there is no folder %s yet", path, dir)
 	case err == nil:
 		fail(name, "%q is taken for the path of a unix socket, as it has no port, but %s is not a folder", path, dir)
@@ -127,7 +127,8 @@ func (c *Config) checkUnixPath(name, path string, fail failFunc) {
 	}
 }
 
-// checkSocketMode refuses a mode that could not be applied, because users rely on it.
+// checkSocketMode refuses a mode that could not be applied, because users rely on it for
+// protection.
 func (c *Config) checkSocketMode(fail failFunc) {
 	if c.SocketMode == "" {
 		return
@@ -152,8 +153,8 @@ func parseMode(text string) (fs.FileMode, error) {
 }
 
 // FileMode is the mode of the unix socket that the client listens on; 0 leaves it to the
-// umask. Call Check first.
+// umask. Check must be called first.
 func (c *Config) FileMode() fs.FileMode {
-	mode, _ := parseMode(c.SocketMode) // 0 where there is none
+	mode, _ := parseMode(c.SocketMode) // 0 if there is none
 	return mode
 }

@@ -13,7 +13,7 @@ import (
 
 // Error reports what is wrong with one setting, and what is valid.
 type Error struct {
-	Flag, Key string // its names; Key is "" where JSON has none
+	Flag, Key string // names of the setting; Key is "" if JSON has none
 	Reason    string // the value, and what is valid
 }
 
@@ -24,8 +24,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s (JSON %q): %s", e.Flag, e.Key, e.Reason)
 }
 
-// Check validates all settings of a role and applies the mode. It opens nothing. It
-// returns all errors, joined, each an *Error, and appends to c.Warnings.
+// Check validates all settings of a role and applies the mode. It opens nothing. It returns
+// all errors joined, each an *Error, and adds to c.Warnings.
 func (c *Config) Check(r Role) error {
 	var errs []error
 	for _, s := range r.Settings(c) {
@@ -48,8 +48,8 @@ func (c *Config) Check(r Role) error {
 	return errors.Join(errs...)
 }
 
-// CheckGiven reports settings without which a program has nothing to do. Check does not,
-// as their defaults are valid and only lead nowhere.
+// CheckGiven reports settings without which a program has nothing to do. Check accepts
+// their defaults, which are valid but lead nowhere.
 func (c *Config) CheckGiven(r Role) error {
 	var errs []error
 	for _, s := range r.Settings(c) {
@@ -78,8 +78,8 @@ func (c *Config) checkKey(fail failFunc) {
 	}
 }
 
-// warnOddKey warns of what easily gets into a key by accident: the key of the other end
-// would differ.
+// warnOddKey warns of characters that easily get into a key by accident, so that it would
+// differ from the key at the other end.
 func (c *Config) warnOddKey() {
 	if strings.TrimSpace(c.Key) != c.Key {
 		c.warn("the key begins or ends with white space, which is part of it: the other end must have it, too")
@@ -100,7 +100,7 @@ func envSet(name string) bool {
 	return set
 }
 
-// checkCombinations checks what depends on more than one setting.
+// checkCombinations checks what depends on several settings.
 func (c *Config) checkCombinations(r Role, fail failFunc) {
 	if c.DataShard+c.ParityShard > 256 {
 		fail("datashard", "%d and --parityshard %d make more than 256, valid is a sum of 256 or less", c.DataShard, c.ParityShard)
@@ -120,7 +120,7 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 	if c.Pprof && !build.Pprof {
 		fail("pprof", "this program was built without it (tag nopprof), valid is false")
 	}
-	// Nobody has chosen the default, which is above the usual --autoexpire.
+	// The default is above the usual --autoexpire, but nobody has chosen it.
 	chosen := c.ScavengeTTL != Default(Client).ScavengeTTL
 	if r == Client && chosen && c.AutoExpire > 0 && c.ScavengeTTL > c.AutoExpire {
 		c.warn("--scavengettl %d is above --autoexpire %d: replaced sessions with streams may pile up", c.ScavengeTTL, c.AutoExpire)

@@ -1,6 +1,6 @@
-// Package config owns the settings: the table of them, their values, the source of each,
-// what is valid and what deserves a warning. It opens nothing but the file of settings,
-// and does not know what the values are used for.
+// Package config owns the settings: the table of them, their values, where each came from,
+// what is valid and what deserves a warning. It opens only the settings file, and does not
+// know what the values are used for.
 package config
 
 import (
@@ -27,14 +27,14 @@ func (r Role) String() string {
 // DefaultKey is the pre-shared key when none is given. Its spelling is fixed by the wire.
 const DefaultKey = "it's a secrect"
 
-// PlaceholderKey is in the example files in place of a key, and is refused.
+// PlaceholderKey stands for a key in the example files, and is refused.
 const PlaceholderKey = "replace this by a key of your own, such as genkey prints"
 
-// KeyEnv is the environment variable for the key.
+// KeyEnv is the environment variable that gives the key.
 const KeyEnv = "KCPTUN_KEY"
 
-// Config are the settings of either end; those of the other end are ignored. The meaning
-// of each is in settings.go, what is valid in check.go.
+// Config holds the settings of both ends; an end ignores those of the other. settings.go
+// says what each means, check.go what is valid.
 type Config struct {
 	LocalAddr    string `json:"localaddr"`
 	SocketMode   string `json:"socketmode"`
@@ -77,13 +77,13 @@ type Config struct {
 	TCP          bool   `json:"tcp"`
 	Pprof        bool   `json:"pprof"`
 
-	// Warnings report what was odd while the settings were read and checked.
+	// Warnings lists oddities found while the settings were read and checked.
 	Warnings []string `json:"-"`
 
-	given map[string]Source // by name, of settings that are not at their defaults; nil where sources are not tracked
+	given map[string]Source // by name, of settings not at their defaults; nil: sources are not tracked
 }
 
-// Default are the settings of an end where nothing is given.
+// Default returns the settings of an end when nothing is given.
 func Default(r Role) Config {
 	c := Config{
 		Key: DefaultKey, Crypt: "aes", Mode: "fast", QPPCount: 61,
@@ -103,20 +103,20 @@ func Default(r Role) Config {
 	return c
 }
 
-// Tracked is Default, but records the source of each value.
+// Tracked returns the defaults, and makes the Config record the source of each value.
 func Tracked(r Role) Config {
 	c := Default(r)
 	c.given = make(map[string]Source)
 	return c
 }
 
-// WritesCounters tells whether counters are written to a file.
+// WritesCounters reports whether counters are written to a file.
 func (c *Config) WritesCounters() bool { return c.SnmpLog != "" && c.SnmpPeriod > 0 }
 
-// sees tells whether a role is among roles.
+// sees reports whether the setting exists for the role.
 func (r Role) sees(s Setting) bool { return s.roles&r != 0 }
 
-// Settings are the settings of a role, over the fields of c.
+// Settings returns the settings of a role, which point to the fields of c.
 func (r Role) Settings(c *Config) []Setting {
 	return slices.DeleteFunc(settings(c), func(s Setting) bool { return !r.sees(s) })
 }

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// ReadJSON overrides the settings that the file at path names. Unknown keys and
-// text after the JSON value become warnings in c.Warnings.
+// ReadJSON overrides settings from the file at path. Unknown keys, and text after the JSON
+// value, add to c.Warnings.
 func (c *Config) ReadJSON(r Role, path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -26,7 +26,7 @@ func (c *Config) ReadJSON(r Role, path string) error {
 }
 
 func (c *Config) parseJSON(r Role, data []byte) error {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors begin a file with a byte order mark
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors write a byte order mark
 	dec := json.NewDecoder(bytes.NewReader(data))
 	var keys map[string]json.RawMessage
 	if err := dec.Decode(&keys); err != nil {
@@ -48,7 +48,7 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	if servers != "" {
 		into = &struct {
 			*Config
-			RemoteAddr json.RawMessage `json:"remoteaddr"` // which goes before Config's
+			RemoteAddr json.RawMessage `json:"remoteaddr"` // hides Config's
 		}{Config: c}
 	}
 	if err := json.Unmarshal(data[:end], into); err != nil {
@@ -66,8 +66,8 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	return nil
 }
 
-// listOfServers is the value of remoteaddr as the flag has it, where the file has a list of
-// texts; else "".
+// listOfServers returns remoteaddr in the form of the flag if the file gives it as a list
+// of strings, else "".
 func listOfServers(data []byte, keys map[string]json.RawMessage) (string, error) {
 	for key, value := range keys {
 		if !strings.EqualFold(key, "remoteaddr") || value[0] != '[' {
@@ -82,8 +82,8 @@ func listOfServers(data []byte, keys map[string]json.RawMessage) (string, error)
 	return "", nil
 }
 
-// foreign explains why the keys are those of a file for the other end, or returns "". A
-// file for both ends has addresses of both.
+// foreign explains why the keys look like those of a file for the other end, or returns "".
+// A file for both ends has the addresses of both.
 func (r Role) foreign(keys map[string]json.RawMessage) string {
 	other := Both &^ r
 	var theirs []string
@@ -101,7 +101,7 @@ func (r Role) foreign(keys map[string]json.RawMessage) string {
 	return fmt.Sprintf("this is the file of a %v, as it has %s; a %v has %s", other, strings.Join(theirs, ", "), r, strings.Join(r.addresses(), ", "))
 }
 
-// addresses are the JSON keys of the two addresses that only this end has.
+// addresses are the JSON keys of the two addresses that only this end uses.
 func (r Role) addresses() []string {
 	if r == Server {
 		return []string{"listen", "target"}
@@ -109,8 +109,8 @@ func (r Role) addresses() []string {
 	return []string{"localaddr", "remoteaddr"}
 }
 
-// noteFile records which settings the file has given, and warns of the flags and
-// environment variables that it overrides with other values.
+// noteFile records which settings the file gives, and warns if they override different
+// values from flags or environment variables.
 func (c *Config) noteFile(r Role, keys map[string]json.RawMessage, before *Config) {
 	var present, overridden []string
 	for key, value := range keys {
@@ -137,7 +137,7 @@ func (c *Config) noteFile(r Role, keys map[string]json.RawMessage, before *Confi
 	}
 }
 
-// warnUnknown reports keys that this end does not use. Keys match without regard to case.
+// warnUnknown reports keys that this end does not use. Case is ignored.
 func (c *Config) warnUnknown(r Role, keys map[string]json.RawMessage) {
 	var own, all []string
 	for _, s := range settings(c) {
@@ -166,15 +166,15 @@ func containsFold(list []string, s string) bool {
 	return false
 }
 
-// locate adds line and column to an error of encoding/json, and the encoding of the text
-// where that is the cause.
+// locate adds line and column to an error of encoding/json. If the cause is the text's
+// encoding, it says so.
 func locate(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	var typed *json.UnmarshalTypeError
 	bad, reason := notUTF8(data)
 	switch {
 	case errors.As(err, &syntax):
-		at := syntax.Offset - 1 // the offset is that of the byte after the offending one
+		at := syntax.Offset - 1 // the offset is one past the offending byte
 		if bad >= 0 && bad <= at {
 			return errorAt(data, bad, "%s", reason)
 		}
@@ -192,8 +192,8 @@ func locate(data []byte, err error) error {
 	return err
 }
 
-// errorAt returns an error that begins with the line and column of an offset, both counted
-// from 1, columns in characters.
+// errorAt returns an error that begins with line and column of an offset. Both count from
+// 1; columns are characters.
 func errorAt(data []byte, offset int64, format string, args ...any) error {
 	line, column := position(data, offset)
 	return fmt.Errorf("line %d, column %d: %s", line, column, fmt.Sprintf(format, args...))

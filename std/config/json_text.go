@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// notUTF8 finds the first byte that is not UTF-8, the encoding of JSON, and explains what
-// encoding the text may have instead; -1 where there is none. Package json would replace
-// each such byte by U+FFFD, so that different keys could become one.
+// notUTF8 finds the first byte that is not UTF-8, JSON's encoding, and says which encoding
+// the text may have instead. It returns -1 if there is none. Package json would replace
+// each such byte by U+FFFD, so that different keys could become equal.
 func notUTF8(data []byte) (offset int64, reason string) {
 	i := 0
 	for i < len(data) {
@@ -30,9 +30,9 @@ func notUTF8(data []byte) (offset int64, reason string) {
 	return int64(i), fmt.Sprintf("byte 0x%02x is not UTF-8, the text has another encoding, such as GBK or Latin-1: save it as UTF-8", data[i])
 }
 
-// explainSyntax is the text of a syntax error whose offending byte is at offset. Package
-// json reports that byte as a Latin-1 character; this reports the character that is there,
-// and the probable mistake.
+// explainSyntax words a syntax error whose offending byte is at offset. Package json names
+// that byte as a Latin-1 character; this names the actual character, and the probable
+// mistake.
 func explainSyntax(data []byte, offset int64, err *json.SyntaxError) string {
 	text := err.Error()
 	if offset < 0 || offset >= int64(len(data)) {
@@ -80,8 +80,8 @@ func mistake(before []byte, r rune, text string) string {
 	return ""
 }
 
-// lookalikes are what word processors and input methods write in place of the characters
-// of JSON.
+// lookalikes maps what word processors and input methods type to the JSON character that
+// was meant.
 var lookalikes = map[rune]rune{
 	'\u201c': '"', '\u201d': '"', '\u201e': '"', '\u201f': '"', '\u00ab': '"', '\u00bb': '"', '\uff02': '"',
 	'\u2018': '"', '\u2019': '"', '\u201a': '"', '\u300c': '"', '\u300d': '"',

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ModeAuto is the mode whose engine, package arq, finds its rate by itself.
+// ModeAuto is the mode whose engine, package arq, finds its own rate.
 const ModeAuto = "auto"
 
 // modeManual is the mode that leaves the four parameters to their own flags.
@@ -17,7 +17,7 @@ type mode struct {
 	noDelay, interval, resend, noCong int
 }
 
-// modes is the one table of modes, in the order of the help text.
+// modes is the only table of modes, in the order of the help text.
 var modes = []mode{
 	{name: ModeAuto},
 	{"fast3", 1, 10, 2, 1},
@@ -27,10 +27,10 @@ var modes = []mode{
 	{name: modeManual},
 }
 
-// Auto tells whether the mode is auto.
+// Auto reports whether the mode is auto.
 func (c *Config) Auto() bool { return c.Mode == ModeAuto }
 
-// ModeNames are the values that --mode takes.
+// ModeNames returns the values that --mode takes.
 func ModeNames() []string {
 	names := make([]string, len(modes))
 	for i, m := range modes {
@@ -39,8 +39,8 @@ func ModeNames() []string {
 	return names
 }
 
-// applyMode sets the four parameters of c that its mode implies. An unknown mode, manual
-// and auto do not change them.
+// applyMode sets the four parameters that the mode implies. An unknown mode, manual and
+// auto change nothing.
 func (c *Config) applyMode() {
 	for _, m := range modes {
 		if m.name == c.Mode && m.interval > 0 {
@@ -52,9 +52,9 @@ func (c *Config) applyMode() {
 	}
 }
 
-// applyAuto sets what mode auto finds by itself, or does better without, where the user
-// has given nothing. What the user gave wins, even where it equals the default; a warning
-// then says so, because it may just be in a file that lists all settings.
+// applyAuto sets what mode auto finds by itself or works better without, unless the user
+// has set it. What the user has set wins, even if it equals the default. A warning then
+// says so, because it may come from a file that just lists all settings.
 func (c *Config) applyAuto(r Role) {
 	if !c.Auto() {
 		return
@@ -75,7 +75,7 @@ func (c *Config) applyAuto(r Role) {
 	chosen := func(i int) bool {
 		return c.Source(own[i].name) != FromDefault || *own[i].value != own[i].def
 	}
-	coded := chosen(0) || chosen(1) // either asks for error correction, which needs both
+	coded := chosen(0) || chosen(1) // each of the two asks for error correction, which needs both
 	ownStreamBuf := !chosen(len(own) - 1)
 	var kept []string
 	for i, s := range own {
@@ -91,29 +91,30 @@ func (c *Config) applyAuto(r Role) {
 		}
 	}
 	if ownStreamBuf {
-		c.StreamBuf = min(c.StreamBuf, c.SmuxBuf/2) // which the user may have set lower
+		c.StreamBuf = min(c.StreamBuf, c.SmuxBuf/2) // SmuxBuf may have been lowered by the user
 	}
 	if len(kept) > 0 {
 		c.warn("mode auto would choose for itself, and keeps what was given: %s", strings.Join(kept, ", "))
 	}
 }
 
-// AutoSmuxBuf is the most that --smuxbuf comes to in mode auto, where nothing else is said:
-// what 1 Gbit/s has on its way in 0.2 s, five times.
+// AutoSmuxBuf is the largest --smuxbuf in mode auto, unless one is set: five times what 1
+// Gbit/s has in flight in 0.2 s.
 const AutoSmuxBuf = 128 << 20
 
-// MaxAutoWindow is the most segments that are in flight, or wait for the application:
-// 45 MB. Windows on the wire have 16 bits.
+// MaxAutoWindow is the most segments in flight or waiting for the application: 45 MB.
+// Windows on the wire have 16 bits.
 const MaxAutoWindow = 1 << 15
 
-// FollowsWindow tells whether the receive window follows the traffic: in mode auto it
-// does, unless the user has set it.
+// FollowsWindow reports whether the receive window follows the traffic, as it does in mode
+// auto unless the user has set it.
 func (c *Config) FollowsWindow() bool { return c.Auto() && c.RcvWnd >= MaxAutoWindow }
 
-// FollowsBuffers tells the same of the buffers of streams.
+// FollowsBuffers reports the same for the buffers of streams.
 func (c *Config) FollowsBuffers() bool { return c.Auto() && c.SmuxBuf == AutoSmuxBuf }
 
-// ChoosesParity tells whether mode auto decides about error correction: where nobody has.
+// ChoosesParity reports whether mode auto chooses the error correction, because the user
+// has not.
 func (c *Config) ChoosesParity() bool {
 	return c.Auto() && c.Source("datashard") == FromMode && c.Source("parityshard") == FromMode
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// DidYouMean suggests the known name nearest to a mistyped one, or nothing where none is
-// near: one letter in three may be wrong, so that foo is not log.
+// DidYouMean suggests the known name nearest to a mistyped one, or nothing. At most one
+// letter in three may be wrong, so that "foo" does not suggest "log".
 func DidYouMean(typed string, known []string) string {
 	best, bestDistance := "", 1+(len(typed)+1)/3
 	for _, name := range known {
@@ -23,8 +23,8 @@ func DidYouMean(typed string, known []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// editDistance is the number of letters to insert, delete or replace
-// (Levenshtein). Words above 64 letters are cut.
+// editDistance is the Levenshtein distance: how many letters to insert, delete or replace.
+// Words are cut at 64 letters.
 func editDistance(a, b string) int {
 	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
 	row := make([]int, len(b)+1)

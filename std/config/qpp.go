@@ -7,8 +7,8 @@ import (
 	"kcptun/std/build"
 )
 
-// Figures from the authors of QPP for pads of 8 bits: a shorter seed, or fewer pads, are
-// weaker than they claim.
+// Limits given by the authors of QPP for pads of 8 bits: with a shorter seed or fewer pads
+// it is weaker than they claim.
 const (
 	qppMinSeed = 211 // bytes
 	qppMinPads = 7
@@ -16,8 +16,8 @@ const (
 	qppPadBits = 8
 )
 
-// ValidateQPPParams returns an error where QPP cannot work and warnings where it is weaker
-// than its authors claim.
+// ValidateQPPParams returns an error if QPP cannot work, and warnings if it is weaker than
+// its authors claim.
 func ValidateQPPParams(count int, key string) (warnings []string, err error) {
 	if !build.QPP {
 		return nil, errors.New("this program was built without QPP (tag noqpp), valid is false")
@@ -31,7 +31,7 @@ func ValidateQPPParams(count int, key string) (warnings []string, err error) {
 	if count < qppMinPads {
 		warnings = append(warnings, fmt.Sprintf("QPP asks for a QPPCount of %d or more, this is %d", qppMinPads, count))
 	}
-	if count%2 == 0 { // coprime to 8 is odd
+	if count%2 == 0 { // only odd numbers are coprime to 8
 		warnings = append(warnings, fmt.Sprintf("QPP asks for a QPPCount that is coprime to %d, %d is even: take a prime", qppPadBits, count))
 	}
 	return warnings, nil

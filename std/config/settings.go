@@ -8,24 +8,25 @@ import (
 	"kcptun/std/crypt"
 )
 
-// Setting is one row of the table of settings: its flag and JSON key, what it means and
-// what is valid. Flags, JSON warnings, range checks, the banner and the flag reference in
-// docs/ are all made from this table.
+// Setting is one row of the table of settings: its flag, its JSON key, what it means and
+// what is valid. The flags, the warnings about JSON, the checks, the banner and the flag
+// reference in docs/ are all made from this table.
 type Setting struct {
 	Name   string // of the flag
-	Short  string // second name of the flag
-	Key    string // of JSON; "" for none
-	Hidden bool   // not in the help text
+	Short  string // alternative name of the flag
+	Key    string // in JSON; "" for none
+	Hidden bool   // left out of the help text
 
 	roles  Role
-	value  value // a field of Config
+	value  value // points to a field of Config
 	usage  string
-	unused string // why this setting has no effect now; "" where it has
+	unused string // why this setting has no effect now; "" if it has
 	needed bool   // must be given: the default is only an example
-	env    string // the environment variable that gives it
+	env    string // environment variable that gives it
 }
 
-// settings is the table over the fields of c, in the order of the help text.
+// settings returns the table, which points to the fields of c, in the order of the help
+// text.
 func settings(c *Config) []Setting {
 	const positive, huge = 1, math.MaxInt32
 	const window = 65535 // windows have 16 bits on the wire
@@ -74,11 +75,11 @@ func settings(c *Config) []Setting {
 	}
 }
 
-// defaultWindow is the window of KCP itself in packets, which kcp-go keeps when it is
-// given 0 or less.
+// defaultWindow is KCP's own window in packets, which kcp-go keeps if it is given 0 or
+// less.
 const defaultWindow = 32
 
-// maxMemLimit is the most that --memlimit takes, in MiB: what an int of bytes holds.
+// maxMemLimit is the largest --memlimit in MiB, as an int must hold the bytes.
 const maxMemLimit = min(1<<20, math.MaxInt>>20)
 
 func unless(used bool, why string) string {
@@ -88,17 +89,16 @@ func unless(used bool, why string) string {
 	return why
 }
 
-// maxRate is the most that --ratelimit takes: 32 bits, or what an int holds where that is
-// less.
+// maxRate is the largest --ratelimit: 32 bits, or less if an int is smaller.
 const maxRate = min(math.MaxUint32, math.MaxInt)
 
-// Value is the setting's value: a string, int or bool.
+// Value returns the setting's value: a string, int or bool.
 func (s Setting) Value() any { return s.value.current() }
 
-// Flag is the setting's name on the command line.
+// Flag returns the setting's name on the command line.
 func (s Setting) Flag() string { return "--" + s.Name }
 
-// Choices are all valid values; nil where they cannot be listed.
+// Choices returns all valid values; nil if they cannot be listed.
 func (s Setting) Choices() []string {
 	if c, is := s.value.(choice); is {
 		return c.names
@@ -106,16 +106,16 @@ func (s Setting) Choices() []string {
 	return nil
 }
 
-// IsSwitch tells whether the setting is on or off, so that its flag needs no value.
+// IsSwitch reports whether the setting is on or off, so that its flag needs no value.
 func (s Setting) IsSwitch() bool { _, is := s.value.(toggle); return is }
 
-// IsSecret tells whether the value must not be shown.
+// IsSecret reports whether the value must not be shown.
 func (s Setting) IsSecret() bool { _, is := s.value.(secret); return is }
 
-// Valid says what values the setting takes; "" for any text.
+// Valid says which values the setting takes; "" for any text.
 func (s Setting) Valid() string { return s.value.valid() }
 
-// Set reads the setting's value from a command line.
+// Set sets the value from a command line.
 func (s Setting) Set(text string) error {
 	if !s.value.set(text) {
 		return s.fault(fmt.Sprintf("%q is no value for it, valid are %s", text, s.Valid()))
@@ -123,10 +123,10 @@ func (s Setting) Set(text string) error {
 	return nil
 }
 
-// Switch is a flag that is on or off and belongs to no setting.
+// Switch returns a flag that is on or off and is not a setting.
 func Switch(name string, to *bool) Setting { return Setting{Name: name, value: toggle{to}} }
 
-// Help is the setting's meaning with its choices, default and environment variable.
+// Help says what the setting means, with its choices, default and environment variable.
 func (s Setting) Help() string {
 	text := s.usage
 	if names := s.Choices(); len(names) > 0 {
@@ -150,8 +150,8 @@ func (s Setting) fault(reason string) error {
 	return &Error{Flag: s.Flag(), Key: s.Key, Reason: reason}
 }
 
-// check validates the setting by itself. Where it is known which value was meant, it sets
-// that and warns.
+// check validates the setting by itself. If it is clear which value was meant, it sets that
+// value and warns.
 func (s Setting) check(warn func(format string, args ...any)) (reason string) {
 	p := s.value.check()
 	switch {

@@ -2,11 +2,11 @@ package config
 
 import "os"
 
-// Source is where the value of a setting comes from.
+// Source says where the value of a setting comes from.
 type Source string
 
-// The sources, each of which overrides those before it. The mode is last: it decides about
-// settings that only other modes leave to the user.
+// The sources in the order in which they override each other. The mode comes last: it sets
+// what other modes leave to the user.
 const (
 	FromDefault     Source = "default"
 	FromEnvironment Source = "environment"
@@ -15,7 +15,7 @@ const (
 	FromMode        Source = "mode"
 )
 
-// Source is where the value of the setting with this name comes from.
+// Source returns where the value of the named setting comes from.
 func (c *Config) Source(name string) Source {
 	if from, given := c.given[name]; given {
 		return from
@@ -23,14 +23,14 @@ func (c *Config) Source(name string) Source {
 	return FromDefault
 }
 
-// Note records that the value of a setting comes from this source.
+// Note records where the value of the named setting comes from.
 func (c *Config) Note(name string, from Source) {
 	if c.given != nil {
 		c.given[name] = from
 	}
 }
 
-// ReadEnvironment sets what environment variables give and no flag does.
+// ReadEnvironment sets what environment variables give and flags do not.
 func (c *Config) ReadEnvironment(r Role) {
 	for _, s := range r.Settings(c) {
 		text, exists := os.LookupEnv(s.env)

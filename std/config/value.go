@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// value is what a setting sets, a field of Config, together with what is valid there.
+// value is a field of Config together with what is valid for it.
 type value interface {
 	current() any
 	// set reads a value from a command line, and reports whether the text is one.
@@ -17,11 +17,11 @@ type value interface {
 	check() problem
 }
 
-// problem is what is wrong with a value; nothing is where what is empty.
+// problem says what is wrong with a value; the zero value means nothing is.
 type problem struct {
-	what string // of the value
-	more string // what is valid, or in force instead
-	mend func() // sets what is known to be meant; nil: it is an error
+	what string // what is wrong
+	more string // what is valid, or is used instead
+	mend func() // sets the value that was clearly meant; nil: the problem is an error
 }
 
 type text struct{ to *string }
@@ -37,12 +37,12 @@ func (v text) check() problem {
 	return problem{}
 }
 
-// secret is text that must not be shown, and may be anything.
+// secret is text that must not be shown. Any text is valid.
 type secret struct{ text }
 
 func (secret) check() problem { return problem{} }
 
-// choice is one of several names. Aliases are other names of these.
+// choice is one of several names, which may have aliases.
 type choice struct {
 	text
 	names   []string
@@ -77,12 +77,12 @@ func (v toggle) set(text string) bool {
 	return err == nil
 }
 
-// number is a whole number of a range.
+// number is an integer within a range.
 type number struct {
 	to       *int
 	min, max int
-	// below and above are used in place of a number below min or above max, where the
-	// original or kcp-go accepts such a number, too; nil: it is an error.
+	// below and above replace a number below min or above max if the original or kcp-go
+	// accepts such a number; nil: it is an error.
 	below, above *int
 }
 
