@@ -11,17 +11,17 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// What one system call reads. 2048 bytes are more than the longest datagram
-// with the longest headers: 1500, 60 and 60.
+// What one system call reads. 2048 bytes exceed the longest datagram with the longest
+// headers: 1500, 60 and 60.
 const (
 	rawPackets = 32
 	rawSpace   = 2048
 )
 
-// rawBatch are packets as the kernel delivers them, and what was found in them.
+// rawBatch is a batch of packets as the kernel delivers them, and what was found in them.
 type rawBatch struct {
-	home  chan<- *rawBatch  // where it goes when it is used up
-	found []carrier.Inbound // of them, the datagrams for the reader
+	home  chan<- *rawBatch  // where it returns once it has been processed
+	found []carrier.Inbound // the datagrams among them, for the reader
 
 	count    int
 	messages [rawPackets]mmsg.Header
@@ -45,7 +45,7 @@ func newRawBatch(home chan<- *rawBatch) *rawBatch {
 	return b
 }
 
-// read blocks for at least one packet.
+// read blocks until it has at least one packet.
 func (s *rawSocket) read(b *rawBatch) error {
 	b.count, b.found = 0, b.found[:0]
 	for i := range b.messages {
@@ -67,7 +67,7 @@ func (s *rawSocket) tryRead(fd uintptr) (done bool) {
 	return ready
 }
 
-// packet is one packet of a batch: its addresses and the TCP segment in it.
+// packet parses one packet of a batch: its addresses and the TCP segment in it.
 func (b *rawBatch) packet(i int, ipv6 bool) (src, dst netip.Addr, rest []byte, ok bool) {
 	data := b.space[i][:b.messages[i].Len]
 	if !ipv6 {

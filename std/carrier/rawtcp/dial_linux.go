@@ -16,14 +16,14 @@ import (
 	"kcptun/std/clock"
 )
 
-// Time limits of a dial: for the kernel's handshake, and for the raw socket to
-// show the answer, which is in its queue before the kernel has it.
+// Time limits of a dial: for the kernel's handshake, and for the raw socket to deliver the
+// peer's answer, which reaches its queue before it reaches the kernel's TCP.
 const (
 	handshakeWait = 10 * time.Second
 	captureWait   = time.Second
 )
 
-// Dial opens a carrier to one peer. It takes root, or CAP_NET_RAW and CAP_NET_ADMIN.
+// Dial opens a carrier to one peer. It requires root, or CAP_NET_RAW and CAP_NET_ADMIN.
 func Dial(ctx context.Context, opt carrier.Options, peer netip.AddrPort) (_ *Conn, err error) {
 	c := newConn(opt)
 	defer func() {
@@ -51,10 +51,10 @@ func Dial(ctx context.Context, opt carrier.Options, peer netip.AddrPort) (_ *Con
 		conn.Close()
 		return nil, fmt.Errorf("silencing the kernel's connection: %w", err)
 	}
-	f.peer = peer // as it was asked for
+	f.peer = peer // as the caller wrote it
 	c.local = conn.LocalAddr()
-	// Not before the connection is there, or another process might take the rule
-	// for stale. Nothing leaks meanwhile: the connection is silent.
+	// The rule must not come before the connection, or another process might consider it
+	// stale. Nothing leaks meanwhile, because the connection is silent.
 	r := clientRule(f.local, f.remote)
 	if err := r.add(ctx); err != nil {
 		return nil, err
@@ -67,9 +67,8 @@ func Dial(ctx context.Context, opt carrier.Options, peer netip.AddrPort) (_ *Con
 	return c, nil
 }
 
-// dialKernel makes the kernel's connection. Its port is chosen before it is
-// connected, so that the raw socket, with only this connection in its queue,
-// cannot miss the answer.
+// dialKernel makes the kernel's connection. The port is chosen before connecting, so that
+// the raw socket, whose queue then receives only this connection, cannot miss the answer.
 func dialKernel(ctx context.Context, sock *rawSocket, local netip.Addr, scope uint32, peer netip.AddrPort) (*net.TCPConn, error) {
 	d := net.Dialer{Timeout: handshakeWait, KeepAlive: -1}
 	d.SetMultipathTCP(false)
@@ -97,8 +96,8 @@ func dialKernel(ctx context.Context, sock *rawSocket, local netip.Addr, scope ui
 	return conn.(*net.TCPConn), nil
 }
 
-// awaitHandshake reads the raw socket until it has shown the answer of the
-// handshake, without which nothing can be sent.
+// awaitHandshake reads the raw socket until it has seen the answer of the handshake.
+// Without it nothing can be sent.
 func (c *Conn) awaitHandshake(sock *rawSocket, f *flow) error {
 	if err := sock.file.SetReadDeadline(time.Now().Add(captureWait)); err != nil {
 		return err

@@ -8,29 +8,29 @@ import (
 	"kcptun/std/carrier"
 )
 
-// How many segments are kept for connections that are not accepted yet, and for
-// how long. They are few: a client sends one or two before it hears something.
+// How many segments are kept for connections not yet accepted, and for how long. Few are
+// enough: a client sends one or two before it hears anything.
 const (
 	earlyLimit = 32
 	earlyTime  = time.Second
 )
 
-// earlySegments are segments with data of peers that have no flow. A client's
-// first one comes right after its handshake, often before accept returns; lost,
-// it would cost the session the time of a retransmission.
+// earlySegments are data segments from peers that have no flow yet. A client's first one
+// arrives right after its handshake, often before accept returns. If it were dropped, the
+// session would have to wait for a retransmission.
 type earlySegments struct {
 	mu   sync.Mutex
-	kept []earlySegment // in the order of arrival
+	kept []earlySegment // in order of arrival
 }
 
 type earlySegment struct {
 	from, to netip.AddrPort
 	raw      []byte
-	at       time.Duration // by std/clock
+	at       time.Duration // on std/clock
 }
 
-// keep keeps a copy of a segment, or returns the flow that came just now. What
-// anybody may send must not fill the memory: the oldest makes room.
+// keep keeps a copy of a segment, or returns the flow if it has just appeared. Anybody may
+// send such segments, so memory is bounded: the oldest makes room.
 func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, now time.Duration) *flow {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -39,7 +39,7 @@ func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, 
 	}
 	s := earlySegment{from: from, to: to, at: now}
 	if len(e.kept) == earlyLimit {
-		s.raw = e.kept[0].raw[:0] // its room is used again
+		s.raw = e.kept[0].raw[:0] // reuse its memory
 		e.kept = append(e.kept[:0], e.kept[1:]...)
 	}
 	s.raw = append(s.raw, raw...)
@@ -47,7 +47,8 @@ func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, 
 	return nil
 }
 
-// take returns the datagrams that were kept for a flow that is in the table.
+// take removes and returns the datagrams that were kept for a flow that is now in the
+// table.
 func (e *earlySegments) take(f *flow, now time.Duration) (found []carrier.Inbound) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -13,28 +13,28 @@ import (
 	"kcptun/std/clock"
 )
 
-// errNoFlow is what sending to a peer gives that has no connection, or was not
-// heard yet: the sequence numbers come from what it sends.
+// errNoFlow is returned when sending to a peer that has no connection or has not been heard
+// yet: our sequence numbers come from what it sends.
 var errNoFlow = errors.New("no imitated TCP connection with the peer")
 
-// flow is one imitated connection: the kernel's, which the handshake made and
-// which is mute and deaf since, and the numbers of ours.
+// flow is one imitated connection: the kernel's connection, which made the handshake and
+// has been silenced since, and our own sequence numbers.
 type flow struct {
 	conn          *net.TCPConn
 	sock          *rawSocket
 	local, remote netip.AddrPort // without zones
 	peer          netip.AddrPort // remote as the link knows it
-	pseudo        uint64         // of segments to the peer and, the same, from it
+	pseudo        uint64         // checksum part of segments to the peer, and equally from it
 	header        [tcpHeaderSize]byte
 
 	mu     sync.Mutex
 	known  bool // seq is set
 	acked  bool // ack is set
-	proven bool // a genuine datagram has come
+	proven bool // a genuine datagram has arrived
 	seq    uint32
 	ack    uint32
 	echo   uint32
-	heard  time.Duration // by std/clock: of the last genuine datagram, before it of the handshake
+	heard  time.Duration // on std/clock: last genuine datagram, or the handshake if there was none
 
 	// What every segment to the peer is sent with.
 	name4   unix.RawSockaddrInet4
@@ -42,14 +42,14 @@ type flow struct {
 	control []byte
 }
 
-// newFlow takes a kernel connection, which it silences.
+// newFlow takes over a kernel connection and silences it.
 func newFlow(conn *net.TCPConn, sock *rawSocket) (*flow, error) {
 	peer := carrier.Unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort())
 	local, remote := unzoned(carrier.Unmap(conn.LocalAddr().(*net.TCPAddr).AddrPort())), unzoned(peer)
 	f := &flow{conn: conn, sock: sock, local: local, remote: remote, peer: peer, heard: clock.Now()}
 	f.pseudo = pseudoSum(local.Addr(), remote.Addr())
 	f.header = newHeader(local.Port(), remote.Port())
-	// The source address is stated: the server's socket is bound to none.
+	// The source address is explicit, because the server's socket is bound to none.
 	if sock.ipv6 {
 		scope := carrier.ScopeOf(peer.Addr())
 		f.name6 = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: remote.Addr().As16(), Scope_id: scope}
@@ -61,11 +61,11 @@ func newFlow(conn *net.TCPConn, sock *rawSocket) (*flow, error) {
 	return f, silence(conn, sock.ipv6)
 }
 
-// accept returns the datagram in a segment of the peer, given as it arrived, too, where
-// there is one. Nothing else that arrives says anything: anybody can forge a RST, a FIN
-// or an acknowledgement, and middleboxes do.
+// accept returns the datagram in a segment from the peer, if there is one; raw is the
+// segment as it arrived. Everything else that arrives is ignored: anybody can forge a RST,
+// a FIN or an acknowledgement, and middleboxes do.
 func (f *flow) accept(seg *tcpSegment, raw []byte, now time.Duration) (carrier.Inbound, bool) {
-	if !seg.isData() || !sumIsRight(f.pseudo, raw) { // the kernel has counted a wrong one among its InCsumErrors
+	if !seg.isData() || !sumIsRight(f.pseudo, raw) { // the kernel has counted a wrong checksum in its InCsumErrors
 		return carrier.Inbound{}, false
 	}
 	in := carrier.Inbound{Data: seg.payload, Size: len(seg.payload), From: f.peer, At: f.local.Addr()}
@@ -73,9 +73,9 @@ func (f *flow) accept(seg *tcpSegment, raw []byte, now time.Duration) (carrier.I
 	return in, true
 }
 
-// Confirm takes note of the segment of a genuine datagram, as tcpraw does of each: our
-// next number is what the peer acknowledges, and our acknowledgement rises with what
-// arrives in order and stands still after a gap.
+// Confirm records the segment of a genuine datagram, as tcpraw does for every segment. Our
+// next sequence number is what the peer acknowledges. Our acknowledgement advances with
+// what arrives in order, and stops at a gap.
 func (f *flow) Confirm(n *carrier.Numbers) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -91,9 +91,9 @@ func (f *flow) Confirm(n *carrier.Numbers) {
 	}
 }
 
-// answered takes the first numbers of a dialled flow from the answer of the handshake.
-// There is nothing yet to tell a forged one by, and it would have to come before the true
-// one; the first genuine datagram mends the sequence number.
+// answered sets the first sequence numbers of a dialled flow from the answer of the
+// handshake. A forged answer cannot be recognized yet, but would have to arrive before the
+// real one; the first genuine datagram corrects the sequence number.
 func (f *flow) answered(s *tcpSegment) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,7 +110,7 @@ func (f *flow) isKnown() bool {
 	return f.known
 }
 
-// advance gives the numbers of the next segment, of n bytes.
+// advance returns the numbers for the next segment, of n bytes.
 func (f *flow) advance(n int) (fields headerFields, known bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,25 +119,26 @@ func (f *flow) advance(n int) (fields headerFields, known bool) {
 	return fields, f.known
 }
 
-// flowSilence is how long a flow is kept without a genuine datagram, as by tcpraw. There
-// is no other end: the one that the kernels agree on can be forged.
+// flowSilence is how long a flow is kept without a genuine datagram, as in tcpraw. A flow
+// ends in no other way, because the closing handshake of the kernels can be forged.
 const flowSilence = time.Minute
 
-// expired tells whether a flow is silent for too long.
+// expired tells whether a flow has been silent for too long.
 func (f *flow) expired(now time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return now-f.heard > flowSilence
 }
 
-// isProven tells whether a genuine datagram has come, and if not, since when the flow waits.
+// isProven tells whether a genuine datagram has arrived, and if not, since when the flow
+// has been waiting.
 func (f *flow) isProven() (proven bool, since time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.proven, f.heard
 }
 
-// close ends the kernel's connection.
+// close closes the kernel's connection.
 func (f *flow) close() { release(f.conn, f.sock.ipv6) }
 
 // isData tells whether a segment carries a datagram.

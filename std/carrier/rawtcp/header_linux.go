@@ -9,11 +9,11 @@ import (
 	"kcptun/std/carrier"
 )
 
-// The header of what the imitation of TCP sends, to the byte as tcpraw's:
-// 20 bytes, two NOPs, the timestamps and two bytes of padding. tcpraw means the
-// usual option of 10 bytes and writes a length of 12, two of them zero; kernels
-// skip an option of the wrong length, which spares us their check of the time
-// stamps against those of the handshake (RFC 7323, PAWS).
+// The header of a segment of the imitation of TCP, identical to tcpraw's: 20 bytes, two
+// NOPs, the timestamps and two bytes of padding. tcpraw intends the usual option of 10
+// bytes but writes a length of 12, with two zero bytes. Kernels skip an option of the wrong
+// length, which spares us their check of the timestamps against those of the handshake (RFC
+// 7323, PAWS).
 const (
 	tcpMinHeader   = 20
 	tcpHeaderSize  = 36
@@ -34,14 +34,14 @@ const (
 	offsetStampVal = offsetOptions + 4
 )
 
-// tcpSegment is what the link reads of a TCP segment.
+// tcpSegment holds the parts of a TCP segment that the link reads.
 type tcpSegment struct {
 	src, dst uint16
 	seq, ack uint32
 	flags    byte
 	stamped  bool   // it carries timestamps in tcpraw's form
-	stamp    uint32 // the sender's clock; only where stamped
-	payload  []byte // a part of what was parsed
+	stamp    uint32 // the sender's clock; valid only if stamped
+	payload  []byte // a slice of the parsed bytes
 }
 
 func (s *tcpSegment) has(flag byte) bool { return s.flags&flag != 0 }
@@ -50,7 +50,7 @@ func (s *tcpSegment) numbers(at time.Duration) carrier.Numbers {
 	return carrier.Numbers{Seq: s.seq, Next: s.next(), Ack: s.ack, Stamp: s.stamp, Acks: s.has(flagACK), Stamped: s.stamped, At: at}
 }
 
-// next is the sequence number that follows the segment: SYN and FIN count one.
+// next is the sequence number that follows the segment. SYN and FIN count as one each.
 func (s *tcpSegment) next() uint32 {
 	next := s.seq + uint32(len(s.payload))
 	if s.has(flagSYN) {
@@ -62,7 +62,7 @@ func (s *tcpSegment) next() uint32 {
 	return next
 }
 
-// parseSegment reads a TCP segment and tells whether it is well formed.
+// parseSegment parses a TCP segment, and tells whether it is well formed.
 func parseSegment(b []byte) (tcpSegment, bool) {
 	if len(b) < tcpMinHeader {
 		return tcpSegment{}, false
@@ -82,7 +82,7 @@ func parseSegment(b []byte) (tcpSegment, bool) {
 	return s, s.options(b[offsetOptions:size])
 }
 
-// options looks for the timestamps. It is false where an option does not fit.
+// options looks for the timestamps. It returns false if an option does not fit.
 func (s *tcpSegment) options(b []byte) bool {
 	for len(b) > 0 {
 		switch b[0] {
@@ -115,13 +115,13 @@ func parseIPv4(b []byte) (src, dst netip.Addr, rest []byte, ok bool) {
 	return netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20])), b[size:], true
 }
 
-// headerFields are what differs from one sent segment to the next of a flow.
+// headerFields are the fields that vary between the segments of a flow.
 type headerFields struct {
 	seq, ack    uint32
-	stamp, echo uint32 // our clock in ms, the peer's last one
+	stamp, echo uint32 // our clock in ms, and the peer's last one
 }
 
-// newHeader is a header with the fields that never change.
+// newHeader returns a header with the fields that never change.
 func newHeader(src, dst uint16) (h [tcpHeaderSize]byte) {
 	binary.BigEndian.PutUint16(h[0:], src)
 	binary.BigEndian.PutUint16(h[2:], dst)
@@ -132,8 +132,8 @@ func newHeader(src, dst uint16) (h [tcpHeaderSize]byte) {
 	return h
 }
 
-// fillHeader completes a header of newHeader for a payload. pseudo is the sum of
-// the addresses by pseudoSum.
+// fillHeader completes a header from newHeader for a payload. pseudo is the sum returned by
+// pseudoSum.
 func fillHeader(h *[tcpHeaderSize]byte, f headerFields, pseudo uint64, payload []byte) {
 	binary.BigEndian.PutUint32(h[4:], f.seq)
 	binary.BigEndian.PutUint32(h[8:], f.ack)
@@ -144,12 +144,12 @@ func fillHeader(h *[tcpHeaderSize]byte, f headerFields, pseudo uint64, payload [
 	binary.BigEndian.PutUint16(h[offsetSum:], ^foldSum(sumBytes(sum, payload)))
 }
 
-// pseudoSum sums the pseudo header but for the length. It is small: a length
-// can be added without carry.
+// pseudoSum sums the pseudo header without the length. It is small enough that a length can
+// be added without a carry.
 func pseudoSum(src, dst netip.Addr) uint64 {
 	a, b := src.As16(), dst.As16()
 	if src.Is4() {
-		// The prefix ::ffff of the mapped form is no part of it.
+		// The ::ffff prefix of a mapped address is not part of the sum.
 		return uint64(foldSum(sumBytes(sumBytes(protocolTCP, a[12:]), b[12:])))
 	}
 	return uint64(foldSum(sumBytes(sumBytes(protocolTCP, a[:]), b[:])))
@@ -160,9 +160,9 @@ func sumIsRight(pseudo uint64, b []byte) bool {
 	return foldSum(sumBytes(pseudo+uint64(len(b)), b)) == 0xffff
 }
 
-// sumBytes adds b to a sum in ones' complement. Eight bytes at a time are as
-// good as two (RFC 1071): 2^64 and 2^16 are both 1 modulo 65535. Only the last
-// piece of a packet may be of odd length.
+// sumBytes adds b to a ones' complement sum. Adding eight bytes at a time gives the same
+// result as two (RFC 1071), because 2^64 and 2^16 are both 1 modulo 65535. Only the last
+// piece of a packet may have an odd length.
 func sumBytes(sum uint64, b []byte) uint64 {
 	var carry uint64
 	for len(b) >= 32 {

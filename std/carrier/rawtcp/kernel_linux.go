@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// silence makes a kernel connection mute and deaf. With a hop limit of one what
-// it sends does not get far, and the rule drops it. Its filter drops all that
-// arrives, before TCP looks at it: nothing to read and throw away, nothing to
-// acknowledge, and no forged RST ends it.
+// silence makes a kernel connection neither send nor receive. With a hop limit of one, what
+// it sends does not get far, and the firewall rule drops it. Its filter drops everything
+// that arrives before TCP sees it: there is nothing to read and discard, nothing to
+// acknowledge, and no forged RST can end it.
 func silence(conn *net.TCPConn, ipv6 bool) error {
-	// A keepalive would get no answer, and end the connection: from then on the
-	// kernel answers every segment with a RST, as tcpraw's does after 150 s.
+	// A keepalive would get no answer and end the connection. From then on the kernel would
+	// answer every segment with a RST, as with tcpraw after 150 s.
 	if err := conn.SetKeepAlive(false); err != nil {
 		return err
 	}
@@ -26,11 +26,11 @@ func silence(conn *net.TCPConn, ipv6 bool) error {
 	})
 }
 
-// release gives a kernel connection its voice back, so that its FIN gets out and
-// the answer in, and closes it.
+// release lets a kernel connection send and receive again, so that its FIN gets out and the
+// answer in, and closes it.
 func release(conn *net.TCPConn, ipv6 bool) {
 	_ = onSocket(conn, func(fd int) error {
-		_ = setHopLimit(fd, ipv6, -1) // the system's usual
+		_ = setHopLimit(fd, ipv6, -1) // the system's default
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
 	})
 	conn.Close()

@@ -14,11 +14,11 @@ import (
 	"kcptun/std/notice"
 )
 
-// flowSweep is how often a listener looks for flows that have ended.
+// flowSweep is how often a listener looks for expired flows.
 const flowSweep = 5 * time.Second
 
-// Listen opens a carrier for any number of peers on local, a host:port. An empty host
-// and [::] take IPv4 and IPv6, 0.0.0.0 takes IPv4 alone.
+// Listen opens a carrier for any number of peers on local, a host:port. An empty host or
+// [::] accepts IPv4 and IPv6, 0.0.0.0 only IPv4.
 func Listen(ctx context.Context, opt carrier.Options, local string) (_ *Conn, err error) {
 	c := newConn(opt)
 	defer func() {
@@ -41,7 +41,7 @@ func Listen(ctx context.Context, opt carrier.Options, local string) (_ *Conn, er
 		err = c.serve(ctx, true, at)
 	} else {
 		err = c.serve(ctx, false, at)
-		// A container without the tables of IPv6 is common, and needs none.
+		// Containers often lack the IPv6 tables, and do not need them.
 		if err6 := c.serve(ctx, true, at); err6 != nil && err == nil {
 			opt.Log.Warn("the imitation of TCP is served over IPv4 alone", "err", err6)
 		}
@@ -57,7 +57,7 @@ func Listen(ctx context.Context, opt carrier.Options, local string) (_ *Conn, er
 	return c, nil
 }
 
-// listenNetwork is what Listen takes for UDP: 0.0.0.0 stands for IPv4 alone.
+// listenNetwork chooses the network as Listen does for UDP: 0.0.0.0 means IPv4 only.
 func listenNetwork(local string) string {
 	if host, _, err := net.SplitHostPort(local); err == nil {
 		if a, err := netip.ParseAddr(host); err == nil && a.Is4() {
@@ -67,8 +67,8 @@ func listenNetwork(local string) string {
 	return "tcp"
 }
 
-// serve adds a family: the rule, once the listener is there to show that it is
-// not stale, and a raw socket. That of an unspecified address is bound to none:
+// serve adds a family: the rule, once the listener exists and so shows that the rule is not
+// stale, and a raw socket. For an unspecified address the raw socket is not bound, so that
 // it also serves addresses that the machine gets later.
 func (c *Conn) serve(ctx context.Context, ipv6 bool, at netip.AddrPort) error {
 	r := serverRule(ipv6, at.Port())
@@ -88,7 +88,7 @@ func (c *Conn) serve(ctx context.Context, ipv6 bool, at netip.AddrPort) error {
 	return s.filter(0, at.Port())
 }
 
-// accept takes connections until the listener is closed.
+// accept accepts connections until the listener is closed.
 func (c *Conn) accept() {
 	var trouble notice.Recurring
 	for {
@@ -110,9 +110,9 @@ func (c *Conn) accept() {
 			c.opt.Log.Warn("accepting a connection of the imitation of TCP failed, going on", "err", err, "times", times)
 		}
 		if !failed {
-			continue // one client was refused, for which no other is to wait
+			continue // one client was refused, and no other should wait because of it
 		}
-		select { // mostly too many open files, which takes a while to pass
+		select { // mostly too many open files, which takes a while to clear
 		case <-time.After(50 * time.Millisecond):
 		case <-c.done:
 			return
@@ -146,7 +146,7 @@ func (c *Conn) take(conn *net.TCPConn) error {
 	return errors.New("no raw socket of its family")
 }
 
-// expire ends silent flows until the carrier is closed.
+// expire closes silent flows until the carrier is closed.
 func (c *Conn) expire() {
 	tick := time.NewTicker(flowSweep)
 	defer tick.Stop()

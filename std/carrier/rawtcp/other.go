@@ -12,16 +12,16 @@ import (
 
 var errLinuxOnly = errors.New("--tcp works on Linux only")
 
-// Conn is for Linux only.
+// Conn exists only on Linux.
 type Conn struct{ carrier.Carrier }
 
-// Dial is for Linux only.
+// Dial works only on Linux.
 func Dial(context.Context, carrier.Options, netip.AddrPort) (*Conn, error) {
 	return nil, errLinuxOnly
 }
 
-// Listen is for Linux only.
+// Listen works only on Linux.
 func Listen(context.Context, carrier.Options, string) (*Conn, error) { return nil, errLinuxOnly }
 
-// Check is for Linux only.
+// Check works only on Linux.
 func Check() ([]string, error) { return nil, errLinuxOnly }

@@ -10,8 +10,8 @@ import (
 	"kcptun/std/clock"
 )
 
-// Conn is the imitation of TCP: datagrams as the payload of segments that
-// raw sockets send and capture, for flows that kernel connections stand for.
+// Conn is the imitation of TCP: datagrams are the payload of segments that raw sockets send
+// and capture, for flows that are backed by kernel connections.
 type Conn struct {
 	opt   carrier.Options
 	local net.Addr
@@ -22,13 +22,13 @@ type Conn struct {
 
 	sender *rawSender
 	full   chan harvest // from all sockets
-	lent   *rawBatch    // what the reader has
+	lent   *rawBatch    // the batch that the reader holds
 	early  earlySegments
 
-	listener *net.TCPListener // nil at a client
+	listener *net.TCPListener // nil on a client
 	done     chan struct{}
 	once     sync.Once
-	wait     sync.WaitGroup // for captures, and a listener's goroutines
+	wait     sync.WaitGroup // for captures and a listener's goroutines
 	closeErr error
 }
 
@@ -39,8 +39,8 @@ func newConn(opt carrier.Options) *Conn {
 	}
 }
 
-// harvest is what the reader is given: datagrams, and the batch they are in, if
-// any, for it to give back.
+// harvest is what the reader is given: datagrams, and the batch that holds them, if any,
+// which the reader must return.
 type harvest struct {
 	found []carrier.Inbound
 	err   error
@@ -68,8 +68,8 @@ func (c *Conn) open(ipv6 bool) (*rawSocket, error) {
 	return s, nil
 }
 
-// capture begins to read a socket. While the reader uses one batch the kernel
-// fills the other; with both full the socket's buffer is what holds packets.
+// capture starts reading a socket. While the reader uses one batch, the kernel fills the
+// other. If both are full, packets wait in the socket's buffer.
 func (c *Conn) capture(s *rawSocket) {
 	free := make(chan *rawBatch, 2)
 	free <- newRawBatch(free)
@@ -90,7 +90,7 @@ func (c *Conn) capture(s *rawSocket) {
 	})
 }
 
-// give waits for the reader. It is false when the carrier is closed.
+// give waits for the reader. It returns false once the carrier is closed.
 func (c *Conn) give(h harvest) bool {
 	select {
 	case c.full <- h:
@@ -100,7 +100,7 @@ func (c *Conn) give(h harvest) bool {
 	}
 }
 
-// fill reads until there are datagrams in a batch, or an error.
+// fill reads until a batch contains datagrams, or until an error.
 func (c *Conn) fill(s *rawSocket, b *rawBatch) error {
 	for {
 		err := s.read(b)
@@ -111,7 +111,7 @@ func (c *Conn) fill(s *rawSocket, b *rawBatch) error {
 	}
 }
 
-// examine finds the datagrams in a batch, and keeps the flows up to date.
+// examine finds the datagrams in a batch and keeps the flows up to date.
 func (c *Conn) examine(s *rawSocket, b *rawBatch) {
 	now := clock.Now()
 	for i := range b.count {
@@ -140,10 +140,10 @@ func (c *Conn) examine(s *rawSocket, b *rawBatch) {
 	}
 }
 
-// Recv is that of carrier.Carrier.
+// Recv implements carrier.Carrier.
 func (c *Conn) Recv() ([]carrier.Inbound, error) {
 	if c.lent != nil {
-		c.lent.home <- c.lent // it has room for all that are
+		c.lent.home <- c.lent // has room for every batch
 		c.lent = nil
 	}
 	select {
@@ -155,7 +155,7 @@ func (c *Conn) Recv() ([]carrier.Inbound, error) {
 	}
 }
 
-// Send is that of carrier.Carrier. What goes to nobody who has a flow is refused.
+// Send implements carrier.Carrier. It refuses datagrams for a peer that has no flow.
 func (c *Conn) Send(batches []*carrier.Batch) (refused int, err error) {
 	if c.isClosed() {
 		return 0, net.ErrClosed
@@ -178,10 +178,10 @@ func (c *Conn) Send(batches []*carrier.Batch) (refused int, err error) {
 	return refused, err
 }
 
-// LocalAddr is where the listener is, or the address that a dialled connection has.
+// LocalAddr is the address of the listener, or of a dialled connection.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// Advice is about the buffers of the socket that was opened last.
+// Advice concerns the buffers of the most recently opened socket.
 func (c *Conn) Advice() string { return c.clamp }
 
 func (c *Conn) isClosed() bool {
@@ -193,8 +193,9 @@ func (c *Conn) isClosed() bool {
 	}
 }
 
-// Close ends what is open in an order: no more connections, then their FINs,
-// with the rule still there for what else the kernel says, then the rest.
+// Close closes things in order: first it stops accepting connections, then it sends their
+// FINs while the rule still suppresses whatever else the kernel sends, then it closes the
+// rest.
 func (c *Conn) Close() error {
 	c.once.Do(func() {
 		var errs []error

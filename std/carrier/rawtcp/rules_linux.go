@@ -17,17 +17,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ruleWait bounds one run of iptables, which may wait for another's lock.
+// ruleWait bounds one run of iptables, which may wait for another process's lock.
 const ruleWait = 10 * time.Second
 
-// rule is a rule of the firewall that drops what our kernel connections send
-// while their hop limit is one. Its form is tcpraw's.
+// rule is a firewall rule that drops what our kernel connections send while their hop limit
+// is one. It has the same form as tcpraw's.
 type rule struct {
 	program string
 	match   []string
 }
 
-// serverRule covers every connection of a listener's port.
+// serverRule covers all connections of a listener's port.
 func serverRule(ipv6 bool, port uint16) rule {
 	return newRule(ipv6, "--sport", portText(port))
 }
@@ -50,12 +50,12 @@ func newRule(ipv6 bool, ends ...string) rule {
 
 func portText(port uint16) string { return strconv.Itoa(int(port)) }
 
-// add appends the rule, also where it exists: two listeners with the same port
-// have the same rule, and each removes one.
+// add appends the rule even if it exists: two listeners on the same port have the same
+// rule, and each removes one.
 func (r rule) add(ctx context.Context) error { return r.run(ctx, "-A") }
 
-// remove takes the rule away. One that is gone already, by the user or because
-// another process found the port unused first, is no error.
+// remove deletes the rule. It is not an error if the rule is already gone, because the user
+// removed it or another process saw first that the port was unused.
 func (r rule) remove() error {
 	if err := r.run(context.Background(), "-D"); !noSuchRule(err) {
 		return err
@@ -63,8 +63,8 @@ func (r rule) remove() error {
 	return nil
 }
 
-// noSuchRule tells what iptables -D says, by exit status 1, of a rule that does
-// not exist. Missing rights are 3 or 4.
+// noSuchRule recognizes how iptables -D reports a rule that does not exist: exit status 1.
+// Missing privileges are 3 or 4.
 func noSuchRule(err error) bool {
 	var exit *exec.ExitError
 	return errors.As(err, &exit) && exit.ExitCode() == 1
@@ -76,7 +76,7 @@ func (r rule) run(ctx context.Context, action string) error {
 	return iptables(ctx, r.program, append([]string{action, "OUTPUT"}, r.match...)...)
 }
 
-// iptables runs one of the firewall's programs; its words are in the error.
+// iptables runs one of the firewall's programs. The error includes its output.
 func iptables(ctx context.Context, program string, args ...string) error {
 	out, err := firewall(ctx, program, args...).CombinedOutput()
 	switch {
@@ -90,9 +90,9 @@ func iptables(ctx context.Context, program string, args ...string) error {
 	return fmt.Errorf("--tcp needs a rule in the firewall (root, or CAP_NET_ADMIN): %s %s: %w: %.200s", program, strings.Join(args, " "), err, bytes.TrimSpace(out))
 }
 
-// firewall is one of the firewall's programs, to run with our right to change
-// it: one that a file capability gave us is else lost on the way to a program
-// that has none (capabilities(7), ambient).
+// firewall prepares a run of one of the firewall's programs with our privilege to change
+// it. A privilege from a file capability would otherwise be lost when executing a program
+// that has no file capability itself (capabilities(7), ambient).
 func firewall(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, append([]string{"-w"}, args...)...)
 	if os.Geteuid() == 0 {
@@ -110,9 +110,9 @@ func firewall(ctx context.Context, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// systemPath is where a program is looked for that gets our rights. Anybody may
-// start a program with file capabilities, and with any environment: with another
-// PATH, or an LD_PRELOAD, it would hand them to whatever he likes.
+// systemPath is where to look for a program that inherits our privileges. Anybody may start
+// a program with file capabilities in any environment. With another PATH or an LD_PRELOAD,
+// it would pass those privileges to whatever the caller chooses.
 const systemPath = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 func systemProgram(name string) (string, error) {
@@ -124,7 +124,7 @@ func systemProgram(name string) (string, error) {
 	return "", &exec.Error{Name: name, Err: exec.ErrNotFound}
 }
 
-// rawSocketError names the right that a raw socket needs.
+// rawSocketError names the privilege that a raw socket needs.
 func rawSocketError(err error) error {
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
 		return errors.New("--tcp needs the right to open raw sockets: run as root, or with the capabilities CAP_NET_RAW and CAP_NET_ADMIN\n" +
@@ -133,8 +133,8 @@ func rawSocketError(err error) error {
 	return fmt.Errorf("--tcp needs a raw socket: %w", err)
 }
 
-// Check tells what the imitation of TCP lacks on this machine, and clears rules that a
-// crashed run left behind. It is called before anything opens.
+// Check reports what the imitation of TCP lacks on this machine, and clears rules that a
+// crashed run left behind. Call it before anything is opened.
 func Check() (cleared []string, err error) {
 	if err := preflight(); err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func Check() (cleared []string, err error) {
 	return clearStaleRules()
 }
 
-// preflight names the missing right or program before anything opens.
+// preflight reports a missing privilege or program before anything is opened.
 func preflight() error {
 	conn, err := net.ListenPacket("ip4:tcp", "")
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// sendMessages is how many segments one system call takes at the most.
+// sendMessages is the most segments in one system call.
 const sendMessages = 64
 
-// rawSender is the way out of a carrier: it gathers segments, of several flows,
-// for one system call. One goroutine uses it.
+// rawSender is the sending half of a carrier: it gathers segments of several flows for one
+// system call. Only one goroutine uses it.
 type rawSender struct {
-	sock    *rawSocket // of what is gathered
+	sock    *rawSocket // of the gathered segments
 	count   int
-	refused int // since the start of a send, and why
+	refused int // since the start of a send; err is the reason
 	err     error
 
 	messages [sendMessages]mmsg.Header
@@ -73,8 +73,8 @@ func (s *rawSender) add(f *flow, payload []byte) {
 
 func (s *rawSender) refuse(err error) { s.refused, s.err = s.refused+1, err }
 
-// flush sends what is gathered. The kernel stops at a segment that it refuses;
-// the next ones are sent all the same.
+// flush sends what was gathered. The kernel stops at a segment that it refuses; the
+// following ones are sent nevertheless.
 func (s *rawSender) flush() {
 	s.todo = s.messages[:s.count]
 	for len(s.todo) > 0 {
@@ -91,7 +91,7 @@ func (s *rawSender) flush() {
 	s.count = 0
 }
 
-// result ends a send.
+// result ends a send, and returns its outcome.
 func (s *rawSender) result() (refused int, err error) {
 	refused, err = s.refused, s.err
 	s.refused, s.err = 0, nil

@@ -13,18 +13,18 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// rawSocket sees the TCP segments of one family that arrive at this machine and
-// pass its filter, and sends segments whose header we wrote.
+// rawSocket receives the TCP segments of one family that arrive at this machine and pass
+// its filter, and sends segments whose header we wrote.
 type rawSocket struct {
 	ipv6 bool
-	fd   int // for the time before anybody else uses the socket
+	fd   int // valid only before the socket is shared
 	file *os.File
 	raw  syscall.RawConn
 
 	calls   mmsg.Calls
-	missing error // why one of them moves one message only; nil: none does
+	missing error // why a call moves only one message; nil: all move several
 
-	// One goroutine reads. What the callback needs is here rather than in a
+	// Only one goroutine reads. What the callback needs is stored here rather than in a
 	// closure of its own, so that a read allocates nothing.
 	into     *rawBatch
 	readErr  error
@@ -44,7 +44,7 @@ func openRawSocket(ipv6 bool) (*rawSocket, error) {
 	s.readable = s.tryRead
 	err = clearQueue(fd)
 	s.calls, s.missing = mmsg.Find(uintptr(fd))
-	if err == nil && ipv6 { // the destination; IPv4 has it in the header, which IPv6 does not show
+	if err == nil && ipv6 { // request the destination: IPv6, unlike IPv4, does not show the header
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
 	}
 	if err == nil {
@@ -57,23 +57,24 @@ func openRawSocket(ipv6 bool) (*rawSocket, error) {
 	return s, nil
 }
 
-// clearQueue empties a new socket and lets nothing in until filter is called. Every
-// segment of the machine goes there at first, and nobody reads yet: with other
-// connections busy the queue would be full before the answer of the handshake comes.
+// clearQueue empties a new socket and blocks further packets until filter is called. At
+// first the socket receives every segment of the machine, and nobody reads it yet: if other
+// connections were busy, the queue would fill up before the answer of the handshake
+// arrives.
 func clearQueue(fd int) error {
 	err := attachFilter(fd, []bpf.Instruction{bpf.RetConstant{Val: 0}})
 	for err == nil {
 		if _, _, e := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); e != nil && e != unix.EINTR {
-			break // empty; another error shows again where it matters
+			break // empty; any other error will show up again where it matters
 		}
 	}
 	return err
 }
 
-// filter has the kernel pass only segments between these ports; 0 is any. A raw
-// socket is otherwise given every segment of the machine.
+// filter makes the kernel pass only segments between these ports; 0 is any. Without it, a
+// raw socket receives every segment of the machine.
 func (s *rawSocket) filter(src, dst uint16) error {
-	program := []bpf.Instruction{bpf.LoadMemShift{Off: 0}} // X: the IPv4 header's length
+	program := []bpf.Instruction{bpf.LoadMemShift{Off: 0}} // X: the length of the IPv4 header
 	if s.ipv6 {
 		program[0] = bpf.LoadConstant{Dst: bpf.RegX, Val: 0}
 	}
@@ -109,10 +110,10 @@ func (s *rawSocket) bind(local netip.Addr, scope uint32) error {
 	return unix.Bind(s.fd, sockaddr(netip.AddrPortFrom(local, 0), scope))
 }
 
-// bindToward binds the socket to the local address that the system's routes choose for
-// a remote one, and returns it with its scope. It does not stay connected: a connected
-// raw socket is told of every ICMP that names the two addresses, of anybody and about
-// any connection, and each costs a datagram that is to be sent.
+// bindToward binds the socket to the local address that the system's routes choose for a
+// remote one, and returns that address and its scope. It does not leave the socket
+// connected: a connected raw socket gets every ICMP error that names the two addresses,
+// from anybody and about any connection, and each one costs an outgoing datagram.
 func (s *rawSocket) bindToward(remote netip.Addr, scope uint32) (netip.Addr, uint32, error) {
 	probe, err := openRawSocket(s.ipv6)
 	if err != nil {
@@ -158,7 +159,7 @@ func (s *rawSocket) setDSCP(dscp int) error {
 	return unix.SetsockoptInt(s.fd, unix.IPPROTO_IP, unix.IP_TOS, dscp<<2)
 }
 
-// setBuffers asks for size bytes each way and returns what was not granted.
+// setBuffers requests size bytes each way, and reports what was not granted.
 func (s *rawSocket) setBuffers(size int) string {
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
@@ -170,5 +171,5 @@ func (s *rawSocket) setBuffers(size int) string {
 	return fmt.Sprintf("the system granted raw socket buffers of %d and %d bytes (receive, send) instead of %d, bursts will be lost: %s", recv, send, size, carrier.BufferCure(size))
 }
 
-// close ends a read and a send that wait.
+// close makes pending reads and sends return.
 func (s *rawSocket) close() error { return s.file.Close() }

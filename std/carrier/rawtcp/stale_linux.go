@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// A rule of ours, or of tcpraw, drops what kernel connections send with a hop
-// limit of one. A server's rule names a local port, a client's both ends. It is
-// stale when no process of this machine has a TCP socket with that local port.
+// A rule of ours, or of tcpraw, drops what kernel connections send with a hop limit of one.
+// A server's rule names a local port, a client's rule both ends. A rule is stale if no
+// process on this machine has a TCP socket with that local port.
 
-// clearStaleRules removes the rules of runs that were killed, and returns them.
-// A rule is made after its socket, so the rules are listed first: what has no
-// socket afterwards is nobody's.
+// clearStaleRules removes the rules left by runs that were killed, and returns them. A rule
+// is always added after its socket exists, so the rules are listed first: a rule that then
+// has no socket belongs to nobody.
 func clearStaleRules() ([]string, error) {
 	programs := []string{"iptables", "ip6tables"}
 	listings := make([]string, len(programs))
 	for i, program := range programs {
 		out, err := firewall(context.Background(), program, "-S", "OUTPUT").Output()
-		if err == nil { // else no such family here: no rules of it either
+		if err == nil { // otherwise the family does not exist here, and has no rules
 			listings[i] = string(out)
 		}
 	}
@@ -36,7 +36,7 @@ func clearStaleRules() ([]string, error) {
 			args := append([]string{"-D"}, strings.Fields(rule)[1:]...)
 			msg, err := firewall(context.Background(), program, args...).CombinedOutput()
 			if noSuchRule(err) {
-				continue // its owner was still about to remove it
+				continue // its owner was just about to remove it
 			}
 			if err != nil {
 				return cleared, fmt.Errorf("removing a stale rule: %s -w %s: %w: %.200s", program, strings.Join(args, " "), err, msg)
@@ -47,8 +47,8 @@ func clearStaleRules() ([]string, error) {
 	return cleared, nil
 }
 
-// staleRules picks from the output of iptables -S the rules that have the shape
-// of tcpraw's and whose local port is not in use.
+// staleRules selects from the output of iptables -S the rules that have the form of
+// tcpraw's and whose local port is not in use.
 func staleRules(listing string, inUse map[uint16]bool) []string {
 	var stale []string
 	for line := range strings.Lines(listing) {
@@ -66,8 +66,8 @@ func staleRules(listing string, inUse map[uint16]bool) []string {
 	return stale
 }
 
-// onlyOurOptions is false for a rule that somebody else made: with a negation, a
-// comment, an interface.
+// onlyOurOptions returns false for a rule that somebody else made, such as one with a
+// negation, a comment or an interface.
 func onlyOurOptions(words []string) bool {
 	for i := 0; i < len(words); i += 2 {
 		switch words[i] {
@@ -108,7 +108,7 @@ func localTCPPorts(tables ...string) (map[uint16]bool, error) {
 		for lines.Scan() {
 			columns := strings.Fields(lines.Text())
 			if len(columns) < 10 || columns[9] == "0" {
-				continue // inode 0: the kernel is ending a connection that nobody holds
+				continue // inode 0: the kernel is closing a connection that no process holds
 			}
 			_, port, _ := strings.Cut(columns[1], ":")
 			if b, err := hex.DecodeString(port); err == nil && len(b) == 2 {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// maxFlows bounds the flows of a listener, each of which is a file descriptor.
+// maxFlows bounds the flows of a listener. Each takes a file descriptor.
 const maxFlows = 16384
 
-// Flows of which no genuine datagram has come cost their peer a handshake and nothing
-// more. A client's first datagram comes with the end of its handshake; one of the original
-// may be idle for a keepalive before it. So they are kept as long as others, but where
-// there are many, those that have waited for flowGrace make room.
+// A flow without a genuine datagram has cost its peer no more than a handshake. A client's
+// first datagram arrives at the end of its handshake, but an original client may be idle
+// for a keepalive interval before it sends one. So such flows are kept as long as others,
+// but if there are many, those that have waited for flowGrace make room.
 const (
-	maxUnproven = 1024            // at most; see unprovenLimit
+	maxUnproven = 1024            // upper limit; see unprovenLimit
 	flowGrace   = 3 * time.Second // two retransmissions of a first datagram
 )
 
@@ -25,13 +25,13 @@ var (
 	errUnproven     = errors.New("too many connections of which no datagram has come that opens")
 )
 
-// flows is the table of a carrier's flows, by the peer's address.
+// flows is the table of a carrier's flows, keyed by the peer's address.
 type flows struct {
 	limit int // of unproven flows; a quarter of it from one address
 
 	mu       sync.RWMutex
 	table    map[netip.AddrPort]*flow
-	unproven []*flow // in the order of arrival; some may be proven or gone since
+	unproven []*flow // in order of arrival; some may have been proven or removed since
 	shut     bool
 }
 
@@ -45,8 +45,8 @@ func (t *flows) get(remote netip.AddrPort) *flow {
 	return t.table[remote]
 }
 
-// add takes a flow over, or says why it cannot. A peer that comes again from the same
-// port replaces its former flow. dropped is how many unproven flows made room.
+// add takes over a flow, or says why it cannot. A peer that connects again from the same
+// port replaces its earlier flow. dropped is how many unproven flows were evicted.
 func (t *flows) add(f *flow, now time.Duration) (dropped int, err error) {
 	gone, err := t.insert(f, now)
 	for _, old := range gone {
@@ -84,15 +84,15 @@ func (t *flows) insert(f *flow, now time.Duration) (gone []*flow, err error) {
 	return gone, nil
 }
 
-// roomFor tells whether there is room for one more unproven flow. old is the one that
-// has to go for it.
+// roomFor tells whether there is room for one more unproven flow. old is the flow that must
+// be evicted for it.
 func (t *flows) roomFor(f *flow, now time.Duration) (old *flow, room bool) {
 	t.unproven = slices.DeleteFunc(t.unproven, func(u *flow) bool {
 		proven, _ := u.isProven()
 		return proven || t.table[u.remote] != u
 	})
 	site := siteOf(f.remote.Addr())
-	var neighbour *flow // the oldest of the same site
+	var neighbour *flow // the oldest flow of the same site
 	neighbours := 0
 	for _, u := range t.unproven {
 		if siteOf(u.remote.Addr()) == site {
@@ -115,8 +115,8 @@ func (t *flows) roomFor(f *flow, now time.Duration) (old *flow, room bool) {
 	return old, true
 }
 
-// siteOf is what one attacker has at least: an address, or a subnet of IPv6 (RFC 4291,
-// section 2.5.4).
+// siteOf is the smallest range that one attacker is assumed to control: an IPv4 address or
+// an IPv6 subnet (RFC 4291, section 2.5.4).
 func siteOf(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return a
@@ -125,14 +125,14 @@ func siteOf(a netip.Addr) netip.Addr {
 	return p.Addr()
 }
 
-// sweep ends the flows that are silent for too long.
+// sweep closes the flows that have been silent for too long.
 func (t *flows) sweep(now time.Duration) {
 	for _, f := range t.silent(now) {
 		f.close()
 	}
 }
 
-// silent takes the flows that are silent for too long out of the table.
+// silent removes and returns the flows that have been silent for too long.
 func (t *flows) silent(now time.Duration) (silent []*flow) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -145,7 +145,7 @@ func (t *flows) silent(now time.Duration) (silent []*flow) {
 	return silent
 }
 
-// close ends every flow and refuses further ones.
+// close closes every flow and refuses further ones.
 func (t *flows) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -157,8 +157,8 @@ func (t *flows) close() {
 	t.unproven = nil
 }
 
-// unzoned is the form of an address that flows are looked up by: the kernel
-// gives zones with accepted connections and not with raw packets.
+// unzoned is the form of an address used to look up flows: the kernel reports zones for
+// accepted connections but not for raw packets.
 func unzoned(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
