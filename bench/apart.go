@@ -16,14 +16,14 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// apartCommand makes this program a target alone.
+// apartCommand makes this program a target only.
 const apartCommand = "target"
 
 var apartLine = regexp.MustCompile(`^target at (\S+)$`)
 
-// serveApart is a target in a process of its own: with thousands of streams, one
-// process would need twice as many files as the system may allow it. It ends on
-// a signal, or with the bench.
+// serveApart is a target in a process of its own: with thousands of streams, a single
+// process would need twice as many files as the system may allow. It ends at a signal, or
+// together with the bench.
 func serveApart(out io.Writer) error {
 	raiseNoFile()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,7 +43,7 @@ func serveApart(out io.Writer) error {
 	return nil
 }
 
-// startApart starts such a process and returns its address.
+// startApart starts such a process and returns the target's address.
 func startApart(ctx context.Context, at wan.Place) (*lab.Process, string, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"kcptun/bench/report"
 )
 
-// transfer moves n bytes one way through a tunnel.
+// transfer moves n bytes in one direction through a tunnel.
 type transfer func(ctx context.Context, l load, n int64) error
 
 func down(ctx context.Context, l load, n int64) error {
@@ -20,15 +20,14 @@ func up(ctx context.Context, l load, n int64) error {
 	return l.push(ctx, n, new(atomic.Int64))
 }
 
-// inStreams is a transfer by several streams at a time, which share its bytes.
+// inStreams splits a transfer over several concurrent streams.
 func inStreams(streams int, move transfer) transfer {
 	return func(ctx context.Context, l load, n int64) error {
 		return parallel(streams, streams, func(int) error { return move(ctx, l, n/int64(streams)) })
 	}
 }
 
-// bulk measures a transfer: how fast it is, what it costs, and the most memory
-// that the ends took.
+// bulk measures a transfer: its speed, its cost, and the peak memory of both ends.
 func bulk(move transfer) measurement {
 	return func(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 		if err := move(ctx, t.load, s.warm); err != nil {
@@ -53,8 +52,8 @@ func bulk(move transfer) measurement {
 	}
 }
 
-// parallel calls f for 0 to n-1, by so many workers, and returns the first
-// error, after which nothing new is begun.
+// parallel calls f for 0 to n-1 with this many workers, and returns the first error. After
+// an error it makes no new calls.
 func parallel(n, workers int, f func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Bool

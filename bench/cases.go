@@ -11,47 +11,47 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// measurement uses a tunnel for one thing and says what it saw.
+// measurement uses a tunnel in one way and returns its figures.
 type measurement func(ctx context.Context, t *tunnel, s sizes) ([]figure, error)
 
-// testCase is one row of the bench: the same measurement of several columns.
+// testCase is one row of the bench: the same measurement for several columns.
 type testCase struct {
 	name    string // scenario/config
 	about   string
 	flags   []string
 	columns []contender
-	profile *config // what -profile runs, a bulk case
+	profile *config // run by -profile; only for a bulk case
 	move    transfer
 }
 
-// contender is one column: something to be measured, or why it is not.
+// contender is one column: what to measure, or why it is not measured.
 type contender struct {
 	name    string
-	against string // the column it is compared with, or ""
-	note    string // what is special about it
+	against string // the column to compare with, or ""
+	note    string // a remark about it
 	flags   []string
 	measure func(ctx context.Context, round int) ([]figure, error) // nil: not measured
 }
 
-// Names of the columns of one end of each, beside report.Ours and report.Peer.
+// Names of the columns with one end of each pair, besides report.Ours and report.Peer.
 const (
 	ourClientName = "our client, peer's server"
 	ourServerName = "peer's client, our server"
 )
 
-// bench is what the cases share.
+// bench holds what the cases share.
 type bench struct {
 	opts  options
 	sizes sizes
 	ours  lab.Programs
-	peer  lab.Programs // empty without a peer
+	peer  lab.Programs // empty if there is no peer
 }
 
-// scenario is a measurement with its name.
+// scenario is a measurement with a name.
 type scenario struct {
 	name, about string
 	run         measurement
-	move        transfer // of a bulk scenario
+	move        transfer // for bulk scenarios
 }
 
 func (b *bench) bulkScenarios() []scenario {
@@ -65,8 +65,8 @@ func (b *bench) bulkScenarios() []scenario {
 	}
 }
 
-// clientScenarios tell whether the server's one socket, and who reads it, is the
-// narrow place: what several clients get together, against one.
+// clientScenarios show whether the server's single socket, and the goroutine that reads it,
+// is the bottleneck: they compare several clients with one.
 func (b *bench) clientScenarios() []scenario {
 	n := b.sizes.clients
 	parts := fmt.Sprintf("%d MB together; the client's figures are of all of them", b.sizes.bulk/1e6)
@@ -87,7 +87,7 @@ func (b *bench) smallScenarios() []scenario {
 	}
 }
 
-// cases are all of them, in the order in which they run.
+// cases returns all cases, in the order in which they run.
 func (b *bench) cases() []testCase {
 	bulk := b.bulkScenarios()
 	var all []testCase
@@ -119,7 +119,7 @@ func (b *bench) cases() []testCase {
 	return append(all, b.compare(s, resting(most)))
 }
 
-// compare is a case of our pair and the peer.
+// compare returns a case of our pair and the peer's.
 func (b *bench) compare(s scenario, c config) testCase {
 	tc := testCase{name: s.name + "/" + c.name, about: s.about, flags: c.shown()}
 	if s.move != nil {
@@ -133,8 +133,8 @@ func (b *bench) compare(s scenario, c config) testCase {
 	return tc
 }
 
-// peerFor is the peer's column. A cipher that the peer does not have is left
-// out by name; in place of AES-GCM, which is to replace aes, the peer uses aes.
+// peerFor returns the peer's column. A cipher that the peer lacks is left out, with a note.
+// In place of AES-GCM, which is meant to replace aes, the peer uses aes.
 func (b *bench) peerFor(s scenario, c config) contender {
 	lacking := slices.Contains(b.opts.lacks, c.crypt)
 	switch {
@@ -152,8 +152,8 @@ func (b *bench) peerFor(s scenario, c config) contender {
 	return col
 }
 
-// mixed is a case of one end of ours with the peer's other end; the figures of
-// our end are to be compared with those of the same end in the peer's own pair.
+// mixed returns a case that pairs one end of ours with the peer's other end. Our end is
+// compared with the same end in the peer's own pair.
 func (b *bench) mixed(s scenario) testCase {
 	tc := testCase{name: s.name + "-mixed/" + standard.name, about: s.about + ", one end of each", flags: standard.shown()}
 	if (b.peer == lab.Programs{}) {
@@ -170,7 +170,7 @@ func (b *bench) mixed(s scenario) testCase {
 	return tc
 }
 
-// contender measures a pair, freshly started each time, on loopback.
+// contender measures a pair on loopback, freshly started in each round.
 func (b *bench) contender(name, against string, programs lab.Programs, s scenario, c config) contender {
 	measure := func(ctx context.Context, _ int) ([]figure, error) {
 		t, err := openTunnel(ctx, wan.Loopback(), wan.Loopback(), programs, c)
@@ -182,8 +182,8 @@ func (b *bench) contender(name, against string, programs lab.Programs, s scenari
 	return contender{name: name, against: against, measure: measure}
 }
 
-// measured closes a tunnel after its measurement. The figures count, too, where
-// an end did not want to stop.
+// measured closes a tunnel after its measurement. The figures are kept even if a program
+// fails to stop.
 func (t *tunnel) measured(figures []figure, err error) ([]figure, error) {
 	if err != nil {
 		figures, err = nil, t.explain(err)

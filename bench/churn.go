@@ -8,24 +8,24 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// churnBytes is what each stream moves while streams come and go: more than the
-// smallest, less than a window.
+// churnBytes is what each short stream moves: more than the smallest streams, less than a
+// window.
 const churnBytes = 64 << 10
 
-// streamWorkers open at most one stream each in streamPace, 320 a second
-// together: both pairs get the same, and the ports of connections that ended,
-// which the kernel keeps for a minute, do not run out.
+// Each of the streamWorkers opens at most one stream per streamPace, 320 a second in all.
+// So both pairs get the same load, and the ports of ended connections, which the kernel
+// keeps for a minute, do not run out.
 const (
 	streamWorkers = 8
 	streamPace    = 25 * time.Millisecond
 )
 
-// coming counts what came and went.
+// coming counts the streams and sessions that came and went.
 type coming struct{ streams, sessions atomic.Int64 }
 
-// churning measures what memory is left of streams and sessions that came and
-// went, beside as many idle sessions with a stream each: when the server has
-// dropped the dead, and at rest.
+// churning measures how much memory streams and sessions leave behind once they are gone,
+// while as many idle sessions with one stream each stay: when the server has dropped the
+// dead sessions, and later at rest.
 func churning(sessions int) measurement {
 	return func(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -68,8 +68,8 @@ func churning(sessions int) measurement {
 	}
 }
 
-// comeAndGo has streams of the idle sessions, and clients with sessions of their
-// own, come and go for a while. The first error ends it.
+// comeAndGo runs the short streams of the idle sessions, and the guests with their own
+// sessions, for a while. The first error ends it.
 func (t *tunnel) comeAndGo(ctx context.Context, s sizes, came *coming) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -87,12 +87,12 @@ func (t *tunnel) comeAndGo(ctx context.Context, s sizes, came *coming) error {
 		return err
 	})
 	if err != nil {
-		return context.Cause(ctx) // the first: the others only say that they were ended
+		return context.Cause(ctx) // the first error; the others are consequences of it
 	}
 	return nil
 }
 
-// streams opens, uses and closes one stream after the other.
+// streams opens, uses and closes one stream after another.
 func (t *tunnel) streams(ctx context.Context, _ sizes, end time.Time, came *coming) error {
 	for i := 0; time.Now().Before(end) && ctx.Err() == nil; i++ {
 		next := time.Now().Add(streamPace)
@@ -105,7 +105,7 @@ func (t *tunnel) streams(ctx context.Context, _ sizes, end time.Time, came *comi
 	return context.Cause(ctx)
 }
 
-// downOrUp takes turns.
+// downOrUp alternates between the directions.
 func downOrUp(i int) transfer {
 	if i%2 == 1 {
 		return up

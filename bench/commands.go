@@ -12,8 +12,8 @@ import (
 	"kcptun/bench/report"
 )
 
-// tableCommand prints files that -json wrote as tables of GitHub's Markdown. The
-// same files give the same text.
+// tableCommand prints files written by -json as Markdown tables. The same files give the
+// same text.
 func tableCommand(args []string, out, help io.Writer) error {
 	files, err := parseFiles(flag.NewFlagSet("table FILE.json ...", flag.ContinueOnError), args, help)
 	if err != nil {
@@ -30,7 +30,7 @@ func tableCommand(args []string, out, help io.Writer) error {
 	return err
 }
 
-// plotCommand draws a picture of files that -json wrote.
+// plotCommand draws a picture of files written by -json.
 func plotCommand(args []string, help io.Writer) error {
 	fs := flag.NewFlagSet("plot FILE.json ... -o FILE.svg", flag.ContinueOnError)
 	out := fs.String("o", "", "`file` to write the SVG to")
@@ -54,7 +54,7 @@ func plotCommand(args []string, help io.Writer) error {
 		}
 	}
 	if o.Metric == report.Goodput {
-		o.Metric = "" // it has a title
+		o.Metric = "" // these charts have a title
 	}
 	picture, ok := c.SVG(o)
 	if !ok {
@@ -66,8 +66,8 @@ func plotCommand(args []string, help io.Writer) error {
 	return nil
 }
 
-// parseFiles parses the flags of a command that takes files, before and behind
-// these, and returns them.
+// parseFiles parses the flags of a command that takes files, before and after these, and
+// returns the files.
 func parseFiles(fs *flag.FlagSet, args []string, help io.Writer) (files []string, err error) {
 	head := fmt.Sprintf("Usage: bench %s\nOf a case that is in several files the last one counts.\n", fs.Name())
 	for {

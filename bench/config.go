@@ -5,28 +5,28 @@ import (
 	"strconv"
 )
 
-// config is what both programs of a pair are told. smuxver is always given: its
+// config holds settings for both programs of a pair. smuxver is always given, because its
 // default differs between releases.
 type config struct {
 	name    string
-	crypt   string // "" leaves the default, as the empty values below do
+	crypt   string // "": the default; so for the empty values below
 	mode    string
 	window  int  // both windows of both ends, in packets
 	fec     bool // 10/3
 	comp    bool
-	conn    int    // sessions of each client
-	clients int    // processes of it, 0 is 1
-	stock   bool   // leave FEC and compression at their defaults, too
+	conn    int    // sessions per client
+	clients int    // number of client processes; 0: 1
+	stock   bool   // keeps the defaults of FEC and compression, too
 	pprof   string // which end serves profiles: "client" or "server"
-	apart   bool   // the target in a process of its own
+	apart   bool   // runs the target in a process of its own
 }
 
-// standard is the configuration of design.md's first measurements: what people
-// use who want speed.
+// standard is the configuration of the first measurements in design.md: what people use for
+// speed.
 var standard = config{name: "aes", crypt: "aes", mode: "fast3", window: 2048, fec: true}
 
-// variants are the other configurations: each of the four ciphers with and
-// without FEC, and compression, on data that does not compress.
+// variants are the other configurations: each of the four ciphers with and without FEC, and
+// compression of incompressible data.
 func variants() []config {
 	var all []config
 	for _, crypt := range []string{"aes", "aes-128-gcm", "salsa20", "null"} {
@@ -46,7 +46,7 @@ func variants() []config {
 	return append(all, comp)
 }
 
-// ciphers are those of all configurations.
+// ciphers are the ciphers of all configurations.
 func ciphers() (names []string) {
 	for _, c := range append([]config{standard}, variants()...) {
 		if !slices.Contains(names, c.crypt) {
@@ -61,7 +61,7 @@ func resting(sessions int) config {
 	return config{name: "aes", crypt: "aes", mode: "fast", fec: true, conn: sessions}
 }
 
-// flags are what both ends are given.
+// flags returns the flags for both ends.
 func (c config) flags() []string {
 	args := []string{"--smuxver", "2", "--quiet"}
 	if c.crypt != "" {
@@ -87,7 +87,7 @@ func (c config) flags() []string {
 	return args
 }
 
-// shown are the flags as results name them, the client's own included.
+// shown returns the flags as results show them, including the client's own.
 func (c config) shown() []string {
 	args := slices.DeleteFunc(c.flags(), func(s string) bool { return s == "--quiet" })
 	if c.conn > 1 {

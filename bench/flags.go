@@ -13,14 +13,14 @@ import (
 	"kcptun/bench/wan"
 )
 
-// Bounds of flags: far above what is of use, and below what overflows.
+// Bounds of flags: far more than is useful, and less than would overflow.
 const (
 	maxSize = 1_000_000 // MB
 	maxTime = 1000 * time.Hour
 )
 
-// parseFlags parses args. A bad one is an error of one line that says what it
-// may be; the help, which begins with head, is printed only where it is asked for.
+// parseFlags parses args. An invalid one is an error of one line that says what is valid.
+// The help, which begins with head, is printed only on request.
 func parseFlags(fs *flag.FlagSet, args []string, head string, help io.Writer) error {
 	fs.SetOutput(io.Discard)
 	err := fs.Parse(args)
@@ -35,10 +35,10 @@ func parseFlags(fs *flag.FlagSet, args []string, head string, help io.Writer) er
 	return err
 }
 
-// badValue is the package flag's error of a value that it cannot read.
+// badValue matches package flag's error for a value that it cannot parse.
 var badValue = regexp.MustCompile(`^invalid (?:boolean )?value (".*") for (?:flag )?-([^:]+): `)
 
-// explainFlag says of an error of the package flag what is wanted instead.
+// explainFlag adds to an error of package flag what is valid instead.
 func explainFlag(fs *flag.FlagSet, err error) error {
 	text := err.Error()
 	if m := badValue.FindStringSubmatch(text); m != nil {
@@ -53,7 +53,7 @@ func explainFlag(fs *flag.FlagSet, err error) error {
 	return fmt.Errorf("%w, see -h", err)
 }
 
-// wanted says what a flag may be.
+// wanted says what is valid for a flag.
 func wanted(fs *flag.FlagSet, name string) string {
 	switch name {
 	case "rounds":

@@ -11,7 +11,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Parts of a transfer over a link, of 8 s: its start is the first 2, and what runs
+// Parts of a transfer over a link. Of 8 s, the first 2 count as its start, and the flow
 // beside it begins after 1.
 const (
 	startShare  = 4
@@ -19,14 +19,15 @@ const (
 	tenths      = 10
 )
 
-// flow is a transfer without an end.
+// flow is a transfer that goes on until it is stopped.
 type flow struct {
 	way   string
 	run   func(context.Context) error
 	moved func() int64 // bytes that have arrived
 }
 
-// newFlow is one through a load. Of an upload the target knows what has arrived.
+// newFlow makes a flow through a load. For an upload, the target knows how much has
+// arrived.
 func newFlow(way string, l load, target *lab.Target) *flow {
 	moved := new(atomic.Int64)
 	if way == wayUp {
@@ -35,15 +36,14 @@ func newFlow(way string, l load, target *lab.Target) *flow {
 	return &flow{way, func(ctx context.Context) error { return l.pull(ctx, endless, moved) }, moved.Load}
 }
 
-// besideTunnel is the -beside that means one more pair of the same programs, and none
-// that nothing runs beside.
+// Values of -beside: another pair of the same programs, and nothing.
 const (
 	besideTunnel = "tunnel"
 	besideNone   = ""
 )
 
-// openBeside opens what is to run beside the transfer: nothing, one more tunnel, or
-// kernel TCP. It is closed by the function returned.
+// openBeside opens the flow beside the transfer: none, one through another tunnel, or
+// kernel TCP. The returned function closes it.
 func (b *bench) openBeside(ctx context.Context, w *wan.Link, way string, open func() (*tunnel, error)) (*flow, func() error, error) {
 	switch b.opts.beside {
 	case besideNone:
@@ -62,15 +62,15 @@ func (b *bench) openBeside(ctx context.Context, w *wan.Link, way string, open fu
 	return newFlow(way, load{dial}, target), target.Close, nil
 }
 
-// moment is how far a transfer and the link are.
+// moment is the progress of a transfer and of the link.
 type moment struct {
 	at              time.Time
-	payload, beside int64 // bytes that have arrived, of the transfer and of what runs beside it
-	wire, backward  int64 // bytes offered to the link, lost ones too
+	payload, beside int64 // bytes that have arrived, of the transfer and of the flow beside it
+	wire, backward  int64 // bytes offered to the link, including lost ones
 	lost, dropped   int64 // packets
 }
 
-// look is the moment now.
+// look returns the current moment.
 func look(w *wan.Link, f, beside *flow) moment {
 	there, back := w.Down.Counters(), w.Up.Counters()
 	if f.way == wayUp {
@@ -86,7 +86,7 @@ func look(w *wan.Link, f, beside *flow) moment {
 	return m
 }
 
-// overWAN has a transfer run for a while, with echoes beside it once the start is over.
+// overWAN runs a transfer for a while, with echoes beside it once its start is over.
 func (b *bench) overWAN(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
 	total := b.opts.linkTime()
 	w.Begin()
@@ -112,9 +112,9 @@ func (b *bench) overWAN(ctx context.Context, w *wan.Link, l load, f, beside *flo
 		return nil
 	})
 	times, errEcho := l.echoes(limited, 1e9)
-	<-limited.Done() // echoes that failed early do not end the transfer
+	<-limited.Done() // the transfer goes on even if the echoes have failed
 	end := look(w, f, beside)
-	_ = stopParts() // it has no error of its own
+	_ = stopParts() // never fails
 	if err := errors.Join(stop(), stopBeside()); err != nil {
 		return nil, err
 	}
@@ -149,8 +149,7 @@ func flowFigures(begin, steady, end moment, parts []moment, beside bool) []figur
 		figure{"dropped in the start", "packets", float64(steady.dropped - begin.dropped)})
 }
 
-// leastRate is the goodput of the worst part: of a long run it shows what the mean
-// hides.
+// leastRate is the goodput of the slowest part. In a long run it shows what the mean hides.
 func leastRate(from moment, parts []moment) float64 {
 	least := -1.0
 	for _, to := range parts {
@@ -162,8 +161,8 @@ func leastRate(from moment, parts []moment) float64 {
 	return max(least, 0)
 }
 
-// noEchoes forgives that no echo came back within the time: the table then has
-// none. Anything else is a failure.
+// noEchoes ignores the error that no echo came back in time; the table then shows none.
+// Anything else is a failure.
 func noEchoes(err error) error {
 	if err == nil || errors.Is(err, context.DeadlineExceeded) {
 		return nil
@@ -171,7 +170,7 @@ func noEchoes(err error) error {
 	return err
 }
 
-// rate is the goodput between two moments, in MB/s.
+// rate is the goodput between two moments in MB/s.
 func (m moment) rate(end moment) float64 {
 	return float64(end.payload-m.payload) / 1e6 / end.at.Sub(m.at).Seconds()
 }

@@ -9,24 +9,24 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// guestWorkers is how many clients that come and go there are at a time. Each
-// brings 50 sessions and stays for 10 s: with those that ended within a minute,
-// which it does not know to be dead, the server has up to 700 beside the idle.
+// guestWorkers is the number of guests, clients that come and go, at a time. Each brings 50
+// sessions and stays for 10 s. The server takes up to a minute to notice that a guest is
+// gone, so it has up to 700 of their sessions besides the idle ones.
 const guestWorkers = 2
 
-// deadAfter is when a server has dropped the sessions of a client that vanished.
-// KCP has no word for the end of a session: smux looks every 30 s whether
-// anything came since it last did, so it takes 30 to 60 s.
+// deadAfter is when a server has certainly dropped the sessions of a vanished client. KCP
+// does not signal the end of a session; smux checks every 30 s whether anything arrived
+// since the last check, so it takes 30 to 60 s.
 const deadAfter = 75 * time.Second
 
-// collectedAfter is when Go has given back what nobody uses: a process that
-// allocates little collects its garbage every 2 minutes.
+// collectedAfter is when Go has certainly returned unused memory: a process that allocates
+// little collects its garbage every 2 minutes.
 const collectedAfter = 135 * time.Second
 
-// guests has one client after the other come and go.
+// guests starts one guest after another.
 func (t *tunnel) guests(ctx context.Context, s sizes, end time.Time, came *coming) error {
 	for {
-		// The last one goes at the end, and is not a short one.
+		// The last guest stays until the end; it is not cut short.
 		life := s.guestLife
 		if left := time.Until(end); left < 3*life/2 {
 			life = left
@@ -40,9 +40,9 @@ func (t *tunnel) guests(ctx context.Context, s sizes, end time.Time, came *comin
 	}
 }
 
-// guest starts a client, opens a stream on each of its sessions that stays, uses
-// each for one more that does not, and when it has lived so long kills the
-// client, as a computer that is switched off: the server is told nothing.
+// guest starts a client. On each session it opens one stream that stays open and one that
+// is used and closed. After life it kills the client, like a computer that is switched off:
+// the server is not told.
 func (t *tunnel) guest(ctx context.Context, life time.Duration, sessions int, came *coming) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // closes the streams
@@ -71,7 +71,7 @@ func (t *tunnel) guest(ctx context.Context, life time.Duration, sessions int, ca
 	return context.Cause(ctx)
 }
 
-// serverSessions is how many sessions the server has by its own count.
+// serverSessions is the number of sessions that the server counts.
 func (t *tunnel) serverSessions(ctx context.Context) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()

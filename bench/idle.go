@@ -7,12 +7,12 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// openers is how many streams are opened at a time: the server's queue for new
-// sessions has 128 places.
+// openers is how many streams are opened at a time. The server's queue for new sessions has
+// room for 128.
 const openers = 16
 
-// idleSessions measures sessions with one idle stream each: the tunnel's client
-// has that many, which it uses in turn.
+// idleSessions measures sessions with one idle stream each. The client has that many
+// sessions, and uses them in turn.
 func idleSessions(sessions int) measurement {
 	return func(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 		return idling(ctx, t, s, sessions, "session")
@@ -71,7 +71,7 @@ func (t *tunnel) openIdle(ctx context.Context, count int) ([]*lab.Pinger, error)
 	return streams, err
 }
 
-// over is the CPU time of each end in a while of doing nothing, in ms a second.
+// over is the CPU time of each end during an idle period, in ms per second.
 func (t *tunnel) over(ctx context.Context, window time.Duration) (rate [2]float64, err error) {
 	before, err := t.usage()
 	if err != nil {
@@ -83,11 +83,10 @@ func (t *tunnel) over(ctx context.Context, window time.Duration) (rate [2]float6
 	return [2]float64{milliseconds(spent[0]) / took, milliseconds(spent[1]) / took}, err
 }
 
-// wakeCount bounds the streams that are asked for an echo after idling.
+// wakeCount limits how many streams send an echo after idling.
 const wakeCount = 100
 
-// wake sends one message on each of some streams that were idle, and returns
-// how long each took.
+// wake sends one message on each of some idle streams, and returns the round-trip times.
 func (t *tunnel) wake(streams []*lab.Pinger) ([]time.Duration, error) {
 	var times []time.Duration
 	for _, p := range streams[:min(len(streams), wakeCount)] {

@@ -11,7 +11,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// echoAlone measures small messages in a tunnel that carries nothing else.
+// echoAlone measures small messages in an otherwise idle tunnel.
 func echoAlone(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 	times, err := t.echoes(ctx, s.echoes)
 	if err != nil {
@@ -36,7 +36,7 @@ func echoBusy(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 	return append(percentiles("", times), figure{"bulk beside it", "MB/s", rate}, figure{"echoes", "", float64(len(times))}), nil
 }
 
-// requests measures new streams that ask once and close, by so many at a time.
+// requests measures streams that send one request and close, with this many at a time.
 func requests(workers int, count func(sizes) int) measurement {
 	return func(ctx context.Context, t *tunnel, s sizes) ([]figure, error) {
 		n := count(s)
@@ -64,20 +64,20 @@ func requests(workers int, count func(sizes) int) measurement {
 // percentiles are p50 and p99 in milliseconds.
 func percentiles(prefix string, times []time.Duration) []figure {
 	sorted := slices.Sorted(slices.Values(times))
-	// The nearest rank: of fewer than a hundred, p99 is the most.
+	// nearest rank: with less than a hundred values, p99 is the maximum
 	at := func(share float64) float64 { return milliseconds(sorted[int(math.Ceil(share*float64(len(sorted))))-1]) }
 	return []figure{{prefix + "p50", "ms", at(0.5)}, {prefix + "p99", "ms", at(0.99)}}
 }
 
-// background runs f beside the caller. The returned function ends it and waits;
-// what it returns is why f ended before, if it did.
+// background runs f beside the caller. The returned function ends it and waits for it; it
+// returns the error with which f ended earlier, if it did.
 func background(ctx context.Context, f func(context.Context) error) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
 		err := f(ctx)
 		if ctx.Err() != nil {
-			err = nil // it was ended, or the caller's own context says why
+			err = nil // it was told to end, or the caller's context gives the reason
 		}
 		done <- err
 	}()

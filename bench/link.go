@@ -10,37 +10,38 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// defaultCells are those that rate control was designed with (near and far, narrow and
-// wide, without and with losses, losses in bursts, packets that overtake), and others
-// that it was not: a policer, a rate that swings, halves or doubles, more overtaking, an
-// uplink a tenth of the downlink, a queue of half a second, and one of 10 ms.
+// defaultCells has two parts. Rate control was designed with the first ones: near and far,
+// narrow and wide, with and without losses, losses in bursts, packets that overtake. It was
+// not designed with the others: a policer, a rate that swings, halves or doubles, more
+// overtaking, an uplink with a tenth of the downlink's rate, a queue of half a second and
+// one of 10 ms.
 const defaultCells = "20/100/1,100/100/0,100/100/1,100/100/5,100/100/10,200/100/1,100/20/1,200/20/5,100/300/1,20/300/5," +
 	"100/100/5/burst=5,100/100/1/jitter=10," +
 	"50/50/0/police=64,60/60/0/swing=3,60/80/0/half=4,60/40/0/double=4,100/100/1/jitter=25,50/100/0/up=10,50/50/0/queue=500,50/100/0/queue=10"
 
-// linkConfigs are what the pairs run with over a link: our mode that tunes itself, what
-// one gets without a flag, and what is used for speed.
+// linkConfigs are the settings of the pairs over a link: our self-tuning mode, the
+// defaults, and those that people use for speed.
 func linkConfigs() []config {
 	return []config{
-		{name: "auto", mode: "auto", stock: true}, // the peer does not have it
+		{name: "auto", mode: "auto", stock: true}, // the peer has no such mode
 		{name: "default", stock: true},
 		{name: "fast3", mode: "fast3", window: 2048, stock: true},
 	}
 }
 
-// Ways of a transfer.
+// Directions of a transfer.
 const (
-	wayDown = "down" // from the far end to the near one
+	wayDown = "down" // from the far end to the near end
 	wayUp   = "up"
 	wayBoth = "both" // one after the other, as two cases
 )
 
 var ways = []string{wayDown, wayUp, wayBoth}
 
-// tcpVariants are the congestion controls to compare with.
+// tcpVariants are the congestion controls of the kernel to compare with.
 var tcpVariants = []string{"cubic", "bbr"}
 
-// linkCases are a case for each cell and way.
+// linkCases returns a case for each cell and direction.
 func (b *bench) linkCases() []testCase {
 	var all []testCase
 	for _, c := range b.opts.cells {
@@ -67,7 +68,7 @@ func (b *bench) linkCase(c wan.Cell, way string) testCase {
 	if b.opts.columns != nil {
 		tc.columns = slices.DeleteFunc(tc.columns, func(col contender) bool { return !b.opts.columns.MatchString(col.name) })
 	}
-	for i, col := range tc.columns { // what it is against may have been left out
+	for i, col := range tc.columns { // the column to compare with may have been left out
 		if !slices.ContainsFunc(tc.columns, func(other contender) bool { return other.name == col.against }) {
 			tc.columns[i].against = ""
 		}
@@ -75,7 +76,8 @@ func (b *bench) linkCase(c wan.Cell, way string) testCase {
 	return tc
 }
 
-// overLink are the columns of our pair and the peer's, which does not have all modes.
+// overLink returns the columns of our pair and of the peer's, which does not have all
+// modes.
 func (b *bench) overLink(c wan.Cell, way string, cfg config) []contender {
 	column := func(name, against string, programs lab.Programs) contender {
 		col := contender{name: name + " " + cfg.name, flags: cfg.shown()}
@@ -124,8 +126,8 @@ func (b *bench) tunnelOverLink(ctx context.Context, c wan.Cell, way string, cfg 
 		figures = append(figures, perEnd("cpu", "s", [2]float64{spent[0].Seconds(), spent[1].Seconds()})...)
 		figures = append(figures, figure{"cpu of both", "s", (spent[0] + spent[1]).Seconds()})
 	}
-	// The transfer was cut off: ends that are asked to stop would wait for it for
-	// seconds, of each round.
+	// The transfer is cut off here: asked to stop, the ends would wait for it for seconds
+	// in each round.
 	return t.measured(figures, errors.Join(err, errUsage, t.kill(), closeBeside()))
 }
 
@@ -138,7 +140,7 @@ func (t *tunnel) kill() error {
 	return errors.Join(errs...)
 }
 
-// plainTCP is the kernel's own TCP, without a tunnel.
+// plainTCP measures the kernel's own TCP without a tunnel.
 func (b *bench) plainTCP(c wan.Cell, way, congestion string) contender {
 	col := contender{name: "tcp " + congestion}
 	if wan.Possible() != nil || !wan.HasCongestion(congestion) {

@@ -14,28 +14,28 @@ import (
 // messageSize is the payload of an echo and of a request.
 const messageSize = 64
 
-// endless is the length of a transfer that somebody else ends.
+// endless is the length of a transfer that ends only with its context.
 const endless = math.MaxInt64
 
-// load calls the target, through a tunnel or without one.
+// load makes calls to the target, through a tunnel or directly.
 type load struct {
 	dial lab.Dial
 }
 
-// pull receives n bytes. What has arrived is added to moved.
+// pull receives n bytes. It adds what has arrived to moved.
 func (l load) pull(ctx context.Context, n int64, moved *atomic.Int64) error {
 	_, err := lab.Pull(ctx, l.dial, n, addTo(moved))
 	return err
 }
 
-// push sends n bytes and waits for the word that they have arrived. What was sent is
-// added to moved: buffers on the way may hold a part of it.
+// push sends n bytes and waits for confirmation that they have arrived. It adds what was
+// sent to moved, which may count data still in buffers on the way.
 func (l load) push(ctx context.Context, n int64, moved *atomic.Int64) error {
 	_, err := lab.Push(ctx, l.dial, n, addTo(moved))
 	return err
 }
 
-// addTo adds what a transfer moves to a sum of several.
+// addTo adds the bytes of a transfer to a sum over several.
 func addTo(moved *atomic.Int64) lab.Progress {
 	var told int64
 	return func(done int64) {
@@ -44,16 +44,16 @@ func addTo(moved *atomic.Int64) lab.Progress {
 	}
 }
 
-// echoes returns how long each of up to count messages took there and back, one
-// after the other on one stream. The first, which opens the stream, is left
-// out. The end of ctx ends them early, which is no error once there are some.
+// echoes returns the round-trip times of up to count messages, sent one after the other on
+// one stream. The first message, which opens the stream, is left out. If ctx ends early,
+// that is not an error unless there are no times yet.
 func (l load) echoes(ctx context.Context, count int) ([]time.Duration, error) {
 	p, err := lab.OpenPinger(ctx, l.dial, messageSize)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Close()
-	var times []time.Duration // grows as needed: count may only be a bound
+	var times []time.Duration // not allocated in advance: count may only be an upper bound
 	var took time.Duration
 	for len(times) <= count && err == nil {
 		if took, err = p.Ping(); err == nil {
@@ -62,8 +62,8 @@ func (l load) echoes(ctx context.Context, count int) ([]time.Duration, error) {
 	}
 	if err != nil && ctx.Err() != nil && len(times) > 1 {
 		err = nil
-		// The one that is still under way has taken at least so long. Left out, the
-		// worst would be those that never count.
+		// A message still under way has taken at least this long. Left out, the slowest
+		// messages would never count.
 		if took > slices.Max(times[1:]) {
 			times = append(times, took)
 		}
@@ -74,7 +74,7 @@ func (l load) echoes(ctx context.Context, count int) ([]time.Duration, error) {
 	return times, err
 }
 
-// idle opens a stream, sees that it works, and leaves it open until ctx ends.
+// idle opens a stream, checks that it works, and leaves it open until ctx ends.
 func (l load) idle(ctx context.Context) (*lab.Pinger, error) {
 	p, err := lab.OpenPinger(ctx, l.dial, messageSize)
 	if err == nil {
@@ -83,7 +83,7 @@ func (l load) idle(ctx context.Context) (*lab.Pinger, error) {
 	return p, err
 }
 
-// request opens a stream, asks, gets the answer and closes.
+// request opens a stream, sends a request, receives the answer and closes.
 func (l load) request(ctx context.Context) error {
 	_, err := lab.Echo(ctx, l.dial, 1, messageSize)
 	return err

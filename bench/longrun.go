@@ -11,13 +11,13 @@ import (
 	"kcptun/bench/soak"
 )
 
-// soakName is what the files of a soak are called where -o does not say.
+// soakName is the name of a soak's files unless -o gives one.
 const soakName = "soak"
 
-// errGrown ends a soak in which something has grown.
+// errGrown is returned if something has grown during a soak.
 var errGrown = errors.New("something has grown, see above")
 
-// runSoak runs the soak, and leaves a CSV file of samples and a picture of them.
+// runSoak runs a soak, and writes a CSV file of the samples and a picture of them.
 func runSoak(ctx context.Context, opts options, out, progress io.Writer) (err error) {
 	b := &bench{opts: opts}
 	if err := opts.checkPrograms(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// machineFacts are those of this machine and of the programs.
+// machineFacts returns the facts about this machine and the programs.
 func machineFacts(peer lab.Programs) report.Machine {
 	m := report.Machine{
 		CPU:    field("/proc/cpuinfo", "model name"),
@@ -40,7 +40,7 @@ func machineFacts(peer lab.Programs) report.Machine {
 	return m
 }
 
-// field is the first value of a name in a file of /proc, or "".
+// field returns the first value of a name in a file of /proc, or "".
 func field(path, name string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -47,9 +47,9 @@ func command(args []string) error {
 	if err != nil {
 		return err
 	}
-	// Taken and dropped: otherwise an output that went away (| head) would end
-	// this process before it has ended what it started. So it shows as an error
-	// of the write. Connections that break raise the signal, too.
+	// SIGPIPE is caught and ignored, so that an output that goes away (| head) shows as an
+	// error of the write. Otherwise it would end this process before it has ended the
+	// programs that it started. Connections that break raise the signal, too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -19,33 +19,33 @@ import (
 // options are the settings of one run.
 type options struct {
 	list    bool
-	run     *regexp.Regexp // selects cases by name; nil is all
+	run     *regexp.Regexp // selects cases by name; nil: all
 	rounds  int
 	short   bool
-	size    int // MB of a bulk transfer; 0 is the default
+	size    int // MB of a bulk transfer; 0: the default
 	churn   time.Duration
 	json    string
 	profile string
 	soak    time.Duration // 0: none
-	out     string        // name of its files, without the ending
+	out     string        // name of its files, without the extension
 
-	ours, peer lab.Programs // built, or looked for, where empty
-	lacks      []string     // ciphers the peer does not have
+	ours, peer lab.Programs // if empty, ours are built and the peer's are looked for
+	lacks      []string     // ciphers that the peer lacks
 
 	link    bool
-	columns *regexp.Regexp // selects columns of the links; nil is all
+	columns *regexp.Regexp // selects columns of the links; nil: all
 	way     string
 	beside  string
 	cells   []wan.Cell
 	time    time.Duration // of each transfer over a link
 
-	given map[string]string // the flags that were given, without paths
+	given map[string]string // the flags given, without paths
 }
 
-// linkRounds keep the default cells, of 7 columns each, under one and a half hours.
+// linkRounds keeps the default cells, with 7 columns each, under one and a half hours.
 const linkRounds = 3
 
-// helpHead is above the flags in the help.
+// helpHead precedes the flags in the help.
 const helpHead = `Usage: bench [flags]                             measure
        bench table FILE.json ...                 print what -json wrote as tables in Markdown
        bench plot FILE.json ... -o FILE.svg      draw it as a picture
@@ -89,8 +89,8 @@ func parse(args []string, help io.Writer) (options, error) {
 	return o, o.complete(fs, pattern, columns, cells)
 }
 
-// remember keeps the flags that change the figures. Paths stay out of it: they
-// would end up in published files.
+// remember keeps the flags that affect the figures. Paths are left out, because they would
+// end up in published files.
 func (o *options) remember(fs *flag.FlagSet) {
 	o.given = make(map[string]string)
 	paths := []string{"json", "profile", "o", "client", "server", "peer-client", "peer-server"}
@@ -104,7 +104,7 @@ func (o *options) remember(fs *flag.FlagSet) {
 	})
 }
 
-// complete checks what the flags cannot say themselves.
+// complete checks combinations of flags.
 func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (err error) {
 	if fs.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q, want flags only, or table or plot as the first word", fs.Arg(0))

@@ -27,7 +27,7 @@ func (o *options) checkPrograms() error {
 	return nil
 }
 
-// whyNoProgram is an error of exec.LookPath in few words.
+// whyNoProgram words an error of exec.LookPath briefly.
 func whyNoProgram(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -40,8 +40,8 @@ func whyNoProgram(err error) error {
 	return bare(err)
 }
 
-// checkOutputs refuses files that could not be written hours later. It makes the
-// folder of the profiles.
+// checkOutputs refuses files that could not be written hours later. It creates the folder
+// for the profiles.
 func (o *options) checkOutputs() error {
 	if o.json != "" {
 		if err := checkFile(o.json); err != nil {
@@ -56,8 +56,8 @@ func (o *options) checkOutputs() error {
 	return nil
 }
 
-// checkFile tries what document.write does. That replaces the file, which a
-// device would not survive.
+// checkFile tries what Document.Write will do. That replaces the file, which must not
+// happen to a device.
 func checkFile(path string) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return errors.New("there, and not a regular file")
@@ -80,7 +80,7 @@ func checkFolder(path string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// bare is the reason alone, where the path is named already.
+// bare returns the reason alone, for when the path has been named already.
 func bare(err error) error {
 	var inPath *fs.PathError
 	if errors.As(err, &inPath) {
@@ -93,11 +93,11 @@ func bare(err error) error {
 	return err
 }
 
-// module is the one that our programs are built from.
+// module is the module of our programs.
 const module = "kcptun"
 
-// warnOfPeer says so where the installed pair is a build of ours: against itself
-// ours is as good as the peer. A pair that was chosen by flags may be one.
+// warnOfPeer warns if the installed pair is a build of ours: comparing ours with itself
+// shows nothing. A pair chosen by flags may be one.
 func (b *bench) warnOfPeer(w io.Writer) {
 	if b.opts.peer != (lab.Programs{}) {
 		return

@@ -15,8 +15,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// profileURL is where a program with --pprof serves CPU profiles. Both ends
-// want the same port, so one is profiled at a time.
+// profileURL is where a program with --pprof serves CPU profiles. Both ends use the same
+// port, so only one can be profiled at a time.
 const (
 	profileAddr = "127.0.0.1:6060"
 	profileURL  = "http://" + profileAddr + "/debug/pprof/profile"
@@ -47,13 +47,13 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 		return err
 	}
 	stop := background(ctx, func(ctx context.Context) error {
-		for { // each of them long, but those of several streams end
+		for { // each stream is long; if there are several, they end and are repeated
 			if err := c.move(ctx, t.load, 1e12); err != nil {
 				return err
 			}
 		}
 	})
-	_ = lab.Sleep(ctx, b.sizes.profile/10) // past the start
+	_ = lab.Sleep(ctx, b.sizes.profile/10) // skip the start
 	err = fetchProfile(ctx, path, b.sizes.profile)
 	if ended := stop(); err == nil {
 		err = ended
@@ -62,13 +62,13 @@ func (b *bench) profileEnd(ctx context.Context, c testCase, end, path string, pr
 		err = t.explain(err)
 	}
 	if closing := t.close(); closing != nil {
-		fmt.Fprintln(progress, closing) // the profile is good all the same
+		fmt.Fprintln(progress, closing) // the profile is good nevertheless
 	}
 	return err
 }
 
-// profilePortFree keeps the profile of another program from being taken for ours:
-// an end that finds the port taken goes on without.
+// profilePortFree keeps us from profiling another program by mistake: an end that finds the
+// port in use goes on without profiles.
 func profilePortFree() error {
 	ln, err := net.Listen("tcp", profileAddr)
 	if err != nil {
@@ -77,7 +77,7 @@ func profilePortFree() error {
 	return ln.Close()
 }
 
-// fetchProfile asks for a profile over a while and keeps it.
+// fetchProfile requests a profile over some time and saves it.
 func fetchProfile(ctx context.Context, path string, d time.Duration) error {
 	url := fmt.Sprintf("%s?seconds=%d", profileURL, max(1, int(d.Seconds())))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

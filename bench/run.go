@@ -14,8 +14,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// run does what the options ask for, in a folder of its own, and leaves nothing
-// behind. The tables go to out, how far it is to progress.
+// run does what the options ask for, in a temporary folder that it removes again. Tables go
+// to out, progress reports to progress.
 func run(ctx context.Context, opts options, out, progress io.Writer) (err error) {
 	b := &bench{opts: opts, sizes: opts.sizes()}
 	b.findPeer()
@@ -49,7 +49,7 @@ func run(ctx context.Context, opts options, out, progress io.Writer) (err error)
 	return b.all(ctx, selected(), doc, out, progress)
 }
 
-// check refuses, before anything is built, what could only fail or do nothing.
+// check refuses, before anything is built, runs that can only fail or have nothing to do.
 func (o *options) check(selected []testCase) error {
 	if err := o.checkPrograms(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (o *options) check(selected []testCase) error {
 	return nil
 }
 
-// findPeer takes the installed pair where none was given.
+// findPeer uses the installed pair unless one was given.
 func (b *bench) findPeer() {
 	b.peer = b.opts.peer
 	if (b.peer == lab.Programs{}) {
@@ -80,7 +80,7 @@ func (b *bench) findPeer() {
 	}
 }
 
-// prepare builds our programs as they are released: stripped, without cgo.
+// prepare builds our programs as in a release: stripped and without cgo.
 func (b *bench) prepare(ctx context.Context, dir string, progress io.Writer) (err error) {
 	raiseNoFile()
 	if b.ours = b.opts.ours; b.ours != (lab.Programs{}) {
@@ -103,8 +103,8 @@ func list(w io.Writer, cases []testCase) error {
 	return nil
 }
 
-// all runs the cases one after the other. What was measured is printed, and
-// written, after each: an end before the last loses nothing.
+// all runs the cases one after another. Each result is printed and written at once, so that
+// an early end loses nothing.
 func (b *bench) all(ctx context.Context, cases []testCase, doc *report.Document, out, progress io.Writer) error {
 	failed := false
 	for _, c := range cases {
@@ -134,8 +134,8 @@ func (b *bench) all(ctx context.Context, cases []testCase, doc *report.Document,
 	return nil
 }
 
-// measure runs the rounds of one case. Its error is the end of ctx; a round that
-// fails is noted in its column, and the others go on.
+// measure runs the rounds of one case. It fails only if ctx ends. A round that fails is
+// noted in its column, and the others go on.
 func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (report.Result, error) {
 	r := report.Result{Case: c.name, About: c.about, Flags: c.flags}
 	order := make([]int, 0, len(c.columns))
@@ -162,7 +162,7 @@ func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (re
 				r.Columns[i].Add(round, f.name, f.unit, f.value)
 			}
 		}
-		slices.Reverse(order) // what runs first, on a warm or a cold machine, alternates
+		slices.Reverse(order) // alternates who runs first, on the colder machine
 	}
 	r.Conclude(b.opts.rounds)
 	return r, nil
@@ -170,7 +170,7 @@ func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (re
 
 var errTooLong = errors.New("it took longer than any working tunnel does")
 
-// headline is the first figure, for the line of progress.
+// headline is the first figure, shown in the progress report.
 func headline(figures []figure, err error) string {
 	if err != nil {
 		return ", FAILED"

@@ -2,26 +2,26 @@ package main
 
 import "time"
 
-// sizes are how much each scenario does.
+// sizes says how much each scenario does.
 type sizes struct {
-	bulk, warm int64 // bytes of a transfer, and of the one before it that is not counted
+	bulk, warm int64 // bytes of a transfer, and of the uncounted one before it
 	streams    int   // of the parallel bulk transfer
-	clients    int   // of one server, a bulk stream each
-	echoes     int   // alone
-	busyEchoes int   // under a bulk stream
+	clients    int   // of one server, with a bulk stream each
+	echoes     int   // in an idle tunnel
+	busyEchoes int   // beside a bulk stream
 	busyLead   time.Duration
-	busyLimit  time.Duration // ends the echoes under a bulk stream early
-	requests1  int           // one after the other
-	requests16 int           // by 16 at a time
+	busyLimit  time.Duration // ends the echoes beside a bulk stream early
+	requests1  int           // one after another
+	requests16 int           // 16 at a time
 	sessions   []int         // numbers of idle sessions
 	idle       int           // idle streams of one session
-	settle     time.Duration // before idling is measured: what comes once after opening, such as a collection, is over
-	window     time.Duration // in which it is
-	churn      time.Duration // in which streams, and clients with their sessions, come and go
+	settle     time.Duration // before idling is measured, until one-time work after opening, such as a garbage collection, is over
+	window     time.Duration // how long idling is measured
+	churn      time.Duration // how long streams, and clients with their sessions, come and go
 	guests     int           // sessions of each such client
-	guestLife  time.Duration // from a client's start to its end
-	bury       time.Duration // from the end of the last client to the look at what it left
-	rest       time.Duration // from there to the next look
+	guestLife  time.Duration // from a guest's start to its end
+	bury       time.Duration // from the end of the last guest to the look at what it left
+	rest       time.Duration // from there to the last look
 	profile    time.Duration
 }
 
@@ -55,8 +55,8 @@ func (o *options) sizes() sizes {
 	return s
 }
 
-// limit ends a measurement that hangs: far above what the slowest one takes, at
-// 2 MB/s for a bulk transfer.
+// limit ends a measurement that hangs. It is far longer than the slowest one takes; a bulk
+// transfer may be as slow as 2 MB/s.
 func (s sizes) limit() time.Duration {
 	return 3*time.Minute + s.churn + s.bury + s.rest + time.Duration((s.bulk+s.warm)/2e6)*time.Second
 }

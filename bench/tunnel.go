@@ -17,14 +17,14 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Bounds of starting and stopping a pair.
+// Time limits for starting and stopping a pair.
 const (
 	startLimit = 20 * time.Second
-	stopLimit  = 10 * time.Second // our ends let streams finish for up to 5 s
+	stopLimit  = 10 * time.Second // our programs let streams finish for up to 5 s
 )
 
-// offloadVariable is the one variable of ours that programs are given: it is for
-// comparing. What else begins with KCPTUN_ would change what is measured.
+// offloadVariable is the only KCPTUN_ variable that programs get, as it is meant for
+// comparisons. Others would change what is measured.
 const offloadVariable = "KCPTUN_OFFLOAD"
 
 func offload() []string {
@@ -34,23 +34,22 @@ func offload() []string {
 	return nil
 }
 
-// tunnel is a running pair with a target behind it, or several clients with one
-// server.
+// tunnel is a running pair with a target behind it, or several clients with one server.
 type tunnel struct {
-	load        // through the clients in turn
+	load        // goes through the clients in turn
 	clients     []*lab.Process
 	server      *lab.Process
 	target      string      // its address
-	served      *lab.Target // nil where it is a process of its own
+	served      *lab.Target // nil: it is a process of its own
 	closeTarget func() error
-	near        wan.Place // where clients are
+	near        wan.Place // where the clients are
 	programs    lab.Programs
 	cfg         config
 	remote      string // the server's address
 }
 
-// openTunnel starts a pair, the client near and the server and the target far,
-// and waits until the target answers.
+// openTunnel starts a pair, the client at the near place, the server and the target at the
+// far place. It waits until the target answers.
 func openTunnel(ctx context.Context, near, far wan.Place, programs lab.Programs, cfg config) (*tunnel, error) {
 	t := &tunnel{closeTarget: func() error { return nil }, near: near, programs: programs, cfg: cfg}
 	err := t.startTarget(ctx, far, cfg.apart)
@@ -97,7 +96,7 @@ func (t *tunnel) startEnds(ctx context.Context, far wan.Place) error {
 			return err
 		}
 		t.clients, loads = append(t.clients, p), append(loads, l)
-		cfg.pprof = "" // there is one port for profiles: the first client has it
+		cfg.pprof = "" // there is only one port for profiles: the first client has it
 	}
 	t.dial = inTurn(loads)
 	for _, l := range loads {
@@ -108,8 +107,8 @@ func (t *tunnel) startEnds(ctx context.Context, far wan.Place) error {
 	return nil
 }
 
-// startClient starts one more client of the same server; the load goes through
-// it alone.
+// startClient starts another client of the same server. The returned load goes through that
+// client only.
 func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, load, error) {
 	tcp, err := t.near.Port()
 	if err != nil {
@@ -121,8 +120,8 @@ func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, loa
 	return p, load{t.near.DialTo(local)}, err
 }
 
-// inTurn dials through one after the other: of as many connections as there are
-// loads, made one after the other or at once, each load gets one.
+// inTurn dials through the loads in turn, so that of as many connections as there are loads
+// each load gets one, even if they are made concurrently.
 func inTurn(loads []load) lab.Dial {
 	var next atomic.Uint64
 	return func(ctx context.Context) (net.Conn, error) {
@@ -130,7 +129,7 @@ func inTurn(loads []load) lab.Dial {
 	}
 }
 
-// awake waits until the target answers, and no longer than the programs run.
+// awake waits until the target answers, but only as long as the programs run.
 func awake(ctx context.Context, l load, programs ...*lab.Process) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -146,8 +145,8 @@ func awake(ctx context.Context, l load, programs ...*lab.Process) error {
 	return l.ready(ctx)
 }
 
-// ends are the programs of each end, in the order of endNames; none where they
-// were not started.
+// ends are the programs of each end, in the order of endNames; none if they were not
+// started.
 func (t *tunnel) ends() [2][]*lab.Process {
 	ends := [2][]*lab.Process{t.clients}
 	if t.server != nil {
@@ -159,9 +158,8 @@ func (t *tunnel) ends() [2][]*lab.Process {
 // endNames are the ends in the order of tunnel.ends.
 var endNames = [2]string{"client", "server"}
 
-// close ends what runs: the target first, so that no stream is left for the ends
-// to wait for, then all programs at once. A program that has to be killed is an
-// error.
+// close ends everything: first the target, so that the programs need not wait for streams,
+// then all programs at once. A program that has to be killed is an error.
 func (t *tunnel) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
@@ -176,8 +174,8 @@ func (t *tunnel) close() error {
 	return errors.Join(append(stopped, errTarget)...)
 }
 
-// explain adds the ends of the logs to an error: of one client and the server,
-// and of the others that ended.
+// explain adds the last log lines to an error: those of one client and of the server, and
+// of all others that have ended.
 func (t *tunnel) explain(err error) error {
 	for i, programs := range t.ends() {
 		for k, p := range programs {

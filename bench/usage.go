@@ -6,7 +6,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// usage is what the two ends have used so far.
+// usage is what both ends have used so far.
 type usage struct {
 	at  time.Time
 	cpu [2]time.Duration // user and system, in steps of 10 ms
@@ -18,8 +18,8 @@ func (t *tunnel) usage() (u usage, err error) {
 	return u, err
 }
 
-// perProgram sums a number up over the programs of each end: of several clients
-// it is what all of them take.
+// perProgram adds up a number over the programs of each end, that is, over all clients if
+// there are several.
 func perProgram[N int64 | time.Duration](t *tunnel, of func(*lab.Process) (N, error)) (sum [2]N, err error) {
 	for i, programs := range t.ends() {
 		for _, p := range programs {
@@ -33,18 +33,18 @@ func perProgram[N int64 | time.Duration](t *tunnel, of func(*lab.Process) (N, er
 	return sum, nil
 }
 
-// spent is the CPU time of each end since an earlier time.
+// spent is the CPU time of each end since an earlier reading.
 func (u usage) spent(before usage) [2]time.Duration {
 	return [2]time.Duration{u.cpu[0] - before.cpu[0], u.cpu[1] - before.cpu[1]}
 }
 
-// resident is the memory of each end now, in MB.
+// resident is the current memory of each end in MB.
 func (t *tunnel) resident() ([2]float64, error) {
 	n, err := perProgram(t, (*lab.Process).RSS)
 	return megabytes(n), err
 }
 
-// peak is the most that each end was resident with since its start, in MB.
+// peak is the peak resident memory of each end in MB since its start.
 func (t *tunnel) peak() ([2]float64, error) {
 	n, err := perProgram(t, (*lab.Process).PeakRSS)
 	return megabytes(n), err
@@ -52,18 +52,18 @@ func (t *tunnel) peak() ([2]float64, error) {
 
 func megabytes(n [2]int64) [2]float64 { return [2]float64{float64(n[0]) / 1e6, float64(n[1]) / 1e6} }
 
-// figure is one number of one round.
+// figure is one number measured in one round.
 type figure struct {
 	name, unit string
 	value      float64
 }
 
-// perEnd makes two figures, of client and server.
+// perEnd returns two figures, for client and server.
 func perEnd(name, unit string, values [2]float64) []figure {
 	return []figure{{"client " + name, unit, values[0]}, {"server " + name, unit, values[1]}}
 }
 
-// costs are CPU figures of both ends, and of the two together.
+// costs returns the CPU figures of both ends, and of the two together.
 func costs(spent [2]time.Duration, unit string, per func(time.Duration) float64) []figure {
 	both := per(spent[0] + spent[1])
 	return append(perEnd("cpu", unit, [2]float64{per(spent[0]), per(spent[1])}), figure{"cpu of both", unit, both})

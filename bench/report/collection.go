@@ -1,14 +1,14 @@
 package report
 
-// Collection is several runs as one: bulk, idle sessions and links may be
-// measured apart and shown together.
+// Collection combines several runs: bulk, idle sessions and links may be measured
+// separately and shown together.
 type Collection struct {
-	runs           []*Document // those of which a result counts, in the order given
+	runs           []*Document // the runs with at least one result in use, in the order given
 	loopback, link []Result
 }
 
-// collect merges runs. Of a case that is in several the last one counts, at the
-// place of the first.
+// collect merges runs. If a case is in several runs, the last result is used, in the place
+// of the first.
 func collect(runs []*Document) *Collection {
 	type place struct{ kind, name string }
 	last := make(map[place]*Document)
@@ -41,7 +41,7 @@ func collect(runs []*Document) *Collection {
 	return c
 }
 
-// ReadCollection reads files that -json wrote.
+// ReadCollection reads files written by -json.
 func ReadCollection(paths []string) (*Collection, error) {
 	var runs []*Document
 	for _, path := range paths {

@@ -1,4 +1,4 @@
-// Package report holds the figures of a bench: what each round of each case gave,
-// as a file that can be read again, as tables for a terminal and in Markdown, and
-// as pictures. It measures nothing.
+// Package report holds the figures of a bench, that is, the results of each round of each
+// case. It stores them in a file that can be read again, and shows them as tables for a
+// terminal, as Markdown, and as pictures. It measures nothing.
 package report

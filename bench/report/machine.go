@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Machine are the facts that figures depend on. No names of hosts, no paths:
+// Machine holds facts on which figures depend. It has no host names and no paths, so that
 // the file may be published.
 type Machine struct {
 	CPU         string            `json:"cpu"`
@@ -16,12 +16,12 @@ type Machine struct {
 	Memory      string            `json:"memory,omitempty"`
 	System      string            `json:"system"`
 	Kernel      string            `json:"kernel,omitempty"`
-	Go          string            `json:"go"`                    // that built our programs
-	PeerGo      string            `json:"peer_go,omitempty"`     // that built the peer's
-	Environment map[string]string `json:"environment,omitempty"` // of Go's runtime and ours, where set
+	Go          string            `json:"go"`                    // version that built our programs
+	PeerGo      string            `json:"peer_go,omitempty"`     // version that built the peer's
+	Environment map[string]string `json:"environment,omitempty"` // variables that affect Go's runtime or our programs, if set
 }
 
-// Line is what figures depend on, in one line.
+// Line describes the machine in one line.
 func (m Machine) Line() string {
 	parts := []string{m.CPU, fmt.Sprintf("%d cores", m.Cores)}
 	if kib, err := strconv.ParseFloat(strings.TrimSuffix(m.Memory, " kB"), 64); err == nil {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Grid is a table in Markdown: text in the leading columns, numbers in the others.
+// Grid is a Markdown table with text in the leading columns and numbers in the others.
 type Grid struct {
-	Text int // leading columns
+	Text int // number of leading columns with text
 	Head []string
 	rows [][]string
 }
@@ -17,7 +17,7 @@ type Grid struct {
 // Add adds a row.
 func (g *Grid) Add(cells ...string) { g.rows = append(g.rows, cells) }
 
-// String is the table, with a line for each row.
+// String returns the table, one line per row.
 func (g *Grid) String() string {
 	w := new(strings.Builder)
 	line := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
@@ -33,7 +33,7 @@ func (g *Grid) String() string {
 	return w.String()
 }
 
-// heading are the machines, and what was run on each.
+// heading describes the machines and what was run on each.
 func (c *Collection) heading() string {
 	var order []string
 	commands := make(map[string][]string)
@@ -52,13 +52,13 @@ func (c *Collection) heading() string {
 	return w.String()
 }
 
-// command is how the run was started, without paths.
+// command shows how the run was started, without paths.
 func (d *Document) command() string {
 	words := []string{"go run ./bench"}
 	for _, name := range slices.Sorted(maps.Keys(d.Flags)) {
 		words = append(words, "-"+name)
 		switch value := d.Flags[name]; {
-		case name == "link" || name == "short": // have no value
+		case name == "link" || name == "short": // these flags have no value
 		case value == PathGiven:
 			words = append(words, "FILE")
 		default:
@@ -68,7 +68,7 @@ func (d *Document) command() string {
 	return strings.Join(words, " ")
 }
 
-// shellWord quotes what a shell would not take as it is.
+// shellWord quotes words that a shell would change.
 func shellWord(s string) string {
 	plain := func(r rune) bool {
 		return strings.ContainsRune("-_./,:=@%+", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
@@ -79,8 +79,8 @@ func shellWord(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// legend says what each of the names is that head the cases' names, or, with
-// whole, what each case is; and under it what there is to remark.
+// legend explains each word in the names of the cases or, with whole, each case. The
+// remarks follow.
 func legend(results []Result, whole bool) string {
 	w := new(strings.Builder)
 	said := make(map[string]bool)
@@ -97,8 +97,8 @@ func legend(results []Result, whole bool) string {
 	return w.String() + remarks(results)
 }
 
-// remarks are what the columns have to say, each once, with its cases, and every
-// failure by its first line.
+// remarks lists the notes of the columns, each once with its cases, and the first line of
+// every failure.
 func remarks(results []Result) string {
 	w := new(strings.Builder)
 	var order []string

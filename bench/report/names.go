@@ -8,5 +8,5 @@ const (
 	Goodput    = "goodput steady"
 )
 
-// PathGiven stands in place of a path among a document's flags.
+// PathGiven replaces the value of flags that are paths.
 const PathGiven = "given"

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// PlotOptions choose what is drawn of links.
+// PlotOptions choose what is drawn for links.
 type PlotOptions struct {
 	Metric  string         // "" is Goodput
 	Columns *regexp.Regexp // nil is all
@@ -23,7 +23,7 @@ func (c *Collection) SVG(o PlotOptions) (svg string, ok bool) {
 	return drawing(charts, c.captions()), true
 }
 
-// captions are those of the runs, each once.
+// captions are the captions of the runs, without duplicates.
 func (c *Collection) captions() []string {
 	var lines []string
 	for _, d := range c.runs {
@@ -34,13 +34,13 @@ func (c *Collection) captions() []string {
 	return lines
 }
 
-// caption says how the figures came about.
+// caption says how the figures were obtained.
 func (d *Document) caption() string {
 	return fmt.Sprintf("Rounds: %d; bars are medians, thin lines go from least to most. %s, %d cores, %s, %s, %s.",
 		d.Rounds, d.Machine.CPU, d.Machine.Cores, d.Machine.System, d.Machine.Go, d.Date)
 }
 
-// bulkCharts are throughput and CPU of one stream down, for each configuration.
+// bulkCharts show throughput and CPU time of one download stream, for each configuration.
 func bulkCharts(results []Result) []chart {
 	const scenario = "down1/"
 	fast := chart{title: "One stream down: Throughput, MB/s, more is better", metric: Throughput, series: []string{Ours, Peer}}
@@ -57,7 +57,7 @@ func bulkCharts(results []Result) []chart {
 	return []chart{fast, dear}
 }
 
-// linkCharts is a metric, one group of bars for each link.
+// linkCharts show one metric, with a group of bars for each link.
 func linkCharts(results []Result, o PlotOptions) []chart {
 	metric, title := Goodput, "Goodput of one stream, MB/s, more is better"
 	if o.Metric != "" {
@@ -71,7 +71,7 @@ func linkCharts(results []Result, o PlotOptions) []chart {
 			}
 		}
 		if r.has(metric) {
-			name, _, _ := strings.Cut(r.About, ", queue of 100ms") // of most
+			name, _, _ := strings.Cut(r.About, ", queue of 100ms") // the queue of most links
 			c.add(name, r)
 		}
 	}

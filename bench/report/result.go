@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// Document is what -json writes: every figure of every round.
+// Document is what -json writes: all figures of all rounds.
 type Document struct {
 	Kind    string            `json:"kind"` // "loopback" or "link"
 	Date    string            `json:"date"`
@@ -20,7 +20,7 @@ type Document struct {
 	Results []Result          `json:"results"`
 }
 
-// Result is one case.
+// Result is the result of one case.
 type Result struct {
 	Case    string   `json:"case"`
 	About   string   `json:"about"`
@@ -28,26 +28,26 @@ type Result struct {
 	Columns []Column `json:"columns"`
 }
 
-// Column is what was seen of one contender.
+// Column holds the measurements of one contender.
 type Column struct {
 	Name     string   `json:"name"`
 	Against  string   `json:"against,omitempty"`
 	Note     string   `json:"note,omitempty"`
-	Flags    []string `json:"flags,omitempty"` // where they are not the case's
+	Flags    []string `json:"flags,omitempty"` // if they differ from the case's
 	Metrics  []Metric `json:"metrics,omitempty"`
 	Failures []string `json:"failures,omitempty"`
 }
 
-// Metric is one figure over all rounds.
+// Metric holds one figure over all rounds.
 type Metric struct {
 	Name   string `json:"name"`
 	Unit   string `json:"unit,omitempty"`
-	Rounds Series `json:"rounds"` // raw, null where the round failed
+	Rounds Series `json:"rounds"` // as measured; null if the round failed
 	Spread
-	Ratio *Spread `json:"ratio,omitempty"` // to the column that this one is against
+	Ratio *Spread `json:"ratio,omitempty"` // relative to the column that this one is compared with
 }
 
-// Spread sums a series up.
+// Spread summarizes a series.
 type Spread struct {
 	Median Number `json:"median"`
 	Min    Number `json:"min"`
@@ -57,14 +57,14 @@ type Spread struct {
 // Series has one number for each round.
 type Series []Number
 
-// Number is a float64 for which JSON has null when it is none.
+// Number is a float64 that JSON stores as null if it is NaN.
 type Number float64
 
 var none = Number(math.NaN())
 
 func (n Number) missing() bool { return math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) }
 
-// MarshalJSON writes five significant digits: no measurement has more.
+// MarshalJSON writes five significant digits; no measurement is more precise.
 func (n Number) MarshalJSON() ([]byte, error) {
 	if n.missing() {
 		return []byte("null"), nil
@@ -76,7 +76,7 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, v, 'f', -1, 64), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads what MarshalJSON has written.
 func (n *Number) UnmarshalJSON(b []byte) error {
 	if bytes.Equal(b, []byte("null")) {
 		*n = none
@@ -101,8 +101,8 @@ func (s Series) spread() Spread {
 	return Spread{median, have[0], have[len(have)-1]}
 }
 
-// over is the ratio of two series. Its extremes are those of single rounds, in
-// which both were measured one after the other; its median is the medians'.
+// over is the ratio of two series. Its extremes are ratios of single rounds, in which both
+// were measured one after the other. Its median is the ratio of the medians.
 func (s Series) over(base Series) *Spread {
 	var each Series
 	for i := range min(len(s), len(base)) {
@@ -116,7 +116,7 @@ func (s Series) over(base Series) *Spread {
 	return &r
 }
 
-// Add records a figure of a round; a metric that a round does not have is
+// Add records a figure of one round. A metric without a figure in some round is marked
 // missing there.
 func (c *Column) Add(round int, name, unit string, value float64) {
 	i := slices.IndexFunc(c.Metrics, func(m Metric) bool { return m.Name == name })
@@ -131,7 +131,7 @@ func (c *Column) Add(round int, name, unit string, value float64) {
 	m.Rounds = append(m.Rounds, Number(value))
 }
 
-// Metric returns one by name, or nil.
+// Metric returns the metric with this name, or nil.
 func (c *Column) Metric(name string) *Metric {
 	for i := range c.Metrics {
 		if c.Metrics[i].Name == name {
@@ -141,7 +141,7 @@ func (c *Column) Metric(name string) *Metric {
 	return nil
 }
 
-// Column returns one by name, or nil.
+// Column returns the column with this name, or nil.
 func (r *Result) Column(name string) *Column {
 	for i := range r.Columns {
 		if r.Columns[i].Name == name {
@@ -151,7 +151,7 @@ func (r *Result) Column(name string) *Column {
 	return nil
 }
 
-// Result returns a case by name, or nil.
+// Result returns the case with this name, or nil.
 func (d *Document) Result(name string) *Result {
 	for i := range d.Results {
 		if d.Results[i].Case == name {
@@ -161,7 +161,7 @@ func (d *Document) Result(name string) *Result {
 	return nil
 }
 
-// Conclude fills in what follows from the raw figures.
+// Conclude computes what follows from the raw figures.
 func (r *Result) Conclude(rounds int) {
 	for i := range r.Columns {
 		for k := range r.Columns[i].Metrics {
@@ -184,12 +184,12 @@ func (r *Result) Conclude(rounds int) {
 	}
 }
 
-// Failed tells whether any round of any column did.
+// Failed reports whether any round of any column failed.
 func (r *Result) Failed() bool {
 	return slices.ContainsFunc(r.Columns, func(c Column) bool { return len(c.Failures) > 0 })
 }
 
-// Write replaces the file at once, so that it is never seen half written.
+// Write replaces the file in one step, so that nobody sees it half written.
 func (d *Document) Write(path string) error {
 	text, err := json.MarshalIndent(d, "", " ")
 	if err != nil {
@@ -201,7 +201,7 @@ func (d *Document) Write(path string) error {
 	return os.Rename(path+".tmp", path)
 }
 
-// ReadDocument reads a file that Write wrote.
+// ReadDocument reads a file written by Write.
 func ReadDocument(path string) (*Document, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

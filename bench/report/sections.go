@@ -24,7 +24,7 @@ func sections() []section {
 	}
 }
 
-// TablesOf are the titles of the tables that show a case of loopback.
+// TablesOf returns the titles of the tables that show a loopback case.
 func TablesOf(name string) (titles []string) {
 	for _, s := range sections() {
 		if s.scenarios.MatchString(name) {
@@ -34,12 +34,11 @@ func TablesOf(name string) (titles []string) {
 	return titles
 }
 
-// figuresTitle begins the file that the tables are kept in.
+// figuresTitle is the first line of the file that keeps the tables.
 const figuresTitle = "# Figures\n\n" +
 	"Printed by `go run ./bench table`. [performance.md](performance.md) says how each was measured, and what limits it.\n\n"
 
-// Markdown is the whole text, as tables of GitHub's dialect. The same files give the
-// same text.
+// Markdown returns everything as GitHub Markdown. The same files give the same text.
 func (c *Collection) Markdown() string {
 	w := new(strings.Builder)
 	w.WriteString(figuresTitle)
@@ -58,14 +57,14 @@ func (c *Collection) Markdown() string {
 			fmt.Fprintf(w, "\n## %s\n\n%s\n%s", s.title, s.table(mine), legend(mine, false))
 		}
 	}
-	for _, r := range rest { // of another version of the bench
+	for _, r := range rest { // from another version of the bench
 		fmt.Fprintf(w, "\n```%s```\n", r.Table())
 	}
 	linkTables(w, c.link)
 	return w.String()
 }
 
-// cell is a metric with its spread, or a dash.
+// cell shows a metric with its spread, or a dash.
 func (c *Column) cell(name string) string {
 	if c == nil || c.Metric(name) == nil {
 		return "-"
@@ -73,7 +72,7 @@ func (c *Column) cell(name string) string {
 	return c.Metric(name).String()
 }
 
-// times is the ratio of a metric, or a dash.
+// times shows the ratio of a metric, or a dash.
 func (c *Column) times(name string) string {
 	if c == nil || c.Metric(name) == nil || c.Metric(name).Ratio == nil {
 		return "-"
@@ -81,7 +80,7 @@ func (c *Column) times(name string) string {
 	return c.Metric(name).Ratio.Median.String()
 }
 
-// pairCell is "ours / peer = ratio" of the medians, as far as they are there.
+// pairCell shows "ours / peer = ratio" of the medians, or as much of it as there is.
 func (r *Result) pairCell(name string) string {
 	median := func(c *Column) string {
 		if c == nil || c.Metric(name) == nil {
@@ -112,7 +111,7 @@ func bulkGrid(results []Result) *Grid {
 	return g
 }
 
-// figureGrid has a line for each figure of each case, but those left out.
+// figureGrid has a line for each figure of each case, except those left out.
 func figureGrid(without ...string) func([]Result) *Grid {
 	return func(results []Result) *Grid {
 		g := &Grid{Text: 2, Head: []string{"case", "", Ours, Peer, "ratio"}}
@@ -126,7 +125,7 @@ func figureGrid(without ...string) func([]Result) *Grid {
 				g.Add(name, r.labelled(figure), ours.cell(figure), peer.cell(figure), ours.times(figure))
 				name = ""
 			}
-			if name != "" { // no figure at all
+			if name != "" { // the case has no figures
 				g.Add(name, "", "-", "-", "-")
 			}
 		}
@@ -134,13 +133,13 @@ func figureGrid(without ...string) func([]Result) *Grid {
 	}
 }
 
-// labelled is a figure's name with its unit.
+// labelled returns a figure's name with its unit.
 func (r *Result) labelled(figure string) string {
 	for i := range r.Columns {
 		m := r.Columns[i].Metric(figure)
 		switch {
 		case m == nil:
-		case strings.HasPrefix(m.Unit, "/"): // requests /s
+		case strings.HasPrefix(m.Unit, "/"): // for example requests /s
 			return figure + m.Unit
 		case m.Unit != "":
 			return figure + ", " + m.Unit
@@ -149,7 +148,7 @@ func (r *Result) labelled(figure string) string {
 	return figure
 }
 
-// mixedGrid has a line for each pair; ratios are to the peer's own.
+// mixedGrid has a line for each pair. Ratios are relative to the peer's own pair.
 func mixedGrid(results []Result) *Grid {
 	g := &Grid{Text: 2, Head: []string{"case", "pair", "MB/s", "to the peer", "client CPU, s/GB", "to the peer", "server CPU, s/GB", "to the peer"}}
 	for _, r := range results {
@@ -184,7 +183,7 @@ func idleGrid(results []Result) *Grid {
 	return g
 }
 
-// linkFigures have a table each, with a line for each link.
+// linkFigures get a table each, with a line for each link.
 var linkFigures = []struct{ title, metric string }{
 	{"Goodput of one stream, MB/s, without its start", Goodput},
 	{"Goodput of one stream, MB/s, with its start", "goodput with start"},
@@ -210,16 +209,16 @@ func linkTables(w *strings.Builder, results []Result) {
 	fmt.Fprintf(w, "\n%s", legend(results, true))
 }
 
-// has tells whether any column has a metric.
+// has reports whether any column has a metric.
 func (r *Result) has(metric string) bool {
 	return slices.ContainsFunc(r.Columns, func(c Column) bool { return c.Metric(metric) != nil })
 }
 
-// linkGrid has a column for each contender, and behind one that is compared its
-// ratio.
+// linkGrid has a column for each contender, followed by its ratio if the contender is
+// compared.
 func linkGrid(results []Result, metric string) *Grid {
 	g := &Grid{Text: 1, Head: []string{"link"}}
-	var names []string // of the contenders, "" for the ratio to the next
+	var names []string // of the contenders; "" stands for the ratio of the one before
 	for _, r := range results {
 		for _, c := range r.Columns {
 			if slices.Contains(names, c.Name) {

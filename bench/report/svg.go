@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// chart is a group of horizontal bars for each case, one bar a column.
+// chart shows a group of horizontal bars for each case, with one bar per column.
 type chart struct {
 	title  string
 	metric string
@@ -15,7 +15,7 @@ type chart struct {
 	groups []group
 }
 
-// group is one case: a bar for each series, in their order.
+// group is one case, with a bar for each series, in order.
 type group struct {
 	name string
 	bars []bar
@@ -23,7 +23,7 @@ type group struct {
 
 type bar struct {
 	Spread
-	note string // in place of a bar
+	note string // shown instead of a bar
 }
 
 func (c *chart) addSeries(name string) {
@@ -46,7 +46,7 @@ func (c *chart) add(name string, r Result) {
 	c.groups = append(c.groups, g)
 }
 
-// most is the largest value, at least a little.
+// most is the largest value, and never zero.
 func (c *chart) most() float64 {
 	most := 1e-9
 	for _, g := range c.groups {
@@ -63,16 +63,16 @@ func (c *chart) most() float64 {
 const (
 	svgWidth  = 760
 	svgMargin = 12
-	nameWidth = 150 // of the names beside the bars, where they fit there
-	textRoom  = 150 // behind the longest bar
+	nameWidth = 150 // of the names beside the bars, if they fit there
+	textRoom  = 150 // to the right of the longest bar
 	barHeight = 14
 	barStep   = 17
 	groupGap  = 12
 	lineStep  = 20
 )
 
-// svgStyle is of mid tones on no background, which both light and dark bear, with
-// lighter text where the reader prefers dark.
+// svgStyle uses medium tones without a background, which suit light and dark pages, and
+// lighter text if the reader prefers dark.
 const svgStyle = `<style>
 text { font: 12px system-ui, sans-serif; fill: #656d76 }
 .title { font-weight: 600; font-size: 14px }
@@ -86,13 +86,13 @@ text { fill: #d1d7e0 } .small { fill: #9198a1 } .spread { stroke: #d1d7e0 }
 </style>
 `
 
-// canvas collects the elements of an SVG, from the top down.
+// canvas collects the elements of an SVG from top to bottom.
 type canvas struct {
 	strings.Builder
 	y float64
 }
 
-// drawing is an SVG of the charts, one below the other.
+// drawing returns an SVG of the charts, one below the other.
 func drawing(charts []chart, captions []string) string {
 	body := &canvas{y: svgMargin}
 	for _, c := range charts {
@@ -101,7 +101,7 @@ func drawing(charts []chart, captions []string) string {
 	return body.page(charts[0].title, captions, "")
 }
 
-// page is the whole SVG of what is on the canvas, with captions below.
+// page returns the complete SVG, with captions below.
 func (v *canvas) page(title string, captions []string, style string) string {
 	for _, caption := range captions {
 		v.y += lineStep
@@ -126,7 +126,7 @@ func (v *canvas) chart(c chart) {
 	v.legend(c.series)
 	left := float64(svgMargin + nameWidth)
 	long := slices.ContainsFunc(c.groups, func(g group) bool { return len(g.name) > 22 })
-	if long { // the names get lines of their own
+	if long { // names get lines of their own
 		left = svgMargin
 	}
 	scale := (svgWidth - textRoom - left) / c.most()
@@ -154,7 +154,7 @@ func (v *canvas) legend(series []string) {
 	v.y += barHeight
 }
 
-// bar draws one, its extremes and its value.
+// bar draws one bar with its extremes and its value.
 func (v *canvas) bar(left, scale float64, series int, b bar) {
 	end := left
 	if b.Median.missing() {
@@ -176,7 +176,7 @@ func (v *canvas) bar(left, scale float64, series int, b bar) {
 	v.y += barStep
 }
 
-// shortNote is what a note ends with: behind a bar there is room for a few words.
+// shortNote is the end of a note: beside a bar there is room for a few words only.
 func shortNote(note string) string {
 	_, after, found := strings.Cut(note, ": ")
 	if !found {

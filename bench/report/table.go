@@ -8,8 +8,8 @@ import (
 	"text/tabwriter"
 )
 
-// Table is one case: median (min to max) of each column, and behind a column
-// that is compared its ratio.
+// Table shows one case: median (min to max) of each column, followed by its ratio if the
+// column is compared with another.
 func (r *Result) Table() string {
 	w := new(strings.Builder)
 	fmt.Fprintf(w, "\n%s: %s\n", r.Case, r.About)
@@ -36,7 +36,7 @@ func (r *Result) Table() string {
 	return w.String()
 }
 
-// remarks are what the columns have to say beside their figures.
+// remarks are notes and errors of the columns.
 func (r *Result) remarks(w io.Writer) {
 	for _, c := range r.Columns {
 		if c.Note != "" {
@@ -48,7 +48,7 @@ func (r *Result) remarks(w io.Writer) {
 	}
 }
 
-// metricNames are those of any column, in the order in which they appear.
+// metricNames are the metrics of all columns, in order of appearance.
 func (r *Result) metricNames() []string {
 	var names []string
 	seen := make(map[string]bool)
@@ -85,7 +85,7 @@ func (r *Result) row(name string) []string {
 	return cells
 }
 
-// String is the median, and the extremes where they differ.
+// String is the median, with the extremes if they differ.
 func (s Spread) String() string {
 	median, low, high := s.Median.String(), s.Min.String(), s.Max.String()
 	if low == high {
@@ -94,7 +94,7 @@ func (s Spread) String() string {
 	return fmt.Sprintf("%s (%s-%s)", median, low, high)
 }
 
-// String has three significant digits, and all of a larger whole part.
+// String has three significant digits, or all digits of a larger integer part.
 func (n Number) String() string {
 	v := float64(n)
 	switch {

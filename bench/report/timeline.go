@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Timeline is a chart of values over time, one curve a series.
+// Timeline is a chart of values over time, with one curve per series.
 type Timeline struct {
 	Title  string
 	Curves []Curve
 	Marks  []Mark
 }
 
-// Curve is a series of values. Both lists have the same length.
+// Curve is one series of values. Both slices have the same length.
 type Curve struct {
 	Name   string
-	At     []time.Duration // since the beginning, ascending
+	At     []time.Duration // since the start, ascending
 	Values []float64
 }
 
-// Mark is a moment with a name, such as the end of the load.
+// Mark is a named moment, such as the end of the load.
 type Mark struct {
 	At   time.Duration
 	Name string
@@ -29,11 +29,11 @@ type Mark struct {
 // Sizes in pixels.
 const (
 	timelineHeight = 150
-	axisRoom       = 60 // for the numbers beside the curves
+	axisRoom       = 60 // for the numbers on the axis
 	axisSteps      = 4
 )
 
-// curveStyle is of the colours of the bars.
+// curveStyle uses the colours of the bars.
 const curveStyle = `<style>
 polyline { fill: none; stroke-width: 1.3 }
 .c0 { stroke: #2f81f7 } .c1 { stroke: #9aa4b0 } .c2 { stroke: #8957e5 }
@@ -42,7 +42,7 @@ polyline { fill: none; stroke-width: 1.3 }
 </style>
 `
 
-// Timelines is an SVG of the charts, one below the other.
+// Timelines returns an SVG of the charts, one below the other.
 func Timelines(charts []Timeline, captions []string) string {
 	body := &canvas{y: svgMargin}
 	for _, c := range charts {
@@ -51,7 +51,7 @@ func Timelines(charts []Timeline, captions []string) string {
 	return body.page(charts[0].Title, captions, curveStyle)
 }
 
-// extent is the end of the time axis and of the other, neither of them 0.
+// extent returns the ends of both axes, neither of them 0.
 func (c *Timeline) extent() (length time.Duration, most float64) {
 	length, most = time.Second, 1e-9
 	for _, curve := range c.Curves {
@@ -62,7 +62,7 @@ func (c *Timeline) extent() (length time.Duration, most float64) {
 	return length, niceAbove(most)
 }
 
-// niceAbove is the next of 1, 2, 4, 5 and 8 times a power of ten.
+// niceAbove rounds up to 1, 2, 4, 5 or 8 times a power of ten.
 func niceAbove(v float64) float64 {
 	unit := 1e-9
 	for unit*10 <= v {
@@ -97,7 +97,7 @@ func (v *canvas) timeline(c Timeline) {
 		at := length * time.Duration(i) / axisSteps
 		anchor := "mid"
 		if i == axisSteps {
-			anchor = "end" // half of the last one would be outside
+			anchor = "end" // centred, the last label would be cut off
 		}
 		v.text(x(at), bottom+15, "small "+anchor, clockText(at))
 	}
@@ -123,7 +123,7 @@ func (v *canvas) line(x1, y1, x2, y2 float64) {
 	fmt.Fprintf(v, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"axis\"/>\n", x1, y1, x2, y2)
 }
 
-// clockText is minutes and seconds, or hours and minutes from an hour on.
+// clockText shows minutes and seconds, or from one hour on hours and minutes.
 func clockText(d time.Duration) string {
 	d = d.Round(time.Second)
 	if d >= time.Hour {

@@ -8,15 +8,16 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// fault is one thing that happens to the network for a step.
+// fault is one thing that happens to the network, for the length of a step.
 type fault struct {
 	name  string
 	fault lab.Fault
 	begin func(*lab.Relay)
-	cut   bool // nothing passes for a quarter of the step
+	cut   bool // nothing passes during a quarter of the step
 }
 
-// faults are what happens, again and again, with a good network after each few.
+// faults is the list that is repeated. After every few faults the network is good for a
+// step.
 var faults = []fault{
 	{name: "none"},
 	{name: "loss", fault: lab.Fault{Loss: 0.03}},
@@ -31,7 +32,7 @@ var faults = []fault{
 	{name: "blocked", begin: func(r *lab.Relay) { r.Block() }},
 }
 
-// faults goes through the list until ctx ends, and leaves a good network.
+// faults repeats the list until ctx ends, and leaves the network good.
 func (r *run) faults(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		f := faults[i%len(faults)]
@@ -48,7 +49,7 @@ func (r *run) faults(ctx context.Context) {
 				s.Relay.Cut(false)
 			}
 		}
-		_ = lab.Sleep(ctx, left) // its error is the end of ctx
+		_ = lab.Sleep(ctx, left) // the only error is the end of ctx
 	}
 	for _, s := range r.sites {
 		s.apply(fault{})
@@ -59,7 +60,7 @@ func (r *run) faults(ctx context.Context) {
 func (s *site) apply(f fault) {
 	for _, way := range []lab.Direction{lab.Up, lab.Down} {
 		if err := s.Relay.SetFault(way, f.fault); err != nil {
-			panic(err) // the list above is wrong
+			panic(err) // the list above is invalid
 		}
 	}
 	s.Relay.Cut(f.cut)

@@ -10,11 +10,11 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// guestSessions is what each client that comes and goes brings.
+// guestSessions is the number of sessions of each guest, a client that comes and goes.
 const guestSessions = 8
 
-// guests has one client after the other come and go: every second one is killed,
-// as a computer that is switched off, the others say goodbye.
+// guests starts one guest after another. Every second one is killed, like a computer that
+// is switched off; the others say goodbye.
 func (s *site) guests(ctx context.Context) error {
 	for i := 0; ctx.Err() == nil; i++ {
 		if err := s.guest(ctx, i%2 == 0); err != nil && ctx.Err() == nil {
@@ -40,7 +40,7 @@ func (s *site) guest(ctx context.Context, killed bool) error {
 		})
 	}
 	wg.Wait()
-	_ = lab.Sleep(ctx, s.step) // its error is the end of ctx
+	_ = lab.Sleep(ctx, s.step) // the only error is the end of ctx
 	if killed {
 		return p.Kill()
 	}
@@ -49,14 +49,14 @@ func (s *site) guest(ctx context.Context, killed bool) error {
 	return p.Stop(gone)
 }
 
-// Of what is recorded a step, a stranger plays as many.
+// How many datagrams are recorded, and how many of them a stranger replays, in each step.
 const (
 	recorded = 500
 	replayed = 200
 )
 
-// strangers play what was recorded from a port of their own, step for step: as it
-// was, shortened, and with a bit flipped.
+// strangers replay recorded datagrams from a port of their own in each step: unchanged,
+// truncated, or with bits flipped.
 func (s *site) strangers(ctx context.Context) error {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for ctx.Err() == nil {

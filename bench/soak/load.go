@@ -11,18 +11,18 @@ import (
 
 const (
 	streamWorkers = 3
-	streamPause   = 100 * time.Millisecond // after each stream of a worker
-	mostBytes     = 512 << 10              // of one direction of a stream
+	streamPause   = 100 * time.Millisecond // between two streams of a worker
+	mostBytes     = 512 << 10              // most bytes in one direction of a stream
 )
 
-// patience is how long a stream may take: longer than a session whose peer is gone
-// is kept.
+// patience is how long a stream may take. It is longer than a session is kept whose peer is
+// gone.
 const patience = 90 * time.Second
 
 var errPatience = errors.New("the stream took too long")
 
-// workers are what a site is busy with, each until ctx ends. Their errors end the
-// run: a stream that fails is none, with such a network.
+// workers are the load of a site; each runs until ctx ends. An error of a worker ends the
+// run, but on this network a stream that fails is not an error.
 func (s *site) workers() []func(context.Context) error {
 	work := []func(context.Context) error{s.slow, s.guests, s.strangers}
 	for i := range streamWorkers {
@@ -31,19 +31,19 @@ func (s *site) workers() []func(context.Context) error {
 	return work
 }
 
-// short opens one stream after the other.
+// short opens one stream after another.
 func (s *site) short(ctx context.Context, seed uint64) error {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for ctx.Err() == nil {
 		if err := s.stream(ctx, rng); err != nil {
 			return err
 		}
-		_ = lab.Sleep(ctx, streamPause) // its error is the end of ctx
+		_ = lab.Sleep(ctx, streamPause) // the only error is the end of ctx
 	}
 	return nil
 }
 
-// slow keeps a stream open that is never in a hurry.
+// slow keeps a slow stream open.
 func (s *site) slow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := s.count(ctx, func(ctx context.Context) error {
@@ -57,7 +57,7 @@ func (s *site) slow(ctx context.Context) error {
 	return nil
 }
 
-// stream is one of any kind that applications have.
+// stream runs one stream of a random kind, as applications use them.
 func (s *site) stream(ctx context.Context, rng *rand.Rand) error {
 	size, more := rng.Int64N(mostBytes)+1, rng.Int64N(mostBytes)+1
 	leaves := time.Duration(rng.IntN(100)) * time.Millisecond
@@ -71,14 +71,14 @@ func (s *site) stream(ctx context.Context, rng *rand.Rand) error {
 	case 4:
 		return s.count(ctx, func(ctx context.Context) error { _, err := lab.Echo(ctx, s.Dial, 20, 64); return err })
 	}
-	// An application that leaves in the middle of it.
+	// The application leaves in the middle of the transfer.
 	short, cancel := context.WithTimeout(ctx, leaves)
 	defer cancel()
 	_, err := lab.Pull(short, s.Dial, 64<<20, nil)
 	return wrongOnly(err)
 }
 
-// count runs a stream to its end. Only wrong data is an error.
+// count runs a stream to its end. Only wrong data counts as an error.
 func (s *site) count(ctx context.Context, stream func(context.Context) error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, patience, errPatience)
 	defer cancel()

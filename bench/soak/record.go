@@ -9,10 +9,10 @@ import (
 	"kcptun/bench/report"
 )
 
-// Record is what a run has seen.
+// Record is what a run has recorded.
 type Record struct {
 	Programs             []string
-	LoadBegins, LoadEnds time.Duration // since the begin of the run
+	LoadBegins, LoadEnds time.Duration // since the start of the run
 
 	mu      sync.Mutex
 	samples []sample
@@ -37,12 +37,12 @@ func (r *Record) faultNow() string {
 	return r.fault
 }
 
-// figure is one thing that is read of a program.
+// figure is one value read from a program.
 type figure struct {
 	name  string
 	title string
 	of    func(reading) float64
-	digit int // behind the point
+	digit int // digits after the decimal point
 }
 
 var figures = []figure{
@@ -54,8 +54,8 @@ var figures = []figure{
 // window is a part of the run.
 type window struct{ from, to time.Duration }
 
-// windows are the program before the load, the first and the last quarter of the
-// load, of which the first tenth does not count, and the second half of the rest.
+// windows are the parts that are compared: the time before the load, the first and the last
+// quarter of the load without its first tenth, and the second half of the idle time.
 func (r *Record) windows() [4]window {
 	load := r.LoadEnds - r.LoadBegins
 	end := r.LoadEnds
@@ -68,7 +68,7 @@ func (r *Record) windows() [4]window {
 	}
 }
 
-// median is that of a program's figure in a window; ok is false where there is no
+// median is the median of a program's figure in a window; ok is false if there is no
 // sample.
 func (r *Record) median(program int, f figure, w window) (value float64, ok bool) {
 	var values []float64
@@ -84,7 +84,7 @@ func (r *Record) median(program int, f figure, w window) (value float64, ok bool
 	return values[len(values)/2], true
 }
 
-// Markdown is a table of medians, and what came and went.
+// Markdown is a table of the medians, and of what came and went.
 func (r *Record) Markdown() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,20 +112,20 @@ func (r *Record) Markdown() string {
 	return text
 }
 
-// Bounds of growth from the first quarter of the load to the last, in which the same
-// happens, and from before it to the rest: what is above is a leak.
+// Bounds of growth, from the first quarter of the load to the last, which have the same
+// load, and from before the load to the idle time after it. More than that is a leak.
 const (
-	mostGrowth = 1.25 // of memory
-	mostMore   = 8    // MB, goroutines or descriptors besides
+	mostGrowth = 1.25 // factor
+	mostMore   = 8    // plus this many MB, goroutines or descriptors
 )
 
-// leastJudged is the least run of which growth is told: in a shorter one a window
-// holds less than what a server keeps of clients that vanished, a minute, and Go of
-// its garbage, two.
+// leastJudged is the shortest run that is checked for growth. In a shorter one, a window is
+// dominated by what the server keeps of vanished clients, for a minute, and by garbage that
+// Go keeps for two.
 const leastJudged = 20 * time.Minute
 
-// Growth names what has grown, a line each. Of a run of less than 20 minutes it does
-// not know.
+// Growth lists what has grown, one line each. It reports nothing for runs of less than
+// leastJudged.
 func (r *Record) Growth() (grown []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,14 +144,14 @@ func (r *Record) Growth() (grown []string) {
 		for _, f := range figures {
 			compare(i, f, 1, 2, "in the last quarter of the load")
 		}
-		for _, f := range figures[1:] { // memory is kept for the next load
+		for _, f := range figures[1:] { // memory is kept for the next load, so it is not compared
 			compare(i, f, 0, 3, "at rest")
 		}
 	}
 	return grown
 }
 
-// SVG draws the figures over time, and the processor time between two samples.
+// SVG draws the figures over time, and the processor time between samples.
 func (r *Record) SVG(caption string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,30 +9,30 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// reading is what a program takes at a moment.
+// reading holds what a program uses at one moment.
 type reading struct {
 	RSS        int64 // bytes
 	FDs        int64
 	Goroutines int64
-	CPU        time.Duration // since its start
+	CPU        time.Duration // since the program's start
 }
 
-// sample is a moment of all programs.
+// sample is one moment of all programs.
 type sample struct {
 	at      time.Duration
 	fault   string
 	read    []reading // in the order of Record.Programs
-	streams int64     // that ended well
-	failed  int64     // that did not
-	opened  int64     // sessions of guests
+	streams int64     // ended well
+	failed  int64     // failed
+	opened  int64     // sessions opened by guests
 }
 
-// period is the time between two samples.
+// period is the time between samples.
 func (r *run) period() time.Duration {
 	return min(max(r.cfg.Time/720, 500*time.Millisecond), 5*time.Second)
 }
 
-// samples takes them until ctx ends. Its error is that a program does not answer.
+// samples takes samples until ctx ends. It fails if a program does not answer.
 func (r *run) samples(ctx context.Context) error {
 	tick := time.NewTicker(r.period())
 	defer tick.Stop()
@@ -93,8 +93,8 @@ func read(ctx context.Context, p *lab.Process) (r reading, err error) {
 	return r, err
 }
 
-// header and row are the CSV file: a row is written when it is known, so that a run
-// that was ended leaves what it saw.
+// header and row write the CSV file. Each row is written at once, so that an interrupted
+// run leaves what it saw.
 func (r *run) header() error {
 	columns := []string{"seconds", "fault", "streams", "failed", "sessions of guests"}
 	for _, name := range r.record.Programs {

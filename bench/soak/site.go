@@ -12,23 +12,23 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// sessions of the client that stays.
+// sessions of the permanent client
 const sessions = 4
 
-// expiry of a session, in steps.
+// expiry of a session, in steps
 const expiry = 3
 
-// relayClients is more than the ports that all clients of a long run send from
+// relayClients is more than the number of ports from which all clients of a long run send
 // between two of the faults that make the relay forget them.
 const relayClients = 8192
 
-// site is a tunnel with what was counted of its load.
+// site is a tunnel together with the counts of its load.
 type site struct {
 	*lab.Network
 	mode string
 	step time.Duration
 
-	streams, failed, opened atomic.Int64 // streams that ended well, and not; sessions of guests
+	streams, failed, opened atomic.Int64 // streams that ended well, streams that failed, and sessions opened by guests
 }
 
 func openSite(ctx context.Context, mode string, programs lab.Programs, step time.Duration) (*site, error) {
@@ -42,7 +42,7 @@ func openSite(ctx context.Context, mode string, programs lab.Programs, step time
 	return &site{Network: nw, mode: mode, step: step}, nil
 }
 
-// close ends the programs and reads their logs for what may never be in one.
+// close ends the programs and checks that their logs contain nothing forbidden.
 func (s *site) close() error {
 	err := s.Network.Close()
 	for name, p := range map[string]*lab.Process{"client": s.Client, "server": s.Server} {
@@ -55,5 +55,5 @@ func (s *site) close() error {
 	return err
 }
 
-// programs are those that are watched, in the order of Record.Programs.
+// programs are the programs observed, in the order of Record.Programs.
 func (s *site) programs() []*lab.Process { return []*lab.Process{s.Client, s.Server} }

@@ -11,24 +11,24 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Config says what to run.
+// Config says what to run and for how long.
 type Config struct {
 	Programs lab.Programs
-	Time     time.Duration // of all, MinTime or more
-	CSV      io.Writer     // gets a row a sample, as soon as it is there
-	Progress io.Writer     // gets a line a fault
+	Time     time.Duration // duration of the whole run, at least MinTime
+	CSV      io.Writer     // gets one row per sample, as soon as it is taken
+	Progress io.Writer     // gets one line per fault
 }
 
-// MinTime is the least that a run can take.
+// MinTime is the shortest possible run.
 const MinTime = 10 * time.Second
 
-// Shares of the whole time.
+// Parts of the whole run.
 const (
 	freshShare = 30 // before the load: a thirtieth
 	idleShare  = 6  // after the load: a sixth
 )
 
-// modes are those of the tunnels that run side by side: one on each engine.
+// modes are the modes of the tunnels that run side by side, one for each engine.
 var modes = []string{"auto", "fast3"}
 
 // run is one run of the soak.
@@ -39,8 +39,8 @@ type run struct {
 	record *Record
 }
 
-// Run starts the tunnels and returns what was seen, also when it ends with an
-// error: of the programs, of wrong data, or of ctx.
+// Run starts the tunnels and returns what was recorded, even together with an error: of the
+// programs, wrong data, or the end of ctx.
 func Run(ctx context.Context, cfg Config) (rec *Record, err error) {
 	r := &run{cfg: cfg, begin: time.Now(), record: new(Record)}
 	defer func() { rec, err = r.record, errors.Join(err, r.close()) }()
@@ -58,7 +58,7 @@ func Run(ctx context.Context, cfg Config) (rec *Record, err error) {
 	return nil, r.phases(ctx)
 }
 
-// phases are the fresh programs, the load, and the rest.
+// phases runs the three parts: the fresh programs, the load, and the idle time.
 func (r *run) phases(ctx context.Context) error {
 	fresh, idle := r.cfg.Time/freshShare, r.cfg.Time/idleShare
 	sampled, stop := context.WithCancelCause(ctx)
@@ -90,7 +90,7 @@ func (r *run) phases(ctx context.Context) error {
 	return err
 }
 
-// load has all sites work for a while.
+// load runs the load of all sites for a while.
 func (r *run) load(ctx context.Context, length time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -117,8 +117,8 @@ func (r *run) load(ctx context.Context, length time.Duration) error {
 // errOver ends the load.
 var errOver = errors.New("the load is over")
 
-// touch uses each session of each client: the tunnels work, at the start and
-// still at the end.
+// touch uses each session of each client, to check that the tunnels work at the start and
+// still do at the end.
 func (r *run) touch(ctx context.Context) error {
 	for _, s := range r.sites {
 		for range 2 * sessions {
@@ -133,7 +133,7 @@ func (r *run) touch(ctx context.Context) error {
 	return nil
 }
 
-// step is how long each fault lasts, and each guest stays: 20 s in a run of 20
+// step is the duration of each fault and of each guest's stay: 20 s if the run takes 20
 // minutes or more.
 func (r *run) step() time.Duration {
 	return min(max(r.cfg.Time/60, time.Second), 20*time.Second)

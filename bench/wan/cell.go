@@ -9,31 +9,31 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// CellSyntax is what ParseCell reads.
+// CellSyntax is the syntax that ParseCell reads.
 const CellSyntax = "RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]][/NAME=VALUE...]"
 
-// CellHelp says what the parts are.
+// CellHelp explains the parts.
 const CellHelp = "ms, Mbit/s, percent each way, packets, ms, ms; NAME is burst, jitter, queue, " +
 	"up (Mbit/s of the uplink), police (kB of a burst), swing (s between the rate and a third of it), half or double (s until the rate is)"
 
-// defaultQueue is how long a bottleneck holds packets at most; home routers
-// queue for about as long.
+// defaultQueue is the longest time that a bottleneck holds packets, about as in home
+// routers.
 const defaultQueue = 100 // ms
 
-// Cell describes a link, the same in both directions but for Up.
+// Cell describes a link. Both directions are the same, except for Up.
 type Cell struct {
 	Name   string
-	RTT    time.Duration // without queueing
-	Rate   float64       // Mbit/s of IP packets, 0 is no limit
-	Up     float64       // the same from the near end to the far one, 0 is as Rate
-	Loss   float64       // percent of the packets, each way
-	Burst  float64       // mean packets lost in a row; 1 is independent losses
-	Jitter time.Duration // up to so much more each way, evenly; packets overtake
-	Queue  time.Duration // the longest wait for the rate; what would wait longer is dropped
-	Police float64       // kB that may exceed the rate at once, where nothing waits; 0 is a queue
+	RTT    time.Duration // round-trip time without queueing
+	Rate   float64       // Mbit/s of IP packets; 0: no limit
+	Up     float64       // Rate from the near end to the far end; 0: the same as Rate
+	Loss   float64       // percent of the packets, in each direction
+	Burst  float64       // mean number of packets lost in a row; 1: independent losses
+	Jitter time.Duration // extra delay in each direction, uniform from 0 to this; packets overtake each other
+	Queue  time.Duration // longest wait for the rate; packets that would wait longer are dropped
+	Police float64       // kB by which a burst may exceed the rate, beyond which packets are dropped; 0: they queue
 
-	Swing        time.Duration // the rate is a third of it every second time; 0 is never
-	Half, Double time.Duration // after which the rate is half or twice as much; 0 is never
+	Swing        time.Duration // the rate alternates with a third of it, at this interval; 0: it does not
+	Half, Double time.Duration // the rate halves or doubles after this time; 0: it does not
 }
 
 // ParseCells reads a list of cells.
@@ -49,17 +49,17 @@ func ParseCells(words []string) ([]Cell, error) {
 	return cells, nil
 }
 
-// names of the parts of a cell; the first ones may stand without their name.
+// names of the parts of a cell, the positional ones first.
 var names = []string{"rtt", "rate", "loss", "burst", "jitter", "queue", "up", "police", "swing", "half", "double"}
 
-// nameless is how many parts may stand without a name, and needed how many must be
-// there.
+// At most nameless parts may be given without their name, and the first needed ones must be
+// given.
 const (
 	nameless = 6
 	needed   = 3
 )
 
-// ParseCell reads one, such as 100/20/1/queue=500.
+// ParseCell reads a single cell, such as 100/20/1/queue=500.
 func ParseCell(word string) (Cell, error) {
 	values := map[string]float64{"burst": 1, "queue": defaultQueue}
 	parts := strings.Split(word, "/")
@@ -118,7 +118,7 @@ func newCell(word string, v map[string]float64) (Cell, error) {
 	return c, nil
 }
 
-// fault is one direction of the cell at a share of its rate.
+// fault describes one direction of the cell at a share of its rate.
 func (c Cell) fault(rate, share float64) lab.Fault {
 	f := lab.Fault{
 		Loss: c.Loss / 100, Burst: c.Burst, Delay: c.RTT / 2, Jitter: c.Jitter, Overtake: true,
@@ -130,7 +130,7 @@ func (c Cell) fault(rate, share float64) lab.Fault {
 	return f
 }
 
-// ways are the faults up and down at a share of the rate.
+// ways returns the faults of both directions, up and down, at a share of the rate.
 func (c Cell) ways(share float64) (up, down lab.Fault) {
 	rate := c.Rate
 	if c.Up > 0 {
@@ -139,7 +139,8 @@ func (c Cell) ways(share float64) (up, down lab.Fault) {
 	return c.fault(rate, share), c.fault(c.Rate, share)
 }
 
-// share is that of the rate after a time, and when it changes next; 0 is never.
+// share is the share of the rate at a time, and the time of the next change; 0: there is
+// none.
 func (c Cell) share(at time.Duration) (share float64, next time.Duration) {
 	switch {
 	case c.Swing > 0:
@@ -160,7 +161,7 @@ func (c Cell) share(at time.Duration) (share float64, next time.Duration) {
 	return 1, 0
 }
 
-// About is the cell in words.
+// About describes the cell in words.
 func (c Cell) About() string {
 	text := fmt.Sprintf("round trip %v, %g Mbit/s", c.RTT, c.Rate)
 	switch {

@@ -11,13 +11,13 @@ import (
 	"unsafe"
 )
 
-// namespace is a network of its own. It has no name: it belongs to one thread of
-// this process and to the programs started from it, and the kernel removes it,
-// with its device, when these end, however they end.
+// namespace is a network namespace. It has no name: it belongs to one thread of this
+// process and to the programs started from that thread. When these end, for whatever
+// reason, the kernel removes it together with its device.
 type namespace struct {
 	work chan func()
-	held chan struct{} // closed when a thread is found
-	done chan struct{} // closed when it has ended
+	held chan struct{} // closed once a thread is found
+	done chan struct{} // closed when that thread has ended
 }
 
 func newNamespace() (*namespace, error) {
@@ -31,19 +31,19 @@ func newNamespace() (*namespace, error) {
 	return n, nil
 }
 
-// run is the thread.
+// run is the thread of the namespace.
 func (n *namespace) run(started chan<- error) {
 	runtime.LockOSThread()
 	if syscall.Gettid() == os.Getpid() {
-		// The main thread lasts as long as the process. While it is held here,
-		// another goroutine gets another one.
+		// The main thread lasts as long as the process, so it must not be used. While it is
+		// held here, another goroutine runs on another thread.
 		go n.run(started)
 		<-n.held
 		runtime.UnlockOSThread()
 		return
 	}
 	close(n.held)
-	defer close(n.done) // and not unlocked: the thread ends with this goroutine
+	defer close(n.done) // the thread is not unlocked: it ends with this goroutine
 	started <- syscall.Unshare(syscall.CLONE_NEWNET)
 	for f := range n.work {
 		f()
@@ -55,16 +55,16 @@ func (n *namespace) close() {
 	<-n.done
 }
 
-// do runs f on the thread: sockets that f opens, and programs that it starts,
-// are in the namespace for good.
+// do runs f on the thread. Sockets that f opens and programs that it starts stay in the
+// namespace.
 func (n *namespace) do(f func() error) error {
 	result := make(chan error, 1)
 	n.work <- func() { result <- f() }
 	return <-result
 }
 
-// device makes a TUN device with an address, and brings it and the loopback up.
-// A Read of the file gives one packet that was sent, a Write delivers one.
+// device creates a TUN device with an address, and brings it and the loopback up. Each Read
+// of the file returns one packet that was sent; each Write delivers one.
 func (n *namespace) device(name, address string) (file *os.File, err error) {
 	err = n.do(func() error {
 		if file, err = openTUN(name); err != nil {
@@ -72,7 +72,8 @@ func (n *namespace) device(name, address string) (file *os.File, err error) {
 		}
 		for _, args := range []string{
 			"address add " + address + " dev " + name,
-			// The queue holds a burst of a whole window: losses are the emulator's to decide.
+			// The queue holds a burst of a whole window, so that only the emulator loses
+			// packets.
 			"link set " + name + " mtu 1500 txqueuelen 10000 up",
 			"link set lo up",
 		} {
@@ -88,9 +89,9 @@ func (n *namespace) device(name, address string) (file *os.File, err error) {
 	return file, err
 }
 
-// openTUN opens a device in the namespace of the thread it is called on.
+// openTUN opens a device in the namespace of the calling thread.
 func openTUN(name string) (*os.File, error) {
-	// Non-blocking, so that Close ends a Read.
+	// Non-blocking, so that Close ends a Read in progress.
 	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("/dev/net/tun: %w", err)
@@ -110,7 +111,7 @@ func openTUN(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Possible tells what is missing for a link.
+// Possible says what a link lacks here.
 func Possible() error {
 	if os.Geteuid() != 0 {
 		return errors.New("-link makes network namespaces: it needs root")

@@ -9,9 +9,9 @@ import (
 
 // Place is where a program runs: this machine, or one end of a link.
 type Place struct {
-	Host string                   // by which the other end reaches it
-	Do   func(func() error) error // runs a function there
-	Port func() (int, error)      // one that is free, UDP and TCP
+	Host string                   // name or address by which the other end reaches it
+	Do   func(func() error) error // runs a function at this place
+	Port func() (int, error)      // returns a port that is free for UDP and TCP
 }
 
 // Loopback is this machine.

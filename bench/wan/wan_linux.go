@@ -16,19 +16,19 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Addresses of the two ends, of a network that is reserved for examples.
+// Addresses of the two ends, from a network reserved for examples.
 const (
 	nearHost = "192.0.2.1"
 	farHost  = "192.0.2.2"
 )
 
-// firstPort of each end: in namespaces all are free.
+// firstPort is the first port used at each end; in a namespace all are free.
 const firstPort = 29900
 
 // Link is an emulated link between two namespaces.
 type Link struct {
 	Near, Far Place
-	Up, Down  *lab.Pipe // from the near end to the far one, and back
+	Up, Down  *lab.Pipe // from the near end to the far end, and back
 
 	cell   Cell
 	spaces []*namespace
@@ -37,7 +37,7 @@ type Link struct {
 	wg     sync.WaitGroup
 }
 
-// Open makes a link. The same seed and packets give the same losses. Close must be
+// Open creates a link. The same seed and packets give the same losses. Close must be
 // called.
 func Open(c Cell, seed uint64) (l *Link, err error) {
 	l = &Link{cell: c, stop: func() {}}
@@ -67,14 +67,14 @@ func Open(c Cell, seed uint64) (l *Link, err error) {
 	return l, err
 }
 
-// Begin starts the clock of a cell whose rate changes.
+// Begin starts the clock of a cell whose rate changes over time.
 func (l *Link) Begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	l.wg.Go(func() { l.change(ctx) })
 }
 
-// change sets the rates until ctx ends.
+// change sets the rate over time until ctx ends.
 func (l *Link) change(ctx context.Context) {
 	begin := time.Now()
 	for {
@@ -90,12 +90,12 @@ func (l *Link) change(ctx context.Context) {
 		share, _ := l.cell.share(max(next, time.Since(begin)))
 		up, down := l.cell.ways(share)
 		if err := errors.Join(l.Up.SetFault(up), l.Down.SetFault(down)); err != nil {
-			panic(err) // a share of valid faults is valid
+			panic(err) // a share of a valid fault is valid
 		}
 	}
 }
 
-// Close removes the link. What still uses it was ended before.
+// Close removes the link. Everything that uses it must have ended.
 func (l *Link) Close() {
 	l.stop()
 	l.wg.Wait()
@@ -117,21 +117,21 @@ func (n *namespace) place(host string) Place {
 	return Place{Host: host, Do: n.do, Port: func() (int, error) { return firstPort + int(used.Add(1)) - 1, nil }}
 }
 
-// HasCongestion tells whether the kernel has a congestion control, and loads it
-// where it is a module.
+// HasCongestion reports whether the kernel has a congestion control. It loads the module if
+// necessary.
 func HasCongestion(name string) bool {
 	available := func() bool {
 		text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_available_congestion_control")
 		return err == nil && slices.Contains(strings.Fields(string(text)), name)
 	}
 	if !available() {
-		_ = exec.Command("modprobe", "tcp_"+name).Run() // what counts is whether it is there then
+		_ = exec.Command("modprobe", "tcp_"+name).Run() // failure shows below
 	}
 	return available()
 }
 
-// Target serves at the far end without a tunnel; what both ends send follows a
-// congestion control of the kernel. It returns what dials it from the near end.
+// Target serves at the far end without a tunnel, with a congestion control of the kernel in
+// both directions. It returns the function that dials it from the near end.
 func (l *Link) Target(ctx context.Context, congestion string) (*lab.Target, lab.Dial, error) {
 	control := func(_, _ string, raw syscall.RawConn) error {
 		var set error
@@ -140,7 +140,7 @@ func (l *Link) Target(ctx context.Context, congestion string) (*lab.Target, lab.
 		})
 		return errors.Join(err, set)
 	}
-	// Connections that it accepts inherit the listener's.
+	// Accepted connections inherit the listener's congestion control.
 	ln, err := l.Far.Listen(ctx, net.ListenConfig{Control: control}, farHost+":0")
 	if err != nil {
 		return nil, nil, err

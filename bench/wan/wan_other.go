@@ -11,16 +11,16 @@ import (
 
 var errSystem = errors.New("-link needs Linux")
 
-// Link is not here.
+// Link does not exist on this system.
 type Link struct {
 	Near, Far Place
 	Up, Down  *lab.Pipe
 }
 
-// Possible is why a link is not.
+// Possible says why there is no link.
 func Possible() error { return errSystem }
 
-// Open only fails.
+// Open always fails.
 func Open(Cell, uint64) (*Link, error) { return nil, errSystem }
 
 // Begin does nothing.
@@ -29,10 +29,10 @@ func (l *Link) Begin() {}
 // Close does nothing.
 func (l *Link) Close() {}
 
-// HasCongestion is false: nobody asks.
+// HasCongestion is never called.
 func HasCongestion(string) bool { return false }
 
-// Target only fails.
+// Target always fails.
 func (l *Link) Target(context.Context, string) (*lab.Target, lab.Dial, error) {
 	return nil, nil, errSystem
 }
