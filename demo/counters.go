@@ -7,15 +7,15 @@ import (
 	"strconv"
 )
 
-// readCounters reads the last row of a program's --snmplog by the names in its
-// first row.
+// readCounters reads the last row of a program's --snmplog, using the names in its first
+// row.
 func readCounters(path string) (map[string]uint64, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("counters: %w", err)
 	}
 	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll() // refuses rows of another length
+	rows, err := csv.NewReader(f).ReadAll() // refuses rows of different lengths
 	if err != nil {
 		return nil, fmt.Errorf("counters: %s: %w", path, err)
 	}

@@ -1,6 +1,6 @@
-// Command demo shows the tunnel at work on one machine: it moves a file both
-// ways through a network that loses and delays packets, checks it, and prints
-// what that took. Run it with "go run ./demo" inside the module.
+// Command demo shows the tunnel at work on one machine. It moves a file in both directions
+// through a network that loses and delays packets, checks it, and prints what that cost.
+// Run it with "go run ./demo" inside the module.
 package main
 
 import (
@@ -35,8 +35,8 @@ func main() {
 
 // show runs the demo with a time limit and prints its report.
 func show(opts options) error {
-	// SIGPIPE is among the signals because an output that went away (| head)
-	// would otherwise end this process before it has cleaned up.
+	// SIGPIPE is included because an output that goes away (| head) would otherwise end
+	// this process before it has cleaned up.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, timeLimit, errTooSlow)

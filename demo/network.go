@@ -8,16 +8,16 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// relaySeed makes the network lose the same datagrams of the same traffic.
+// relaySeed makes the network lose the same datagrams if the traffic is the same.
 const relaySeed = 1
 
-// network is everything that runs, with what the programs leave in a folder.
+// network is everything that runs. Its files are in one folder.
 type network struct {
 	*lab.Network
 	dir string
 }
 
-// openNetwork starts all of it, or nothing.
+// openNetwork starts everything, or nothing.
 func openNetwork(ctx context.Context, opts options, dir string, load payload) (*network, error) {
 	nw, err := lab.StartNetwork(ctx, lab.NetworkConfig{
 		Programs: opts.programs,
@@ -33,7 +33,7 @@ func openNetwork(ctx context.Context, opts options, dir string, load payload) (*
 	return &network{nw, dir}, nil
 }
 
-// count reads the counters of the relay and of the programs, after Close.
+// count reads the counters of the relay and the programs. It must be called after Close.
 func (n *network) count(rep *report) error {
 	rep.up.net, rep.down.net = n.Relay.Counters(lab.Up), n.Relay.Counters(lab.Down)
 	client, errClient := readCounters(clientLog(n.dir))

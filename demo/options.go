@@ -12,15 +12,15 @@ import (
 
 // options are the settings of one run.
 type options struct {
-	loss  float64       // percent of the datagrams, each way
-	delay time.Duration // one way
+	loss  float64       // percent of the datagrams, in each direction
+	delay time.Duration // in each direction
 	size  int           // MiB of the generated file
-	file  string        // moved instead of a generated one, when set
+	file  string        // moved instead of a generated one, if set
 
-	mode, crypt          string // passed to both programs, as all below
+	mode, crypt          string // passed to both programs, like everything below
 	nocomp               bool
 	conn, sndwnd, rcvwnd int
-	programs             lab.Programs // built when empty; tests set it
+	programs             lab.Programs // built if empty; tests set it
 }
 
 func parse(args []string, usage io.Writer) (options, error) {
@@ -43,8 +43,8 @@ func parse(args []string, usage io.Writer) (options, error) {
 	return o, o.validate(fs.Args())
 }
 
-// validate checks what the demo uses itself. The programs check their own
-// flags, and what they say is shown.
+// validate checks what the demo itself uses. The programs check their own flags, and their
+// messages are shown.
 func (o options) validate(rest []string) error {
 	switch {
 	case len(rest) > 0:
@@ -59,12 +59,12 @@ func (o options) validate(rest []string) error {
 	return nil
 }
 
-// fault is the network of these options, for each direction.
+// fault returns the faults of each direction of the network.
 func (o options) fault() lab.Fault {
 	return lab.Fault{Loss: o.loss / 100, Delay: o.delay}
 }
 
-// flags are the arguments that both programs get.
+// flags returns the arguments for both programs.
 func (o options) flags(snmplog string) []string {
 	args := []string{
 		"--mode", o.mode, "--crypt", o.crypt,

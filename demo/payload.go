@@ -18,7 +18,7 @@ type payload struct {
 	sum  [sha256.Size]byte
 }
 
-// openPayload finds or generates the file, and takes its sum.
+// openPayload opens or generates the file, and computes its checksum.
 func openPayload(opts options, dir string) (payload, error) {
 	p := payload{path: opts.file, copy: filepath.Join(dir, "received")}
 	if p.path == "" {
@@ -47,8 +47,8 @@ func openPayload(opts options, dir string) (payload, error) {
 	return p, nil
 }
 
-// generate writes random bytes, which compression cannot shorten: what the
-// wire carries is then the tunnel's own doing.
+// generate writes random bytes, which cannot be compressed, so that the bytes on the wire
+// show the tunnel's own overhead.
 func generate(path string, size int64) error {
 	f, err := os.Create(path)
 	if err != nil {

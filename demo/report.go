@@ -10,12 +10,12 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// way is what happened in one direction.
+// way holds the figures of one direction.
 type way struct {
 	moved   lab.Result
-	wire    uint64       // bytes that both programs sent meanwhile
-	net     lab.Counters // datagrams of this direction, over the whole demo
-	resent  uint64       // segments sent again
+	wire    uint64       // bytes that both programs sent during the transfer
+	net     lab.Counters // datagrams of this direction, during the whole demo
+	resent  uint64       // segments retransmitted
 	rebuilt uint64       // packets restored by FEC
 }
 
@@ -50,12 +50,12 @@ func lost(x way) string {
 	return fmt.Sprintf("%d of %d (%.1f %%)", x.net.Lost, x.net.PacketsIn, share)
 }
 
-// overhead counts the datagrams of both directions, acknowledgements too.
+// overhead counts the datagrams of both directions, including acknowledgements.
 func overhead(x way) string {
 	return fmt.Sprintf("%.2f", float64(x.wire)/float64(max(x.moved.Bytes, 1)))
 }
 
-// spread returns the median and the longest of times.
+// spread returns the median and the maximum of times.
 func spread(times []time.Duration) (median, longest time.Duration) {
 	if len(times) == 0 {
 		return 0, 0

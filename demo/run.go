@@ -10,14 +10,14 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Round trips are measured with small messages, as a shell session sends them.
-// The first one also opens the stream and is left out.
+// Round trips are measured with small messages, as a shell session sends them. The first
+// message, which also opens the stream, does not count.
 const (
 	echoSize  = 64
 	echoCount = 20
 )
 
-// run does the whole demo in a folder of its own, and leaves nothing behind.
+// run does the whole demo in a temporary folder, and leaves nothing behind.
 func run(ctx context.Context, opts options, scr *screen) (rep report, err error) {
 	dir, err := os.MkdirTemp("", "kcptun-demo-")
 	if err != nil {
@@ -46,7 +46,7 @@ func run(ctx context.Context, opts options, scr *screen) (rep report, err error)
 		err = nw.Explain(err)
 	}
 	closing := nw.Close()
-	if ctx.Err() == nil { // after an interruption, programs that had to be killed are no news
+	if ctx.Err() == nil { // after an interruption, programs that had to be killed are expected
 		err = errors.Join(err, closing)
 	}
 	if err != nil {
@@ -55,8 +55,7 @@ func run(ctx context.Context, opts options, scr *screen) (rep report, err error)
 	return rep, nw.count(&rep)
 }
 
-// transfer moves the payload to the server's side and back, then measures
-// round trips.
+// transfer moves the payload to the server's side and back, and then measures round trips.
 func transfer(ctx context.Context, nw *network, load payload, scr *screen, rep *report) error {
 	dial := nw.Dial
 	before := nw.Wire()
@@ -84,7 +83,7 @@ func transfer(ctx context.Context, nw *network, load payload, scr *screen, rep *
 	return nil
 }
 
-// push sends the file. The target knows best how much has arrived.
+// push sends the file. Only the target knows how much has arrived.
 func push(ctx context.Context, dial lab.Dial, target *lab.Target, load payload, scr *screen) (lab.Result, error) {
 	src, err := os.Open(load.path)
 	if err != nil {

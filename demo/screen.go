@@ -12,16 +12,16 @@ import (
 
 const (
 	barWidth  = 32
-	barPeriod = 100 * time.Millisecond // a terminal's bar moves at most this often
-	plainStep = 25                     // percent between the lines where there is no terminal
+	barPeriod = 100 * time.Millisecond // shortest time between two updates of the bar on a terminal
+	plainStep = 25                     // percent between two lines if there is no terminal
 )
 
-// screen shows how far the demo is. Errors of writing are of no interest here:
-// the signal that they bring ends the demo.
+// screen shows the progress of the demo. Write errors are ignored: the signal that comes
+// with them ends the demo.
 type screen struct {
 	w        io.Writer
 	terminal bool
-	last     string // the bar on the terminal's line
+	last     string // the bar currently on the terminal's line
 }
 
 func newScreen(f *os.File) *screen {
@@ -33,8 +33,8 @@ func (s *screen) say(format string, args ...any) {
 	fmt.Fprintf(s.w, format+"\n", args...)
 }
 
-// bar returns the progress of a transfer of size bytes. On a terminal it stays
-// on one line until endBar; elsewhere it prints a line now and then.
+// bar returns the progress of a transfer of size bytes. On a terminal it stays on one line
+// until endBar; elsewhere it prints a line now and then.
 func (s *screen) bar(name string, size int64) lab.Progress {
 	begin := time.Now()
 	var shown time.Time
@@ -54,8 +54,8 @@ func (s *screen) bar(name string, size int64) lab.Progress {
 	}
 }
 
-// follow shows the progress that done reports, until the returned function is
-// called, which waits for the last drawing.
+// follow shows the progress that done reports, until the returned function is called. That
+// function waits for the last update.
 func (s *screen) follow(name string, size int64, done func() int64) (stop func()) {
 	show := s.bar(name, size)
 	quit, ended := make(chan struct{}), make(chan struct{})
@@ -90,12 +90,12 @@ func (s *screen) draw(name string, done, size int64, took time.Duration) {
 		s.say("%s", line)
 		return
 	}
-	// Spaces cover what a longer line before has left.
+	// Spaces erase the rest of a longer line.
 	fmt.Fprintf(s.w, "\r%-*s", len(s.last), line)
 	s.last = line
 }
 
-// endBar leaves the bar's line.
+// endBar moves on from the bar's line.
 func (s *screen) endBar() {
 	if s.last != "" {
 		s.say("")
@@ -105,5 +105,5 @@ func (s *screen) endBar() {
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
-// perSecond writes bytes per second in decimal megabytes.
+// perSecond formats bytes per second in decimal megabytes.
 func perSecond(rate float64) string { return fmt.Sprintf("%.1f MB/s", rate/1e6) }

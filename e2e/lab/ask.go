@@ -10,13 +10,14 @@ import (
 )
 
 var (
-	// countersLine is what programs print at the signal, ours and the older releases.
+	// countersLine matches what the programs print at the signal, both ours and older
+	// releases.
 	countersLine = regexp.MustCompile(`KCP SNMP:`)
 	counter      = regexp.MustCompile(`\b(\w+):(-?\d+)`)
 )
 
-// Counters has the program print its counters, and returns them by name. Windows
-// has no signal for it.
+// Counters makes the program print its counters, and returns them by name. Windows has no
+// signal for that.
 func (p *Process) Counters(ctx context.Context) (map[string]int64, error) {
 	line, err := p.ask(ctx, countersSignal, countersLine)
 	if err != nil {
@@ -39,7 +40,7 @@ func parseCounters(line string) map[string]int64 {
 	return values
 }
 
-// ask sends a signal and waits for a line like re that was not there before.
+// ask sends a signal and waits for a new line that matches re.
 func (p *Process) ask(ctx context.Context, sig os.Signal, re *regexp.Regexp) (string, error) {
 	_, from, _ := p.log.since(math.MaxInt)
 	if err := p.Signal(sig); err != nil {

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// barrier says whose packets do not get through. Both lines of a relay ask it,
-// for each packet when it comes and once more when it leaves.
+// barrier decides whose packets are blocked. Both lines of a relay ask it about each
+// packet, when the packet arrives and again when it leaves.
 type barrier struct {
 	all   atomic.Bool
-	flows atomic.Pointer[map[netip.AddrPort]bool] // nil as long as none is blocked; never changed, only replaced
+	flows atomic.Pointer[map[netip.AddrPort]bool] // nil: none is blocked; never changed, only replaced
 	mu    sync.Mutex                              // serializes block
 }
 
@@ -23,7 +23,7 @@ func (b *barrier) stops(client netip.AddrPort) bool {
 	return flows != nil && (*flows)[client]
 }
 
-// block blocks these clients besides those blocked before.
+// block blocks these clients in addition to those blocked already.
 func (b *barrier) block(clients []netip.AddrPort) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// ErrWrongData is the error of a transfer that arrived changed: of all errors the one
+// ErrWrongData is the error of a transfer whose data arrived changed. It is the one error
 // that no network excuses.
 var ErrWrongData = errors.New("wrong data")
 
-// call is one connection to the target. The end of ctx closes it.
+// call is one connection to the target. It is closed when ctx ends.
 type call struct {
 	ctx   context.Context
 	conn  net.Conn
@@ -36,7 +36,7 @@ func (c *call) close() {
 	c.conn.Close()
 }
 
-// explain prefers the reason why ctx ended to the closed connection it leads to.
+// explain replaces the error of a closed connection by the reason why ctx ended, if it did.
 func (c *call) explain(what string, err error) error {
 	if err == nil {
 		return nil
@@ -47,7 +47,7 @@ func (c *call) explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// compare reads n bytes and checks each.
+// compare reads n bytes and checks each of them.
 func (c *call) compare(res *Result, n int64, progress Progress) error {
 	return receive(c.conn, n, c.meter(res, progress))
 }
@@ -95,7 +95,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// meter is a writer that counts.
+// meter is a writer that counts its bytes.
 type meter struct {
 	res      *Result // may be nil
 	start    time.Time

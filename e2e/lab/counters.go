@@ -2,8 +2,8 @@ package lab
 
 import "sync/atomic"
 
-// Counters says what happened to the packets of one direction of a relay.
-// Once nothing is in flight,
+// Counters says what happened to the packets of one direction of a relay. Once nothing is
+// in flight,
 // PacketsIn + Duplicated = PacketsOut + Lost + Cut + TooLarge + QueueDrops + Failed.
 type Counters struct {
 	PacketsIn  uint64 // datagrams received
@@ -18,10 +18,10 @@ type Counters struct {
 	Corrupted  uint64 // sent with flipped bits
 	Reordered  uint64 // held back
 	QueueDrops uint64 // dropped because a queue was full
-	Failed     uint64 // refused by the system, or by the full table of clients
+	Failed     uint64 // refused by the system, or because the table of clients was full
 }
 
-// Sub returns what was counted since old was taken.
+// Sub returns the difference to an earlier reading.
 func (c Counters) Sub(old Counters) Counters {
 	return Counters{
 		PacketsIn: c.PacketsIn - old.PacketsIn, BytesIn: c.BytesIn - old.BytesIn,
@@ -33,7 +33,7 @@ func (c Counters) Sub(old Counters) Counters {
 	}
 }
 
-// tally is the live form of Counters.
+// tally holds the counters while they are counting.
 type tally struct {
 	packetsIn, bytesIn, packetsOut, bytesOut atomic.Uint64
 

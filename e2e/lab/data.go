@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// dataPeriod is after how many bytes the data repeats: a prime, so that no frame,
-// block or segment size divides it. Data that arrives at the wrong place is wrong
-// data.
+// dataPeriod is the number of bytes after which the data repeats. It is a prime, so that no
+// size of a frame, block or segment divides it, and data that arrives in the wrong place is
+// detected.
 const dataPeriod = 1<<20 + 7
 
-// blockSize is the size of the reads and writes of bulk at both ends. Large, so
-// that the load costs little beside what it measures.
+// blockSize is the size of bulk reads and writes at both ends. It is large, so that the
+// load costs little compared with what it measures.
 const blockSize = 256 << 10
 
-// period is pseudo-random bytes, which do not compress, made once: to make or check
-// them anew for each transfer would cost as much as the tunnel. The beginning stands
-// once more behind the end, so that a block is in one piece wherever it begins.
+// period holds pseudo-random, incompressible bytes, generated once, because generating them
+// anew for each transfer would cost as much as the tunnel. Its beginning is repeated after
+// its end, so that every block is contiguous wherever it starts.
 var period = sync.OnceValue(func() []byte {
 	p := make([]byte, dataPeriod+blockSize)
 	rand.NewChaCha8([32]byte{'l', 'a', 'b'}).Read(p[:dataPeriod])
@@ -26,20 +26,20 @@ var period = sync.OnceValue(func() []byte {
 	return p
 })
 
-// data is an endless source of bytes that both ends of a transfer can make. It begins
-// at a place that depends on how many bytes the transfer moves, so that transfers of
-// different sizes that get mixed up do not match.
+// data is an endless sequence of bytes that both ends of a transfer can generate. Its start
+// depends on the length of the transfer, so that transfers of different lengths that get
+// mixed up do not match.
 type data struct {
 	period []byte
 	at     int
 }
 
 func newData(n uint64) *data {
-	const spread = 0x9e3779b97f4a7c15 // sizes close together begin far apart (golden ratio)
+	const spread = 0x9e3779b97f4a7c15 // similar lengths start far apart (golden ratio)
 	return &data{period(), int(n * spread % dataPeriod)}
 }
 
-// next is the next n bytes, at most blockSize. They are not to be changed.
+// next returns the next n bytes, at most blockSize. The caller must not change them.
 func (d *data) next(n int) []byte {
 	b := d.period[d.at : d.at+n]
 	d.at = (d.at + n) % dataPeriod
@@ -52,7 +52,7 @@ func (d *data) Read(b []byte) (int, error) {
 	return copy(b, d.next(n)), nil
 }
 
-// check compares the next bytes with what came at an offset of the transfer.
+// check compares the next bytes with those received at an offset of the transfer.
 func (d *data) check(got []byte, offset int64) error {
 	want := d.next(len(got))
 	if bytes.Equal(got, want) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The knobs of a Fault that draw random numbers, each from its own sequence.
+// The parts of a Fault that draw random numbers, each from its own sequence.
 const (
 	knobLoss = iota
 	knobDuplicate
@@ -16,18 +16,18 @@ const (
 	knobs
 )
 
-// dice draws the fate of each packet. The draws depend only on the seed, on
-// the ordinal of the packet and on the fault. Not safe for concurrent use.
+// dice draws the fate of each packet. The draws depend only on the seed, the ordinal of the
+// packet and the fault. It is not safe for concurrent use.
 type dice struct {
 	rng   [knobs]*rand.Rand
-	burst bool // inside a loss burst
+	burst bool // in a burst of losses
 }
 
 // throw is the fate of one packet.
 type throw struct {
 	lost, twice, corrupt, held bool
 
-	hold   time.Duration // how long it is held back, when held
+	hold   time.Duration // how long the packet is held back, if it is
 	jitter time.Duration
 }
 
@@ -39,8 +39,8 @@ func newDice(seed uint64, dir Direction) *dice {
 	return d
 }
 
-// next throws for one packet. Every knob that is on is drawn, even for a packet
-// that is lost, so that the knobs stay independent.
+// next draws for one packet. Everything that is on is drawn, even for a packet that is
+// lost, so that the parts stay independent.
 func (d *dice) next(f *Fault) throw {
 	t := throw{
 		lost:    d.lose(f),
@@ -65,9 +65,9 @@ func (d *dice) upTo(knob int, limit time.Duration) time.Duration {
 	return time.Duration(d.rng[knob].Int64N(int64(limit) + 1))
 }
 
-// lose is the Gilbert model: bursts end with probability 1/Burst, and begin
-// with the probability that makes the mean loss come out as asked: of a cycle
-// of Burst lost and G good packets, Loss = Burst/(Burst+G), and 1/G begins one.
+// lose is the Gilbert model. A burst ends with probability 1/Burst. It begins with the
+// probability that gives the requested mean loss: in a cycle of Burst lost and G good
+// packets, Loss = Burst/(Burst+G), and bursts begin with probability 1/G.
 func (d *dice) lose(f *Fault) bool {
 	if f.Loss <= 0 {
 		d.burst = false
@@ -85,7 +85,7 @@ func (d *dice) lose(f *Fault) bool {
 	return d.burst
 }
 
-// flip changes 1 to 3 different bits of b, so that the result always differs.
+// flip inverts 1 to 3 different bits of b, so that the result always differs.
 func (d *dice) flip(b []byte) {
 	bits := len(b) * 8
 	if bits == 0 {

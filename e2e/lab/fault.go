@@ -5,53 +5,53 @@ import (
 	"time"
 )
 
-// reorderHoldMin and reorderHoldMax bound the extra time of a packet that is
-// held back: long enough for several packets to overtake it at any rate worth
-// testing, short enough that no retransmission timer of ours (10 ms and more) fires.
+// reorderHoldMin and reorderHoldMax bound the extra time for which a packet is held back:
+// long enough for several packets to overtake it at any rate worth testing, and short
+// enough that no retransmission timer of ours (10 ms and more) fires.
 const (
 	reorderHoldMin = 2 * time.Millisecond
 	reorderHoldMax = 6 * time.Millisecond
 )
 
-// defaultQueue is the longest wait for the rate limit when Fault.Queue is 0;
-// home routers queue for about as long.
+// defaultQueue is the longest wait for the rate limit if Fault.Queue is 0, about as in home
+// routers.
 const defaultQueue = 100 * time.Millisecond
 
-// maxDelay bounds Delay and Jitter: more is a mistake in a test, and the queue
+// maxDelay bounds Delay and Jitter. A larger value is a mistake in a test, and the queue
 // could not hold the packets.
 const maxDelay = 10 * time.Second
 
-// Fault says what a relay does to the packets of one direction. The zero value
-// forwards all of them at once. The faults are independent of each other: each
-// has its own random sequence, so turning one on does not change which packets
-// another one hits, and only Reorder and Overtake change the order.
+// Fault says what a relay does to the packets of one direction. The zero value forwards all
+// of them at once. The faults are independent: each has its own random sequence, so turning
+// one on does not change which packets another one hits. Only Reorder and Overtake change
+// the order.
 type Fault struct {
 	Loss      float64 // share of packets dropped, 0 to 1
 	Burst     float64 // mean number of packets lost in a row (Gilbert model); 0 and 1 mean independent losses
 	Duplicate float64 // share of packets sent twice, 0 to 1
 	Corrupt   float64 // share of packets with 1 to 3 bits flipped, 0 to 1
-	Reorder   float64 // share of packets held back a few milliseconds more, 0 to 1
+	Reorder   float64 // share of packets held back for a few more milliseconds, 0 to 1
 
 	Delay  time.Duration // one-way delay of every packet
-	Jitter time.Duration // further delay, even between 0 and this; the order is kept
+	Jitter time.Duration // additional delay, uniform from 0 to this; the order is kept
 
-	Overtake bool // Jitter does not keep the order: packets overtake
+	Overtake bool // packets may overtake each other because of Jitter
 
-	Rate   int           // bytes per second, of UDP payload in a relay, of packets in a pipe; 0 means no limit. Lost packets take their part
-	Queue  time.Duration // longest wait for Rate, after which packets are dropped; 0 means 100 ms
-	Bucket int           // with this, what exceeds Rate does not wait but is dropped (policing), beyond a burst of so many bytes
+	Rate   int           // bytes per second, of UDP payload in a relay, of packets in a pipe; 0 means no limit. Lost packets use their share
+	Queue  time.Duration // longest wait for Rate, beyond which packets are dropped; 0 means 100 ms
+	Bucket int           // if set, packets above Rate are dropped instead of queued (policing), except for a burst of this many bytes
 
-	MaxSize int // bytes of UDP payload, above which a packet is dropped in silence (a path MTU); 0 means no limit
+	MaxSize int // bytes of UDP payload, above which a packet is dropped silently (a path MTU); 0 means no limit
 }
 
-// Validate reports the first field that is out of its range.
+// Validate reports the first field that is out of range.
 func (f Fault) Validate() error {
 	shares := []struct {
 		name  string
 		value float64
 	}{{"loss", f.Loss}, {"duplicate", f.Duplicate}, {"corrupt", f.Corrupt}, {"reorder", f.Reorder}}
 	for _, s := range shares {
-		if !(s.value >= 0 && s.value <= 1) { // written so that NaN fails
+		if !(s.value >= 0 && s.value <= 1) { // written so that NaN fails, too
 			return fmt.Errorf("fault: %s is %v, want 0 to 1", s.name, s.value)
 		}
 	}
@@ -70,14 +70,14 @@ func (f Fault) Validate() error {
 		return fmt.Errorf("fault: burst is %v, want 0 or more packets", f.Burst)
 	}
 	if f.Burst > 1 && f.Loss < 1 && f.Loss > f.Burst/(f.Burst+1) {
-		// Between two bursts comes at least one good packet.
+		// There is at least one good packet between two bursts.
 		return fmt.Errorf("fault: loss %v cannot be reached with bursts of %v packets", f.Loss, f.Burst)
 	}
 	return nil
 }
 
-// queueLimit is the longest time a packet may wait for the rate limit, or how much
-// earlier than the rate allows it may pass.
+// queueLimit is the longest time that a packet may wait for the rate limit, or with Bucket
+// how far ahead of the rate it may be.
 func (f Fault) queueLimit() time.Duration {
 	switch {
 	case f.Bucket > 0:
@@ -88,7 +88,7 @@ func (f Fault) queueLimit() time.Duration {
 	return f.Queue
 }
 
-// takes is how long so many bytes take at the rate.
+// takes is the time that this many bytes take at the rate.
 func (f Fault) takes(n int) time.Duration {
 	return time.Duration(float64(n) / float64(f.Rate) * float64(time.Second))
 }

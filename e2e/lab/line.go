@@ -10,19 +10,19 @@ import (
 // sends it at once from the reader's goroutine, or later from its own (run).
 type line struct {
 	tally
-	send    func(client netip.AddrPort, b []byte) error // to the far side; client names the flow
+	send    func(client netip.AddrPort, b []byte) error // sends to the far side; client names the flow
 	barrier *barrier
-	start   time.Time // zero of all times below: durations compare faster than times
+	start   time.Time // origin of all times below: durations compare faster than times
 
 	mu     sync.Mutex
 	fault  Fault
 	dice   *dice
-	free   time.Duration // when the rate limit lets the next packet begin
-	last   time.Duration // when the latest packet in order is due
+	free   time.Duration // when the rate limit lets the next packet start
+	last   time.Duration // when the latest packet sent in order is due
 	queue  schedule
 	closed bool
 
-	wake chan struct{} // one token: the head of the queue changed
+	wake chan struct{} // holds one token: the head of the queue has changed
 	done chan struct{} // closed by close
 }
 
@@ -39,8 +39,8 @@ func (l *line) setFault(f Fault) {
 	l.mu.Unlock()
 }
 
-// carry takes one packet. b belongs to the caller, which may reuse it after
-// the return; its contents may be changed.
+// carry handles one packet. b belongs to the caller, who may reuse it after the return;
+// carry may change its contents.
 func (l *line) carry(client netip.AddrPort, b []byte) {
 	l.packetsIn.Add(1)
 	l.bytesIn.Add(uint64(len(b)))
@@ -79,12 +79,11 @@ func (l *line) carry(client netip.AddrPort, b []byte) {
 	}
 }
 
-// place queues the packet for its time, or returns 1 when that is now. It is
-// called with the lock held.
+// place queues the packet until it is due, or returns 1 if that is now; l.mu is held.
 func (l *line) place(t throw, client netip.AddrPort, b []byte) int {
 	f := &l.fault
 	if f.Delay == 0 && f.Jitter == 0 && f.Rate == 0 && l.last == 0 && !t.held {
-		return 1 // the common case reads no clock
+		return 1 // the common case does not read the clock
 	}
 	now := time.Since(l.start)
 	due, ok := l.passRate(now, len(b))
@@ -97,7 +96,7 @@ func (l *line) place(t throw, client netip.AddrPort, b []byte) int {
 	case t.held:
 		due = max(due, l.last) + t.hold
 	case f.Overtake:
-		l.last = max(l.last, due) // of what comes when it is turned off
+		l.last = max(l.last, due) // for packets sent after Overtake is turned off
 	default:
 		if due = max(due, l.last); due > now {
 			l.last = due
@@ -111,13 +110,13 @@ func (l *line) place(t throw, client netip.AddrPort, b []byte) int {
 		return 0
 	}
 	if l.queue.head() == due {
-		l.nudge()
+		l.wakeRun()
 	}
 	return 0
 }
 
-// passRate is when a packet is through the bottleneck, which is busy with it until
-// then; ok is false when it does not get in. It is called with the lock held.
+// passRate returns when a packet has passed the bottleneck, which is busy with it until
+// then. ok is false if the queue is full. l.mu is held.
 func (l *line) passRate(now time.Duration, size int) (due time.Duration, ok bool) {
 	f := &l.fault
 	if f.Rate == 0 {
@@ -134,8 +133,8 @@ func (l *line) passRate(now time.Duration, size int) (due time.Duration, ok bool
 	return l.free, true
 }
 
-// lose loses a packet behind the bottleneck, as radio links do. It is called with the
-// lock held.
+// lose drops a packet behind the bottleneck, where it has already used its share of the
+// rate, as on a radio link; l.mu is held.
 func (l *line) lose(size int) {
 	if l.fault.Rate > 0 {
 		if _, ok := l.passRate(time.Since(l.start), size); !ok {
@@ -146,10 +145,10 @@ func (l *line) lose(size int) {
 	l.lost.Add(1)
 }
 
-func (l *line) nudge() {
+func (l *line) wakeRun() {
 	select {
 	case l.wake <- struct{}{}:
-	default: // a token is waiting already
+	default: // there is a token already
 	}
 }
 
@@ -167,7 +166,7 @@ func (l *line) emit(client netip.AddrPort, b []byte) {
 	l.bytesOut.Add(uint64(len(b)))
 }
 
-// run sends the queued packets when they are due, until close.
+// run sends queued packets when they are due, until close is called.
 func (l *line) run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -180,7 +179,7 @@ func (l *line) run() {
 			p.release()
 		}
 		if len(due) > 0 {
-			continue // sending took time: more may be due
+			continue // sending took time, so more may be due
 		}
 		timer.Reset(next)
 		select {
@@ -192,7 +191,7 @@ func (l *line) run() {
 	}
 }
 
-// take pops what is due, and says how long the rest waits.
+// take removes the packets that are due, and returns the time until the next one is.
 func (l *line) take(due []*parcel) ([]*parcel, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -206,7 +205,7 @@ func (l *line) take(due []*parcel) ([]*parcel, time.Duration) {
 	return due, l.queue.head() - now
 }
 
-// close drops what waits and ends run. The caller waits for run.
+// close discards the queue and ends run. It does not wait for run.
 func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

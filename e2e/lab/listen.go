@@ -6,9 +6,9 @@ import (
 	"regexp"
 )
 
-// listenForms are the lines in which a program says its address: ours in
-// log/slog's text form, and the older releases'. The latter print it before
-// the socket is open, which a client's retransmissions bridge.
+// listenForms match the lines in which a program says its address: ours in the text format
+// of log/slog, and those of older releases. The latter print the line before the socket is
+// open; the client's retransmissions bridge that.
 var listenForms = []*regexp.Regexp{
 	regexp.MustCompile(`\bmsg=listening\b.*? addr="([^"]+)"`),
 	regexp.MustCompile(`\bmsg=listening\b.*? addr=([^\s"]+)`),
@@ -25,8 +25,8 @@ func parseListen(line string) (addr string, ok bool) {
 	return "", false
 }
 
-// ListenAddr waits until the program says that it listens, and returns the
-// address in the form that the program gives: host:port, or a socket's path.
+// ListenAddr waits until the program says that it is listening, and returns the address as
+// the program writes it: host:port, or the path of a socket.
 func (p *Process) ListenAddr(ctx context.Context) (string, error) {
 	addrs, err := p.ListenAddrs(ctx, 1)
 	if err != nil {
@@ -35,8 +35,8 @@ func (p *Process) ListenAddr(ctx context.Context) (string, error) {
 	return addrs[0], nil
 }
 
-// ListenAddrs waits until the program has said count addresses, as a server on
-// a range of ports does, and returns them in the order of the log.
+// ListenAddrs waits until the program has said count addresses, as a server on a range of
+// ports does, and returns them in the order of the log.
 func (p *Process) ListenAddrs(ctx context.Context, count int) ([]string, error) {
 	var addrs []string
 	_, err := p.waitLine(ctx, func(line string) bool {

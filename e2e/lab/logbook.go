@@ -7,24 +7,24 @@ import (
 )
 
 const (
-	logbookLines   = 10000 // lines kept: the first lines of a long run are forgotten
-	logbookLineLen = 8192  // bytes kept of one line
+	logbookLines   = 10000 // lines kept; older lines of a long run are dropped
+	logbookLineLen = 8192  // bytes kept of a line
 	logbookTail    = 20    // lines shown in errors
 )
 
-// logbook is an io.Writer that keeps the latest lines written to it and wakes
-// those who wait for more.
+// logbook is an io.Writer that keeps the latest lines written to it, and wakes those who
+// wait for more.
 type logbook struct {
 	mu      sync.Mutex
-	lines   []string // the latest; lines[0] has the number first
+	lines   []string // the latest lines; first is the number of lines[0]
 	first   int
-	partial []byte        // a line without its end so far
+	partial []byte        // start of a line that is not complete
 	more    chan struct{} // closed and replaced when a line is added
 }
 
 func newLogbook() *logbook { return &logbook{more: make(chan struct{})} }
 
-// Write takes any piece of the log. It never fails.
+// Write accepts the log in pieces of any size. It never fails.
 func (l *logbook) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +43,7 @@ func (l *logbook) Write(p []byte) (int, error) {
 	}
 }
 
-// flush ends a last line that came without its newline.
+// flush adds the last line if it has no newline.
 func (l *logbook) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *logbook) flush() {
 
 func (l *logbook) endLine() {
 	if len(l.lines) == logbookLines {
-		// Half at a time: shifting all lines for each new one would cost too much.
+		// Half of them at a time: shifting all lines for each new one would be slow.
 		l.lines = append([]string(nil), l.lines[logbookLines/2:]...)
 		l.first += logbookLines / 2
 	}
@@ -64,8 +64,8 @@ func (l *logbook) endLine() {
 	l.more = make(chan struct{})
 }
 
-// since returns the kept lines from number n on, the number after the last,
-// and a channel that is closed when there are more.
+// since returns the kept lines from number n on, the number after the last, and a channel
+// that is closed when there are more.
 func (l *logbook) since(n int) (lines []string, next int, more <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

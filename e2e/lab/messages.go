@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Messages sends count messages of size bytes over one connection, one each time that
-// every has passed, whatever has become of the ones before: as a game or a shell does. The
-// target sends them back. It returns how long each took, in the order of sending.
+// Messages sends count messages of size bytes over one connection at fixed intervals,
+// without waiting for the ones before, as a game or a shell does. The target sends them
+// back. It returns the round-trip times in order of sending.
 func Messages(ctx context.Context, dial Dial, count, size int, every time.Duration) ([]time.Duration, error) {
 	c, err := open(ctx, dial)
 	if err != nil {
@@ -19,7 +19,7 @@ func Messages(ctx context.Context, dial Dial, count, size int, every time.Durati
 	if _, err := c.conn.Write(header(opEcho, 0)); err != nil {
 		return nil, c.explain("messages", err)
 	}
-	sent := make(chan time.Time, count) // the writer never waits for the reader
+	sent := make(chan time.Time, count) // buffered, so that the writer never waits for the reader
 	failed := make(chan error, 1)
 	go func() {
 		defer close(sent)
@@ -27,7 +27,7 @@ func Messages(ctx context.Context, dial Dial, count, size int, every time.Durati
 	}()
 	times, err := c.readMessages(size, sent)
 	if err != nil {
-		c.close() // the writer may be in the connection
+		c.close() // the writer may be blocked in a write
 	}
 	if errWrite := <-failed; err == nil {
 		err = errWrite
@@ -35,7 +35,7 @@ func Messages(ctx context.Context, dial Dial, count, size int, every time.Durati
 	return times, c.explain("messages", err)
 }
 
-// sendMessages sends messages, and the time of each before it.
+// sendMessages sends the messages, and reports the time before each.
 func (c *call) sendMessages(ctx context.Context, count, size int, every time.Duration, sent chan<- time.Time) error {
 	data := newData(uint64(size))
 	message := make([]byte, size)
@@ -56,7 +56,7 @@ func (c *call) sendMessages(ctx context.Context, count, size int, every time.Dur
 	return nil
 }
 
-// readMessages reads one message for each time that was sent.
+// readMessages reads one message for each time received.
 func (c *call) readMessages(size int, sent <-chan time.Time) (times []time.Duration, err error) {
 	data := newData(uint64(size))
 	message, back := make([]byte, size), make([]byte, size)

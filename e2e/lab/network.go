@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// stopLimit is how long the programs of a network get to end by themselves: ours
-// let open streams finish for up to 5 s.
+// stopLimit is how long the programs of a network may take to end by themselves. Ours let
+// open streams finish for up to 5 s.
 const stopLimit = 10 * time.Second
 
-// NetworkConfig says what a Network is made of.
+// NetworkConfig describes a Network.
 type NetworkConfig struct {
 	Programs       Programs
-	Server, Client []string // flags of each, besides its addresses
-	Env            []string // of both, besides the key
-	Fault          Fault    // of both directions, at the start
+	Server, Client []string // flags of each program, besides its addresses
+	Env            []string // of both programs, besides the key
+	Fault          Fault    // of both directions, at first
 	Seed           uint64   // of the relay
 	MaxClients     int      // of the relay
 }
 
-// Network is a whole tunnel on 127.0.0.1: target, server, relay and client.
+// Network is a complete tunnel on 127.0.0.1: target, server, relay and client.
 type Network struct {
 	Target         *Target
 	Relay          *Relay
@@ -35,10 +35,10 @@ type Network struct {
 	listen string
 }
 
-// StartNetwork starts all of it, or nothing. The programs get a random key. They
-// outlive ctx, so that Close can stop them gently.
+// StartNetwork starts all parts, or none. The programs get a random key. They do not end
+// with ctx, so that Close can stop them gently.
 func StartNetwork(ctx context.Context, cfg NetworkConfig) (*Network, error) {
-	// The key goes through the environment: a command line is for all to see.
+	// The key is passed in the environment, because everyone can see command lines.
 	n := &Network{cfg: cfg, env: append([]string{"KCPTUN_KEY=" + rand.Text()}, cfg.Env...)}
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -68,7 +68,7 @@ func (n *Network) start(ctx context.Context) (err error) {
 	return err
 }
 
-// StartClient starts one more client, which the caller ends.
+// StartClient starts another client, which the caller must end.
 func (n *Network) StartClient(ctx context.Context, flags ...string) (*Process, Dial, error) {
 	args := append([]string{"-l", "127.0.0.1:0", "-r", n.Relay.Addr()}, flags...)
 	p, err := Start(context.WithoutCancel(ctx), n.cfg.Programs.Client, n.env, args...)
@@ -82,8 +82,8 @@ func (n *Network) StartClient(ctx context.Context, flags ...string) (*Process, D
 	return p, DialTo(addr), nil
 }
 
-// Close ends what has been started, the programs side by side. One that has to be
-// killed is an error.
+// Close ends everything; the programs end concurrently. A program that has to be killed is
+// an error.
 func (n *Network) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
@@ -107,15 +107,15 @@ func (n *Network) Close() error {
 	return errors.Join(errs...)
 }
 
-// ServerAddr is where the server listens: past the relay.
+// ServerAddr is the address of the server itself, behind the relay.
 func (n *Network) ServerAddr() string { return n.listen }
 
-// Wire is the number of bytes that the programs have sent, both ways.
+// Wire is the number of bytes that the programs have sent in both directions.
 func (n *Network) Wire() uint64 {
 	return n.Relay.Counters(Up).BytesIn + n.Relay.Counters(Down).BytesIn
 }
 
-// Explain adds to an error what the programs said last.
+// Explain adds the last lines of the programs' logs to an error.
 func (n *Network) Explain(err error) error {
 	return fmt.Errorf("%w\nthe client's log ends:\n%s\nthe server's log ends:\n%s", err, indentTail(n.Client), indentTail(n.Server))
 }

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Pinger is a stream on which the target sends back what it gets. It is not safe for
-// concurrent use.
+// Pinger is a stream whose data the target sends back. It is not safe for concurrent use.
 type Pinger struct {
 	c    *call
 	head []byte // sent with the first message
@@ -17,9 +16,9 @@ type Pinger struct {
 	data *data
 }
 
-// OpenPinger opens a stream for messages of size bytes. They must fit the buffers on
-// the way (64 KiB always does), because nothing is read while one is written. The end
-// of ctx closes it.
+// OpenPinger opens a stream for messages of size bytes. They must fit the buffers on the
+// way (64 KiB always does), because Ping writes a whole message before it reads. The stream
+// is closed when ctx ends.
 func OpenPinger(ctx context.Context, dial Dial, size int) (*Pinger, error) {
 	if size < 1 || size > blockSize {
 		return nil, fmt.Errorf("echo: messages of %d bytes, want 1 to %d", size, blockSize)
@@ -31,8 +30,8 @@ func OpenPinger(ctx context.Context, dial Dial, size int) (*Pinger, error) {
 	return &Pinger{c: c, head: header(opEcho, 0), back: make([]byte, size), data: newData(uint64(size))}, nil
 }
 
-// Ping sends a message, waits until it has come back whole, and returns how long that
-// took. The first opens the stream, too.
+// Ping sends a message, waits until all of it has come back, and returns how long that
+// took. The first Ping also opens the stream.
 func (p *Pinger) Ping() (time.Duration, error) {
 	message := p.data.next(len(p.back))
 	begin := time.Now()
@@ -60,9 +59,8 @@ func (p *Pinger) roundTrip(message []byte) error {
 // Close closes the stream.
 func (p *Pinger) Close() { p.c.close() }
 
-// Echo sends count messages of size bytes over one connection, each when the
-// one before has come back whole, and returns how long each took. The first
-// includes the opening of the stream.
+// Echo sends count messages of size bytes over one connection, each after the one before
+// has come back, and returns the round-trip times. The first includes opening the stream.
 func Echo(ctx context.Context, dial Dial, count, size int) ([]time.Duration, error) {
 	p, err := OpenPinger(ctx, dial, size)
 	if err != nil {

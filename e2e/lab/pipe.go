@@ -8,19 +8,20 @@ import (
 	"sync"
 )
 
-// maxPacket is larger than any packet of the devices that a pipe joins.
+// maxPacket is larger than any packet of the devices.
 const maxPacket = 65536
 
-// Pipe carries packets one way from one device to another through the faults of a
-// relay: whole IP packets where a relay has datagrams. It is safe for concurrent use.
+// Pipe carries packets one way from one device to another through a relay's faults. Its
+// packets are whole IP packets instead of datagrams. It is safe for concurrent use.
 type Pipe struct {
 	in   io.Reader
 	line *line
 	wg   sync.WaitGroup
 }
 
-// NewPipe starts a pipe from in, of which a Read gives one packet, to out, of which a
-// Write takes one. The same seed and packets give the same fates. Close must be called.
+// NewPipe starts a pipe from in, each Read of which returns one packet, to out, each Write
+// of which delivers one. The same seed and packets give the same fates. Close must be
+// called.
 func NewPipe(in io.Reader, out io.Writer, dir Direction, seed uint64, f Fault) (*Pipe, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (p *Pipe) read() {
 	}
 }
 
-// SetFault changes the faults for the packets to come.
+// SetFault sets the faults for packets that arrive from now on.
 func (p *Pipe) SetFault(f Fault) error {
 	if err := f.Validate(); err != nil {
 		return err
@@ -58,18 +59,18 @@ func (p *Pipe) SetFault(f Fault) error {
 	return nil
 }
 
-// Fault are the faults now.
+// Fault returns the current faults.
 func (p *Pipe) Fault() Fault {
 	p.line.mu.Lock()
 	defer p.line.mu.Unlock()
 	return p.line.fault
 }
 
-// Counters says what happened so far. Bytes are those of the packets.
+// Counters says what has happened so far. Bytes are those of whole packets.
 func (p *Pipe) Counters() Counters { return p.line.snapshot() }
 
-// Close drops what is in flight and waits for the pipe's goroutines. The caller has
-// closed the device that it reads from.
+// Close discards what is in flight and waits for the pipe's goroutines. The caller must
+// first close the device that the pipe reads from.
 func (p *Pipe) Close() {
 	p.line.close()
 	p.wg.Wait()

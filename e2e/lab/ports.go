@@ -8,26 +8,26 @@ import (
 	"sync/atomic"
 )
 
-// The ports that are handed out: below those that systems give to outgoing
-// sockets (these begin at 32768 or above), so that nobody takes one by chance
-// between the moment it was seen free and the moment a program opens it.
+// Ports are handed out below those that systems use for outgoing sockets (32768 and above).
+// Otherwise such a socket might take one between the moment it was found free and the
+// moment a program opens it.
 const (
 	firstPort = 10000
 	numPorts  = 20000
 )
 
-// nextPort begins anywhere, so that processes that test at the same time hardly
-// ever meet, and goes on, so that no port is handed out again while a program
-// still starts on it.
+// nextPort starts at random, so that processes that test at the same time rarely collide.
+// It only goes up, so that no port is handed out again before the first program has opened
+// it.
 var nextPort = func() *atomic.Uint32 {
 	var n atomic.Uint32
 	n.Store(rand.Uint32N(numPorts))
 	return &n
 }()
 
-// FreePorts returns the first of count ports in a row that nobody uses on
-// 127.0.0.1, UDP and TCP. They are for programs that cannot be told to choose
-// one themselves, or whose port must be known before they start.
+// FreePorts returns the first of count consecutive ports that are free on 127.0.0.1, for
+// UDP and TCP. They are for programs that cannot choose a port themselves, or whose port
+// must be known before they start.
 func FreePorts(count int) (first int, err error) {
 	for range 1000 {
 		begin := int(nextPort.Add(uint32(count))-uint32(count)) % numPorts
@@ -55,8 +55,7 @@ func areFree(first, count int) bool {
 	return true
 }
 
-// FreeAddr returns an address of 127.0.0.1 whose port nobody uses, as
-// [FreePorts] does.
+// FreeAddr returns an address of 127.0.0.1 with a free port, as [FreePorts] does.
 func FreeAddr() (string, error) {
 	port, err := FreePorts(1)
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// clockTick is the unit of CPU times in /proc: USER_HZ, 100 per second on
-// every Linux that Go runs on.
+// clockTick is the unit of CPU times in /proc (USER_HZ): 100 per second on every Linux that
+// Go supports.
 const clockTick = 10 * time.Millisecond
 
 func (p *Process) proc(name string) string {
 	return fmt.Sprintf("/proc/%d/%s", p.Pid(), name)
 }
 
-// RSS is the resident memory in bytes.
+// RSS is the current resident memory in bytes.
 func (p *Process) RSS() (int64, error) { return p.memory("VmRSS:") }
 
-// PeakRSS is the most that was resident since the program started, in bytes.
+// PeakRSS is the peak resident memory in bytes since the program's start.
 func (p *Process) PeakRSS() (int64, error) { return p.memory("VmHWM:") }
 
 func (p *Process) memory(field string) (int64, error) {
@@ -40,14 +40,14 @@ func (p *Process) memory(field string) (int64, error) {
 	return 0, fmt.Errorf("%s has no %s the program has ended", p.proc("status"), field)
 }
 
-// CPU is the processor time used so far, of user and system, in steps of 10 ms.
+// CPU is the processor time used so far, user and system, in steps of 10 ms.
 func (p *Process) CPU() (time.Duration, error) {
 	text, err := os.ReadFile(p.proc("stat"))
 	if err != nil {
 		return 0, err
 	}
-	// The second field is the name in parentheses and may hold anything, so
-	// count from the last ")": utime and stime are fields 14 and 15 of proc(5).
+	// The second field is the name in parentheses. It may contain anything, so fields are
+	// counted from the last ")": utime and stime are fields 14 and 15 of proc(5).
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("%s: unknown form", p.proc("stat"))

@@ -14,12 +14,11 @@ import (
 	"time"
 )
 
-// pipeGrace is how long the output of an ended program is waited for: a child
-// that it left behind may hold the pipe open.
+// pipeGrace is how long to wait for the rest of a program's output after it has ended: a
+// child that it left behind may keep the pipe open.
 const pipeGrace = 2 * time.Second
 
-// Process is a running program whose output is captured. It is safe for
-// concurrent use.
+// Process is a running program whose output is captured. It is safe for concurrent use.
 type Process struct {
 	name string
 	cmd  *exec.Cmd
@@ -27,9 +26,9 @@ type Process struct {
 	done chan struct{} // closed when the program has ended and its log is complete
 }
 
-// Start starts a program. It inherits the environment without variables that
-// begin with KCPTUN_, so that a user's settings do not change a test, plus env.
-// When ctx ends, it is killed.
+// Start starts a program. Its environment is ours plus env, but without our variables that
+// begin with KCPTUN_, so that a user's settings do not affect tests. When ctx ends, the
+// program is killed.
 func Start(ctx context.Context, path string, env []string, args ...string) (*Process, error) {
 	p := &Process{
 		name: filepath.Base(path),
@@ -44,7 +43,7 @@ func Start(ctx context.Context, path string, env []string, args ...string) (*Pro
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	go func() {
-		// The state says how it ended; an error here only repeats it.
+		// The process state says how it ended; an error here only repeats that.
 		_ = p.cmd.Wait()
 		p.log.flush()
 		close(p.done)
@@ -68,10 +67,10 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Log returns what the program printed so far, at most its latest 10,000 lines.
+// Log returns what the program has printed so far, at most its latest 10,000 lines.
 func (p *Process) Log() string { return p.log.String() }
 
-// ExitCode is the program's exit code, or -1 while it runs and when a signal
+// ExitCode is the program's exit code. It is -1 while the program runs and if a signal
 // ended it.
 func (p *Process) ExitCode() int {
 	select {
@@ -90,9 +89,9 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-// Stop asks the program to end (SIGTERM; Windows has no such signal, there it
-// is killed) and waits. When ctx ends first, it is killed and the error says
-// so. A program that has ended already is no error.
+// Stop asks the program to end and waits for it. It sends SIGTERM; on Windows, which has no
+// signals, it kills the program. If ctx ends first, it kills the program and the error says
+// so. It is not an error if the program has ended already.
 func (p *Process) Stop(ctx context.Context) error {
 	if runtime.GOOS == "windows" {
 		return p.Kill()
@@ -110,7 +109,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill ends the program at once and waits until it is gone.
+// Kill ends the program at once and waits until it has ended.
 func (p *Process) Kill() error {
 	if err := p.Signal(os.Kill); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -119,8 +118,8 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// Wait waits for the end of the program. Any exit code other than 0 is an
-// error, which shows the log's end.
+// Wait waits until the program ends. An exit code other than 0 is an error, which shows the
+// end of the log.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.done:
@@ -137,8 +136,8 @@ func (p *Process) ended() error {
 	return fmt.Errorf("%s ended: %v; its log ends:\n%s", p.name, p.cmd.ProcessState, p.log.tail())
 }
 
-// WaitLog waits for a line that contains text and returns it; lines already
-// printed count. It fails when the program ends without one.
+// WaitLog waits for a line that contains text and returns it. Lines already printed count,
+// too. It fails if the program ends without such a line.
 func (p *Process) WaitLog(ctx context.Context, text string) (string, error) {
 	line, err := p.waitLine(ctx, func(s string) bool { return strings.Contains(s, text) })
 	if err != nil {
@@ -147,7 +146,7 @@ func (p *Process) WaitLog(ctx context.Context, text string) (string, error) {
 	return line, nil
 }
 
-// WaitLogMatch is WaitLog with a regular expression.
+// WaitLogMatch does the same for a regular expression.
 func (p *Process) WaitLogMatch(ctx context.Context, re *regexp.Regexp) (string, error) {
 	line, err := p.waitLine(ctx, re.MatchString)
 	if err != nil {
@@ -160,11 +159,11 @@ func (p *Process) waitLine(ctx context.Context, match func(string) bool) (string
 	return p.waitLineFrom(ctx, 0, match)
 }
 
-// waitLineFrom looks at the lines from the given number on.
+// waitLineFrom examines the lines from the given number on.
 func (p *Process) waitLineFrom(ctx context.Context, next int, match func(string) bool) (string, error) {
 	for {
 		var ended bool
-		select { // asked before the lines are read: then none is missed
+		select { // checked before the lines are read, so that none is missed
 		case <-p.done:
 			ended = true
 		default:

@@ -16,7 +16,7 @@ var moduleLine = regexp.MustCompile(`(?m)^module kcptun\s*$`)
 
 // BuildOptions says how the programs are built.
 type BuildOptions struct {
-	Race    bool     // with the race detector
+	Race    bool     // build with the race detector
 	Tags    []string // build tags
 	Ldflags string   // passed on as -ldflags
 }
@@ -26,8 +26,8 @@ type Programs struct {
 	Client, Server string
 }
 
-// Build builds the client and the server of this module into outDir, which
-// must exist. It needs the go command, and a working directory inside the module.
+// Build builds the client and the server of this module into outDir, which must exist. It
+// needs the go command and a working directory inside the module.
 func Build(ctx context.Context, outDir string, opt BuildOptions) (Programs, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ func Build(ctx context.Context, outDir string, opt BuildOptions) (Programs, erro
 }
 
 func buildArgs(out string, opt BuildOptions) []string {
-	// A directory as -o gives each program the name of its folder.
+	// If -o is a directory, each program is named after its folder.
 	args := []string{"build", "-o", out + string(filepath.Separator)}
 	if opt.Race {
 		args = append(args, "-race")
@@ -72,7 +72,7 @@ func buildArgs(out string, opt BuildOptions) []string {
 	return append(args, "./client", "./server")
 }
 
-// moduleRoot is the folder of the go.mod that governs the working directory.
+// moduleRoot is the folder of the go.mod that applies to the working directory.
 func moduleRoot(ctx context.Context) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "env", "GOMOD")
 	out, err := cmd.Output()
@@ -93,7 +93,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return filepath.Dir(mod), nil
 }
 
-// commandError prefers the reason why ctx ended to the "killed" it leads to.
+// commandError replaces the error "killed" by the reason why ctx ended, if it did.
 func commandError(ctx context.Context, what string, err error, output []byte) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -104,12 +104,12 @@ func commandError(ctx context.Context, what string, err error, output []byte) er
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// OldClient finds the client of an older release: the path in the environment
-// variable KCPTUN_OLD_CLIENT, else kcptun-client on the path.
+// OldClient finds the client of an older release: the path in the environment variable
+// KCPTUN_OLD_CLIENT, or else kcptun-client on the PATH.
 func OldClient() (path string, ok bool) { return old("KCPTUN_OLD_CLIENT", "kcptun-client") }
 
-// OldServer finds the server of an older release: the path in the environment
-// variable KCPTUN_OLD_SERVER, else kcptun-server on the path.
+// OldServer finds the server of an older release: the path in the environment variable
+// KCPTUN_OLD_SERVER, or else kcptun-server on the PATH.
 func OldServer() (path string, ok bool) { return old("KCPTUN_OLD_SERVER", "kcptun-server") }
 
 func old(variable, name string) (string, bool) {

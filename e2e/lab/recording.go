@@ -10,13 +10,13 @@ import (
 
 // Datagram is a recorded datagram.
 type Datagram struct {
-	At     time.Duration // since the recording began
+	At     time.Duration // since the start of the recording
 	Client netip.AddrPort
 	Data   []byte
 }
 
-// Recording holds copies of what came to a relay, as somebody on the way could
-// have them: before the relay's faults. It is safe for concurrent use.
+// Recording holds copies of the datagrams that reached a relay, before its faults, as an
+// eavesdropper on the path could have them. It is safe for concurrent use.
 type Recording struct {
 	start time.Time
 	limit int
@@ -35,21 +35,21 @@ func (rec *Recording) keep(dir Direction, client netip.AddrPort, b []byte) {
 	}
 }
 
-// Datagrams are those recorded so far in one direction, in the order in which
-// they came. The caller may change the list, but not the data.
+// Datagrams returns the datagrams recorded so far in one direction, in order of arrival.
+// The caller may change the list, but not the data.
 func (rec *Recording) Datagrams(dir Direction) []Datagram {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	return slices.Clone(rec.kept[dir])
 }
 
-// Record begins a recording of the first limit datagrams of each direction from
-// now on, and ends the one before, which stays readable.
+// Record starts to record the first limit datagrams of each direction from now on. A
+// recording in progress ends and stays readable.
 func (r *Relay) Record(limit int) *Recording {
 	rec := &Recording{start: time.Now(), limit: limit}
 	r.recording.Store(rec)
 	return rec
 }
 
-// StopRecording ends the recording, which stays readable.
+// StopRecording ends the recording. It stays readable.
 func (r *Relay) StopRecording() { r.recording.Store(nil) }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Direction names one way through a relay.
+// Direction is one of the two directions of a relay.
 type Direction int
 
 // The two directions of a relay.
@@ -29,42 +29,41 @@ func (d Direction) String() string {
 	return "down"
 }
 
-// relayBuffer is asked for on every socket, so that a burst of a full window
-// waits instead of being lost uncounted. The system may grant less.
+// relayBuffer is the buffer size requested for every socket, so that a burst of a full
+// window waits instead of being lost without being counted. The system may grant less.
 const relayBuffer = 4 << 20
 
-// defaultMaxClients bounds the table when RelayConfig.MaxClients is 0.
+// defaultMaxClients bounds the table if RelayConfig.MaxClients is 0.
 const defaultMaxClients = 1024
 
 var errTableFull = errors.New("relay: the table of clients is full")
 
 // RelayConfig describes a relay.
 type RelayConfig struct {
-	Listen     string // host:port for the clients; "" means 127.0.0.1:0
-	Server     string // host:port of the server, of the same family
-	Up, Down   Fault  // faults at the start
+	Listen     string // host:port for clients; "" means 127.0.0.1:0
+	Server     string // host:port of the server, in the same address family
+	Up, Down   Fault  // faults at first
 	Seed       uint64 // the same seed and packets give the same fates
-	MaxClients int    // client addresses at a time, further ones are dropped; 0 means 1024
+	MaxClients int    // client addresses at a time, beyond which datagrams are dropped; 0 means 1024
 }
 
-// Relay forwards datagrams between any number of clients and one server, as a
-// NAT does: each client address has its own socket towards the server. It is
-// safe for concurrent use.
+// Relay forwards datagrams between any number of clients and one server like a NAT: each
+// client address has its own socket to the server. It is safe for concurrent use.
 type Relay struct {
-	conn      *net.UDPConn // towards the clients
+	conn      *net.UDPConn // facing the clients
 	server    *net.UDPAddr
 	lines     [2]*line
 	barrier   barrier
-	recording atomic.Pointer[Recording] // nil when none runs
+	recording atomic.Pointer[Recording] // nil: no recording in progress
 	limit     int
 	wg        sync.WaitGroup // every goroutine of the relay
 
 	mu     sync.Mutex
-	flows  map[netip.AddrPort]*net.UDPConn // towards the server, by client
+	flows  map[netip.AddrPort]*net.UDPConn // sockets to the server, by client
 	closed bool
 }
 
-// NewRelay opens a relay and starts it. Close must be called.
+// NewRelay opens and starts a relay. Close must be called.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	for _, f := range []Fault{cfg.Up, cfg.Down} {
 		if err := f.Validate(); err != nil {
@@ -105,10 +104,10 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	return r, nil
 }
 
-// Addr is the host:port that clients send to.
+// Addr is the host:port to which clients send.
 func (r *Relay) Addr() string { return r.conn.LocalAddr().String() }
 
-// SetFault changes the faults of one direction for the packets to come.
+// SetFault sets the faults of one direction for packets that arrive from now on.
 func (r *Relay) SetFault(dir Direction, f Fault) error {
 	if err := f.Validate(); err != nil {
 		return err
@@ -117,14 +116,13 @@ func (r *Relay) SetFault(dir Direction, f Fault) error {
 	return nil
 }
 
-// Cut drops everything in both directions, packets in flight too, until it is
-// called with false.
+// Cut drops everything in both directions, including packets in flight, until it is called
+// with false.
 func (r *Relay) Cut(on bool) { r.barrier.all.Store(on) }
 
-// Block drops for good, in both directions, whatever belongs to these clients,
-// packets in flight too: a firewall that has taken against a flow. Without
-// clients it blocks those that the relay knows now. A client that sends from
-// another port gets through.
+// Block drops everything to and from these clients for good, including packets in flight,
+// like a firewall that blocks a flow. Without arguments it blocks all clients known at this
+// moment. A client that sends from another port gets through.
 func (r *Relay) Block(clients ...netip.AddrPort) {
 	if len(clients) == 0 {
 		clients = r.Clients()
@@ -132,17 +130,17 @@ func (r *Relay) Block(clients ...netip.AddrPort) {
 	r.barrier.block(clients)
 }
 
-// Clients are the addresses that have sent something through the relay since it
-// was made or Rebind was called, in no order.
+// Clients returns, in no particular order, the addresses that have sent something since the
+// relay was opened or Rebind was called.
 func (r *Relay) Clients() []netip.AddrPort {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.flows))
 }
 
-// Inject sends a datagram as if it came from the client (Up) or from the server
-// to this client (Down), at once and past all faults. Who listens on the way can
-// do so to a flow that he has seen.
+// Inject sends a datagram as if it came from the client (Up) or from the server to this
+// client (Down), immediately and without faults. An eavesdropper on the path can do that to
+// any flow.
 func (r *Relay) Inject(dir Direction, client netip.AddrPort, b []byte) error {
 	if dir == Up {
 		return r.sendUp(client, b)
@@ -150,9 +148,9 @@ func (r *Relay) Inject(dir Direction, client netip.AddrPort, b []byte) error {
 	return r.sendDown(client, b)
 }
 
-// Rebind forgets the sockets towards the server, as a NAT that restarts: the
-// server sees the next datagram of each client come from a new port, and what
-// it sends to the old ports is lost.
+// Rebind closes the sockets to the server, like a NAT that restarts. The server sees the
+// next datagram of each client come from a new port, and what it sends to the old ports is
+// lost.
 func (r *Relay) Rebind() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,11 +160,11 @@ func (r *Relay) Rebind() {
 	}
 }
 
-// Counters says what happened in one direction so far.
+// Counters says what has happened in one direction so far.
 func (r *Relay) Counters(dir Direction) Counters { return r.lines[dir].snapshot() }
 
-// Close drops what is in flight, closes the sockets and waits for the relay's
-// goroutines. Further calls do nothing.
+// Close discards what is in flight, closes the sockets and waits for the relay's
+// goroutines. It may be called again.
 func (r *Relay) Close() error {
 	r.mu.Lock()
 	first := !r.closed
@@ -182,7 +180,7 @@ func (r *Relay) Close() error {
 	return nil
 }
 
-// readClients carries what the clients send.
+// readClients carries the datagrams of all clients.
 func (r *Relay) readClients() {
 	buf := make([]byte, 65536)
 	for {
@@ -197,7 +195,7 @@ func (r *Relay) readClients() {
 	}
 }
 
-// readServer carries what the server sends to one client.
+// readServer carries the server's datagrams to one client.
 func (r *Relay) readServer(client netip.AddrPort, conn *net.UDPConn) {
 	buf := make([]byte, 65536)
 	for {
@@ -219,9 +217,9 @@ func (r *Relay) carry(dir Direction, client netip.AddrPort, b []byte) {
 	r.lines[dir].carry(client, b)
 }
 
-// survives reports whether a reader goes on after err. A server that is down
-// answers with ICMP errors, which must not end the flow; the short wait keeps
-// an error that stays from burning a core.
+// survives reports whether a reader may go on after err. A server that is down answers with
+// ICMP errors, which must not end the flow. The short wait keeps a permanent error from
+// using up a core.
 func survives(err error) bool {
 	if errors.Is(err, net.ErrClosed) {
 		return false
@@ -235,23 +233,22 @@ func (r *Relay) sendDown(client netip.AddrPort, b []byte) error {
 	return err
 }
 
-// sendUp looks the flow up when the packet leaves, not when it came, so that
-// Rebind moves the packets in flight too.
+// sendUp looks up the flow when the packet leaves, not when it arrives, so that Rebind
+// affects packets in flight, too.
 func (r *Relay) sendUp(client netip.AddrPort, b []byte) error {
 	conn, err := r.flow(client)
 	if err != nil {
 		return err
 	}
 	if _, err = conn.Write(b); err != nil {
-		// A connected socket reports an earlier packet's ICMP error once, in
-		// place of sending; the packet at hand deserves its own try.
+		// A connected socket reports the ICMP error of an earlier packet once, instead of
+		// sending. This packet deserves its own attempt.
 		_, err = conn.Write(b)
 	}
 	return err
 }
 
-// flow returns the client's socket towards the server, which it opens for a
-// new client.
+// flow returns the client's socket to the server, and opens it for a new client.
 func (r *Relay) flow(client netip.AddrPort) (*net.UDPConn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -274,7 +271,8 @@ func (r *Relay) flow(client netip.AddrPort) (*net.UDPConn, error) {
 	return conn, nil
 }
 
-// family keeps IPv4 addresses in their short form in what sockets return.
+// family returns the network of an address. A socket of udp4 returns IPv4 addresses in their
+// short form.
 func family(a *net.UDPAddr) string {
 	if a.IP.To4() != nil {
 		return "udp4"
@@ -282,7 +280,7 @@ func family(a *net.UDPAddr) string {
 	return "udp6"
 }
 
-// enlarge asks for larger socket buffers. A refusal costs speed, not function.
+// enlarge requests larger socket buffers. If the system refuses, that costs speed only.
 func enlarge(conn *net.UDPConn) {
 	_ = conn.SetReadBuffer(relayBuffer)
 	_ = conn.SetWriteBuffer(relayBuffer)

@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// Relays are relays on consecutive ports, for a server that listens on a range.
+// Relays is a set of relays on consecutive ports, for a server that listens on a range.
 type Relays []*Relay
 
-// NewRelays opens count relays on consecutive free ports of the host in
-// cfg.Listen (its port is ignored); the first forwards to the port of
-// cfg.Server, the next to the port after it, and so on.
+// NewRelays opens count relays on consecutive free ports of the host in cfg.Listen, whose
+// port is ignored. The first relay forwards to the port of cfg.Server, the next one to the
+// port after it, and so on.
 func NewRelays(cfg RelayConfig, count int) (Relays, error) {
 	host := "127.0.0.1"
 	if cfg.Listen != "" {
@@ -31,7 +31,7 @@ func NewRelays(cfg RelayConfig, count int) (Relays, error) {
 		return nil, fmt.Errorf("relays: cannot relay %d ports from %q", count, text)
 	}
 	var last error
-	for range 20 { // the port after a free one may be taken: try elsewhere
+	for range 20 { // the port after a free one may be in use: then try elsewhere
 		base := 20000 + rand.IntN(12000-count%12000)
 		var rs Relays
 		rs, last = openRelays(cfg, host, base, serverHost, first, count)
@@ -58,11 +58,11 @@ func openRelays(cfg RelayConfig, host string, base int, serverHost string, first
 	return rs, nil
 }
 
-// Addr is the host:min-max that clients are given.
+// Addr is the host:min-max to give to clients.
 func (rs Relays) Addr() string {
 	_, last, err := net.SplitHostPort(rs[len(rs)-1].Addr())
 	if err != nil {
-		return "" // cannot be: it is the text of a bound socket's address
+		return "" // impossible: a bound socket's address is valid
 	}
 	return rs[0].Addr() + "-" + last
 }
@@ -77,28 +77,28 @@ func (rs Relays) SetFault(dir Direction, f Fault) error {
 	return nil
 }
 
-// Cut cuts or mends every port.
+// Cut cuts or restores all ports.
 func (rs Relays) Cut(on bool) {
 	for _, r := range rs {
 		r.Cut(on)
 	}
 }
 
-// Block blocks on every port the clients that it knows now, as Relay.Block does.
+// Block blocks, on every port, the clients known at this moment, as Relay.Block does.
 func (rs Relays) Block() {
 	for _, r := range rs {
 		r.Block()
 	}
 }
 
-// Rebind forgets the sockets towards the server on every port.
+// Rebind closes the sockets to the server on every port.
 func (rs Relays) Rebind() {
 	for _, r := range rs {
 		r.Rebind()
 	}
 }
 
-// Close closes all of them.
+// Close closes all relays.
 func (rs Relays) Close() error {
 	var errs []error
 	for _, r := range rs {

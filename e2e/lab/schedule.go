@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// scheduleLimit bounds the packets in flight in one direction. At 1350 bytes
-// and 100 MB/s it holds 0.9 s; with buffers of 2 KiB it is 128 MiB at most.
+// scheduleLimit bounds the number of packets in flight in one direction. At 1350 bytes per
+// packet and 100 MB/s it lasts for 0.9 s. With buffers of 2 KiB it takes up to 128 MiB.
 const scheduleLimit = 1 << 16
 
-// parcelSize fits every datagram of the tunnel (at most 1500 bytes); larger
-// ones, which only foreign traffic has, get a buffer of their own.
+// parcelSize holds every datagram of the tunnel (at most 1500 bytes). Larger ones, which
+// only foreign traffic has, get a buffer of their own.
 const parcelSize = 2048
 
-// parcelPool keeps parcels with their buffers; the heap and the pool hold
-// pointers, so that a packet in flight allocates nothing once the pool is warm.
+// parcelPool reuses parcels with their buffers. The heap and the pool hold pointers, so
+// that a packet allocates nothing once the pool is filled.
 var parcelPool = sync.Pool{New: func() any { return new(parcel) }}
 
-// parcel is a packet on its way.
+// parcel is a packet in flight.
 type parcel struct {
 	due    time.Duration
-	serial uint64 // keeps packets of the same time in order
+	serial uint64 // keeps packets that are due at the same time in order
 	client netip.AddrPort
 	size   int
 	small  [parcelSize]byte
-	large  []byte // used instead of small for a datagram that does not fit
+	large  []byte // used instead of small for larger datagrams
 }
 
 func (p *parcel) bytes() []byte {
@@ -41,7 +41,7 @@ func (p *parcel) release() {
 	parcelPool.Put(p)
 }
 
-// schedule is a bounded heap of parcels by the time they are due.
+// schedule is a bounded heap of parcels, ordered by the time they are due.
 type schedule struct {
 	heap   parcelHeap
 	serial uint64
@@ -51,7 +51,7 @@ func (s *schedule) len() int            { return len(s.heap) }
 func (s *schedule) head() time.Duration { return s.heap[0].due }
 func (s *schedule) pop() *parcel        { return heap.Pop(&s.heap).(*parcel) }
 
-// push copies b; it reports false when the schedule is full.
+// push queues a copy of b; it returns false if the schedule is full.
 func (s *schedule) push(due time.Duration, client netip.AddrPort, b []byte) bool {
 	if len(s.heap) >= scheduleLimit {
 		return false

@@ -4,5 +4,5 @@ package lab
 
 import "os"
 
-// countersSignal only fails: there is no such signal.
+// countersSignal always fails: this system has no such signal.
 var countersSignal = os.Interrupt

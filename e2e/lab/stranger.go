@@ -11,24 +11,23 @@ import (
 	"time"
 )
 
-// replayBurst datagrams go out at a time, and then a pause follows: the
-// receiver's socket is to lose none, on a busy machine neither.
+// Replay sends replayBurst datagrams and then pauses, so that the receiver's socket loses
+// none even on a busy machine.
 const (
 	replayBurst = 32
 	replayPause = 2 * time.Millisecond
 )
 
-// Stranger is somebody with an address of his own who sends datagrams that are
-// not his: recorded, forged or random ones. It is safe for concurrent use.
+// Stranger sends datagrams that are not its own, whether recorded, forged or random, from
+// an address of its own. It is safe for concurrent use.
 type Stranger struct {
 	conn    *net.UDPConn
 	answers atomic.Int64
 	wg      sync.WaitGroup
 }
 
-// NewStranger opens a socket towards addr, a server or a relay. Local is the
-// host or host:port to send from; "" leaves both to the system. Close must be
-// called.
+// NewStranger opens a socket to addr, a server or a relay. local is the host or host:port
+// to send from; with "" the system chooses. Close must be called.
 func NewStranger(addr, local string) (*Stranger, error) {
 	remote, err := net.ResolveUDPAddr("udp", addr)
 	if err != nil {
@@ -52,24 +51,24 @@ func NewStranger(addr, local string) (*Stranger, error) {
 	return s, nil
 }
 
-// Addr is the address that the datagrams come from.
+// Addr is the address from which the datagrams are sent.
 func (s *Stranger) Addr() net.Addr { return s.conn.LocalAddr() }
 
-// Answers is the number of datagrams that came back so far.
+// Answers is the number of datagrams received so far.
 func (s *Stranger) Answers() int { return int(s.answers.Load()) }
 
 // Send sends one datagram.
 func (s *Stranger) Send(b []byte) error {
 	_, err := s.conn.Write(b)
 	if err != nil {
-		// A connected socket reports an earlier datagram's ICMP error once, in
-		// place of sending.
+		// A connected socket reports the ICMP error of an earlier datagram once, instead of
+		// sending.
 		_, err = s.conn.Write(b)
 	}
 	return err
 }
 
-// Replay sends all of list in its order, a few at a time.
+// Replay sends the datagrams of list in order, a few at a time.
 func (s *Stranger) Replay(ctx context.Context, list []Datagram) error {
 	for i, d := range list {
 		if err := s.Send(d.Data); err != nil {
@@ -84,8 +83,8 @@ func (s *Stranger) Replay(ctx context.Context, list []Datagram) error {
 	return nil
 }
 
-// Mangle returns a datagram as it was, shortened, or with up to three bits flipped,
-// each a third of the time. It leaves b as it is.
+// Mangle returns a copy of a datagram: unchanged, truncated, or with up to three bits
+// flipped, with equal probability.
 func Mangle(rng *rand.Rand, b []byte) []byte {
 	b = bytes.Clone(b)
 	switch {
@@ -108,7 +107,7 @@ func (s *Stranger) Close() error {
 	return err
 }
 
-// listen counts what comes back until the socket is closed.
+// listen counts the datagrams received until the socket is closed.
 func (s *Stranger) listen() {
 	buf := make([]byte, 65536)
 	for {

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// opSlow sends 1 KiB every 10 ms, about 100 KB/s: far below what the tunnel
-// carries, so the stream is open for as long as its length asks for.
+// opSlow sends 1 KiB every 10 ms, about 100 KB/s. The tunnel carries far more, so the
+// length of the transfer determines how long the stream is open.
 const (
 	slowChunk = 1 << 10
 	slowPause = 10 * time.Millisecond
 )
 
-// copyBlocks copies to the end in pieces of blockSize. It hides the other
-// methods of both, with which io.Copy would choose smaller pieces.
+// copyBlocks copies until EOF in pieces of blockSize. It hides the other methods of both
+// arguments, with which io.Copy would choose smaller pieces.
 func copyBlocks(w io.Writer, r io.Reader) (int64, error) {
 	return io.CopyBuffer(plainWriter{w}, plainReader{r}, make([]byte, blockSize))
 }
@@ -30,7 +30,7 @@ type plainReader struct{ r io.Reader }
 
 func (p plainReader) Read(b []byte) (int, error) { return p.r.Read(b) }
 
-// send writes the n bytes that transfers of this size move.
+// send writes the n bytes of a transfer of length n.
 func send(w io.Writer, n int64, progress io.Writer) error {
 	d := newData(uint64(n))
 	for sent := int64(0); sent < n; {
@@ -38,14 +38,14 @@ func send(w io.Writer, n int64, progress io.Writer) error {
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
-		_, _ = progress.Write(b) // cannot fail
+		_, _ = progress.Write(b) // never fails
 		sent += int64(len(b))
 	}
 	return nil
 }
 
-// receive reads the n bytes that transfers of this size move, and checks each: that
-// costs less than a hash at both ends, and says where the first wrong byte is.
+// receive reads the n bytes of a transfer of length n and checks each of them. That is
+// cheaper than a hash at both ends, and shows where the first wrong byte is.
 func receive(r io.Reader, n int64, progress io.Writer) error {
 	d := newData(uint64(n))
 	buf := make([]byte, min(n, blockSize))
@@ -55,7 +55,7 @@ func receive(r io.Reader, n int64, progress io.Writer) error {
 			return fmt.Errorf("%w of %d", wrong, n)
 		}
 		got += int64(k)
-		_, _ = progress.Write(buf[:k]) // cannot fail
+		_, _ = progress.Write(buf[:k]) // never fails
 		if err != nil && got < n {
 			return fmt.Errorf("after %d of %d bytes: %w", got, n, noEOF(err))
 		}
@@ -63,7 +63,7 @@ func receive(r io.Reader, n int64, progress io.Writer) error {
 	return nil
 }
 
-// echo has a small buffer: thousands of idle streams have one each.
+// echo uses a small buffer, because thousands of idle streams have one each.
 func echo(conn net.Conn) error {
 	_, err := io.CopyBuffer(plainWriter{conn}, plainReader{conn}, make([]byte, 2<<10))
 	return err
@@ -77,7 +77,7 @@ func (a adder) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// slowly is a reader that gives slowChunk bytes every slowPause until ctx ends.
+// slowly is a reader that returns slowChunk bytes every slowPause until ctx ends.
 type slowly struct {
 	ctx context.Context
 	r   io.Reader
@@ -92,11 +92,11 @@ func (s *slowly) Read(b []byte) (int, error) {
 	}
 }
 
-// held is a reader of two parts. Before the second it waits for Release.
+// held is a reader that waits for Release in the middle.
 type held struct {
 	t          *Target
 	r          io.Reader
-	first, all uint64 // bytes left of the first part, and of both
+	first, all uint64 // bytes left until the wait, and in all
 }
 
 func (h *held) Read(b []byte) (int, error) {
@@ -117,7 +117,7 @@ func (h *held) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// closeWrite sends EOF and leaves the other direction open.
+// closeWrite sends EOF and keeps the other direction open.
 func closeWrite(conn net.Conn) error {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok {

@@ -14,24 +14,24 @@ import (
 	"time"
 )
 
-// Target is the server that the tunnel connects to. It answers the calls of
-// Pull, Push and their like, and is safe for concurrent use.
+// Target is the server that the tunnel connects to. It answers the calls of Pull, Push and
+// the others. It is safe for concurrent use.
 type Target struct {
 	ln       net.Listener
-	ctx      context.Context // ends with Close
+	ctx      context.Context // ended by Close
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	accepted atomic.Int64
 	received atomic.Int64
 	file     atomic.Pointer[string]
-	release  chan struct{} // a token for each half that opHeld holds back
+	release  chan struct{} // one token for each second half that opHeld may send
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 }
 
-// StartTarget listens on addr: host:port, or a path for a unix socket. Close
-// must be called.
+// StartTarget listens on addr, a host:port or the path of a unix socket. Close must be
+// called.
 func StartTarget(addr string) (*Target, error) {
 	ln, err := net.Listen(network(addr), addr)
 	if err != nil {
@@ -40,7 +40,7 @@ func StartTarget(addr string) (*Target, error) {
 	return ServeTarget(ln), nil
 }
 
-// ServeTarget is StartTarget with a listener of the caller's, which Close closes.
+// ServeTarget does the same with the caller's listener, which Close closes.
 func ServeTarget(ln net.Listener) *Target {
 	t := &Target{ln: ln, conns: make(map[net.Conn]struct{}), release: make(chan struct{}, 1)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -59,7 +59,7 @@ func network(addr string) string {
 // Addr is the address in the form that StartTarget takes.
 func (t *Target) Addr() string { return t.ln.Addr().String() }
 
-// Open is the number of connections open now.
+// Open is the number of open connections.
 func (t *Target) Open() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,9 +69,9 @@ func (t *Target) Open() int {
 // Accepted is the number of connections accepted so far.
 func (t *Target) Accepted() int64 { return t.accepted.Load() }
 
-// Received is the number of bytes that Push has brought so far, over all
-// connections. It tells how far a transfer is, which the sender cannot: buffers
-// on the way take a part at once.
+// Received is the number of bytes received from Push, over all connections. It shows the
+// progress of a transfer, which the sender cannot know because buffers on the way accept
+// some data at once.
 func (t *Target) Received() int64 { return t.received.Load() }
 
 // WaitIdle waits until no connection is open.
@@ -83,7 +83,7 @@ func (t *Target) WaitIdle(ctx context.Context) error {
 	return nil
 }
 
-// Release lets one PullHeld come to its end.
+// Release lets one PullHeld continue.
 func (t *Target) Release() {
 	select {
 	case t.release <- struct{}{}:
@@ -94,7 +94,7 @@ func (t *Target) Release() {
 // ServeFile sets the file that Fetch receives.
 func (t *Target) ServeFile(path string) { t.file.Store(&path) }
 
-// Close ends all connections and waits for them. Further calls do nothing.
+// Close closes all connections and waits for them. It may be called again.
 func (t *Target) Close() error {
 	t.mu.Lock()
 	t.cancel()
@@ -114,7 +114,7 @@ func (t *Target) accept() {
 			if t.ctx.Err() != nil {
 				return
 			}
-			time.Sleep(time.Millisecond) // out of descriptors, perhaps: do not spin
+			time.Sleep(time.Millisecond) // perhaps out of descriptors: do not spin
 			continue
 		}
 		t.mu.Lock()
@@ -131,7 +131,7 @@ func (t *Target) accept() {
 }
 
 func (t *Target) serve(conn net.Conn) {
-	// A failed call shows at the other end as a wrong answer or an early end.
+	// The other end notices a failed call as a wrong answer or an early end.
 	_ = t.answer(conn)
 	conn.Close()
 	t.mu.Lock()
@@ -189,7 +189,7 @@ func (t *Target) sendFile(conn net.Conn) error {
 	return finish(conn, f)
 }
 
-// put answers whether n bytes were right.
+// put answers whether the n bytes were right.
 func (t *Target) put(conn net.Conn, n uint64) error {
 	answer := byte(putRight)
 	if err := receive(conn, int64(n), adder{&t.received}); errors.Is(err, ErrWrongData) {
@@ -221,7 +221,7 @@ func (t *Target) digest(conn net.Conn, n uint64) error {
 	return err
 }
 
-// finish sends all of r and comes to an end.
+// finish sends everything of r and ends the connection.
 func finish(conn net.Conn, r io.Reader) error {
 	if _, err := copyBlocks(conn, r); err != nil {
 		return err
@@ -229,8 +229,8 @@ func finish(conn net.Conn, r io.Reader) error {
 	return end(conn)
 }
 
-// end sends an EOF and waits for the other end's, so that the connection is not
-// reset under data still on its way.
+// end sends EOF and waits for that of the other end, so that the connection is not reset
+// while data is still on its way.
 func end(conn net.Conn) error {
 	if err := closeWrite(conn); err != nil {
 		return err

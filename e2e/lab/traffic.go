@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Dial opens a connection to the target, through the tunnel or without it.
+// Dial opens a connection to the target, through the tunnel or directly.
 type Dial func(ctx context.Context) (net.Conn, error)
 
 // DialTo returns a Dial to addr: host:port, or the path of a unix socket.
@@ -20,13 +20,13 @@ func DialTo(addr string) Dial {
 	}
 }
 
-// Progress is told the number of bytes moved so far, once for each read or
-// write, from the goroutine that moves them. May be nil.
+// Progress is told the total number of bytes moved so far, after each read or write, by the
+// goroutine that moves them. It may be nil.
 type Progress func(done int64)
 
-// Result says what a transfer moved. It is of use after an error too.
+// Result says what a transfer moved. It is valid even after an error.
 type Result struct {
-	Bytes    int64         // of payload, that arrived (Pull, Fetch, HalfClose) or were acknowledged (Push)
+	Bytes    int64         // payload that has arrived (Pull, Fetch, HalfClose) or was acknowledged (Push)
 	First    time.Duration // from the dial to the first byte of the answer
 	Duration time.Duration // from the dial to the last byte, or to the end of the answer
 	Sum      [sha256.Size]byte
@@ -40,19 +40,19 @@ func (r Result) Rate() float64 {
 	return float64(r.Bytes) / r.Duration.Seconds()
 }
 
-// Pull receives n bytes from the target and compares each with what the target
-// was to send; then it expects EOF. Sum is not set: it needs none.
+// Pull receives n bytes from the target, checks each of them, and then expects EOF. It does
+// not set Sum.
 func Pull(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
 	return pull(ctx, dial, opGet, n, progress)
 }
 
-// PullSlow is Pull at about 100 KB/s.
+// PullSlow does what Pull does, at about 100 KB/s.
 func PullSlow(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
 	return pull(ctx, dial, opSlow, n, progress)
 }
 
-// PullHeld is Pull, but the target sends the second half only once its Release was
-// called.
+// PullHeld does what Pull does, but the target waits for its Release before it sends the
+// second half.
 func PullHeld(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
 	return pull(ctx, dial, opHeld, n, progress)
 }
@@ -73,8 +73,8 @@ func pull(ctx context.Context, dial Dial, op byte, n int64, progress Progress) (
 	return res, c.explain("pull", err)
 }
 
-// Fetch receives the target's file into w, up to EOF, with its SHA-256 in Sum.
-// The caller knows the right one.
+// Fetch receives the target's file into w, up to EOF, and sets Sum to its SHA-256, for the
+// caller to check.
 func Fetch(ctx context.Context, dial Dial, w io.Writer, progress Progress) (Result, error) {
 	var res Result
 	c, err := open(ctx, dial)
@@ -91,8 +91,8 @@ func Fetch(ctx context.Context, dial Dial, w io.Writer, progress Progress) (Resu
 	return res, c.explain("fetch", err)
 }
 
-// Push sends n bytes, which the target compares with what they should be. It does
-// not half-close, which older releases do not carry.
+// Push sends n bytes, which the target checks. It does not half-close, because older
+// releases cannot carry that.
 func Push(ctx context.Context, dial Dial, n int64, progress Progress) (Result, error) {
 	var res Result
 	c, err := open(ctx, dial)
@@ -113,8 +113,8 @@ func Push(ctx context.Context, dial Dial, n int64, progress Progress) (Result, e
 	return res, c.explain("push", err)
 }
 
-// PushFrom sends n bytes of r, or all of r and a half-close when n is negative, and
-// compares the SHA-256 with which the target answers.
+// PushFrom sends n bytes of r, or everything followed by a half-close if n is negative, and
+// checks the SHA-256 that the target answers with.
 func PushFrom(ctx context.Context, dial Dial, r io.Reader, n int64, progress Progress) (Result, error) {
 	var res Result
 	c, err := open(ctx, dial)
@@ -157,8 +157,8 @@ func (c *call) push(res *Result, r io.Reader, n int64, progress Progress) error 
 	return nil
 }
 
-// HalfClose sends up bytes and EOF, and only then receives the answer: the
-// SHA-256 of these, and down bytes, which are compared one by one.
+// HalfClose sends up bytes and EOF. Only then it receives the answer: the SHA-256 of these
+// bytes, and down bytes, each of which it checks.
 func HalfClose(ctx context.Context, dial Dial, up, down int64) (Result, error) {
 	var res Result
 	c, err := open(ctx, dial)

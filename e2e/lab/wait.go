@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// waitStep is how often WaitFor looks: far below what a person or a timer of
-// the tunnel notices, far above what a look costs.
+// waitStep is how often WaitFor checks: too often for a person or a timer of the tunnel to
+// notice, and seldom enough that the checks cost nothing.
 const waitStep = 5 * time.Millisecond
 
-// WaitFor waits until cond reports true. When ctx ends first, the error says
-// what was waited for.
+// WaitFor waits until cond returns true. If ctx ends first, the error names what was waited
+// for.
 func WaitFor(ctx context.Context, what string, cond func() bool) error {
 	tick := time.NewTicker(waitStep)
 	defer tick.Stop()
@@ -25,7 +25,7 @@ func WaitFor(ctx context.Context, what string, cond func() bool) error {
 	return nil
 }
 
-// Sleep waits for d, or for the end of ctx, whose cause it returns.
+// Sleep waits for d or until ctx ends; it then returns the cause.
 func Sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

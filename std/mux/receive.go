@@ -165,7 +165,7 @@ func (s *Session) opened(id uint32) error {
 		return s.err
 	}
 	s.waiting = append(s.waiting, st)
-	s.announce()
+	s.wakeAccept()
 	return nil
 }
 

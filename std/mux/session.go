@@ -182,7 +182,7 @@ func (s *Session) Accept() (*Stream, error) {
 			s.waiting[0] = nil
 			s.waiting = s.waiting[1:]
 			if len(s.waiting) > 0 {
-				s.announce()
+				s.wakeAccept()
 			}
 			s.wakeReceiver()
 			return st, nil
@@ -199,7 +199,7 @@ func (s *Session) Accept() (*Stream, error) {
 	}
 }
 
-func (s *Session) announce() {
+func (s *Session) wakeAccept() {
 	select {
 	case s.arrived <- struct{}{}:
 	default:

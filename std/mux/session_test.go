@@ -378,7 +378,7 @@ func TestAcceptByMany(t *testing.T) {
 		synctest.Wait()
 		s.mu.Lock() // two at once, told as one
 		s.waiting = append(s.waiting, newStream(s, 101), newStream(s, 103))
-		s.announce()
+		s.wakeAccept()
 		s.mu.Unlock()
 		synctest.Wait()
 		if len(got) != 2 {
