@@ -15,8 +15,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// socketPath is a path for a unix socket. Those have room for about 100 bytes,
-// which a test's own folder with its long name may exceed.
+// socketPath returns a path for a unix socket. Such a path may have about 100 bytes, which
+// a test's own folder with its long name might exceed.
 func socketPath(t *testing.T) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -42,7 +42,7 @@ func TestUnixSockets(t *testing.T) {
 	}
 }
 
-// Abstract names work at both ends, and so does their next run.
+// Abstract names work at both ends, and work again in the next run.
 func TestAbstractSockets(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has abstract names of unix sockets")
@@ -59,7 +59,7 @@ func TestAbstractSockets(t *testing.T) {
 	tn.exchange(t, 64*kib)
 }
 
-// The socket's file has the mode that was asked for.
+// The socket file has the requested mode.
 func TestSocketMode(t *testing.T) {
 	t.Parallel()
 	local := socketPath(t)
@@ -72,7 +72,7 @@ func TestSocketMode(t *testing.T) {
 	}
 }
 
-// A socket file that a killed client left is replaced.
+// A socket file left by a killed client is replaced.
 func TestStaleSocket(t *testing.T) {
 	t.Parallel()
 	p := plan{local: socketPath(t)}
@@ -133,7 +133,7 @@ func TestIPv6(t *testing.T) {
 	must(t, target.WaitIdle(patient(t)))
 }
 
-// A server without a host is there for both families.
+// A server address without a host listens for both address families.
 func TestDualStack(t *testing.T) {
 	t.Parallel()
 	needIPv6(t)
@@ -150,8 +150,8 @@ func TestDualStack(t *testing.T) {
 	}
 }
 
-// A name that does not resolve: the connection gets ten seconds, and the log
-// the reason; the client lives on and accepts the next.
+// If the name does not resolve, the connection is closed after ten seconds and the log
+// gives the reason. The client goes on and accepts the next connection.
 func TestNameThatDoesNotResolve(t *testing.T) {
 	fullOnly(t)
 	t.Parallel()

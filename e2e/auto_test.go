@@ -8,7 +8,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Mode auto speaks KCP's wire: it is nobody's business which engine the other end has.
+// Mode auto speaks KCP's wire protocol, so it works whichever engine the other end has.
 func TestAuto(t *testing.T) {
 	t.Parallel()
 	auto := []string{"--mode", "auto"}
@@ -31,7 +31,7 @@ func TestAuto(t *testing.T) {
 	}
 	first := freePorts(t, 4)
 	cases["port range"] = plan{both: auto, listen: fmt.Sprintf("127.0.0.1:%d-%d", first, first+3), client: []string{"--conn", "4"}}
-	for _, mode := range []string{"fast3", "fast2", "fast", "normal"} { // with FEC 10/3, which auto has not
+	for _, mode := range []string{"fast3", "fast2", "fast", "normal"} { // with FEC 10/3, which auto does not use here
 		cases["server, client "+mode] = plan{server: auto, client: []string{"--mode", mode}, relay: loss}
 		cases["client, server "+mode] = plan{client: auto, server: []string{"--mode", mode}, relay: loss}
 	}
@@ -52,9 +52,9 @@ func TestAuto(t *testing.T) {
 	}
 }
 
-// An upload goes on when the server has nothing to say but acknowledgements. What showed it
-// that the client hears it was kept back by its link, as old news beside the data: it stopped
-// at 256 segments, until the next keepalive.
+// An upload goes on while the server sends nothing but acknowledgements. The link used to
+// drop the news that the client hears the server, because data had been sent since. Such an
+// upload stopped at 256 segments until the next keepalive.
 func TestAutoUploadAlone(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{both: []string{"--mode", "auto", "--nocomp", "--keepalive", "3600"}, relay: &lab.Fault{Delay: 25 * time.Millisecond}})

@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// Each end's own addresses; they come first and a case may override them.
+// Each end's own addresses. They come first, so that a case may override them.
 var addresses = map[string][]string{
 	"client": {"-l", "127.0.0.1:0", "-r", "127.0.0.1:4000"},
 	"server": {"-l", "127.0.0.1:4000", "-t", "127.0.0.1:4001"},
 }
 
-// badCommand is a command line that is refused. Its words stand in each line of
-// the answer, in turn: one line for each mistake.
+// badCommand is a command line that is refused. The answer has one line for each mistake,
+// and each line contains the words given for it.
 type badCommand struct {
 	args string // ~ stands for a space
 	env  string
@@ -87,8 +87,8 @@ var badServerCommands = []badCommand{
 	{args: "--conn 4", says: oneLine("--conn", "server")},
 }
 
-// Each mistake is one line that names the setting and what is valid, the exit
-// code is 1, and nothing was opened.
+// Each mistake gives one line that names the setting and what is valid. The exit code is 1,
+// and nothing was opened.
 func TestBadCommandLines(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -118,7 +118,7 @@ func TestBadCommandLines(t *testing.T) {
 	}
 }
 
-// What users have written for years works as it did with the original, and a warning
+// Command lines that users have had for years work as they did with the original. A warning
 // says what is in force.
 func TestForgivenSettings(t *testing.T) {
 	t.Parallel()
@@ -180,7 +180,7 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
-// An address that is taken ends the program with the reason.
+// If an address is in use, the program ends and says why.
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{})
@@ -199,8 +199,8 @@ func TestAddressInUse(t *testing.T) {
 	tn.exchange(t, 64*kib)
 }
 
-// A client that is not told where its server is, and the examples as they are shipped, do
-// not start.
+// A client that is not told where its server is does not start, and neither do the
+// unchanged example files.
 func TestNothingToStartWith(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -218,7 +218,7 @@ func TestNothingToStartWith(t *testing.T) {
 	}
 }
 
-// The commands say what was asked for, start nothing, and end.
+// The commands print what was asked for, start nothing, and end.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	good := writeJSON(t, map[string]any{"key": secret, "mtu": 1300}, "remoteaddr", "127.0.0.1:4000")

@@ -14,8 +14,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// readCounters reads the one CSV file of --snmplog in a folder; nil while there
-// is none.
+// readCounters reads the only CSV file of --snmplog in a folder; nil if there is none.
 func readCounters(t *testing.T, dir string) [][]string {
 	t.Helper()
 	files := names(t, dir)
@@ -27,7 +26,7 @@ func readCounters(t *testing.T, dir string) [][]string {
 	}
 	text, err := os.ReadFile(filepath.Join(dir, files[0]))
 	must(t, err)
-	whole := text[:strings.LastIndexByte(string(text), '\n')+1] // a row may be half written
+	whole := text[:strings.LastIndexByte(string(text), '\n')+1] // the last row may be incomplete
 	rows, err := csv.NewReader(strings.NewReader(string(whole))).ReadAll()
 	must(t, err)
 	return rows
@@ -35,7 +34,7 @@ func readCounters(t *testing.T, dir string) [][]string {
 
 func TestSnmpLog(t *testing.T) {
 	t.Parallel()
-	// The name of the folder holds what would be a part of a time layout.
+	// The name of the folder contains what would be part of a time layout.
 	dir := filepath.Join(t.TempDir(), "2006")
 	must(t, os.Mkdir(dir, 0o755))
 	path := filepath.Join(dir, "counters-20060102.csv")
@@ -59,8 +58,8 @@ func TestSnmpLog(t *testing.T) {
 	})
 }
 
-// The last row comes at the end, however long the period; a file that is there
-// is gone on with.
+// The last row is written at the end, however long the period. Rows are appended to an
+// existing file.
 func TestSnmpLogAtExit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -81,10 +80,10 @@ func TestSnmpLogAtExit(t *testing.T) {
 	}
 }
 
-// rateBurst is what --ratelimit lets through at once: 64 datagrams of 1500 bytes.
+// rateBurst is how much --ratelimit lets through at once: 64 datagrams of 1500 bytes.
 const rateBurst = 64 * 1500
 
-// Only a lower bound of the time is a fact: a slow machine may take longer.
+// Only a lower bound of the time can be checked: a slow machine may take longer.
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	const rate = 250 * 1000

@@ -11,8 +11,9 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// A crowd larger than the client has descriptors comes while the server is away. In
-// whatever order the crowd leaves and the server comes, a new connection works then.
+// More applications connect than the client has descriptors, while the server is away.
+// Whether the applications leave first or the server returns first, a new connection works
+// afterwards.
 func TestCrowdWhileServerIsAway(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits up to half a minute for a session to be given up")
@@ -51,7 +52,7 @@ func TestCrowdWhileServerIsAway(t *testing.T) {
 	}
 }
 
-// crowd is connections of applications that have sent a byte.
+// crowd is a set of connections of applications that have each sent a byte.
 type crowd []net.Conn
 
 func crowdOf(t *testing.T, addr string, n int) crowd {

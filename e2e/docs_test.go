@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// documented are the commands of the two programs in a page, from code blocks and
-// code spans: the program's name, and the words behind it.
+// documented returns the commands of the two programs in a page, from code blocks and code
+// spans: the program's name and the words after it.
 var documented = regexp.MustCompile("kcptun-(client|server)((?: +(?:[^\\s`)|'#\\\\]+|\\\\\\n))*)")
 
-// What the pages write where a user has something of his own.
+// Placeholders in the pages, and what the tests use instead.
 var placeholders = strings.NewReplacer("VPS:", "127.0.0.1:", "HOST:", "127.0.0.1:", "\\\n", " ")
 
-// TestDocumentedCommands: a start that a page shows is accepted by the programs. check says
-// so and opens nothing.
+// TestDocumentedCommands checks that the programs accept every start that a page shows. The
+// command check reports that without opening anything.
 func TestDocumentedCommands(t *testing.T) {
 	pages, err := filepath.Glob("../docs/*.md")
 	must(t, err)
@@ -32,7 +32,7 @@ func TestDocumentedCommands(t *testing.T) {
 		for _, m := range documented.FindAllStringSubmatch(string(text), -1) {
 			end, words := m[1], strings.Fields(placeholders.Replace(m[2]))
 			if len(words) == 0 || !strings.HasPrefix(words[0], "-") && words[0] != "check" {
-				continue // the program's name in a sentence, or another command
+				continue // the program's name in a sentence, or a different command
 			}
 			for i, word := range words {
 				if word == "FILE" || word == "文件" {
@@ -43,7 +43,7 @@ func TestDocumentedCommands(t *testing.T) {
 				words = append([]string{"check"}, words...)
 				starts++
 			} else if len(words) == 1 {
-				continue // without the flags of a start
+				continue // has none of the flags of a start
 			}
 			program := map[string]string{"client": programs.Client, "server": programs.Server}[end]
 			cmd := exec.CommandContext(patient(t), program, words...)
@@ -58,7 +58,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// usable is an example file as a first user makes it, with a key of his own.
+// usable is an example file as a new user edits it, with a key of his own.
 func usable(t *testing.T, example string) string {
 	t.Helper()
 	text, err := os.ReadFile(example)

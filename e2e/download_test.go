@@ -40,7 +40,8 @@ func fakeArchive(t *testing.T, system, version string) []byte {
 	return out.Bytes()
 }
 
-// releaseFolder is what a publisher serves: archives by file name, and the SHA256SUMS that belongs to them.
+// releaseFolder is what a publisher serves: archives by file name, and the matching
+// SHA256SUMS.
 type releaseFolder map[string][]byte
 
 func (f releaseFolder) add(t *testing.T, system, version string) {
@@ -55,18 +56,18 @@ func (f releaseFolder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	_, _ = w.Write(data) // a client that hung up is the client's failure, and seen there
+	_, _ = w.Write(data) // if the client hangs up, the failure shows there
 }
 
-// download is one run of download.sh, piped into sh as its users do it.
+// download is one run of download.sh, piped into sh as its users run it.
 type download struct {
-	dir  string // what KCPTUN_DIR says; made by the script
-	temp string // what TMPDIR says
+	dir  string // the value of KCPTUN_DIR; created by the script
+	temp string // the value of TMPDIR
 	out  string // standard output and error
 	err  error
 }
 
-// runDownload serves the folder on loopback and runs the script with these settings and no others of its own.
+// runDownload serves the folder on loopback and runs the script with only these settings.
 func runDownload(t *testing.T, folder releaseFolder, settings ...string) download {
 	t.Helper()
 	for _, tool := range []string{"sh", "curl", "tar", "gzip"} {
@@ -78,7 +79,7 @@ func runDownload(t *testing.T, folder releaseFolder, settings ...string) downloa
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A publisher has put an address in: these tests must not go there.
+	// A publisher may have put an address in; the tests must not go there.
 	script = regexp.MustCompile(`(?m)^DEFAULT_URL=.*$`).ReplaceAll(script, []byte("DEFAULT_URL="))
 	web := httptest.NewServer(folder)
 	defer web.Close()
@@ -104,7 +105,7 @@ func runDownload(t *testing.T, folder releaseFolder, settings ...string) downloa
 	return d
 }
 
-// names lists a folder, hidden files too; one that does not exist is empty.
+// names lists a folder, including hidden files; the list is empty if there is no folder.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -118,7 +119,8 @@ func names(t *testing.T, dir string) []string {
 	return all
 }
 
-// mustInstall checks that the two programs of this system and version, and nothing else, are there to be run.
+// mustInstall checks that exactly the two programs of this system and version are
+// installed, and that they run.
 func (d download) mustInstall(t *testing.T, system, version string) {
 	t.Helper()
 	if d.err != nil {
@@ -143,14 +145,15 @@ func (d download) mustInstall(t *testing.T, system, version string) {
 	}
 }
 
-// mustRefuse checks exit code 1, one line that says what was wrong, and that nothing was installed.
+// mustRefuse checks that the exit code is 1, that one line says what was wrong, and that
+// nothing was installed.
 func (d download) mustRefuse(t *testing.T, why string) {
 	t.Helper()
 	exit, ok := d.err.(*exec.ExitError)
 	if !ok || exit.ExitCode() != 1 {
 		t.Errorf("ended with %v, want exit status 1", d.err)
 	}
-	// curl adds a line of its own where the server refused: the last line is the script's.
+	// curl adds its own line if the server refused, so the script's line is the last.
 	lines := strings.Split(strings.TrimSpace(d.out), "\n")
 	last := lines[len(lines)-1]
 	if !strings.HasPrefix(last, "download: ") || !strings.Contains(last, why) {
@@ -172,12 +175,12 @@ func TestDownloadInstalls(t *testing.T) {
 	folder.add(t, "linux_arm5", "20260101")
 	folder.add(t, "linux_mipsle", "20260101")
 	runDownload(t, folder, "KCPTUN_URL=WEB", linuxOS, linuxAMD64).mustInstall(t, "linux_amd64", "20260101")
-	// a slash at the end of the address, and lines that end as Windows ends them
+	// a slash at the end of the address, and Windows line ends
 	folder["SHA256SUMS"] = bytes.ReplaceAll(folder["SHA256SUMS"], []byte("\n"), []byte("\r\n"))
 	runDownload(t, folder, "KCPTUN_URL=WEB/", linuxOS, linuxAMD64).mustInstall(t, "linux_amd64", "20260101")
 }
 
-// The name of the processor decides, whatever this machine is.
+// The processor's name decides, whatever this machine is.
 func TestDownloadKnowsProcessors(t *testing.T) {
 	for machine, arch := range map[string]string{
 		"x86_64": "amd64", "i386": "386", "i686": "386", "aarch64": "arm64", "loongarch64": "loong64", "riscv64": "riscv64",
@@ -203,7 +206,7 @@ func TestDownloadKnowsProcessors(t *testing.T) {
 	})
 }
 
-// fakeUname gives a PATH on which uname answers as another machine would.
+// fakeUname returns a PATH on which uname answers like another machine.
 func fakeUname(t *testing.T, system, machine string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -214,7 +217,8 @@ func fakeUname(t *testing.T, system, machine string) string {
 	return "PATH=" + dir + string(os.PathListSeparator) + os.Getenv("PATH")
 }
 
-// toolPath gives a PATH with what the script always needs and these besides, so that each of its ways is taken.
+// toolPath returns a PATH with what the script always needs plus these tools, so that each
+// branch of the script can be tested.
 func toolPath(t *testing.T, extra ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -230,7 +234,8 @@ func toolPath(t *testing.T, extra ...string) string {
 	return "PATH=" + dir
 }
 
-// Found by hand: with neither sha256sum nor shasum at hand the script called itself without end.
+// Regression: with neither sha256sum nor shasum available, the script called itself
+// endlessly.
 func TestDownloadWithEachTool(t *testing.T) {
 	folder := releaseFolder{}
 	folder.add(t, "linux_amd64", "20260101")
@@ -251,7 +256,7 @@ func TestDownloadPicksNewest(t *testing.T) {
 	folder.add(t, "linux_amd64", "20251230")
 	folder.add(t, "linux_amd64", "20260102.10")
 	folder.add(t, "linux_amd64", "20260102.9")
-	folder.add(t, "linux_arm5", "20270101") // of another system: not for us
+	folder.add(t, "linux_arm5", "20270101") // for another system
 	runDownload(t, folder, "KCPTUN_URL=WEB", linuxOS, linuxAMD64).mustInstall(t, "linux_amd64", "20260102.10")
 	runDownload(t, folder, "KCPTUN_URL=WEB", linuxOS, linuxAMD64, "KCPTUN_VERSION=20251230").
 		mustInstall(t, "linux_amd64", "20251230")
@@ -261,7 +266,7 @@ func TestDownloadPicksNewest(t *testing.T) {
 func TestDownloadRefusesWrongSum(t *testing.T) {
 	folder := releaseFolder{}
 	folder.add(t, "linux_amd64", "20260101")
-	// Another whole archive under the name: only the sum can tell.
+	// A different but valid archive under the same name: only the checksum can tell.
 	folder["kcptun-linux-amd64-20260101.tar.gz"] = fakeArchive(t, "linux_amd64", "another")
 	runDownload(t, folder, "KCPTUN_URL=WEB", linuxOS, linuxAMD64).mustRefuse(t, "SHA-256")
 }

@@ -8,16 +8,16 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// Of what an attack sends, and from how many ports.
+// How much an attack sends, and from how many ports.
 const (
 	hostileDatagrams = 200_000
 	hostilePorts     = 20
 	hostileRecorded  = 2000
 )
 
-// Strangers send whatever they like: noise, what they recorded on the way, whole, cut
-// short and with bits flipped, to the server and, in its name, to the client. Nobody
-// panics, grows or stops serving.
+// Strangers send anything: noise, and recorded datagrams, unchanged, truncated or with bits
+// flipped. They send it to the server and, with the server's address, to the client.
+// Neither end panics, grows or stops serving.
 func TestHostileDatagrams(t *testing.T) {
 	t.Parallel()
 	fullOnly(t)
@@ -27,7 +27,7 @@ func TestHostileDatagrams(t *testing.T) {
 	}{
 		"aes":                {[]string{"--mode", "fast3"}, 8},
 		"aes-128-gcm, auto":  {[]string{"--mode", "auto", "--crypt", "aes-128-gcm"}, 8},
-		"no crypto, no snap": {[]string{"--mode", "fast3", "--crypt", "null", "--nocomp"}, 32}, // strangers get as far as KCP
+		"no crypto, no snap": {[]string{"--mode", "fast3", "--crypt", "null", "--nocomp"}, 32}, // here strangers get as far as KCP
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +54,7 @@ func attack(t *testing.T, flags []string, growth int64) {
 		must(t, s.Replay(patient(t), list))
 		must(t, s.Close())
 		for _, d := range hostile(rng, rec.Datagrams(lab.Down), 100) {
-			_ = tn.relay.Inject(lab.Down, tn.relay.Clients()[0], d.Data) // what the system refuses need not be sent
+			_ = tn.relay.Inject(lab.Down, tn.relay.Clients()[0], d.Data) // datagrams that the system refuses do not matter
 		}
 		if port%5 == 0 {
 			tn.exchange(t, 64*kib)
@@ -66,7 +66,7 @@ func attack(t *testing.T, flags []string, growth int64) {
 	default:
 	}
 	tn.exchange(t, mib)
-	if n := tn.target.Accepted() - reached - 1 - 2*(hostilePorts/5+1); n != 0 { // but the download and the exchanges
+	if n := tn.target.Accepted() - reached - 1 - 2*(hostilePorts/5+1); n != 0 { // except for the download and the exchanges
 		t.Errorf("strangers reached the target %d times", n)
 	}
 	for i, p := range []*program{tn.server, tn.client} {
@@ -80,7 +80,7 @@ func attack(t *testing.T, flags []string, growth int64) {
 	<-bulk
 }
 
-// hostile makes n datagrams: a fifth is noise, the rest what was recorded, mangled.
+// hostile returns n datagrams: a fifth of them noise, the rest recorded and mangled.
 func hostile(rng *rand.Rand, recorded []lab.Datagram, n int) []lab.Datagram {
 	list := make([]lab.Datagram, n)
 	for i := range list {
@@ -101,7 +101,7 @@ func noise(rng *rand.Rand, n int) []byte {
 	return b
 }
 
-// memory is what is resident of a program, 0 where that cannot be known.
+// memory is the resident memory of a program; 0 if it cannot be known.
 func memory(t *testing.T, p *program) int64 {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -112,7 +112,7 @@ func memory(t *testing.T, p *program) int64 {
 	return n
 }
 
-// addr is where a program listens.
+// addr is the address on which a program listens.
 func (p *program) addr(t *testing.T) string {
 	t.Helper()
 	addr, err := p.ListenAddr(patient(t))

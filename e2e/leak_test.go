@@ -13,12 +13,12 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// TestNothingLeaks counts before and after 200 streams. It is not parallel: all
+// TestNothingLeaks counts before and after 200 streams. It is not parallel, because all
 // programs serve their profiles on the same port.
 func TestNothingLeaks(t *testing.T) {
 	for name, pick := range ends {
 		t.Run(name, func(t *testing.T) {
-			p := plan{server: []string{"--closewait", "1"}} // for the connections that nobody ends
+			p := plan{server: []string{"--closewait", "1"}} // for the connections that nobody closes
 			if name == "client" {
 				p.client = append(p.client, "--pprof")
 			} else {
@@ -40,8 +40,8 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// churn opens streams, ten at a time, of every kind: whole, half-closed, and
-// given up by the application.
+// churn opens streams of every kind, ten at a time: complete ones, half-closed ones, and
+// ones that the application abandons.
 func churn(t *testing.T, tn *tunnel, count int) {
 	t.Helper()
 	for done := 0; done < count; done += 10 {
@@ -62,12 +62,13 @@ func churn(t *testing.T, tn *tunnel, count int) {
 				})
 			}
 		}
-		together(t, calls)
+		concurrently(t, calls)
 	}
 }
 
-// settled is a count that did not fall for half a second. It may go up meanwhile:
-// looking at goroutines starts some, and on a busy machine they end late.
+// settled waits until a count has not fallen for half a second, and returns it. The count
+// may rise in the meantime: looking at goroutines starts some, and on a busy machine they
+// end late.
 func settled(t *testing.T, count func(*testing.T) int) int {
 	t.Helper()
 	least, since := count(t), time.Now()
@@ -83,7 +84,7 @@ func settled(t *testing.T, count func(*testing.T) int) int {
 func fileCount(p *program) func(*testing.T) int {
 	return func(t *testing.T) int {
 		if runtime.GOOS != "linux" {
-			return 0 // not known elsewhere
+			return 0 // unknown on other systems
 		}
 		n, err := p.FDs()
 		must(t, err)
@@ -91,7 +92,7 @@ func fileCount(p *program) func(*testing.T) int {
 	}
 }
 
-// goroutineCount asks the one program that serves its profiles.
+// goroutineCount asks the only program that serves its profiles.
 func goroutineCount(t *testing.T) int {
 	t.Helper()
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}

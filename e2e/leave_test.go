@@ -16,7 +16,7 @@ var leavings = map[string]func(conn *net.TCPConn){
 	},
 }
 
-// flood sends without end what nobody may read, until that fails.
+// flood sends data that perhaps nobody reads, until that fails.
 func flood(conn net.Conn) {
 	block := make([]byte, 64*kib)
 	for {
@@ -26,9 +26,9 @@ func flood(conn net.Conn) {
 	}
 }
 
-// Whichever end leaves, and however, while it is idle or in the middle of bulk: the
-// connection at the other end is released, and both programs report their stream closed, long
-// before closewait. How long that takes is in the log of the test.
+// Either end may leave, in any way, while idle or in the middle of a bulk transfer. The
+// connection at the other end is then released and both programs report the stream closed,
+// long before closewait. The test's log shows how long that takes.
 func TestEitherEndLeaves(t *testing.T) {
 	t.Parallel()
 	versions(t, func(t *testing.T, flags []string) {

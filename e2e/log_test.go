@@ -16,11 +16,11 @@ func TestQuiet(t *testing.T) {
 		if lines := p.lines(`msg="stream `); len(lines) > 0 {
 			t.Errorf("the quiet %s logs streams: %q", p.name, lines)
 		}
-		p.mustLog(t, "session opened") // and nothing else is suppressed
+		p.mustLog(t, "session opened") // so --quiet suppresses nothing else
 	}
 }
 
-// What a stream's lines say.
+// What the log lines of a stream say.
 func TestStreamLines(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{})
@@ -30,7 +30,7 @@ func TestStreamLines(t *testing.T) {
 		if field(t, opened, "stream") != field(t, closed, "stream") || field(t, opened, "from") != field(t, closed, "from") {
 			t.Errorf("the two lines are not of one stream:\n%s\n%s", opened, closed)
 		}
-		// A header of 9 bytes up, an answer of 1 down.
+		// 9 bytes of header up, 1 byte of answer down
 		if up, down := field(t, closed, "up"), field(t, closed, "down"); up != "1048585" || down != "1" {
 			t.Errorf("the %s counted %s bytes up and %s down, want 1048585 and 1", p.name, up, down)
 		}
@@ -40,7 +40,7 @@ func TestStreamLines(t *testing.T) {
 	}
 }
 
-// --log takes all of it; a file that is there is gone on with.
+// --log receives everything. It appends to an existing file.
 func TestLogFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "server.log")
@@ -75,7 +75,7 @@ func TestLogFile(t *testing.T) {
 	}
 }
 
-// Two people compare the fingerprints of the two banners.
+// Two people can compare the fingerprints in their banners.
 func TestFingerprint(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{})
@@ -98,7 +98,7 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
-// The default key is known to everybody: each start says so.
+// Everybody knows the default key, so each start warns of it.
 func TestDefaultKeyWarning(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{keyless: true})

@@ -14,7 +14,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// deaf is a program whose standard error the test has in its hands.
+// deaf is a program whose standard error is controlled by the test.
 type deaf struct {
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -26,17 +26,17 @@ func launchDeaf(t *testing.T, stderr *os.File, path string, args []string) *deaf
 	d.cmd.Stderr = stderr
 	must(t, d.cmd.Start())
 	go func() {
-		_ = d.cmd.Wait() // the state says how it ended
+		_ = d.cmd.Wait() // the process state says how it ended
 		close(d.done)
 	}()
 	t.Cleanup(func() {
-		_ = d.cmd.Process.Kill() // gone already, mostly
+		_ = d.cmd.Process.Kill() // usually it has ended already
 		<-d.done
 	})
 	return d
 }
 
-// terminate wants a good end after one SIGTERM.
+// terminate expects a clean end after one SIGTERM.
 func (d *deaf) terminate(t *testing.T) {
 	t.Helper()
 	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
@@ -53,7 +53,7 @@ func (d *deaf) terminate(t *testing.T) {
 	}
 }
 
-// startDeaf starts a tunnel, one end of which has stderr for its log.
+// startDeaf starts a tunnel. One of its ends logs to stderr.
 func startDeaf(t *testing.T, name string, stderr *os.File) (*tunnel, *deaf) {
 	t.Helper()
 	tn := &tunnel{target: startTarget(t, "127.0.0.1:0"), remote: freeAddr(t)}
@@ -76,7 +76,7 @@ func startDeaf(t *testing.T, name string, stderr *os.File) (*tunnel, *deaf) {
 	return tn, d
 }
 
-// fill fills a pipe to the last byte.
+// fill fills a pipe completely.
 func fill(t *testing.T, w *os.File) {
 	t.Helper()
 	for {
@@ -87,7 +87,7 @@ func fill(t *testing.T, w *os.File) {
 	}
 }
 
-// What had broken: a pipe that nobody read held up each new stream, and SIGTERM.
+// Regression: a pipe that nobody read blocked each new stream, and SIGTERM.
 func TestLogReaderStops(t *testing.T) {
 	t.Parallel()
 	for name := range ends {
@@ -108,8 +108,7 @@ func TestLogReaderStops(t *testing.T) {
 	}
 }
 
-// What had broken: Go ends a program by SIGPIPE when the reader of its standard error
-// has gone.
+// Regression: Go ends a program by SIGPIPE once the reader of its standard error is gone.
 func TestLogReaderGoes(t *testing.T) {
 	t.Parallel()
 	for name := range ends {
@@ -132,7 +131,7 @@ func TestLogReaderGoes(t *testing.T) {
 	}
 }
 
-// A program that cannot say what is wrong with its settings ends all the same.
+// A program that cannot report what is wrong with its settings ends nevertheless.
 func TestRefusalIntoFullPipe(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()
@@ -151,7 +150,7 @@ func TestRefusalIntoFullPipe(t *testing.T) {
 	}
 }
 
-// Standard output that takes nothing is an error: a script has asked for the version.
+// It is an error if standard output cannot be written: a script has asked for the version.
 func TestVersionIntoFullDevice(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -1,5 +1,5 @@
-// Package e2e_test runs the real commands: the two programs, and an older
-// release of them where one is installed.
+// Package e2e_test runs the real commands: the two programs, and an older release of them
+// if one is installed.
 package e2e_test
 
 import (
@@ -16,14 +16,14 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// programs is the pair under test, built once.
+// programs are the programs under test, built once.
 var programs lab.Programs
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given { // half of these tests wait for timers of the programs most of the time
+	if !given { // most of the time, half of these tests wait for timers of the programs
 		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 			panic(err)
 		}
@@ -38,7 +38,7 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // with -race and an empty cache it takes one
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // with -race and an empty cache, a build takes one
 	defer cancel()
 	if programs, err = lab.Build(ctx, dir, lab.BuildOptions{Race: raceDetector}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,19 +47,19 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// Data of a transfer. Enough for thousands of packets and several windows.
+// The amounts of data moved: enough for thousands of packets and several windows.
 const (
 	kib = 1 << 10
 	mib = 1 << 20
 )
 
-// patience bounds every wait: far above what a loaded machine needs, so that
-// only a thing that never comes meets it.
+// patience limits every wait. It is far more than a loaded machine needs, so it is only
+// reached if something never happens.
 const patience = 60 * time.Second
 
 var errPatience = errors.New("it took longer than the test's patience")
 
-// patient is the context of one wait. It works in cleanups, too.
+// patient returns the context of one wait. It works in cleanups, too.
 func patient(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errPatience)
@@ -80,7 +80,7 @@ func wait(t *testing.T, what string, cond func() bool) {
 	must(t, lab.WaitFor(patient(t), what, cond))
 }
 
-// fullOnly skips what takes long or adds little to the cases before it.
+// fullOnly skips, under -short, cases that take long or add little.
 func fullOnly(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -88,7 +88,7 @@ func fullOnly(t *testing.T) {
 	}
 }
 
-// shortly is the context of one try among many.
+// shortly returns the context of one attempt among many.
 func shortly(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), 5*time.Second, errors.New("this try took too long"))

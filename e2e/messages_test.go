@@ -9,9 +9,10 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// BenchmarkMessages is what a game sees: 30 messages of 64 bytes a second, there and back,
-// at 200 ms and 5 % loss each way. late is the share that took 100 ms more than the round
-// trip: a message that is lost holds up those behind it. An iteration is a message.
+// BenchmarkMessages measures what a game experiences: 30 messages of 64 bytes a second,
+// there and back, at 200 ms and with 5 % loss in each direction. late is the share that
+// took 100 ms more than the round trip, because a lost message holds up those after it. One
+// iteration is one message.
 func BenchmarkMessages(b *testing.B) {
 	const (
 		size  = 64
@@ -51,7 +52,7 @@ func BenchmarkMessages(b *testing.B) {
 	}
 }
 
-// report gives the quantiles of times, and the share that is above late.
+// report reports quantiles of times, and the share above late.
 func report(b *testing.B, times []time.Duration, late time.Duration) {
 	above := 0
 	for _, t := range times {
@@ -65,5 +66,5 @@ func report(b *testing.B, times []time.Duration, late time.Duration) {
 	b.ReportMetric(at(50), "p50-ms")
 	b.ReportMetric(at(95), "p95-ms")
 	b.ReportMetric(at(99), "p99-ms")
-	b.ReportMetric(0, "ns/op") // the pace is ours
+	b.ReportMetric(0, "ns/op") // the pace is set by the benchmark
 }

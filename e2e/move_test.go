@@ -10,9 +10,10 @@ import (
 
 const saysMoved = "the path is silent, the session goes on from another port"
 
-// The flow of a session is blocked for good in the midst of a transfer: the client goes on
-// from another port with the same session, and nothing is lost, though who downloads is owed nothing.
-// Streams used to end with the session after half a minute.
+// The flow of a session is blocked for good in the middle of a transfer. The client
+// continues the same session from another port and nothing is lost, even in a download,
+// where the client itself waits for no acknowledgement. Streams used to end with the
+// session after half a minute.
 func TestMoveOnPurpose(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{

@@ -8,7 +8,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// What a network may do, and the counter that shows that it did.
+// Faults of a network, each with the counter that shows that it happened.
 func TestBadNetwork(t *testing.T) {
 	t.Parallel()
 	fast := []string{"--mode", "fast3"}
@@ -69,7 +69,7 @@ func TestBadNetwork(t *testing.T) {
 // cutTime is longer than a retransmission timer and shorter than any keepalive.
 const cutTime = 3 * time.Second
 
-// The network is gone for some seconds in the middle of a transfer.
+// The network fails for some seconds in the middle of a transfer.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	moves := map[string]func(tn *tunnel, n int64, progress lab.Progress) error{
@@ -91,7 +91,7 @@ func TestCut(t *testing.T) {
 		move := moves[how.move]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// So slow that the buffers on the way cannot take all of it at once.
+			// So slow that the buffers on the way cannot hold all of it.
 			tn := start(t, plan{both: []string{"--mode", how.mode}, relay: &lab.Fault{Rate: 4 * mib}})
 			half, done := make(chan struct{}), make(chan error, 1)
 			go func() {
@@ -109,7 +109,7 @@ func TestCut(t *testing.T) {
 				t.Fatalf("the transfer ended before the cut: %v", err)
 			}
 			tn.relay.Cut(true)
-			time.Sleep(cutTime) // the length of the cut is the test
+			time.Sleep(cutTime) // the length of the cut is what is tested
 			select {
 			case err := <-done:
 				t.Fatalf("the transfer ended during the cut: %v", err)

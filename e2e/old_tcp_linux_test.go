@@ -10,7 +10,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// needRawTCP skips where --tcp cannot work at all.
+// needRawTCP skips the test if --tcp cannot work at all.
 func needRawTCP(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -21,8 +21,8 @@ func needRawTCP(t *testing.T) {
 	}
 }
 
-// dropRules removes the rules of this port from the firewall: the older release
-// leaves its own behind. It returns those it found.
+// dropRules removes the firewall rules for this port, because the older release leaves its
+// own behind. It returns those it found.
 func dropRules(t *testing.T, addr string) (found []string) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
@@ -42,7 +42,7 @@ func dropRules(t *testing.T, addr string) (found []string) {
 	return found
 }
 
-// The imitation of TCP between our two programs, which leave nothing behind.
+// The imitation of TCP between our two programs. They leave nothing behind.
 func TestTCP(t *testing.T) {
 	t.Parallel()
 	needRawTCP(t)
@@ -54,14 +54,14 @@ func TestTCP(t *testing.T) {
 	})
 	tn := start(t, plan{both: []string{"--tcp"}, listen: listen})
 	tn.exchange(t, mib)
-	// The same server has UDP beside it.
+	// The same server also serves UDP.
 	_, tn.dial = startClient(t, tn.remote, plan{})
 	tn.exchange(t, mib)
 	_, tn.dial = startClient(t, tn.remote, plan{both: []string{"--tcp", "--mode", "auto"}})
 	tn.exchange(t, mib)
 }
 
-// And with the older release, where that can do it with itself.
+// The same with the older release, if it can do it with itself.
 func TestOlderReleaseTCP(t *testing.T) {
 	t.Parallel()
 	needRawTCP(t)

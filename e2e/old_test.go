@@ -8,7 +8,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// The older release defaults to smux 1, and so is always told.
+// The default of the older release is smux 1, so the version is always given.
 var (
 	smux1 = []string{"--smuxver", "1"}
 	smux2 = []string{"--smuxver", "2"}
@@ -18,7 +18,7 @@ func with(flags []string, more string) []string {
 	return append(flags[:len(flags):len(flags)], strings.Fields(more)...)
 }
 
-// oldCases are plans that an older release can follow.
+// oldCases are plans that an older release supports.
 func oldCases() map[string]plan {
 	cases := map[string]plan{
 		"smux 1":             {both: smux1},
@@ -33,7 +33,7 @@ func oldCases() map[string]plan {
 		"mtu 1500":           {both: with(smux2, "--mtu 1500")},
 		"mtu 1500, none":     {both: with(smux2, "--mtu 1500 --crypt none --ds 0 --ps 0")},
 		"small mtu":          {both: with(smux2, "--mtu 400")},
-		"frames of 64 KiB":   {both: smux2}, // of our side, see below
+		"frames of 64 KiB":   {both: smux2}, // from our end, see below
 		"keepalive 1":        {both: with(smux2, "--keepalive 1")},
 		"large windows":      {both: with(smux2, "--sndwnd 2048 --rcvwnd 2048")},
 		"loss 5 %":           {both: with(smux2, "--mode fast3"), relay: &lab.Fault{Loss: 0.05}},
@@ -41,7 +41,7 @@ func oldCases() map[string]plan {
 		"loss 5 %, no FEC":   {both: with(smux2, "--mode fast3 --ds 0 --ps 0"), relay: &lab.Fault{Loss: 0.05}},
 		"bad network": {both: with(smux2, "--mode fast3"), relay: &lab.Fault{
 			Loss: 0.05, Burst: 3, Duplicate: 0.05, Corrupt: 0.02, Reorder: 0.1, Delay: 10 * time.Millisecond}},
-		// Of our side: the older one keeps its own mode.
+		// At our end; the older one keeps its own mode.
 		"auto":                    {both: smux2},
 		"auto, smux 1, no snappy": {both: with(smux1, "--nocomp")},
 		"auto, no FEC there":      {both: with(smux2, "--ds 0 --ps 0")},
@@ -88,7 +88,7 @@ func TestOlderRelease(t *testing.T) {
 	}
 }
 
-// addOurs gives flags to the one end that is not the older release.
+// addOurs adds flags to the end that is not the older release.
 func (p *plan) addOurs(flags ...string) {
 	if p.oldSide == "server" {
 		p.client = append(p.client, flags...)
@@ -97,10 +97,10 @@ func (p *plan) addOurs(flags ...string) {
 	}
 }
 
-// tryOld moves data over several streams at once.
+// tryOld moves data over several streams concurrently.
 func (tn *tunnel) tryOld(t *testing.T, name string) {
 	t.Helper()
-	together(t, []func() error{
+	concurrently(t, []func() error{
 		func() error { return tn.push(t, 2*mib) },
 		func() error { return tn.pull(t, 2*mib) },
 		func() error { return tn.push(t, 64*kib) },
@@ -118,8 +118,8 @@ func (tn *tunnel) tryOld(t *testing.T, name string) {
 	tn.mustCloseStreams(t)
 }
 
-// mustCloseStreams waits until our end has no stream left, before the older
-// release is killed: after that our end would keep them for closewait.
+// mustCloseStreams waits until our end has no streams left, before the older release is
+// killed. Otherwise our end would keep them for closewait.
 func (tn *tunnel) mustCloseStreams(t *testing.T) {
 	t.Helper()
 	ours := tn.server
@@ -131,7 +131,7 @@ func (tn *tunnel) mustCloseStreams(t *testing.T) {
 	})
 }
 
-// Many streams, each closed by the one end or the other.
+// Many streams, each closed by one end or the other.
 func TestOlderReleaseChurn(t *testing.T) {
 	t.Parallel()
 	for _, side := range []string{"server", "client"} {
@@ -145,7 +145,7 @@ func TestOlderReleaseChurn(t *testing.T) {
 						func() error { return tn.pull(t, 10*kib+i) },
 						func() error { return tn.push(t, 10*kib+i) })
 				}
-				together(t, calls)
+				concurrently(t, calls)
 			}
 			tn.mustCloseStreams(t)
 		})

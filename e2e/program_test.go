@@ -12,18 +12,18 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// secret is a part of every key that the tests use. No log may hold it.
+// secret is part of every key that the tests use. No log may contain it.
 const secret = "kEy-oF-tHe-LaB"
 
-// program is a running client or server that is checked at the end of the test.
+// program is a running client or server, which is checked at the end of the test.
 type program struct {
 	*lab.Process
 	name string
-	old  bool // an older release: it knows no good end
-	gone bool // the test has seen its end
+	old  bool // an older release, which never ends cleanly
+	gone bool // the test has already seen it end
 }
 
-// launch starts a program. At the end of the test it is stopped.
+// launch starts a program. It is stopped at the end of the test.
 func launch(t *testing.T, name, path string, env, args []string) *program {
 	t.Helper()
 	proc, err := lab.Start(context.Background(), path, env, args...)
@@ -33,7 +33,7 @@ func launch(t *testing.T, name, path string, env, args []string) *program {
 	return p
 }
 
-// stop sends SIGTERM and wants a good end.
+// stop sends SIGTERM and expects a clean end.
 func (p *program) stop(t *testing.T) {
 	t.Helper()
 	p.gone = true
@@ -51,7 +51,7 @@ func (p *program) kill(t *testing.T) {
 	must(t, p.Kill())
 }
 
-// mustExit waits for the program to end by itself, with this code.
+// mustExit waits for the program to end by itself with this exit code.
 func (p *program) mustExit(t *testing.T, code int) {
 	t.Helper()
 	p.gone = true
@@ -68,13 +68,13 @@ func (p *program) mustExit(t *testing.T, code int) {
 	}
 }
 
-// finish stops a program that still runs, and reads its log for what may never
-// be in one.
+// finish stops a program that is still running, and checks that its log contains nothing
+// forbidden.
 func (p *program) finish(t *testing.T) {
 	if !p.gone && !p.old {
 		p.stop(t)
 	}
-	if err := p.Kill(); err != nil { // also what the test believes to be gone
+	if err := p.Kill(); err != nil { // even if the test believes that it has ended
 		t.Error(err)
 	}
 	log := p.Log()
@@ -89,7 +89,7 @@ func (p *program) finish(t *testing.T) {
 	}
 }
 
-// mustLog waits for a line with this text and returns it.
+// mustLog waits for a line that contains this text, and returns it.
 func (p *program) mustLog(t *testing.T, text string) string {
 	t.Helper()
 	line, err := p.WaitLog(patient(t), text)
@@ -97,7 +97,7 @@ func (p *program) mustLog(t *testing.T, text string) string {
 	return line
 }
 
-// mustLogTimes waits until so many lines hold this text and returns them.
+// mustLogTimes waits until this many lines contain the text, and returns them.
 func (p *program) mustLogTimes(t *testing.T, times int, text string) []string {
 	t.Helper()
 	wait(t, fmt.Sprintf("%d lines of the %s with %q", times, p.name, text), func() bool {
@@ -106,12 +106,12 @@ func (p *program) mustLogTimes(t *testing.T, times int, text string) []string {
 	return p.lines(text)
 }
 
-// lines are the lines logged so far that hold this text.
+// lines returns the lines logged so far that contain this text.
 func (p *program) lines(text string) []string {
 	return slices.DeleteFunc(strings.Split(p.Log(), "\n"), func(line string) bool { return !strings.Contains(line, text) })
 }
 
-// field reads the value of name=value in a line of the log.
+// field returns the value of name=value in a log line.
 func field(t *testing.T, line, name string) string {
 	t.Helper()
 	m := regexp.MustCompile(` ` + regexp.QuoteMeta(name) + `=("[^"]*"|\S+)`).FindStringSubmatch(line)
@@ -121,7 +121,7 @@ func field(t *testing.T, line, name string) string {
 	return strings.Trim(m[1], `"`)
 }
 
-// fields reads a value from each line and returns the different ones.
+// fields returns the distinct values of a name in several lines.
 func fields(t *testing.T, lines []string, name string) []string {
 	t.Helper()
 	var values []string
@@ -132,8 +132,8 @@ func fields(t *testing.T, lines []string, name string) []string {
 	return slices.Compact(values)
 }
 
-// freePorts returns the first of count consecutive ports that are free on
-// 127.0.0.1, UDP and TCP.
+// freePorts returns the first of count consecutive ports that are free on 127.0.0.1, for
+// UDP and TCP.
 func freePorts(t *testing.T, count int) int {
 	t.Helper()
 	first, err := lab.FreePorts(count)
@@ -143,7 +143,7 @@ func freePorts(t *testing.T, count int) int {
 	return first
 }
 
-// freeAddr is an address on 127.0.0.1 that is free, UDP and TCP.
+// freeAddr returns an address on 127.0.0.1 that is free for UDP and TCP.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	return fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1))

@@ -2,6 +2,6 @@
 
 package e2e_test
 
-// raceDetector tells that this test binary, and so the programs it builds, are
-// under the race detector.
+// raceDetector reports whether this test binary, and so the programs it builds, run under
+// the race detector.
 const raceDetector = true

@@ -8,8 +8,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// answered waits until a new connection is answered, with tries as a person makes them, and
-// tells how long that took.
+// answered waits until a new connection is answered, trying again like a person would, and
+// returns how long that took.
 func (tn *tunnel) answered(t *testing.T, what string) {
 	t.Helper()
 	begun := time.Now()
@@ -20,9 +20,9 @@ func (tn *tunnel) answered(t *testing.T, what string) {
 	t.Logf("answered after %v", time.Since(begun).Round(10*time.Millisecond))
 }
 
-// What leaves a session's packets without an answer: the client notices by what is not
-// acknowledged and goes on with another session. It used to wait for its keepalive, half a
-// minute.
+// Causes that leave a session's packets without an answer. The client notices because
+// nothing is acknowledged, and uses another session. It used to wait for its keepalive,
+// half a minute.
 func TestDeadPath(t *testing.T) {
 	t.Parallel()
 	signs := map[string]string{
@@ -55,7 +55,7 @@ func TestDeadPath(t *testing.T) {
 				p.listen, p.target = tn.listen, tn.target.Addr()
 				tn.exchange(t, 256*kib)
 				strike(t, tn, p)
-				for range 8 { // each session has to find out for itself
+				for range 8 { // each session must find out for itself
 					tn.answered(t, "an answer after the fault")
 				}
 				tn.exchange(t, 256*kib)
@@ -64,15 +64,15 @@ func TestDeadPath(t *testing.T) {
 					says = saysMoved
 				}
 				tn.client.mustLog(t, says)
-				tn.client.kill(t) // what the other end keeps of the lost session is not waited for
+				tn.client.kill(t) // do not wait for what the other end keeps of the lost session
 				tn.server.kill(t)
 			})
 		}
 	}
 }
 
-// A NAT gives the client another port, again and again: what is open goes on, both ways and
-// in silence, with a client of any age. It used to be lost.
+// A NAT gives the client another port again and again. Open streams survive, in both
+// directions, during silence, and with a client of any version. They used to be lost.
 func TestMovedClient(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{
@@ -122,8 +122,8 @@ func TestMovedClient(t *testing.T) {
 	}
 }
 
-// The network is gone for longer than a path may be silent: what was open goes on when it is
-// back, and what comes is answered.
+// The network fails for longer than a path may be silent. When it is back, open streams go
+// on and new ones are answered.
 func TestBlackhole(t *testing.T) {
 	fullOnly(t)
 	t.Parallel()
@@ -146,7 +146,7 @@ func TestBlackhole(t *testing.T) {
 					return err
 				})
 				tn.relay.Cut(true)
-				time.Sleep(length) // the length of the cut is the test
+				time.Sleep(length) // the length of the cut is what is tested
 				tn.relay.Cut(false)
 				tn.answered(t, "an answer after the cut")
 				must(t, <-done)
@@ -155,8 +155,8 @@ func TestBlackhole(t *testing.T) {
 	}
 }
 
-// A list of servers: where one is gone the next is used, and an address of a server that is
-// not there costs a moment.
+// A list of servers: if one is gone the next is used, and an address that does not answer
+// costs only a moment.
 func TestSeveralServers(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{
@@ -182,8 +182,8 @@ func TestSeveralServers(t *testing.T) {
 	}
 }
 
-// A server that ends says so, and its client opens a session to the next without waiting for
-// anything.
+// A server that ends says so, and its client then opens a session to the next server
+// without waiting for a timeout.
 func TestCleanRestart(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{

@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// buildRelease runs build-release.sh for linux/amd64, with these settings besides, and gives its output folder.
+// buildRelease runs build-release.sh for linux/amd64 with additional settings, and returns
+// its output folder.
 func buildRelease(t *testing.T, settings ...string) (out string, err error) {
 	t.Helper()
 	for _, tool := range []string{"sh", "go", "tar", "gzip"} {
@@ -30,7 +31,7 @@ func buildRelease(t *testing.T, settings ...string) (out string, err error) {
 	return out, err
 }
 
-// Two builds, of which the second differs in all that must not matter, have the same sums.
+// Two builds that differ in everything that must not matter have the same checksums.
 func TestReleaseIsReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds both programs: not with -short")
@@ -60,7 +61,8 @@ func TestReleaseIsReproducible(t *testing.T) {
 	}
 }
 
-// checkArchive wants the two bare programs, and nothing that tells where or by whom they were packed.
+// checkArchive expects the two bare programs, and nothing that shows where or by whom they
+// were packed.
 func checkArchive(t *testing.T, path string) {
 	t.Helper()
 	file, err := os.Open(path)

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// An order that was delivered is delivered once, also when the server is killed and
-// started again in the midst of the group of error correction that it was in. A server
-// that restored the order's packet from parity took it for a new session: the target got
-// it again in one of four rounds.
+// An order is delivered only once, even if the server is killed and restarted in the middle
+// of a group of error correction. The server used to restore the order's packet from parity
+// and take it for a new session: in one of four rounds, the target received the order
+// again.
 func TestOrderIsDeliveredOnceAcrossRestart(t *testing.T) {
 	fullOnly(t)
 	for range 8 {
@@ -45,7 +45,7 @@ func TestOrderIsDeliveredOnceAcrossRestart(t *testing.T) {
 		}
 		tn.server.kill(t)
 		tn.server = startServer(t, p)
-		for range 6 { // other connections of the old session: the rest of the group, and its parity
+		for range 6 { // other connections of the old session complete the group and its parity
 			send("see", 300*time.Millisecond)
 		}
 		if n := orders.Load(); n != 1 {

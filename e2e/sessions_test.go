@@ -10,17 +10,17 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// pulls moves n bytes down over each of count streams, all at once.
+// pulls downloads n bytes over each of count streams, concurrently.
 func (tn *tunnel) pulls(t *testing.T, count int, n int64) {
 	t.Helper()
 	calls := make([]func() error, count)
 	for i := range calls {
-		calls[i] = func() error { return tn.pull(t, n+int64(i)) } // another length is other data
+		calls[i] = func() error { return tn.pull(t, n+int64(i)) } // a different length means different data
 	}
-	together(t, calls)
+	concurrently(t, calls)
 }
 
-// Streams go over the four sessions in turn.
+// Streams use the four sessions in turn.
 func TestFourSessions(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--conn", "4"}})
@@ -55,13 +55,13 @@ func TestPortRange(t *testing.T) {
 	tn.pulls(t, 12, 128*kib)
 	to := fields(t, tn.client.lines("session opened"), "to")
 	at := fields(t, tn.server.mustLogTimes(t, 12, "session opened"), "at")
-	// Twelve sessions all pick the same of four ports once in 4^11 runs.
+	// The chance that twelve sessions all choose the same one of four ports is 1 in 4^11.
 	if len(to) < 2 || !slices.Equal(to, at) {
 		t.Errorf("the client sent to %v and the server was called at %v, want the same ports, several", to, at)
 	}
 }
 
-// With many cores the datagrams of one port are spread over several goroutines.
+// With many cores, the datagrams of one port are spread over several goroutines.
 func TestSessionsOnManyCores(t *testing.T) {
 	t.Parallel()
 	bad := lab.Fault{Loss: 0.02, Duplicate: 0.01, Corrupt: 0.01, Reorder: 0.02}
@@ -72,7 +72,7 @@ func TestSessionsOnManyCores(t *testing.T) {
 	}
 }
 
-// An expired session takes no new streams, and ends with its last one.
+// An expired session takes no new streams, and ends with its last stream.
 func TestAutoExpire(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--autoexpire", "1"}})
@@ -100,7 +100,7 @@ func TestAutoExpire(t *testing.T) {
 	}
 }
 
-// An expired session is cut when scavengettl is over.
+// An expired session is cut after scavengettl.
 func TestScavengeTTL(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--autoexpire", "1", "--scavengettl", "1"}})
@@ -113,10 +113,10 @@ func TestScavengeTTL(t *testing.T) {
 		t.Error("the download of a cut stream came to a good end")
 	}
 	tn.client.mustLog(t, `msg="stream closed"`)
-	tn.server.stop(t) // it learns of the cut by its keepalive only, in half a minute
+	tn.server.stop(t) // only its keepalive would tell it of the cut, in half a minute
 }
 
-// A key that differs is said at the server; nothing grows there.
+// If the keys differ, the server reports that and does not grow.
 func TestWrongKey(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--key", "another " + secret}})

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// ciphers are all that --crypt takes.
+// ciphers are all values of --crypt.
 var ciphers = strings.Fields("aes aes-128 aes-128-gcm aes-192 salsa20 blowfish twofish cast5 3des tea xtea xor sm4 none null")
 
 func TestCiphers(t *testing.T) {
 	t.Parallel()
 	size := int64(mib)
 	if raceDetector {
-		size /= 8 // 3des is a hundred times slower then, and lost in its own retransmissions
+		size /= 8 // 3des is a hundred times slower then, and spends its time on retransmissions
 	}
 	for _, name := range ciphers {
 		t.Run(name, func(t *testing.T) {
@@ -31,8 +31,9 @@ func TestCiphers(t *testing.T) {
 	}
 }
 
-// mustOpenAll wants no datagram spoilt: here is no network to do it. Found so:
-// an implementation of sm4 that could do one packet at a time.
+// mustOpenAll expects that no datagram failed to decrypt, as there is no network here that
+// could corrupt one. It found an implementation of sm4 that could handle only one packet at
+// a time.
 func (tn *tunnel) mustOpenAll(t *testing.T) {
 	t.Helper()
 	for _, p := range []*program{tn.client, tn.server} {
@@ -42,7 +43,7 @@ func (tn *tunnel) mustOpenAll(t *testing.T) {
 	}
 }
 
-// Each of these at both ends, unless it says otherwise.
+// Settings of both ends, unless a case says otherwise.
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	cases := map[string]plan{
@@ -82,7 +83,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// The banner tells what each mode stands for.
+// The banner shows what each mode stands for.
 func TestModes(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][4]string{
@@ -94,7 +95,7 @@ func TestModes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// Only manual takes the four.
+			// Only manual uses these four flags.
 			tn := start(t, plan{both: []string{"--mode", name, "--nodelay", "1", "--interval", "15", "--resend", "3", "--nc", "0"}})
 			for _, p := range []*program{tn.server, tn.client} {
 				line := p.mustLog(t, "msg=settings")
@@ -109,7 +110,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Each end has all it needs from its JSON file; the flags are wrong.
+// Each end takes everything it needs from its JSON file, although the flags are wrong.
 func TestJSONOverridesFlags(t *testing.T) {
 	t.Parallel()
 	target := startTarget(t, "127.0.0.1:0")
@@ -135,7 +136,8 @@ func TestJSONOverridesFlags(t *testing.T) {
 	}
 }
 
-// writeJSON writes a file of settings: the shared ones, and more as key, value.
+// writeJSON writes a settings file with the common settings and additional ones, given as
+// key and value.
 func writeJSON(t *testing.T, shared map[string]any, more ...string) string {
 	t.Helper()
 	all := make(map[string]any)
@@ -152,7 +154,7 @@ func writeJSON(t *testing.T, shared map[string]any, more ...string) string {
 	return path
 }
 
-// The key of the environment counts: a client with the flag's key gets through.
+// The key from the environment is used: a client with the same key in a flag gets through.
 func TestKeyFromEnvironment(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{keyless: true, env: []string{"KCPTUN_KEY=" + secret}})
@@ -164,7 +166,7 @@ func TestKeyFromEnvironment(t *testing.T) {
 	}
 }
 
-// The server speaks as the client does, and says so.
+// The server adapts to the client and says so.
 func TestServerAdapts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// shutdownLimit is far above what the programs promise, 5 s for open streams
-// and 2 s for what is not acknowledged, and far below the 30 s of the
-// keepalive, by which a program that hangs would be freed.
+// shutdownLimit is far more than the programs promise (5 s for open streams and 2 s for
+// what is not acknowledged), and far less than the 30 s of the keepalive, which would free
+// a program that hangs.
 const shutdownLimit = 20 * time.Second
 
-// ends picks one of the two programs.
+// ends selects one of the two programs.
 var ends = map[string]func(*tunnel) *program{
 	"client": func(tn *tunnel) *program { return tn.client },
 	"server": func(tn *tunnel) *program { return tn.server },
 }
 
-// terminate sends SIGTERM and waits until the program has understood.
+// terminate sends SIGTERM and waits until the program has reacted.
 func (p *program) terminate(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -31,7 +31,7 @@ func (p *program) terminate(t *testing.T) {
 	p.mustLog(t, "msg=\"ending")
 }
 
-// A transfer that has little left comes to its end.
+// A transfer that is nearly complete is allowed to finish.
 func TestShutdownFinishesTransfers(t *testing.T) {
 	t.Parallel()
 	for name, pick := range ends {
@@ -56,7 +56,7 @@ func TestShutdownFinishesTransfers(t *testing.T) {
 	}
 }
 
-// One that never ends is cut.
+// A transfer that never ends is cut.
 func TestShutdownCutsEndlessTransfers(t *testing.T) {
 	t.Parallel()
 	for name, pick := range ends {
@@ -71,7 +71,7 @@ func TestShutdownCutsEndlessTransfers(t *testing.T) {
 			if took := time.Since(begun); took > shutdownLimit {
 				t.Errorf("the %s took %v to end", name, took)
 			}
-			// Nothing on the wire tells the other end, which finds out by its keepalive.
+			// The wire does not tell the other end, which notices by its keepalive.
 			tn.client.stopUnlessGone(t)
 			if err := <-transfer; err == nil {
 				t.Error("the download of a cut stream came to a good end")
@@ -88,9 +88,8 @@ func (p *program) stopUnlessGone(t *testing.T) {
 	}
 }
 
-// Found by hand: a stream whose one direction had ended, and whose other was
-// silent, held the end of the program up until the keepalive gave the session
-// up, or for closewait.
+// Regression: a stream with one direction ended and the other silent delayed the end of the
+// program until the keepalive ended the session, or for closewait.
 func TestShutdownWithHalfOpenStream(t *testing.T) {
 	t.Parallel()
 	for name, pick := range ends {
@@ -129,7 +128,7 @@ func TestSecondSignal(t *testing.T) {
 			p.mustExit(t, 1)
 			p.mustLog(t, "ended at once")
 			tn.client.stopUnlessGone(t)
-			<-transfer // cut, and no matter how
+			<-transfer // cut; how does not matter
 			tn.server.stopUnlessGone(t)
 		})
 	}

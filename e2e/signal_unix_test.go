@@ -33,7 +33,7 @@ func TestCountersOnSignal(t *testing.T) {
 	tn.exchange(t, 64*kib)
 }
 
-// SIGHUP has the log reopened: nothing that was logged around a rename is lost.
+// SIGHUP reopens the log. Nothing that is logged around a rename is lost.
 func TestHangupReopensTheLog(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "client.log")
@@ -41,7 +41,7 @@ func TestHangupReopensTheLog(t *testing.T) {
 	tn := start(t, plan{noClient: true})
 	client := launch(t, "client", programs.Client, nil, plan{}.flags(nil, "--localaddr", local, "--remoteaddr", tn.remote, "--log", path))
 	read := func(path string) string {
-		text, _ := os.ReadFile(path) // may not be there yet
+		text, _ := os.ReadFile(path) // may not exist yet
 		return string(text)
 	}
 	wait(t, "the client to listen", func() bool { return strings.Contains(read(path), "msg=listening") })
@@ -70,8 +70,8 @@ func TestHangupReopensTheLog(t *testing.T) {
 	}
 }
 
-// Without a file to reopen, a terminal that closes is a clean end, however often it says
-// so. What had broken: it killed the program, which left its socket file behind.
+// Without a file to reopen, the closing of the terminal is a clean end, however often it is
+// signalled. Regression: it killed the program, which left its socket file behind.
 func TestHangupEnds(t *testing.T) {
 	t.Parallel()
 	for name, pick := range ends {

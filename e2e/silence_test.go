@@ -8,7 +8,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// ask opens a connection and sends something, as a user does who then waits.
+// ask opens a connection and sends something, like a user who then waits.
 func (tn *tunnel) ask(t *testing.T) {
 	t.Helper()
 	conn, err := tn.dial(patient(t))
@@ -24,14 +24,14 @@ const (
 	saysUnopened = "datagrams arrive that do not open: key or crypt differ"
 )
 
-// Nothing comes of it, and each end that can know why says so. A client used to say that its
-// session was open, and nothing more for half a minute.
+// The request fails, and each end that can know the reason reports it. A client used to
+// report only that its session was open, and then nothing for half a minute.
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	other := []string{"--key", "another " + secret}
 	for name, c := range map[string]struct {
 		plan           plan
-		deaf           bool // nothing comes back to the client
+		deaf           bool // nothing gets back to the client
 		client, server string
 	}{
 		"no server":                {plan: plan{noServer: true}, client: saysNoAnswer},
@@ -74,7 +74,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// A network that spoils one packet of a hundred is no wrong key.
+// A network that corrupts one packet in a hundred is not reported as a wrong key.
 func TestCorruptionIsNoMismatch(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"fast3", "auto"} {

@@ -10,19 +10,19 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// asleep is longer than the patience of 30 s.
+// asleep is longer than the keepalive's patience of 30 s.
 const asleep = 33 * time.Second
 
-// sleep stops a program for a while, as a laptop's lid does, or the move of a virtual machine.
+// sleep stops a program for a while, as closing a laptop or moving a virtual machine does.
 func (p *program) sleep(t *testing.T) {
 	t.Helper()
 	must(t, p.Signal(syscall.SIGSTOP))
-	time.Sleep(asleep) // the length of the sleep is the test
+	time.Sleep(asleep) // the length of the sleep is what is tested
 	must(t, p.Signal(syscall.SIGCONT))
 }
 
-// A client that slept for longer than its server has patience asks nothing of the session
-// that the server has forgotten. Its next request used to wait for half a minute.
+// A client that slept longer than its server's patience does not use the session that the
+// server has forgotten. Its next request used to wait for half a minute.
 func TestClientSleeps(t *testing.T) {
 	fullOnly(t)
 	t.Parallel()
@@ -45,12 +45,12 @@ func TestClientSleeps(t *testing.T) {
 	}
 }
 
-// One end sleeps for longer than it has patience, and the other has more: the download goes
-// on. The end that slept used to take the other for dead as soon as it woke up.
+// One end sleeps longer than its own patience, but the other end has more: the download
+// goes on. The end that slept used to take the other for dead as soon as it woke up.
 func TestSleepAmidDownload(t *testing.T) {
 	fullOnly(t)
 	t.Parallel()
-	long := []string{"--keepalive", "30"} // for 90 s
+	long := []string{"--keepalive", "30"} // patience of 90 s
 	for name, c := range map[string]struct {
 		plan plan
 		pick func(tn *tunnel) *program

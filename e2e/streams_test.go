@@ -14,7 +14,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// versions runs a test with both versions of smux: they end streams differently.
+// versions runs a test with both versions of smux, because they end streams differently.
 func versions(t *testing.T, test func(t *testing.T, flags []string)) {
 	t.Helper()
 	for _, version := range []string{"1", "2"} {
@@ -39,7 +39,7 @@ func TestManyStreamsAtOnce(t *testing.T) {
 					return err
 				})
 		}
-		together(t, calls)
+		concurrently(t, calls)
 		if n := tn.target.Accepted(); n != int64(len(calls)) {
 			t.Errorf("the target was connected to %d times, want %d", n, len(calls))
 		}
@@ -67,8 +67,8 @@ func TestManyStreamsOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// A target that is down: the stream ends at once, the log says why, and the next
-// works when the target is up again.
+// If the target is down, the stream ends at once and the log says why. The next stream
+// works once the target is up again.
 func TestRefusedTarget(t *testing.T) {
 	t.Parallel()
 	addr := freeAddr(t)
@@ -96,14 +96,14 @@ func TestRefusedTarget(t *testing.T) {
 	must(t, target.WaitIdle(patient(t)))
 }
 
-// A target that thinks for a second, long after the client has sent all it had.
+// A target that answers only after a second, long after the client has sent everything.
 func TestSlowTarget(t *testing.T) {
 	t.Parallel()
 	target := startHand(t, func(conn *net.TCPConn) {
 		defer conn.Close()
 		var question [8]byte
 		if _, err := io.ReadFull(conn, question[:]); err == nil {
-			time.Sleep(time.Second) // the slowness is the test
+			time.Sleep(time.Second) // the delay is what is tested
 			_, _ = conn.Write(question[:])
 		}
 	})
@@ -124,10 +124,10 @@ func TestSlowTarget(t *testing.T) {
 		}
 		return err
 	}
-	together(t, []func() error{ask, ask, ask, ask})
+	concurrently(t, []func() error{ask, ask, ask, ask})
 }
 
-// The application sends EOF and only then gets its answer.
+// The application sends EOF and only then receives its answer.
 func TestHalfCloseByApplication(t *testing.T) {
 	t.Parallel()
 	versions(t, func(t *testing.T, flags []string) {
@@ -142,7 +142,7 @@ func TestHalfCloseByApplication(t *testing.T) {
 	})
 }
 
-// The target sends EOF first, and the application goes on sending for long.
+// The target sends EOF first, and the application goes on sending for a long time.
 func TestHalfCloseByTarget(t *testing.T) {
 	t.Parallel()
 	versions(t, func(t *testing.T, flags []string) {
@@ -184,7 +184,7 @@ func TestHalfCloseByTarget(t *testing.T) {
 	})
 }
 
-// lazyConn reads a little at a time, so that the buffers on the way run full.
+// lazyConn reads a little at a time, so that the buffers on the way fill up.
 type lazyConn struct {
 	*net.TCPConn
 	begun bool
@@ -193,14 +193,14 @@ type lazyConn struct {
 func (c *lazyConn) Read(b []byte) (int, error) {
 	if !c.begun {
 		c.begun = true
-		time.Sleep(2 * time.Second) // long enough for all that fits to arrive
+		time.Sleep(2 * time.Second) // long enough for everything that fits to arrive
 	}
 	time.Sleep(time.Millisecond)
 	return c.TCPConn.Read(b[:min(len(b), 16*kib)])
 }
 
-// A reply far larger than all buffers, to a reader that is slow; in the second
-// case after it has sent EOF. Other streams go on meanwhile.
+// A reply far larger than all buffers, to a slow reader, which in the second case has sent
+// EOF first. Other streams are not held up.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	versions(t, func(t *testing.T, flags []string) {
@@ -213,12 +213,12 @@ func TestSlowReader(t *testing.T) {
 			tcp := conn.(*net.TCPConn)
 			return &lazyConn{TCPConn: tcp}, tcp.SetReadBuffer(64 * kib)
 		}
-		together(t, []func() error{
+		concurrently(t, []func() error{
 			func() error { _, err := lab.Pull(patient(t), lazy, 16*mib, nil); return err },
 			func() error { _, err := lab.HalfClose(patient(t), lazy, 1*mib, 12*mib); return err },
 			func() error {
 				if flags[1] == "1" {
-					return nil // smux 1 has one window for all streams: there a slow one stops all, as it should
+					return nil // smux 1 has a single window for all streams, so a slow one does stop the others
 				}
 				times, err := lab.Echo(patient(t), tn.dial, 20, 100)
 				if err == nil && slices.Max(times) > 5*time.Second {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// handTarget is a target whose connections the test itself answers.
+// handTarget is a target whose connections are answered by the test itself.
 type handTarget struct {
 	lis net.Listener
 }
 
-// startHand answers each connection by serve, which need not close it. All are
-// closed at the end of the test.
+// startHand answers each connection with serve, which need not close it. All connections
+// are closed at the end of the test.
 func startHand(t *testing.T, serve func(conn *net.TCPConn)) *handTarget {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
@@ -25,7 +25,7 @@ func startHand(t *testing.T, serve func(conn *net.TCPConn)) *handTarget {
 		for {
 			conn, err := lis.Accept()
 			if err != nil {
-				return // closed
+				return // the listener was closed
 			}
 			mu.Lock()
 			conns = append(conns, conn)
@@ -47,7 +47,7 @@ func startHand(t *testing.T, serve func(conn *net.TCPConn)) *handTarget {
 
 func (h *handTarget) addr() string { return h.lis.Addr().String() }
 
-// silentTarget reads to EOF and never says or closes anything.
+// silentTarget reads until EOF and never sends or closes anything.
 type silentTarget struct {
 	*handTarget
 	eof chan struct{} // one token for each connection that had EOF

@@ -10,34 +10,34 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// plan says how a tunnel differs from the plain one: a target of the lab, our
-// server and our client with the same key, all on 127.0.0.1 and free ports.
+// plan says how a tunnel differs from the default: a target of the lab, our server, and our
+// client with the same key, all on 127.0.0.1 and free ports.
 type plan struct {
 	both, server, client []string // flags
-	env                  []string // of both
-	keyless              bool     // give no --key: the test does
+	env                  []string // of both programs
+	keyless              bool     // do not pass --key: the test does
 	listen, local        string   // addresses of the server and the client
 	target               string   // the test's own target
 
-	relay    *lab.Fault // a relay with this fault in both directions
-	oldSide  string     // "server" or "client": that one is the older release
-	noServer bool       // nobody is at the address
-	noClient bool       // the test starts its own
+	relay    *lab.Fault // use a relay with this fault in both directions
+	oldSide  string     // "server" or "client" is the older release
+	noServer bool       // nobody listens at the address
+	noClient bool       // the test starts its own clients
 }
 
-// tunnel is target, server, relay and client.
+// tunnel consists of target, server, relay and client.
 type tunnel struct {
-	target *lab.Target // nil where the test has its own
+	target *lab.Target // nil if the test has its own
 	server *program
-	relay  *lab.Relay // nil where there is none
+	relay  *lab.Relay // nil if there is none
 	client *program
-	listen string   // where the server listens
-	remote string   // where clients send to
-	dial   lab.Dial // to the target, through the tunnel
+	listen string   // address on which the server listens
+	remote string   // address to which clients send
+	dial   lab.Dial // dials the target through the tunnel
 }
 
-// start starts a tunnel. At the end of the test it wants all connections to the
-// target closed, and both programs to end well.
+// start starts a tunnel. At the end of the test it expects all connections to the target to
+// be closed, and both programs to end cleanly.
 func start(t *testing.T, p plan) *tunnel {
 	t.Helper()
 	tn := new(tunnel)
@@ -63,7 +63,7 @@ func start(t *testing.T, p plan) *tunnel {
 		tn.client, tn.dial = startClient(t, tn.remote, p)
 	}
 	if tn.target != nil {
-		t.Cleanup(func() { // before the programs are stopped, which would close them anyhow
+		t.Cleanup(func() { // before the programs are stopped, which would close them anyway
 			if err := tn.target.WaitIdle(patient(t)); err != nil {
 				t.Error(err)
 			}
@@ -80,8 +80,8 @@ func startTarget(t *testing.T, addr string) *lab.Target {
 	return target
 }
 
-// startServerAnywhere chooses the address, and another one where somebody else
-// on this machine takes it before the server does.
+// startServerAnywhere chooses the address, and tries another one if some other program
+// takes it before the server does.
 func startServerAnywhere(t *testing.T, p *plan) *program {
 	t.Helper()
 	for {
@@ -97,7 +97,7 @@ func startServerAnywhere(t *testing.T, p *plan) *program {
 	}
 }
 
-// startServer starts the server of a plan and waits until it listens.
+// startServer starts the server of a plan and waits until it is listening.
 func startServer(t *testing.T, p plan) *program {
 	t.Helper()
 	s, err := tryServer(t, p)
@@ -117,8 +117,8 @@ func tryServer(t *testing.T, p plan) (*program, error) {
 	return s, err
 }
 
-// startClient starts the client of a plan, which sends to remote, and returns it
-// with what dials through it.
+// startClient starts the client of a plan, which sends to remote. It returns the client,
+// and a function that dials through it.
 func startClient(t *testing.T, remote string, p plan) (*program, lab.Dial) {
 	t.Helper()
 	path, old := programs.Client, p.oldSide == "client"
@@ -151,18 +151,18 @@ func oldProgram(t *testing.T, find func() (string, bool)) string {
 	return path
 }
 
-// exchange moves n bytes each way at the same time, over two streams, and checks
+// exchange moves n bytes in each direction at the same time, over two streams, and checks
 // every byte.
 func (tn *tunnel) exchange(t *testing.T, n int64) {
 	t.Helper()
-	together(t, []func() error{
+	concurrently(t, []func() error{
 		func() error { return tn.push(t, n) },
 		func() error { return tn.pull(t, n) },
 	})
 }
 
-// together runs all of them at the same time and wants no error.
-func together(t *testing.T, calls []func() error) {
+// concurrently runs all functions at the same time and expects no errors.
+func concurrently(t *testing.T, calls []func() error) {
 	t.Helper()
 	var wg sync.WaitGroup
 	errs := make([]error, len(calls))
@@ -194,8 +194,8 @@ func (tn *tunnel) pull(t *testing.T, n int64) error {
 	return err
 }
 
-// slowPull begins a download that does not end in the time of a test, of about
-// 100 KB/s, and returns when some has arrived. Its end comes out of the channel.
+// slowPull starts a download at about 100 KB/s that outlasts the test. It returns when some
+// data has arrived. The channel receives the download's result.
 func (tn *tunnel) slowPull(t *testing.T) <-chan error {
 	t.Helper()
 	return begin(t, func(ctx context.Context, progress lab.Progress) error {
@@ -204,9 +204,9 @@ func (tn *tunnel) slowPull(t *testing.T) <-chan error {
 	})
 }
 
-// heldPull begins a download of n bytes, whose second half comes when the target's
-// Release is called, and returns when some have arrived. Its end comes out of the
-// channel.
+// heldPull starts a download of n bytes, the second half of which comes after the target's
+// Release. It returns when some data has arrived. The channel receives the download's
+// result.
 func (tn *tunnel) heldPull(t *testing.T, n int64) <-chan error {
 	t.Helper()
 	return begin(t, func(ctx context.Context, progress lab.Progress) error {
