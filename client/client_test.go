@@ -17,7 +17,7 @@ import (
 
 var _ func(*Config, string) error = parseJSONConfig
 
-// The names and types that the ecosystem's tests use.
+// The names and types used by tests of other programs.
 func TestConfigFields(t *testing.T) {
 	c := Config{
 		LocalAddr: "", RemoteAddr: "", Key: "", Crypt: "", Mode: "", Conn: int(1), MTU: int(1), SndWnd: int(1), RcvWnd: int(1),
@@ -38,8 +38,8 @@ func TestConfigFields(t *testing.T) {
 	}
 }
 
-// The examples that people start from say what the defaults are, and nothing odd; the short one
-// has mode auto. Their key is refused.
+// The example files contain the defaults and cause no warnings; the short one uses mode
+// auto. Their placeholder key is refused.
 func TestExamples(t *testing.T) {
 	for path, mode := range map[string]string{"../dist/local.json.example": "auto", "../dist/local.full.json.example": "fast"} {
 		want := config.Default(config.Client)
@@ -70,8 +70,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// An application talks through run, over TCP and over a unix socket, with one
-// session and with three in turn.
+// An application talks through run, over TCP and over a unix socket, with one session and
+// with three in turn.
 func TestRun(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"abstract": func(c *Config) {

@@ -29,7 +29,7 @@ func clientConfig(server string) *Config {
 	return &c
 }
 
-// echoServer serves sessions and sends back what comes on their streams.
+// echoServer serves sessions and echoes what it receives on their streams.
 type echoServer struct {
 	addr     string
 	link     *link.Conn
@@ -64,7 +64,7 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 	e.addr = e.link.LocalAddr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	e.wg.Go(func() {
-		for errs := 0; errs < 50; { // with a session and an error at hand it picks either
+		for errs := 0; errs < 50; { // with both a session and an error available, it returns either
 			c, err := lis.Accept()
 			if err != nil {
 				errs++
@@ -75,7 +75,7 @@ func newEchoServerAt(t *testing.T, addr string) *echoServer {
 	})
 	t.Cleanup(func() {
 		cancel()
-		e.link.Close() // which ends the listener and every session
+		e.link.Close() // ends the listener and every session
 		e.wg.Wait()
 		lis.Close()
 	})
@@ -103,7 +103,7 @@ func (e *echoServer) serve(ctx context.Context, sessions *session.Maker, c *sess
 	}
 }
 
-// started is a client that runs.
+// started is a running client.
 type started struct {
 	network, addr string
 	log           *testkit.Logbook
@@ -131,7 +131,7 @@ func start(t *testing.T, cfg *Config) *started {
 	return s
 }
 
-// end ends the client and returns how.
+// end ends the client and returns its error.
 func (s *started) end(t *testing.T) error {
 	t.Helper()
 	s.cancel()
@@ -151,7 +151,7 @@ func (s *started) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// echo sends text on conn and wants it back.
+// echo sends text on conn and expects it back.
 func echo(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {

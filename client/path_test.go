@@ -10,7 +10,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// deaden opens a session with a stream that echoes, and takes its server away.
+// deaden opens a session with a stream that echoes, and then removes its server.
 func deaden(t *testing.T, p *pool, server *echoServer) (*session.Session, *mux.Stream) {
 	t.Helper()
 	sess := sessionOf(t, p)
@@ -26,9 +26,9 @@ func deaden(t *testing.T, p *pool, server *echoServer) (*session.Session, *mux.S
 	return sess, st
 }
 
-// A path that carries nothing any more is noticed by what is not acknowledged: who comes
-// then gets another session, from another port, and the one before keeps its stream. It used to
-// get all streams until the keepalive gave it up, half a minute later.
+// A dead path is noticed because nothing is acknowledged. New connections then get another
+// session from another port, while the old session keeps its stream. It used to get all new
+// streams until the keepalive gave it up, half a minute later.
 func TestPoolLeavesADeadPath(t *testing.T) {
 	for _, mode := range []string{"fast3", "auto"} {
 		t.Run(mode, func(t *testing.T) {
@@ -56,7 +56,8 @@ func TestPoolLeavesADeadPath(t *testing.T) {
 	}
 }
 
-// Nobody is put on a session that is silent and owes an answer: he waits for the verdict.
+// A session that is silent and owes an answer gets no connections; they wait until it is
+// known whether its path is dead.
 func TestPoolWaitsForTheVerdict(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
@@ -70,8 +71,8 @@ func TestPoolWaitsForTheVerdict(t *testing.T) {
 	}
 }
 
-// What has ended one session may have ended all: the others take nothing before they have shown
-// that they live, and do so without delay.
+// Whatever ended one session may have ended all of them. The others get no streams until
+// they have proved, without delay, that they are alive.
 func TestPoolDoubtsAll(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
@@ -95,7 +96,7 @@ func TestPoolDoubtsAll(t *testing.T) {
 	testkit.Within(t, "and found dead", second.DeadPath())
 }
 
-// A path that is slow, or on which nothing is under way, is left to itself.
+// A path that is slow, or on which nothing is in flight, is not given up.
 func TestSessionTrustsALivePath(t *testing.T) {
 	testkit.NoLeak(t)
 	p, _ := newTestPool(t, clientConfig(newEchoServer(t).addr))

@@ -7,8 +7,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// In mode auto a connection that comes beside a download gets another session, and the
-// first again when the download is over.
+// In mode auto, a connection that arrives during a download gets another session, and the
+// first session again when the download is over.
 func TestPoolKeepsBulkApart(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)

@@ -17,7 +17,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// newTestPool is a pool of sessions to server.
+// newTestPool returns a pool of sessions to server.
 func newTestPool(t *testing.T, cfg *Config) (*pool, *testkit.Logbook) {
 	t.Helper()
 	if err := cfg.Check(config.Client); err != nil {
@@ -59,7 +59,7 @@ func echoStream(t *testing.T, st *mux.Stream) {
 	}
 }
 
-// echoOn has a stream of a session echo.
+// echoOn opens a stream on a session and checks that it echoes.
 func echoOn(t *testing.T, sess *session.Session) {
 	t.Helper()
 	st, err := sess.Open()
@@ -109,8 +109,8 @@ func TestPoolTakesTurns(t *testing.T) {
 	}
 }
 
-// An expired session is replaced before it goes: its streams go on, and it is
-// closed when the last has ended.
+// An expired session is replaced before it ends: its streams go on, and it is closed after
+// the last of them.
 func TestPoolExpiry(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)
@@ -138,7 +138,7 @@ func TestPoolExpiry(t *testing.T) {
 	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
 }
 
-// scavengettl bounds how long an expired session keeps its streams.
+// scavengettl limits how long an expired session keeps its streams.
 func TestPoolScavenge(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)
@@ -158,7 +158,7 @@ func TestPoolScavenge(t *testing.T) {
 	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("scavengettl is over with 1 streams open") > 0 })
 }
 
-// A scavengettl of -1 never cuts a stream, and the session goes with its last one.
+// With a scavengettl of -1 no stream is cut, and the session ends with its last stream.
 func TestPoolScavengesNever(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := clientConfig(newEchoServer(t).addr)
@@ -178,7 +178,7 @@ func TestPoolScavengesNever(t *testing.T) {
 	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
 }
 
-// A server whose name does not resolve is tried again, until who asked gives up.
+// A server whose name does not resolve is tried again until the caller gives up.
 func TestPoolGivesUp(t *testing.T) {
 	testkit.NoLeak(t)
 	p, book := newTestPool(t, clientConfig("no-such-host.invalid:1"))
@@ -190,12 +190,12 @@ func TestPoolGivesUp(t *testing.T) {
 		t.Errorf("after %v", took)
 	}
 	testkit.Contains(t, book.String(), "no session, trying again", "no-such-host.invalid")
-	if n := book.Count("trying again"); n > 4 { // at 0, 100, 300 ms
+	if n := book.Count("trying again"); n > 4 { // at 0, 100 and 300 ms
 		t.Errorf("tried %d times", n)
 	}
 }
 
-// Who asks a pool that has ended gets an error, never nothing at all.
+// Callers of a pool that has ended get an error, never a nil session.
 func TestPoolEnds(t *testing.T) {
 	testkit.NoLeak(t)
 	for range 20 {
@@ -230,8 +230,8 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-// The path dies under a full window, and the client is told to end: it must not
-// wait for what can never be sent.
+// The path dies with a full window, and the client is told to end: it must not wait for
+// data that can never be sent.
 func TestRunEndsOnDeadPath(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes the grace of five seconds")

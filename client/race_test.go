@@ -15,7 +15,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// names is a resolver whose one name has addresses that change.
+// names is a resolver for one name, whose addresses can change.
 type names struct {
 	mu    sync.Mutex
 	addrs []string
@@ -43,7 +43,7 @@ func (n *names) set(addrs ...string) {
 	n.addrs = addrs
 }
 
-// newNamedDialer is a dialer to a name with the port of server.
+// newNamedDialer returns a dialer for a name, with the port of server.
 func newNamedDialer(t *testing.T, server string, addrs ...string) (*dialer, *names, *testkit.Logbook) {
 	t.Helper()
 	_, port, _ := strings.Cut(server, ":")
@@ -61,7 +61,7 @@ func newNamedDialer(t *testing.T, server string, addrs ...string) (*dialer, *nam
 	return d, of, book
 }
 
-// use has a stream echo on a session that dial makes, and closes it.
+// use dials, checks that a stream of the session echoes, and closes the session.
 func use(t *testing.T, d *dialer) *session.Session {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
@@ -80,7 +80,7 @@ func use(t *testing.T, d *dialer) *session.Session {
 	return s
 }
 
-// A name with several addresses: one that is dead or cannot be reached costs a moment,
+// A name with several addresses: one that is dead or unreachable costs a moment, and only
 // the first time. It used to be the only one that was tried.
 func TestRaceFindsTheLiving(t *testing.T) {
 	for _, c := range []struct {
@@ -117,8 +117,8 @@ func TestRaceFindsTheLiving(t *testing.T) {
 	}
 }
 
-// While no address answers there is no session, and the error names all that were
-// tried; the next try finds the one that does.
+// While no address answers there is no session, and the error names all that were tried.
+// The next attempt finds the one that does answer.
 func TestRaceOfTheSilent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes the five seconds of a race")
@@ -135,8 +135,8 @@ func TestRaceOfTheSilent(t *testing.T) {
 	use(t, d)
 }
 
-// A session that ended unanswered: the next one counts when it is answered, also where
-// there is but one address. Then all is as before.
+// After a session that ended unanswered, the next one is used only once it is answered,
+// even if there is only one address. After that, everything is as before.
 func TestDialInDoubt(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
@@ -160,7 +160,7 @@ func TestDialInDoubt(t *testing.T) {
 	}
 }
 
-// A pool whose one slot cannot dial gives its connections the sessions of others.
+// If one slot of a pool cannot dial, its connections get the sessions of other slots.
 func TestPoolGoesRoundABadSlot(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
@@ -177,8 +177,8 @@ func TestPoolGoesRoundABadSlot(t *testing.T) {
 	}
 }
 
-// A session that takes no new streams, as its ids are used up, is replaced; the
-// streams on it go on. They used to be cut.
+// A session that takes no new streams because its ids are used up is replaced, and its
+// streams go on. They used to be cut.
 func TestPoolReplacesTheExhausted(t *testing.T) {
 	testkit.NoLeak(t)
 	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
@@ -198,8 +198,8 @@ func TestPoolReplacesTheExhausted(t *testing.T) {
 	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("exhausted and idle") == 1 })
 }
 
-// A list of servers: the first is used where it answers, another one where it does not, and
-// the first has its chance again later.
+// A list of servers: the first is used if it answers, otherwise another one, and later the
+// first is tried first again.
 func TestRaceOverServers(t *testing.T) {
 	testkit.NoLeak(t)
 	first, second := newEchoServer(t), newEchoServer(t)

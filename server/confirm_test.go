@@ -10,9 +10,9 @@ import (
 	"kcptun/std/testkit"
 )
 
-// A client's acknowledgement is lost, and its next packet tells KCP that all has
-// arrived: nothing is sent again. The server asks anew, and the client's stream does not
-// wait for a keepalive.
+// A client's acknowledgement is lost, and its next packet tells KCP that everything has
+// arrived, so that nothing is retransmitted. The server asks again, and the client's stream
+// does not wait for a keepalive.
 func TestLostAcknowledgementOfTheFirstFrame(t *testing.T) {
 	testkit.NoLeak(t)
 	heard := make(chan string, 1)
@@ -38,7 +38,7 @@ func TestLostAcknowledgementOfTheFirstFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// data waits for the server's data with this number or a later one.
+	// data waits for the server's segment with this number or a later one.
 	data := func(least uint32) (ts, sn uint32) {
 		_ = c.SetReadDeadline(time.Now().Add(testkit.Patience))
 		for buf := make([]byte, 2000); ; {
@@ -55,7 +55,7 @@ func TestLostAcknowledgementOfTheFirstFrame(t *testing.T) {
 	}
 	say(81, 1, 0, 0, "\x02\x00\x00\x00\x03\x00\x00\x00"+"\x02\x02\x05\x00\x03\x00\x00\x00hello"+"\x02\x01\x00\x00\x03\x00\x00\x00")
 	data(0)
-	say(84, 0, 0, 1, "") // tells a window, and that the first has arrived
+	say(84, 0, 0, 1, "") // announces a window, and acknowledges the first segment
 	ts, sn := data(1)
 	say(82, ts, sn, sn+1, "")
 	if got := testkit.Within(t, "the target hears of it", heard); got != "hello" {

@@ -11,8 +11,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// The last descriptors are taken when a stream comes: it waits until another one ends.
-// It used to be refused.
+// A stream arrives when there are no descriptors left: it waits until another one ends. It
+// used to be refused.
 func TestDialTargetWaitsForDescriptor(t *testing.T) {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -31,7 +31,7 @@ func TestDialTargetWaitsForDescriptor(t *testing.T) {
 	select {
 	case err := <-dialled:
 		t.Fatalf("%v, with no descriptor left", err)
-	case <-time.After(100 * time.Millisecond): // that long it waits, whatever the machine
+	case <-time.After(100 * time.Millisecond): // it waits that long on any machine
 	}
 	free()
 	if err := testkit.Within(t, "the target is dialled", dialled); err != nil {
@@ -39,8 +39,8 @@ func TestDialTargetWaitsForDescriptor(t *testing.T) {
 	}
 }
 
-// takeDescriptors takes all there are under a limit that is lowered for the test, until
-// free is called.
+// takeDescriptors uses up all descriptors, under a limit that is lowered for the test,
+// until free is called.
 func takeDescriptors(t *testing.T) (free func()) {
 	t.Helper()
 	lowerLimit(t, 64)

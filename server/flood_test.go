@@ -25,7 +25,7 @@ func (s *started) play(t *testing.T, n int, datagram []byte) {
 		_, _ = c.Write(datagram)
 		c.Close()
 		if i%32 == 31 {
-			time.Sleep(time.Millisecond) // the socket's buffer is no matter here
+			time.Sleep(time.Millisecond) // this test is not about the socket's buffer
 		}
 	}
 }
@@ -45,11 +45,11 @@ func sealed(t *testing.T, cfg *Config, cmd byte, sn, una uint32, data string) []
 	return sealer.Seal(nil, append(packet, data...))
 }
 
-// A recorded datagram made a session of 272 KiB for each address that it was played from,
-// and a line in the log. Those from the midst of a session make none, first ones a bounded
-// number, and one line says so.
+// Regression: a recorded datagram created a session of 272 KiB, and a log line, for each
+// address from which it was replayed. Now datagrams from the middle of a session create
+// none, first ones create a limited number, and a single line reports that.
 func TestRecordedDatagramFromManyAddresses(t *testing.T) {
-	const addresses, most = 1000, 96 // of link.Conversations
+	const addresses, most = 1000, 96 // the limit of link.Conversations
 	for _, c := range []struct {
 		name     string
 		cmd      byte
@@ -60,7 +60,7 @@ func TestRecordedDatagramFromManyAddresses(t *testing.T) {
 	}{
 		{"an acknowledgement", 82, 4711, 4000, "", 0, "fast3"},
 		{"later data", 81, 4711, 4000, "data", 0, "fast3"},
-		{"first data", 81, 0, 0, "\xff\x06\x00", most, "fast3"}, // its first bytes do not come whole
+		{"first data", 81, 0, 0, "\xff\x06\x00", most, "fast3"}, // its first bytes are incomplete
 		{"first data, auto", 81, 0, 0, "\xff\x06\x00", most, "auto"},
 		{"later data, auto", 81, 4711, 4000, "data", 0, "auto"},
 	} {

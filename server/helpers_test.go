@@ -24,7 +24,7 @@ func newEnv() (app.Env, *testkit.Logbook) {
 	return app.Env{Log: log, Stats: new(link.Stats)}, book
 }
 
-// freePorts are n UDP ports in a row that nobody uses now.
+// freePorts returns n consecutive UDP ports that are free.
 func freePorts(t *testing.T, n int) int {
 	t.Helper()
 	first, err := lab.FreePorts(n)
@@ -40,7 +40,7 @@ func newConfig(role config.Role) *Config {
 	return &c
 }
 
-// started is a server that runs.
+// started is a running server.
 type started struct {
 	port   int
 	log    *testkit.Logbook
@@ -68,20 +68,20 @@ func start(t *testing.T, cfg *Config, n int) *started {
 	return s
 }
 
-// end ends the server and returns how.
+// end ends the server and returns its error.
 func (s *started) end(t *testing.T) error {
 	t.Helper()
 	s.cancel()
 	return testkit.Within(t, "the server ends", s.ended)
 }
 
-// session is a client's session to the server's port number i.
+// session opens a client's session to port number i of the server.
 func (s *started) session(t *testing.T, cfg *Config, i int) (*session.Session, *link.Conn) {
 	t.Helper()
 	return dialSession(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
 }
 
-// session is a client's session to a server.
+// session opens a client's session to a server.
 func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*session.Session, *link.Conn) {
 	t.Helper()
 	if err := cfg.Check(config.Client); err != nil {
@@ -116,7 +116,7 @@ func open(t *testing.T, s *session.Session) *mux.Stream {
 	return st
 }
 
-// echo sends text on a stream and wants it back.
+// echo sends text on a stream and expects it back.
 func echo(t *testing.T, st io.ReadWriter, text string) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -136,7 +136,7 @@ func echo(t *testing.T, st io.ReadWriter, text string) {
 	}
 }
 
-// target listens and gives each connection to handle.
+// target listens and passes each connection to handle.
 func target(t *testing.T, network, addr string, handle func(net.Conn)) string {
 	t.Helper()
 	lis, err := net.Listen(network, addr)

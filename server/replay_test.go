@@ -12,8 +12,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// A recorded session that was played again from another address had the server connect
-// to the target, and hand it the recorded requests once more.
+// Regression: when a recorded session was replayed from another address, the server
+// connected to the target and sent it the recorded requests again.
 func TestRecordedSessionReachesNoTarget(t *testing.T) {
 	for _, mode := range []string{"fast3", "auto"} {
 		t.Run(mode, func(t *testing.T) { replaySession(t, mode) })
@@ -63,7 +63,7 @@ func replaySession(t *testing.T, mode string) {
 	again(s)
 	late, _ := dialSession(t, client, s.addr(), 6)
 	st := open(t, late)
-	echo(t, st, "who comes behind it gets in") // all before has been dealt with
+	echo(t, st, "who comes behind it gets in") // everything before it has been handled
 	st.Close()
 	if n := reached.Load(); n != 4 {
 		t.Errorf("the recording reached the target %d times", n-4)
@@ -75,8 +75,8 @@ func replaySession(t *testing.T, mode string) {
 		t.Error(err)
 	}
 
-	// Another run does not remember the number. It speaks to the other address, which has
-	// heard all that was recorded.
+	// Another run of the server does not remember the number, so the recording begins a
+	// session, and the server answers the address that replays it.
 	next := start(t, cfg, 1)
 	stranger := again(next)
 	testkit.Eventually(t, "the recording begins a session", func() bool { return stranger.Answers() > 0 })

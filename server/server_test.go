@@ -22,7 +22,7 @@ import (
 
 var _ func(*Config, string) error = parseJSONConfig
 
-// The names and types that the ecosystem's tests use.
+// The names and types used by tests of other programs.
 func TestConfigFields(t *testing.T) {
 	c := Config{
 		Listen: "", Target: "", Key: "", Crypt: "", Mode: "", MTU: int(1), SndWnd: int(1), RcvWnd: int(1),
@@ -40,8 +40,8 @@ func TestConfigFields(t *testing.T) {
 	}
 }
 
-// The examples that people start from say what the defaults are, and nothing odd; the short one
-// has mode auto. Their key is refused.
+// The example files contain the defaults and cause no warnings; the short one uses mode
+// auto. Their placeholder key is refused.
 func TestExamples(t *testing.T) {
 	for path, mode := range map[string]string{"../dist/server.json.example": "auto", "../dist/server.full.json.example": "fast"} {
 		want := config.Default(config.Server)
@@ -72,7 +72,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// A client reaches the target, TCP or unix, through every port of the range.
+// A client reaches the target, over TCP or a unix socket, through every port of the range.
 func TestRun(t *testing.T) {
 	for name, addr := range map[string]string{
 		"tcp":      "127.0.0.1:0",
@@ -116,7 +116,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The server speaks as the client does and says so.
+// The server adapts to the client and says so.
 func TestRunAdapts(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := newConfig(config.Server)
@@ -152,8 +152,8 @@ func TestRunTargetRefuses(t *testing.T) {
 	}
 }
 
-// What had broken: --quiet, which is there for servers with many streams, got a line for
-// each that found no target.
+// Regression: --quiet, which is meant for servers with many streams, logged a line for each
+// stream that did not reach its target.
 func TestQuietRefusals(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := newConfig(config.Server)
@@ -207,7 +207,7 @@ func TestOpenLinks(t *testing.T) {
 	}
 }
 
-// Streams that are open when the server is told to end get to their end.
+// Streams that are open when the server is told to end are allowed to finish.
 func TestRunLetsStreamsFinish(t *testing.T) {
 	testkit.NoLeak(t)
 	ending := make(chan struct{})
@@ -234,15 +234,15 @@ func TestRunLetsStreamsFinish(t *testing.T) {
 	if text := testkit.Within(t, "the answer", got); text != "answer<nil>" {
 		t.Error(text)
 	}
-	st.Close() // at which the server need not wait for the rest of its grace
+	st.Close() // after that the server need not wait for the rest of its grace period
 	begun := time.Now()
 	if err := testkit.Within(t, "the server ends", s.ended); err != nil || time.Since(begun) > shutdown.Grace {
 		t.Error(err, time.Since(begun))
 	}
 }
 
-// The path dies under full windows, and the server is told to end: it must not
-// wait for what can never be sent.
+// The path dies with full windows, and the server is told to end: it must not wait for data
+// that can never be sent.
 func TestRunEndsOnDeadPath(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes the grace of five seconds")
@@ -258,13 +258,13 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	})
 	s := start(t, cfg, 1)
 	cc := newConfig(config.Client)
-	cc.SmuxVer = 1 // in which no stream's window stops it before the session's
+	cc.SmuxVer = 1 // where no stream's window stops it before the session's window
 	sess, l := s.session(t, cc, 0)
 	for range 8 {
-		open(t, sess) // and reads nothing of what the target has to say
+		open(t, sess) // and does not read what the target sends
 	}
 	testkit.Eventually(t, "all streams are open", func() bool { return s.log.Count("stream opened") == 8 })
-	l.Close()                          // no word of it reaches the server
+	l.Close()                          // the server is not told
 	time.Sleep(500 * time.Millisecond) // while its windows fill
 	begun := time.Now()
 	if err := s.end(t); err != nil {
@@ -286,8 +286,8 @@ func TestLanesOfAPort(t *testing.T) {
 	}
 }
 
-// A session that comes from the address of another lives beside it: whoever sends a first
-// packet from there ends nothing.
+// A session that arrives from the address of another one exists beside it: a first packet
+// from that address ends nothing.
 func TestSessionsFromOneAddress(t *testing.T) {
 	sc := newConfig(config.Server)
 	sc.Target = target(t, "tcp", "127.0.0.1:0", echoes)
@@ -314,7 +314,7 @@ func TestSessionsFromOneAddress(t *testing.T) {
 	}
 }
 
-// A client whose QPP is not ours is named, and once only.
+// A client whose QPP settings differ from ours is reported, and only once.
 func TestRunNamesQPP(t *testing.T) {
 	if !build.QPP {
 		t.Skip("built without QPP")
@@ -324,7 +324,7 @@ func TestRunNamesQPP(t *testing.T) {
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	cfg.QPP = true
 	s := start(t, cfg, 1)
-	for i := range 2 { // of two conversations: one that is over is not begun again
+	for i := range 2 { // with two conversations: one that has ended is not started again
 		sess, _ := dialSession(t, newConfig(config.Client), fmt.Sprintf("127.0.0.1:%d", s.port), uint32(77+i))
 		open(t, sess).Close()
 		testkit.Eventually(t, "the server's hello", sess.Greeted)

@@ -8,12 +8,12 @@ import (
 
 var benchSizes = []int{64, 1 << 10, 8 << 10}
 
-// void is a connection that takes everything and has nothing to read.
+// void is a connection that accepts everything and has nothing to read.
 type void struct{ *sink }
 
 func (void) WriteBuffers(v [][]byte) (int, error) { return sizeOf(v), nil }
 
-// fountain is a connection that repeats its bytes for ever.
+// fountain is a connection that repeats the same bytes for ever.
 type fountain struct {
 	net.Conn
 	bytes []byte
@@ -50,7 +50,7 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkWriteMany is BenchmarkWrite with 8 streams that write at the same time.
+// BenchmarkWriteMany does the same with 8 concurrent streams.
 func BenchmarkWriteMany(b *testing.B) {
 	for _, size := range benchSizes {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -69,15 +69,15 @@ func BenchmarkWriteMany(b *testing.B) {
 	}
 }
 
-// BenchmarkRead reads frames from a connection that costs nothing, through the
-// receiver and the stream's queue.
+// BenchmarkRead reads frames from a connection that costs nothing, through the receiver and
+// the queue of a stream.
 func BenchmarkRead(b *testing.B) {
 	for _, version := range []int{1, 2} {
 		for _, size := range benchSizes {
 			b.Run(fmt.Sprintf("v%d/%d", version, size), func(b *testing.B) {
 				conn := &fountain{bytes: append(frame{cmdSYN, 3, nil}.bytes(version), frame{cmdPSH, 3, make([]byte, size)}.bytes(version)...)}
 				cfg := testConfig(version, false)
-				cfg.ReceiveBuffer = 256 << 10 // less than what a cache holds
+				cfg.ReceiveBuffer = 256 << 10 // less than what a CPU cache holds
 				st, err := start(b, conn, cfg).Accept()
 				must(b, err)
 				p := make([]byte, size)
@@ -97,7 +97,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkFrame makes and checks the header of a frame.
+// BenchmarkFrame encodes and checks a frame header.
 func BenchmarkFrame(b *testing.B) {
 	for b.Loop() {
 		h := newHeader(2, cmdPSH, 8192, 3)

@@ -11,7 +11,7 @@ import (
 	"kcptun/std/quota"
 )
 
-// newBoundCrowd is a crowd whose client has a bound in common with others.
+// newBoundCrowd returns a crowd whose client shares a bound with others.
 func newBoundCrowd(t *testing.T, version int, bound *quota.Bound) *crowd {
 	near, far := net.Pipe()
 	cfg := testConfig(version, true)
@@ -27,9 +27,9 @@ func newBoundCrowd(t *testing.T, version int, bound *quota.Bound) *crowd {
 	return c
 }
 
-// Sessions whose streams nobody reads hold no more together than their bound has, whichever
-// smux they speak, and the streams of another go on beside them. What has made a session
-// stop, and is given back by another one, has it go on. At the end nothing is counted.
+// Sessions whose streams nobody reads together hold no more than their bound, with either
+// version of smux, while the streams of another session go on. A session that has stopped
+// goes on once another one gives memory back. At the end nothing is counted.
 func TestSessionsShareABound(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestSessionsShareABound(t *testing.T) {
 			other.echo(st, 300000)
 
 			last := all[sessions-1]
-			if version == 1 && !last.client.paused.Load() { // smux 2 has windows that end before
+			if version == 1 && !last.client.paused.Load() { // with smux 2 the windows stop it earlier
 				t.Fatalf("smux %d: %d bytes make no session stop", version, last.client.unread.Load())
 			}
 			for _, c := range append(all[:sessions-1:sessions-1], other) {
@@ -83,7 +83,7 @@ func TestSessionsShareABound(t *testing.T) {
 	}
 }
 
-// What has come for streams that nobody has accepted is not counted when the session is over.
+// Data of streams that nobody has accepted is not counted once the session is closed.
 func TestStreamsNobodyAcceptsAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -109,7 +109,7 @@ func TestStreamsNobodyAcceptsAreDropped(t *testing.T) {
 	})
 }
 
-// The window that a stream is told follows that of the connection.
+// The window that a stream is told follows the connection's window.
 func TestBufferFollowsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var window atomic.Int64

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The window of a stream, by what is held and promised beside it.
+// The window of a stream, depending on what else is held and promised.
 func TestShare(t *testing.T) {
 	const k, m = 1 << 10, 1 << 20
 	for _, c := range []struct{ size, most, taken, want int64 }{
@@ -35,8 +35,8 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// crowd is a client's session and a server's at its other end, whose streams send what
-// they are asked for.
+// crowd is a client's session and the server's session at its other end, whose streams send
+// what they are asked for.
 type crowd struct {
 	t              *testing.T
 	client, server *Session
@@ -57,8 +57,8 @@ func newCrowd(t *testing.T, receive, stream int) *crowd {
 	return c
 }
 
-// serve sends back what comes, and without end after 'L', or in frames that leave a third
-// of their blocks empty after 'O'.
+// serve echoes what it receives. After 'L' it sends data without end, after 'O' frames that
+// leave a third of their blocks empty.
 func serve(st *Stream) {
 	b := make([]byte, 4096)
 	for {
@@ -75,7 +75,7 @@ func serve(st *Stream) {
 	}
 }
 
-// open opens a stream and says something.
+// open opens a stream and sends something on it.
 func (c *crowd) open(say string) *Stream {
 	st, err := c.client.Open()
 	must(c.t, err)
@@ -84,7 +84,7 @@ func (c *crowd) open(say string) *Stream {
 	return st
 }
 
-// echo fails the test where a stream does not carry data both ways.
+// echo fails the test if a stream does not carry data in both directions.
 func (c *crowd) echo(st *Stream, size int) {
 	c.t.Helper()
 	sent := bytes.Repeat([]byte("e"), size)
@@ -103,15 +103,16 @@ func (c *crowd) echo(st *Stream, size int) {
 	}
 }
 
-// readableNow tells whether Read does not wait.
+// readableNow reports whether Read would return at once.
 func (st *Stream) readableNow() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.unread.first != nil
 }
 
-// Downloads whose applications read a little and then no more do not stop the other
-// streams of their session, old and new, however many they are. Three once did.
+// Downloads whose applications read a little and then stop do not stop the other streams of
+// their session, old or new, however many such downloads there are. Three used to be
+// enough.
 func TestPausedDownloads(t *testing.T) {
 	for _, buffers := range [][2]int{{4 << 20, 2 << 20}, {4 << 20, 4 << 20}, {256 << 10, 128 << 10}, {128 << 10, 64 << 10}} {
 		for _, paused := range []int{1, 3, 8, 40, 200} {
@@ -130,8 +131,8 @@ func TestPausedDownloads(t *testing.T) {
 	}
 }
 
-// Frames that do not fill their blocks take no more of the budget than what is in them.
-// 200 such downloads once stopped their session, where 500 others did not.
+// Frames that do not fill their blocks use no more of the budget than their data. 200 such
+// downloads used to stop their session, where 500 others did not.
 func TestPausedDownloadsOfOddFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pausedDownloads(t, "O", [2]int{4 << 20, 2 << 20}, 300, 0, true)
@@ -172,9 +173,9 @@ func pausedDownloads(t *testing.T, say string, buffers [2]int, paused, read int,
 	}
 }
 
-// One download beside many idle streams is told the whole StreamBuffer, whatever those
-// did before, and so is the next when the first has ended. What idle streams were told
-// is taken back.
+// A single download beside many idle streams is told the whole StreamBuffer, whatever the
+// idle ones did before, and so is the next download when the first has ended. The windows
+// of the idle streams are reduced.
 func TestIdleStreamsDoNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 4<<20, 2<<20)
@@ -212,8 +213,7 @@ func TestIdleStreamsDoNotCount(t *testing.T) {
 	})
 }
 
-// Idle streams that are sent much at the same time, and that nobody reads then, do not
-// stop the others.
+// Idle streams that suddenly receive a lot, which nobody reads, do not stop the others.
 func TestIdleStreamsWakeUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 4<<20, 2<<20)
@@ -234,8 +234,8 @@ func TestIdleStreamsWakeUp(t *testing.T) {
 	})
 }
 
-// Downloads that go on at the same time share what there is. They come to equal windows
-// slowly, in an order that differs from run to run: no less than half of that is asked for.
+// Concurrent downloads share the window. They approach equal windows slowly, in an order
+// that differs from run to run, so the test asks for half of that only.
 func TestDownloadsShare(t *testing.T) {
 	for n, least := range map[int]int64{1: 2 << 20, 2: 700 << 10, 3: 450 << 10, 10: 120 << 10} {
 		synctest.Test(t, func(t *testing.T) {
@@ -259,7 +259,7 @@ func TestDownloadsShare(t *testing.T) {
 	}
 }
 
-// What is promised adds up when all streams have ended, however they did.
+// The count of promises returns to zero when all streams have ended, in whatever way.
 func TestPromisesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, 128<<10, 64<<10)

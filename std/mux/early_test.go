@@ -5,13 +5,13 @@ import (
 	"testing/synctest"
 )
 
-// Of a peer that has not shown that it hears us little is taken, whatever it sends: with
-// compression, 64 segments of a recording that is played again made 1.7 MB. All of it is
-// taken when the peer has shown it.
+// Little is accepted from a peer that has not shown that it hears us, whatever it sends:
+// with compression, a replay of 64 segments expanded to 1.7 MB. Once the peer has shown it,
+// everything is accepted.
 func TestLittleIsTakenEarly(t *testing.T) {
 	for _, c := range []struct {
 		name          string
-		streams, data int // and frames of so many bytes, for each
+		streams, data int // and the number of bytes of frames for each stream
 	}{
 		{"much data", 1, 40}, {"many streams", 300, 0}, {"both", 100, 2},
 	} {
@@ -52,7 +52,7 @@ func TestLittleIsTakenEarly(t *testing.T) {
 	}
 }
 
-// A session whose peer is never confirmed can be closed.
+// A session whose peer is never confirmed can still be closed.
 func TestCloseBeforeConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(1, false)

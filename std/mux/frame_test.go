@@ -10,7 +10,7 @@ import (
 var headers = []struct {
 	version, command byte
 	size             int
-	v1, v2           bool // may be sent in this version
+	v1, v2           bool // valid in this version
 }{
 	{1, cmdSYN, 0, true, false},
 	{1, cmdFIN, 0, true, false},
@@ -64,7 +64,7 @@ func TestHeaderLayout(t *testing.T) {
 	}
 }
 
-// A frame that smux does not send ends the session, and says why.
+// A frame that smux never sends ends the session, with an error that says why.
 func TestWrongFrameEndsSession(t *testing.T) {
 	for _, c := range headers {
 		for version, right := range map[int]bool{1: c.v1, 2: c.v2} {

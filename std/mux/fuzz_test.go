@@ -11,7 +11,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// held is the memory of what is unread in a session, in bytes.
+// held is the memory of a session's unread data in bytes.
 func held(s *Session) (size int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,8 +25,9 @@ func held(s *Session) (size int) {
 	return size
 }
 
-// What is unread takes the ReceiveBuffer and one frame, whichever sizes the frames have;
-// twice the ReceiveBuffer in smux 2, whose peer may send so much before it hears of less.
+// Unread data takes at most the ReceiveBuffer and one frame, whatever the sizes of the
+// frames, or with smux 2 twice the ReceiveBuffer, because the peer may send that much
+// before it is told a smaller window.
 func TestUnreadMemory(t *testing.T) {
 	for _, buffer := range []int{64 << 10, 128 << 10, 256 << 10} {
 		unreadMemory(t, 1, buffer, buffer)
@@ -56,7 +57,7 @@ func unreadMemory(t *testing.T, version, receive, buffer int) {
 	}
 }
 
-// seeds are what the parser knows.
+// seeds are valid inputs of the parser.
 func seeds(version int) [][]byte {
 	var all []byte
 	for _, f := range []frame{
@@ -71,8 +72,8 @@ func seeds(version int) [][]byte {
 	return [][]byte{said, slices.Concat(said, bye, all), slices.Concat(bye, said[:20], all), nil, all, append(upd, all...), append(all, upd...), all[:len(all)/2], {1, 2, 3, 4, 5, 6, 7, 8}}
 }
 
-// Whatever comes from the connection, cut anywhere, the session neither panics nor
-// hangs, and holds little.
+// Whatever the connection returns, cut anywhere, the session neither panics nor hangs, and
+// holds little memory.
 func FuzzReceive(f *testing.F) {
 	for version := 1; version <= 2; version++ {
 		for i, p := range seeds(version) {
@@ -97,7 +98,7 @@ func FuzzReceive(f *testing.F) {
 				all.Go(func() { use(st, reader) })
 			}
 		})
-		if reader%4 != 0 { // else the receiver may wait for readers for good
+		if reader%4 != 0 { // otherwise the receiver may wait for readers for ever
 			testkit.Within(t, "the end of the session", s.done)
 		}
 		if n := held(s); n > 4*2000+2*65536 {
@@ -108,7 +109,7 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
-// use does with a stream what a careless application does.
+// use does to a stream what a careless application does.
 func use(st *Stream, reader uint8) {
 	switch reader % 4 {
 	case 1:
@@ -123,17 +124,17 @@ func use(st *Stream, reader uint8) {
 	}
 }
 
-// plain is what a stream received, in the model.
+// plain is what a stream has received in the model.
 type plain struct {
 	data     []byte
 	finished bool
 }
 
-// model reads frames as plainly as can be: all streams stay open. The ids are in the
-// order of their SYNs.
+// model parses frames in the simplest way; all streams stay open. ids are in the order of
+// the SYNs.
 func model(p []byte, version byte) (ids []uint32, streams map[uint32]*plain, wrong bool) {
 	streams = make(map[uint32]*plain)
-	hello := -1 // marks of it that are to come
+	hello := -1 // marks of it that are still missing
 	for len(p) >= headerBytes {
 		command, size, id := p[1], int(p[2])|int(p[3])<<8, uint32(p[4])|uint32(p[5])<<8|uint32(p[6])<<16|uint32(p[7])<<24
 		right := command <= 3 && (size == 0 || command == 2) || command == 4 && size == 8 && version == 2
@@ -165,8 +166,8 @@ func model(p []byte, version byte) (ids []uint32, streams map[uint32]*plain, wro
 	return ids, streams, false
 }
 
-// framesFrom makes frames of bytes that know nothing of them: three for each, and
-// once in a while bytes as they are.
+// framesFrom turns arbitrary bytes into frames, three for each byte, and sometimes passes
+// bytes through unchanged.
 func framesFrom(p []byte, version int) (all []byte) {
 	for ; len(p) >= 3; p = p[3:] {
 		f := frame{stream: uint32(p[1] % 4)}
@@ -194,7 +195,7 @@ func framesFrom(p []byte, version int) (all []byte) {
 	return append(all, p...)
 }
 
-// The same frames give the same streams with the same data as in a plain model.
+// The same frames result in the same streams with the same data as in the model.
 func FuzzModel(f *testing.F) {
 	for _, version := range []int{1, 2} {
 		for i := range 20 {

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 )
 
-// What is held back goes out in one write with what it waited for.
+// Frames that are held back go out in one write with those that they waited for.
 func TestHeldBack(t *testing.T) {
 	corked := func(t *testing.T, st *Stream) {
 		for _, p := range []string{"one", "three"} {
@@ -34,7 +34,7 @@ func TestHeldBack(t *testing.T) {
 		{"finished twice", func(t *testing.T, st *Stream) {
 			must(t, st.CloseWrite())
 			must(t, st.CloseWrite())
-			st.finish() // else Close says more
+			st.finish() // otherwise Close sends more
 			must(t, st.Close())
 		}, "SYN 3, FIN 3"},
 	} {
@@ -57,8 +57,8 @@ func TestHeldBack(t *testing.T) {
 	}
 }
 
-// A connection that is free is written to by the writer: what it wrote is there
-// when Write returns.
+// If the connection is free, the writer itself writes to it: the data has been written when
+// Write returns.
 func TestFreeConnection(t *testing.T) {
 	conn := newSink()
 	st, err := start(t, conn, testConfig(1, true)).Open()
@@ -73,8 +73,8 @@ func TestFreeConnection(t *testing.T) {
 	}
 }
 
-// load has writers that never rest write to a session over conn, whose gate is
-// opened n times, and returns the writes.
+// load has streams write without pause to a session over conn, opens conn's gate n times,
+// and returns the writes.
 func load(t *testing.T, conn *sink, cfg Config, writers, n int) [][]byte {
 	conn.gate = make(chan struct{})
 	s := start(t, conn, cfg)
@@ -88,7 +88,7 @@ func load(t *testing.T, conn *sink, cfg Config, writers, n int) [][]byte {
 		})
 	}
 	for range n {
-		synctest.Wait() // everybody has done what can be done
+		synctest.Wait() // everyone has done what is possible
 		conn.gate <- struct{}{}
 	}
 	synctest.Wait()
@@ -97,14 +97,14 @@ func load(t *testing.T, conn *sink, cfg Config, writers, n int) [][]byte {
 	return conn.take()
 }
 
-// The beginning of a session goes out in small writes.
+// The first bytes of a session go out in small writes.
 func TestGentleBeginning(t *testing.T) {
 	for _, writers := range []int{1, 2, 9} {
 		synctest.Test(t, func(t *testing.T) {
 			const most = 2*gentleFrame + maxFrames*headerBytes
 			begun, largest := 0, 0
 			for _, w := range load(t, newSink(), testConfig(1, true), writers, 60) {
-				// What was taken in at the end of the beginning may go out after it.
+				// A frame accepted in this phase may be written after it.
 				if begun < gentleBytes-most && len(w) > most {
 					t.Errorf("%d writers: a write of %d bytes after %d", writers, len(w), begun)
 				}
@@ -118,7 +118,7 @@ func TestGentleBeginning(t *testing.T) {
 	}
 }
 
-// Under load all but the writes of the beginning are multiples of a segment.
+// Under load, all writes after the first small ones are multiples of a segment.
 func TestSegments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, odd, whole := 0, 0, 0
@@ -139,8 +139,8 @@ func TestSegments(t *testing.T) {
 	})
 }
 
-// A peer that has us answer and reads nothing does not make what waits grow without
-// end: its session ends.
+// A peer that makes us answer but reads nothing does not make the pending data grow without
+// limit: its session ends.
 func TestPeerTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := withPeer(t, testConfig(2, false))

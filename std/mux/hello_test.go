@@ -14,7 +14,7 @@ import (
 	"github.com/xtaci/smux"
 )
 
-// The marks of a hello, as docs/protocol.md has them.
+// The marks of a hello, as docs/protocol.md describes them.
 func TestHelloFrames(t *testing.T) {
 	got := Hello{Can: 0x123456, Settings: 0xabcdef}.frames(2)
 	want := []byte{
@@ -65,14 +65,14 @@ func TestGreeting(t *testing.T) {
 	}
 }
 
-// helloConfig is a configuration with a hello.
+// helloConfig returns a configuration with a hello.
 func helloConfig(version int, client bool, settings uint32) Config {
 	cfg := testConfig(version, client)
 	cfg.Hello = &Hello{Can: 1, Settings: settings}
 	return cfg
 }
 
-// A hello travels in the write of the first bytes, whichever they are, and only there.
+// A hello is part of the first write, whatever that contains, and of no other.
 func TestHelloIsBehindTheFirstBytes(t *testing.T) {
 	const hello = "NOP 4283126802, NOP 2164260865, NOP 2181038089"
 	for _, c := range []struct {
@@ -106,7 +106,7 @@ func TestHelloIsBehindTheFirstBytes(t *testing.T) {
 	}
 }
 
-// Each end learns what the other says of itself.
+// Each end learns what the other says about itself.
 func TestHello(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		near, far := net.Pipe()
@@ -125,8 +125,8 @@ func TestHello(t *testing.T) {
 	}
 }
 
-// A goodbye ends the other end's session at once, behind all that was sent before it:
-// what is unread can be read, and only a stream whose end was sent has one.
+// A goodbye ends the other end's session at once, after everything sent before it. Unread
+// data can still be read, and a stream has EOF only if its FIN was sent.
 func TestGoodbye(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestGoodbye(t *testing.T) {
 			if client.Err() != nil {
 				t.Error("who says goodbye still hears: ", client.Err())
 			}
-			must(t, theirs[1].Close()) // which is no end for the client
+			must(t, theirs[1].Close()) // which is no EOF for the client
 			must(t, server.Drain(context.Background()))
 			server.Close(errEnough)
 			end := async(func() error { _, err := ours[1].Read(make([]byte, 1)); return err })
@@ -173,8 +173,8 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// A stock peer takes a hello, marks that we may think of later, and a goodbye for
-// keepalives: streams work before and after.
+// A stock peer takes a hello, future marks and a goodbye for keepalives: streams work
+// before and after them.
 func TestStockPeerIgnoresMarks(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		for _, client := range []bool{true, false} {

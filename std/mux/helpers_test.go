@@ -16,10 +16,10 @@ import (
 	"kcptun/std/testkit"
 )
 
-// errEnough is the reason that tests give to Close.
+// errEnough is the reason that tests pass to Close.
 var errEnough = errors.New("enough")
 
-// async runs f and delivers what it returns.
+// async runs f and sends its result.
 func async[T any](f func() T) <-chan T {
 	c := make(chan T, 1)
 	go func() { c <- f() }()
@@ -33,7 +33,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// randomBytes are reproducible and do not repeat.
+// randomBytes returns reproducible bytes that do not repeat.
 func randomBytes(size int) []byte {
 	p := make([]byte, size)
 	var seed [32]byte
@@ -41,25 +41,25 @@ func randomBytes(size int) []byte {
 	return p
 }
 
-// testConfig is a configuration as the program has it.
+// testConfig is a configuration as the programs use it.
 func testConfig(version int, client bool) Config {
 	return Config{
 		Client: client, Version: version, FrameSize: 8192,
 		ReceiveBuffer: 4 << 20, StreamBuffer: 2 << 20, Segment: 1400,
 		KeepAlive: 10 * time.Second, Patience: 30 * time.Second,
-		Silence: func() time.Duration { return math.MaxInt64 }, // frames are all that is heard
+		Silence: func() time.Duration { return math.MaxInt64 }, // frames are the only signs of life
 		Before:  func() {}, Resumed: func() {}, Released: func() {}, Greeted: func(Hello) {},
 	}
 }
 
-// start starts a session that ends with the test.
+// start starts a session that is closed at the end of the test.
 func start(t testing.TB, conn net.Conn, cfg Config) *Session {
 	s := New(conn, cfg)
 	t.Cleanup(func() { s.Close(errEnough) })
 	return s
 }
 
-// substrates are the connections that tests of whole sessions run over.
+// substrates are the connections over which whole sessions are tested.
 var substrates = []struct {
 	name string
 	dial func(t testing.TB) (net.Conn, net.Conn)
@@ -81,7 +81,7 @@ func loopback(t testing.TB) (net.Conn, net.Conn) {
 	return dialed, testkit.Within(t, "a connection", accepted)
 }
 
-// frame is a frame in plain form.
+// frame is a decoded frame.
 type frame struct {
 	command byte
 	stream  uint32
@@ -93,7 +93,7 @@ func (f frame) bytes(version int) []byte {
 	return append(h[:], f.data...)
 }
 
-// String is the command and the stream's id, and the size of data.
+// String shows the command, the stream's id and the size of the data.
 func (f frame) String() string {
 	name := [...]string{"SYN", "FIN", "PSH", "NOP", "UPD"}[f.command]
 	if f.command == cmdPSH {
@@ -102,7 +102,7 @@ func (f frame) String() string {
 	return fmt.Sprintf("%s %d", name, f.stream)
 }
 
-// readFrame reads a frame of any command.
+// readFrame reads one frame of any command.
 func readFrame(r io.Reader) (frame, error) {
 	var h header
 	if _, err := io.ReadFull(r, h[:]); err != nil {
@@ -127,7 +127,7 @@ func framesOf(t testing.TB, p []byte) string {
 	return strings.Join(all, ", ")
 }
 
-// rawPeer is the other end of a session, frame by frame.
+// rawPeer is the other end of a session, which works frame by frame.
 type rawPeer struct {
 	net.Conn
 	t       testing.TB
@@ -147,14 +147,14 @@ func (p *rawPeer) send(command byte, stream uint32, data []byte) {
 	must(p.t, err)
 }
 
-// drop reads frames and forgets them, until the connection ends.
+// drop reads and discards frames until the connection ends.
 func (p *rawPeer) drop() { _, _ = io.Copy(io.Discard, p) }
 
-// sink is a connection that keeps what is written, write by write, and has nothing
-// to read until it is closed.
+// sink is a connection that keeps what is written, write by write, and has nothing to read
+// until it is closed.
 type sink struct {
 	net.Conn
-	gate   chan struct{} // where there is one, each write takes one from it
+	gate   chan struct{} // if not nil, each write takes one token from it
 	closed chan struct{}
 	once   sync.Once
 
@@ -197,12 +197,12 @@ func (k *sink) take() [][]byte {
 	return writes
 }
 
-// script is a connection that has given bytes to read, cut into pieces, and then
-// ends. What is written is dropped.
+// script is a connection that returns given bytes, cut into pieces, and then EOF. What is
+// written to it is discarded.
 type script struct {
 	net.Conn
 	bytes []byte
-	cut   int // most bytes of a piece; 0 is no limit
+	cut   int // largest piece in bytes; 0: no limit
 }
 
 func (c *script) Read(p []byte) (int, error) {

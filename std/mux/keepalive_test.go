@@ -12,21 +12,21 @@ import (
 	"kcptun/std/clock"
 )
 
-// endOf is why a session has ended; nil while it has not.
+// endOf returns why a session has ended; nil if it has not.
 func endOf(s *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// heard is a frame and when it arrived, since the start.
+// heard is a frame and the time of its arrival since the start.
 type heard struct {
 	frame
 	at     time.Duration
 	moment time.Time
 }
 
-// listen notes what arrives at the peer, until the connection ends.
+// listen records what arrives at the peer until the connection ends.
 func listen(peer *rawPeer) *[]heard {
 	var all []heard
 	began := time.Now()
@@ -38,7 +38,7 @@ func listen(peer *rawPeer) *[]heard {
 	return &all
 }
 
-// every sends a frame every so often, n times.
+// every sends a frame n times, at this interval.
 func every(peer *rawPeer, interval time.Duration, n int, command byte) {
 	for range n {
 		time.Sleep(interval)
@@ -46,7 +46,8 @@ func every(peer *rawPeer, interval time.Duration, n int, command byte) {
 	}
 }
 
-// A session ends when its peer was silent for so long, however much is sent to it.
+// A session ends when its peer was silent for the patience, however much is sent to the
+// peer.
 func TestSilence(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -71,14 +72,15 @@ func TestSilence(t *testing.T) {
 					t.Errorf("Accept: %v after %v, want %v", err, at, c.want)
 				}
 				s.Close(errEnough)
-				time.Sleep(time.Minute) // for talk
+				time.Sleep(time.Minute) // time for streams
 			})
 		})
 	}
 }
 
-// A program that stood still, so that a tick came late, gives its peer the whole time once
-// more, and asks it at once. It used to end its sessions with peers that were alive.
+// If a tick comes late, because the program was not running, the peer gets its full
+// patience again and is asked at once. Such a program used to end sessions with peers that
+// were alive.
 func TestSilenceOfOneThatStoodStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := withPeer(t, testConfig(2, false))
@@ -106,7 +108,7 @@ func TestSilenceOfOneThatStoodStill(t *testing.T) {
 	})
 }
 
-// A frame that never ends is silence, too.
+// A frame that never ends counts as silence, too.
 func TestSilentAmidFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := withPeer(t, testConfig(1, false))
@@ -120,7 +122,7 @@ func TestSilentAmidFrame(t *testing.T) {
 	})
 }
 
-// Frames to the peer are so far apart at most, and no NOP is sent where others are.
+// The time between frames to the peer is limited, and no NOP is sent while others are.
 func TestKeepAliveGaps(t *testing.T) {
 	const second = time.Second
 	for _, c := range []struct {
@@ -181,7 +183,7 @@ func TestKeepAliveGaps(t *testing.T) {
 				if len(nops) != len(c.nops) {
 					t.Fatalf("NOPs at %v, want %v", nops, c.nops)
 				}
-				for i := range nops { // each may be a little early, and those after it are so, too
+				for i := range nops { // each may be a little early, which also makes those after it earlier
 					if early := c.nops[i] - nops[i]; early < 0 || early > time.Duration(i+1)*s.early() {
 						t.Fatalf("NOPs at %v, want %v", nops, c.nops)
 					}
@@ -191,7 +193,7 @@ func TestKeepAliveGaps(t *testing.T) {
 	}
 }
 
-// Keepalives of many sessions go out at the same moments, whenever they began.
+// Keepalives of many sessions are sent at the same moments, whenever the sessions began.
 func TestKeepAlivesTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(2, true)
@@ -216,8 +218,8 @@ func TestKeepAlivesTogether(t *testing.T) {
 	})
 }
 
-// pauses are ways to have the receiver of a server with 1000 bytes of buffer paused,
-// and to have it go on.
+// pauses are ways to pause the receiver of a server with a buffer of 1000 bytes, and to
+// make it go on.
 var pauses = []struct {
 	name         string
 	fill, resume func(s *Session, peer *rawPeer)
@@ -243,8 +245,8 @@ var pauses = []struct {
 	}, func(s *Session, _ *rawPeer) { s.Accept() }},
 }
 
-// While the receiver is paused other signs of life count; afterwards the peer has all
-// the time again.
+// While the receiver is paused, other signs of life count. Afterwards the peer has its full
+// patience again.
 func TestNotSilentWhilePaused(t *testing.T) {
 	for _, c := range pauses {
 		t.Run(c.name, func(t *testing.T) {
@@ -278,7 +280,7 @@ func TestNotSilentWhilePaused(t *testing.T) {
 				if err := s.cut(); err != nil {
 					t.Errorf("ended soon after it: %v", err)
 				}
-				time.Sleep(17 * time.Second) // half as long again where there is a stream
+				time.Sleep(17 * time.Second) // the patience is half as long again with a stream open
 				synctest.Wait()
 				if err := endOf(s); err != ErrSilent {
 					t.Errorf("ended with %v", err)
@@ -288,8 +290,8 @@ func TestNotSilentWhilePaused(t *testing.T) {
 	}
 }
 
-// A session whose receiver is paused once had no end when its peer vanished, or when
-// its connection was closed.
+// A session whose receiver was paused used not to end when its peer vanished or its
+// connection was closed.
 func TestEndWhilePaused(t *testing.T) {
 	for _, c := range pauses {
 		for _, end := range []struct {
@@ -299,7 +301,7 @@ func TestEndWhilePaused(t *testing.T) {
 			most time.Duration
 		}{
 			{"vanished", func(peer *rawPeer) { go peer.drop() }, ErrSilent, 45 * time.Second},    // with a stream
-			{"closed", func(peer *rawPeer) { peer.Close() }, io.ErrClosedPipe, 13 * time.Second}, // the next NOP
+			{"closed", func(peer *rawPeer) { peer.Close() }, io.ErrClosedPipe, 13 * time.Second}, // at the next NOP
 		} {
 			t.Run(c.name+", "+end.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -324,8 +326,8 @@ func TestEndWhilePaused(t *testing.T) {
 	}
 }
 
-// Keepalives may differ between the ends, by any factor: an end that is given up once
-// was one whose interval exceeds the patience of the other.
+// The ends' keepalive intervals may differ by any factor. An end whose interval exceeded
+// the other's patience used to be given up.
 func TestKeepAlivesThatDiffer(t *testing.T) {
 	intervals := []time.Duration{time.Second, 10 * time.Second, 60 * time.Second, time.Hour}
 	for _, ours := range intervals {
@@ -351,7 +353,7 @@ func withKeepAlive(client bool, interval time.Duration) Config {
 	return cfg
 }
 
-// A NOP is answered by one that is not answered in turn.
+// A NOP is answered by a NOP that is not answered itself.
 func TestNOPsAreAnsweredOnce(t *testing.T) {
 	for _, client := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -369,7 +371,7 @@ func TestNOPsAreAnsweredOnce(t *testing.T) {
 	}
 }
 
-// NOPs do not pile up while the connection takes nothing.
+// NOPs do not pile up while the connection accepts nothing.
 func TestNoNOPsWhileStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(1, true)
@@ -396,7 +398,7 @@ func TestSlowIsNotSilent(t *testing.T) {
 			return err
 		})
 		for rest := (frame{cmdPSH, 3, make([]byte, size)}).bytes(1); len(rest) > 0; {
-			n := min(len(rest), 1000) // a second
+			n := min(len(rest), 1000) // per second
 			if _, err := peer.Write(rest[:n]); err != nil {
 				break
 			}

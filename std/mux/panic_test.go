@@ -10,7 +10,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// faulty is a connection with a fault in what it is made of.
+// faulty is a connection whose methods panic.
 type faulty struct {
 	net.Conn
 	read, write bool
@@ -31,8 +31,8 @@ func (f *faulty) Write(p []byte) (int, error) {
 	return f.Conn.Write(p)
 }
 
-// A panic below a session ends that session, with the panic as its reason, and no other.
-// It ended the program.
+// A panic below a session ends only that session, and is its reason. It used to end the
+// program.
 func TestPanicEndsTheSession(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -56,7 +56,7 @@ func TestPanicEndsTheSession(t *testing.T) {
 			other, _ := withPeer(t, cfg)
 			st, err := s.Open()
 			must(t, err)
-			_ = c.say(st) // the fault may come before it returns
+			_ = c.say(st) // the panic may come before it returns
 			far.Ask()
 			testkit.Within(t, "the end of the session", s.Ended())
 			var p *rescue.Panic

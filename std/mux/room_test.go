@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// stuck is a session whose connection takes nothing, with a stream in it and as much
-// waiting as may.
+// stuck is a session whose connection accepts nothing, with a stream and with as much data
+// waiting as may wait.
 func stuck(t *testing.T, version int) (*Session, *sink) {
 	conn := newSink()
 	conn.gate = make(chan struct{})
@@ -25,8 +25,8 @@ func stuck(t *testing.T, version int) (*Session, *sink) {
 	return s, conn
 }
 
-// CloseWrite waited for the connection. A relay that passed an end on stood still in
-// it, and saw neither the end of the other direction nor its own time limit.
+// CloseWrite used to wait for the connection. A relay that passed an EOF on then blocked,
+// and noticed neither the end of the other direction nor its own time limit.
 func TestCloseWriteDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, conn := stuck(t, 1)
@@ -48,8 +48,8 @@ func TestCloseWriteDoesNotWait(t *testing.T) {
 	})
 }
 
-// Closing a stream ends its Write and its AwaitRoom, also where they wait for the
-// other streams, and not only for the peer. It used to end with the session alone.
+// Closing a stream ends its Write and its AwaitRoom, even if they wait for other streams
+// and not for the peer. They used to end only with the session.
 func TestCloseEndsWaitForRoom(t *testing.T) {
 	for name, wait := range map[string]func(*Stream) error{
 		"Write": func(st *Stream) error { _, err := st.Write(make([]byte, 5000)); return err },
@@ -96,7 +96,7 @@ func TestCloseEndsWaitForRoom(t *testing.T) {
 
 var errWaits = errors.New("still waits")
 
-// ended is the result of what was to wait, or errWaits.
+// ended returns the result of a call that was blocked, or errWaits.
 func ended(c <-chan error) error {
 	select {
 	case err := <-c:
@@ -106,7 +106,7 @@ func ended(c <-chan error) error {
 	}
 }
 
-// Room is what may be read ahead.
+// Room is how many bytes may be read ahead.
 func TestRoom(t *testing.T) {
 	for _, c := range []struct {
 		name                   string
@@ -146,7 +146,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Drain waits until the connection has taken what was written, or the context ends.
+// Drain waits until the connection has accepted what was written, or until the context
+// ends.
 func TestDrainWaitsForTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, conn := stuck(t, 1)
@@ -170,8 +171,9 @@ func TestDrainWaitsForTheConnection(t *testing.T) {
 	})
 }
 
-// Who was given room and may not write any more, as the peer has closed the stream, lets
-// the next go on. Nobody did until the session had something else to send.
+// A stream that was given room but may no longer write, because the peer has closed it,
+// lets the next one go on. Everyone used to wait until the session had something else to
+// send.
 func TestRoomIsPassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, conn := stuck(t, 2)

@@ -13,13 +13,13 @@ import (
 )
 
 // Ids are those of smux: odd from 3 on for the client, even from 2 on for the server. The
-// upper half is left to marks.
+// upper half is reserved for marks.
 func TestStreamIDs(t *testing.T) {
 	for _, c := range []struct {
 		client bool
-		next   uint32 // 0 is a new session
+		next   uint32 // 0: a new session
 		want   []uint32
-		last   error // of the Open after them
+		last   error // of the Open after those
 	}{
 		{true, 0, []uint32{3, 5, 7}, nil},
 		{false, 0, []uint32{2, 4, 6}, nil},
@@ -45,7 +45,7 @@ func TestStreamIDs(t *testing.T) {
 	}
 }
 
-// A peer that opens streams with our ids does not take them from us.
+// A peer that opens streams with our ids does not make us run out of ids.
 func TestPeerUsesOurIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := withPeer(t, testConfig(1, true))
@@ -76,7 +76,8 @@ func TestPeerUsesOurIDs(t *testing.T) {
 	})
 }
 
-// A SYN for an open stream changes nothing, and frames for none are no error.
+// A SYN for an open stream changes nothing, and frames for an unknown stream are not an
+// error.
 func TestStrayFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, peer, st := accepted(t, testConfig(2, false))
@@ -96,8 +97,8 @@ func TestStrayFrames(t *testing.T) {
 	})
 }
 
-// Whoever waits returns when the session is closed, each with the reason, and no
-// goroutine stays: synctest sees to that.
+// Every blocked call returns when the session is closed, with the reason, and no goroutine
+// is left; synctest checks that.
 func TestCloseWakesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer, st := accepted(t, testConfig(2, false))
@@ -132,7 +133,7 @@ func TestCloseWakesAll(t *testing.T) {
 		}
 		wait("WriteCorked", func() error { _, err := st.WriteCorked(make([]byte, 100000)); return err })
 		for range gatherBytes / headerBytes {
-			s.post(cmdNOP, 0, false) // nor is there room for small writes
+			s.post(cmdNOP, 0, false) // there is no room for small writes either
 		}
 		wait("AwaitRoom", func() error { _, err := opened[0].AwaitRoom(1); return err })
 		wait("AwaitRoom without credit", func() error { _, err := other.AwaitRoom(1); return err })
@@ -179,7 +180,7 @@ func TestCloseWakesAll(t *testing.T) {
 	})
 }
 
-// Close does not wait for a receiver that waits for readers, or for Accept.
+// Close does not wait for a receiver that is waiting for readers or for Accept.
 func TestCloseWhilePaused(t *testing.T) {
 	for name, fill := range map[string]func(peer *rawPeer) error{
 		"unread": func(peer *rawPeer) error {
@@ -212,7 +213,7 @@ func TestCloseWhilePaused(t *testing.T) {
 	}
 }
 
-// A writer that is stuck in the connection holds up neither Close of streams nor the
+// A writer that is blocked in the connection blocks neither Close of a stream nor the
 // receiver.
 func TestStuckWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -248,7 +249,7 @@ func TestStuckWriter(t *testing.T) {
 		if st.window != 77 {
 			t.Errorf("window %d", st.window)
 		}
-		// What was written comes out once the connection takes it.
+		// What was written goes out once the connection accepts it.
 		fins := 0
 		go func() {
 			for f, err := readFrame(peer); err == nil; f, err = readFrame(peer) {
@@ -266,8 +267,8 @@ func TestStuckWriter(t *testing.T) {
 	})
 }
 
-// An error of the connection is reported to the writes that follow, and ends the
-// session though there is nothing to read.
+// An error of the connection is returned by later writes, and ends the session even if
+// there is nothing to read.
 func TestWriteError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := &failing{sink: newSink()}
@@ -297,8 +298,7 @@ type failing struct{ *sink }
 
 func (failing) Write([]byte) (int, error) { return 0, errEnough }
 
-// So many streams wait for Accept and no more; the rest is received when there is
-// room, in order.
+// Only this many streams wait for Accept. The rest is received in order once there is room.
 func TestBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams = backlog + 500
@@ -328,8 +328,8 @@ func TestBacklog(t *testing.T) {
 	})
 }
 
-// A peer cannot make us keep streams without end: what is too many is closed at once,
-// and the others go on.
+// A peer cannot make us keep any number of streams: those above the limit are closed at
+// once, and the others go on.
 func TestTooManyStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := withPeer(t, testConfig(1, false))
@@ -363,7 +363,7 @@ func TestTooManyStreams(t *testing.T) {
 	})
 }
 
-// Streams that wait are accepted by all who ask, even after the end.
+// Waiting streams go to all callers of Accept, even after the end.
 func TestAcceptByMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer := withPeer(t, testConfig(1, false))
@@ -376,7 +376,7 @@ func TestAcceptByMany(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		s.mu.Lock() // two at once, told as one
+		s.mu.Lock() // two at once, with a single wake-up
 		s.waiting = append(s.waiting, newStream(s, 101), newStream(s, 103))
 		s.wakeAccept()
 		s.mu.Unlock()
@@ -403,8 +403,7 @@ func TestAcceptByMany(t *testing.T) {
 	})
 }
 
-// No more is received than the ReceiveBuffer and one frame, and what is read makes
-// room.
+// No more than the ReceiveBuffer and one frame is received, and reading makes room.
 func TestReceiveBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(1, false)
@@ -428,7 +427,7 @@ func TestReceiveBuffer(t *testing.T) {
 	})
 }
 
-// Before is called before each write of the connection.
+// Before is called before each write to the connection.
 func TestBefore(t *testing.T) {
 	conn := newSink()
 	cfg := testConfig(1, true)
@@ -442,7 +441,7 @@ func TestBefore(t *testing.T) {
 	}
 }
 
-// Resumed is called when a session that had paused reads its connection again.
+// Resumed is called when a session that was paused reads its connection again.
 func TestResumed(t *testing.T) {
 	a, b := net.Pipe()
 	cfg := testConfig(1, false)
@@ -465,7 +464,7 @@ func TestResumed(t *testing.T) {
 	testkit.Within(t, "the call", resumed)
 }
 
-// The buffers of a writer that can take several are handed over as they are.
+// A writer that accepts several buffers gets them as they are.
 func TestAsBuffersWriter(t *testing.T) {
 	conn := &script{}
 	if w := AsBuffersWriter(conn); w != BuffersWriter(conn) {

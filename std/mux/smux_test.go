@@ -17,7 +17,7 @@ import (
 	"github.com/xtaci/smux"
 )
 
-// peers are a session of ours and the library's at its other end.
+// peers are a session of ours and one of the library at its other end.
 type peers struct {
 	ours   *Session
 	theirs *smux.Session
@@ -31,7 +31,7 @@ type settings struct {
 
 var usual = settings{8192, 4 << 20, 2 << 20, 10 * time.Second}
 
-// withSmux runs test over each substrate, in each version, with us as the client and
+// withSmux runs test over each substrate and with each version, with us as the client and
 // as the server.
 func withSmux(t *testing.T, with settings, test func(t *testing.T, p peers)) {
 	for _, sub := range substrates {
@@ -65,11 +65,11 @@ func peer(t testing.TB, here, there net.Conn, version int, client bool, with set
 	return peers{start(t, here, cfg), lib}
 }
 
-// stream opens a stream, by us or by the library.
+// stream opens a stream, from our end or from the library's.
 func (p peers) stream(t testing.TB, byUs bool) (ours *Stream, theirs *smux.Stream) {
 	t.Helper()
-	// The library closes a stream whose wrapper the garbage collector has found, even
-	// amid a call of its methods.
+	// The library closes a stream when its wrapper is collected as garbage, even during a
+	// call of one of its methods.
 	t.Cleanup(func() { runtime.KeepAlive(theirs) })
 	var err error
 	if byUs {
@@ -91,8 +91,8 @@ func (p peers) stream(t testing.TB, byUs bool) (ours *Stream, theirs *smux.Strea
 	return testkit.Within(t, "a stream of the library's", accepted), theirs
 }
 
-// transfer writes data to w and fails the test where r gets anything else. It leaves
-// both open.
+// transfer writes data to w, and fails the test if r receives anything else. It leaves both
+// open.
 func transfer(t testing.TB, what string, w io.Writer, r io.Reader, data []byte) {
 	t.Helper()
 	wrote := async(func() error {
@@ -115,7 +115,7 @@ func transfer(t testing.TB, what string, w io.Writer, r io.Reader, data []byte) 
 	}
 }
 
-// Streams are opened by either end and carry data both ways.
+// Either end opens streams, which carry data in both directions.
 func TestSmuxBothWays(t *testing.T) {
 	withSmux(t, usual, func(t *testing.T, p peers) {
 		for i, byUs := range []bool{true, false, true} {
@@ -133,7 +133,7 @@ func TestSmuxBothWays(t *testing.T) {
 	})
 }
 
-// Many streams carry data at the same time.
+// Many streams carry data concurrently.
 func TestSmuxManyStreams(t *testing.T) {
 	withSmux(t, usual, func(t *testing.T, p peers) {
 		data := randomBytes(20000)
@@ -147,8 +147,8 @@ func TestSmuxManyStreams(t *testing.T) {
 	})
 }
 
-// Much data goes through small buffers, both ways and over two streams at once:
-// beyond what is first granted, beyond the windows, beyond the receive buffer.
+// A lot of data passes small buffers, in both directions and over two streams at once: more
+// than is granted at first, than the windows and than the receive buffer hold.
 func TestSmuxLarge(t *testing.T) {
 	withSmux(t, settings{8192, 64 << 10, 32 << 10, 10 * time.Second}, func(t *testing.T, p peers) {
 		data := randomBytes(1 << 20)
@@ -162,7 +162,7 @@ func TestSmuxLarge(t *testing.T) {
 	})
 }
 
-// No size of buffers and frames stalls a transfer.
+// No combination of buffer and frame sizes stalls a transfer.
 func TestSmuxSizes(t *testing.T) {
 	for _, c := range []struct {
 		with settings
@@ -191,7 +191,7 @@ func TestSmuxSizes(t *testing.T) {
 	}
 }
 
-// WriteTo reads all up to the library's FIN.
+// WriteTo writes everything up to the library's FIN.
 func TestSmuxWriteTo(t *testing.T) {
 	withSmux(t, settings{8192, 64 << 10, 32 << 10, time.Minute}, func(t *testing.T, p peers) {
 		ours, theirs := p.stream(t, false)
@@ -211,7 +211,7 @@ func TestSmuxWriteTo(t *testing.T) {
 	})
 }
 
-// The library's FIN leaves what was sent before it readable, and is the only EOF.
+// Data sent before the library's FIN stays readable, and only the FIN is EOF.
 func TestSmuxTheirFIN(t *testing.T) {
 	withSmux(t, usual, func(t *testing.T, p peers) {
 		ours, theirs := p.stream(t, true)
@@ -249,7 +249,7 @@ func TestSmuxOurFIN(t *testing.T) {
 	})
 }
 
-// The end of the session is not the end of a stream.
+// The end of a session is not EOF of its streams.
 func TestSmuxCut(t *testing.T) {
 	withSmux(t, usual, func(t *testing.T, p peers) {
 		ours, theirs := p.stream(t, true)
@@ -270,7 +270,7 @@ func TestSmuxCut(t *testing.T) {
 	})
 }
 
-// What Close drops does not keep the other streams waiting.
+// Data discarded by Close does not make other streams wait.
 func TestSmuxCloseGivesBack(t *testing.T) {
 	withSmux(t, settings{8192, 16 << 10, 16 << 10, time.Minute}, func(t *testing.T, p peers) {
 		for range 3 {
@@ -284,7 +284,7 @@ func TestSmuxCloseGivesBack(t *testing.T) {
 				return p.ours.paused.Load() || p.ours.cfg.Version == 2 && p.ours.unread.Load() > 0
 			})
 			must(t, dropped.Close())
-			if p.ours.cfg.Version == 1 { // else it waits for its window
+			if p.ours.cfg.Version == 1 { // with smux 2 it waits for its window
 				must(t, testkit.Within(t, "the write to a closed stream", stuck))
 			}
 			transfer(t, "beside it", kept, ours, randomBytes(50000))
@@ -295,7 +295,7 @@ func TestSmuxCloseGivesBack(t *testing.T) {
 	})
 }
 
-// counter is a connection that counts the NOPs that are written to it.
+// counter is a connection that counts the NOPs written to it.
 type counter struct {
 	net.Conn
 	nops atomic.Int32
@@ -308,7 +308,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Both ends understand the other's keepalive.
+// Each end understands the other's keepalives.
 func TestSmuxKeepAlive(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		for _, client := range []bool{true, false} {
@@ -325,7 +325,7 @@ func TestSmuxKeepAlive(t *testing.T) {
 	}
 }
 
-// A stock peer takes our word that a stream is closed for a keepalive.
+// A stock peer takes our message that a stream is closed for a keepalive.
 func TestStockPeerIgnoresGone(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		a, b := net.Pipe()

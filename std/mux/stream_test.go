@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 )
 
-// accepted is a session of a server and its first stream, which the peer has opened.
+// accepted returns a server's session and its first stream, which the peer has opened.
 func accepted(t *testing.T, cfg Config) (*Session, *rawPeer, *Stream) {
 	s, peer := withPeer(t, cfg)
 	peer.send(cmdSYN, 3, nil)
@@ -27,12 +27,12 @@ func update(consumed, window uint32) []byte {
 	return binary.LittleEndian.AppendUint32(p, window)
 }
 
-// A writer sends what the peer has granted and no more.
+// A writer sends only what the peer has granted.
 func TestCredit(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		updates [][2]uint32 // consumed, window
-		want    int         // bytes that are sent in all, as long as nothing is consumed again
+		want    int         // bytes sent in all, if nothing more is consumed
 	}{
 		{"nothing said", nil, firstWindow},
 		{"no window", [][2]uint32{{0, 0}}, firstWindow},
@@ -70,7 +70,7 @@ func TestCredit(t *testing.T) {
 	}
 }
 
-// What was sent and consumed wraps around after 4 GiB.
+// The counts of bytes sent and consumed wrap around after 4 GiB.
 func TestCreditWraps(t *testing.T) {
 	st := newStream(&Session{cfg: testConfig(2, true), done: make(chan struct{})}, 3)
 	st.sent, st.consumedByPeer = 1<<32-10, 1<<32-20
@@ -84,7 +84,7 @@ func TestCreditWraps(t *testing.T) {
 	}
 }
 
-// What is held back goes out when its writer has to wait for the peer.
+// What is held back is sent when its writer has to wait for the peer.
 func TestCorkedWithoutCredit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := newSink()
@@ -99,8 +99,8 @@ func TestCorkedWithoutCredit(t *testing.T) {
 	})
 }
 
-// The peer is told what was read: the first time after little, then after each half
-// of the window, never after its FIN, and not at all in smux 1. A window below the usual
+// The peer is told how much was read: early for the first time, then after each half of the
+// window, never after its FIN, and not at all with smux 1. A window smaller than the usual
 // first one is told at once.
 func TestUpdates(t *testing.T) {
 	for _, c := range []struct {
@@ -151,8 +151,8 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
-// A reader does not wait for a connection that takes nothing: the receiver may be
-// waiting for it, and the peer's for ours.
+// A reader does not wait for a connection that accepts nothing. Otherwise our receiver
+// might wait for the reader while the peer's receiver waits for the peer's reader.
 func TestReaderNeverWaitsForConnection(t *testing.T) {
 	for _, read := range []struct {
 		name string
@@ -188,8 +188,8 @@ func TestReaderNeverWaitsForConnection(t *testing.T) {
 	}
 }
 
-// Two ends whose streams are all full both ways go on when their readers do. With smux 2
-// they do not stop receiving at all.
+// If all streams are full in both directions, both ends go on when their readers do. With
+// smux 2 they do not even stop receiving.
 func TestFullBothWays(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) { fullBothWays(t, version) })
@@ -215,11 +215,11 @@ func fullBothWays(t *testing.T, version int) {
 			must(t, err)
 			ends = append(ends, st, other)
 		}
-		synctest.Wait() // the windows are told
+		synctest.Wait() // the windows have been told
 		for _, st := range ends {
 			go st.Write(make([]byte, size))
 		}
-		synctest.Wait() // nobody reads: everything is full
+		synctest.Wait() // nobody reads, so everything is full
 		for _, s := range []*Session{here, there} {
 			if s.paused.Load() != (version == 1) || s.unread.Load() < 32<<10 {
 				t.Errorf("paused: %t, with %d bytes unread", s.paused.Load(), s.unread.Load())
@@ -239,7 +239,7 @@ func fullBothWays(t *testing.T, version int) {
 	})
 }
 
-// EOF is the peer's FIN, after all that it sent, and nothing else.
+// EOF means the peer's FIN, after everything that it has sent, and nothing else.
 func TestEOF(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -289,7 +289,8 @@ func TestEOF(t *testing.T) {
 	}
 }
 
-// A closed stream gives errors, wakes who waits, is forgotten, and is released once.
+// A closed stream returns errors, wakes blocked callers, is forgotten, and is released
+// once.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := 0
@@ -319,11 +320,11 @@ func TestClose(t *testing.T) {
 		if released != 1 || s.NumStreams() != 0 {
 			t.Errorf("released %d times, %d streams", released, s.NumStreams())
 		}
-		for _, size := range []int{1, 1000} { // both ways to receive data
+		for _, size := range []int{1, 1000} { // both ways of receiving data
 			peer.send(cmdPSH, 3, make([]byte, size))
 		}
 		synctest.Wait()
-		b := newBlock(1000) // and where the receiver was about to give it data
+		b := newBlock(1000) // and as if the receiver were about to deliver data
 		b.bytes = b.bytes[:1000]
 		st.deliver(nil, b)
 		st.deliver([]byte("x"), nil)
@@ -333,8 +334,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Close drops what is unread and gives its part of the ReceiveBuffer back, while the
-// connection takes nothing.
+// Close discards unread data and returns its part of the ReceiveBuffer, even while the
+// connection accepts nothing.
 func TestCloseGivesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(1, false)
@@ -368,7 +369,7 @@ func TestCloseGivesBack(t *testing.T) {
 	})
 }
 
-// WriteTo says what its writer says, and counts what it took.
+// WriteTo returns its writer's error, and counts what the writer has accepted.
 func TestWriteToFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, peer, st := accepted(t, testConfig(2, false))
@@ -381,12 +382,11 @@ func TestWriteToFails(t *testing.T) {
 	})
 }
 
-// many is a writer that takes several buffers as one; at a time it takes as many bytes
-// as it may.
+// many is a writer that accepts several buffers at once, up to a given number of bytes.
 type many struct {
 	bytes.Buffer
 	may   int
-	calls []int // how many buffers each write had
+	calls []int // number of buffers in each write
 }
 
 func (m *many) WriteBuffers(v [][]byte) (int, error) {
@@ -400,7 +400,7 @@ func (m *many) WriteBuffers(v [][]byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo hands what is there to a writer that can take several buffers as one.
+// WriteTo passes several buffers at once to a writer that accepts them.
 func TestWriteToMany(t *testing.T) {
 	for _, c := range []struct {
 		frames, may int
@@ -420,7 +420,7 @@ func TestWriteToMany(t *testing.T) {
 			}
 			peer.send(cmdFIN, 3, nil)
 			synctest.Wait()
-			_, err := st.Read(make([]byte, 10)) // begins amid a block
+			_, err := st.Read(make([]byte, 10)) // the next read begins in the middle of a block
 			must(t, err)
 			w := &many{may: c.may}
 			n, err := st.WriteTo(w)

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// megabyte is a connection that takes 1 MB a second.
+// megabyte is a connection that accepts 1 MB a second.
 type megabyte struct {
 	*sink
-	marks chan struct{} // one for each "MARK" written
+	marks chan struct{} // one token for each "MARK" written
 }
 
 func (c megabyte) WriteBuffers(v [][]byte) (int, error) {
@@ -30,9 +30,9 @@ func (c megabyte) WriteBuffers(v [][]byte) (int, error) {
 	return sizeOf(v), nil
 }
 
-// Among many streams that write all they can, each has its turn, and one that writes
-// little now and then does not wait for all of them: whether they wait in Write, or
-// for room, holding nothing.
+// Among many streams that write as much as they can, each gets its turn, and a stream that
+// seldom writes does not wait for all of them. This holds whether they wait in Write or
+// wait for room without holding data.
 func TestTurns(t *testing.T) {
 	t.Run("Write", func(t *testing.T) {
 		testTurns(t, func(st *Stream) error {
@@ -97,8 +97,8 @@ func testTurns(t *testing.T, write64K func(*Stream) error) {
 			longest = max(longest, time.Since(began))
 		}
 		synctest.Wait()
-		// By the bubble's clock. Behind all streams it would be 19 s; how goroutines are
-		// scheduled makes it 0.1 to 1.5 s.
+		// In the bubble's time. Behind all streams it would be 19 s; depending on how
+		// goroutines are scheduled it is 0.1 to 1.5 s.
 		if longest > 5*time.Second {
 			t.Errorf("a small write took %v", longest)
 		}

@@ -7,8 +7,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// BenchmarkRelay copies one way between two TCP connections, whose other ends
-// are in this process, too.
+// BenchmarkRelay copies in one direction between two TCP connections, whose other ends are
+// in this process, too.
 func BenchmarkRelay(b *testing.B) {
 	app, near := testkit.TCPPair(b)
 	far, target := testkit.TCPPair(b)

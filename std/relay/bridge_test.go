@@ -16,7 +16,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// bridge is a session over UDP on this machine, as the two programs make it, with one
+// bridge is a session over UDP on this machine, set up as the two programs do it, with one
 // stream.
 type bridge struct {
 	client, server *session.Session
@@ -24,15 +24,15 @@ type bridge struct {
 	closed         func()
 }
 
-// endConfig are settings of an end under which nothing has to wait.
+// endConfig returns settings of an end under which nothing has to wait.
 func endConfig(r config.Role) *config.Config {
 	c := config.Default(r)
 	c.Mode, c.Crypt, c.SockBuf = "fast3", "aes-128-gcm", 1<<20
-	_ = c.Check(r) // puts the mode in force
+	_ = c.Check(r) // applies the mode
 	return &c
 }
 
-// padFor is what the settings have streams encrypted with.
+// padFor returns the pad that the settings ask for.
 func padFor(c *config.Config) *Pad {
 	if !c.QPP {
 		return nil
@@ -54,8 +54,8 @@ func newBridge(t testing.TB, cc, sc *config.Config) *bridge {
 	return newBridgeBy(t, cc, sc, func(server net.Addr) net.Addr { return server })
 }
 
-// newBridgeBy is newBridge, but the client sends to what way makes of the server's
-// address.
+// newBridgeBy does what newBridge does, but the client sends to the address that way makes
+// of the server's.
 func newBridgeBy(t testing.TB, cc, sc *config.Config, way func(server net.Addr) net.Addr) *bridge {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
@@ -105,10 +105,10 @@ func newBridgeBy(t testing.TB, cc, sc *config.Config, way func(server net.Addr) 
 	return b
 }
 
-// dropAll ends accepting, with what a listener of kcp-go takes for new conversations when
-// packets of old ones come late.
+// dropAll accepts and drops conversations until the listener ends. A listener of kcp-go
+// takes late packets of old conversations for new ones.
 func dropAll(lis session.Listener) {
-	for errs := 0; errs < 50; { // with a conversation and an error at hand it picks either
+	for errs := 0; errs < 50; { // with both a conversation and an error available, it returns either
 		c, err := lis.Accept()
 		if err != nil {
 			errs++

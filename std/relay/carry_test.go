@@ -13,8 +13,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// An application at one end of a tunnel, a target at the other, and what each log
-// says of it.
+// An application at one end of a tunnel, a target at the other, and what each log says
+// about the stream.
 func TestCarryStream(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		testkit.NoLeak(t)
@@ -78,8 +78,8 @@ func TestCarryReasons(t *testing.T) {
 	}
 }
 
-// A stream that did not end by itself before the program does is cut, and the log says
-// so. It used to name an error of closing, of either end.
+// A stream that is still open when the program ends is cut, and the log says so. It used to
+// report an error of closing, of either end.
 func TestCarryCutByShutdown(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -112,9 +112,9 @@ func TestCarryCutByShutdown(t *testing.T) {
 	}
 }
 
-// The target dies in the middle of an upload, and the server closes the stream. Our
-// server says so. Of another, under smux 2, the client's end would not notice: it
-// writes into a window that never opens again.
+// The target dies in the middle of an upload, and the server closes the stream. Our server
+// tells the client. With another server and smux 2, the client would not notice: it would
+// write into a window that never opens again.
 func TestRelayToAbandonedStream(t *testing.T) {
 	for _, c := range []struct {
 		version int
@@ -147,7 +147,7 @@ func TestRelayToAbandonedStream(t *testing.T) {
 	}
 }
 
-// A stream on which nobody writes is not abandoned, and a socket never is.
+// A stream on which nobody writes is not given up, and a socket never is.
 func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	testkit.NoLeak(t)
 	u := newBridge(t, endConfig(config.Client), endConfig(config.Server))

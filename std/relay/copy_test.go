@@ -14,13 +14,13 @@ import (
 	"kcptun/std/testkit"
 )
 
-// plainReader and plainWriter have no methods but their own.
+// plainReader and plainWriter have only their own methods.
 type (
 	plainReader struct{ io.Reader }
 	plainWriter struct{ io.Writer }
 )
 
-// told tells which of its methods Copy has taken.
+// told records which of its methods Copy has used.
 type told struct {
 	testkit.Buffered
 	by string
@@ -40,7 +40,7 @@ func (w *told) ReadFrom(src io.Reader) (int64, error) {
 func TestCopyPrefers(t *testing.T) {
 	text := strings.Repeat("text", 20_000)
 	for _, tt := range []struct {
-		src, dst bool // have WriterTo, ReaderFrom
+		src, dst bool // src has WriteTo, dst has ReadFrom
 		want     string
 	}{{true, true, "WriteTo "}, {true, false, "WriteTo "}, {false, true, "ReadFrom "}, {false, false, ""}} {
 		from, to := new(told), new(told)
@@ -80,7 +80,7 @@ func (u uncorked) Flush() error                      { return nil }
 func (u uncorked) Room() int                         { return copyBuffer }
 func (u uncorked) AwaitRoom(size int) (int, error)   { return size, nil }
 
-// A socket is read to its end, and its errors come through.
+// A socket is read until EOF, and its errors are passed on.
 func TestTransferFromSocket(t *testing.T) {
 	for name, pair := range map[string]func() (net.Conn, net.Conn){
 		"tcp":  func() (net.Conn, net.Conn) { a, b := testkit.TCPPair(t); return a, b },
@@ -117,7 +117,7 @@ func TestTransferFromSocket(t *testing.T) {
 	}
 }
 
-// Closing a socket wakes who waits for its bytes.
+// Closing a socket ends a read that waits for its bytes.
 func TestTransferIsWoken(t *testing.T) {
 	testkit.NoLeak(t)
 	_, b := testkit.TCPPair(t)
@@ -129,8 +129,8 @@ func TestTransferIsWoken(t *testing.T) {
 	}
 }
 
-// sizes is a reader that notes the sizes of the buffers it is given, and has steps of
-// bytes to read. It never waits.
+// sizes is a reader that records the sizes of the buffers it is given, and returns as many
+// bytes as its steps say. It never waits.
 type sizes struct {
 	steps []int
 	given []int
@@ -145,13 +145,13 @@ func (s *sizes) Read(p []byte) (int, error) {
 	if s.steps[0] -= n; s.steps[0] == 0 {
 		s.steps = s.steps[1:]
 		if len(s.steps) == 0 {
-			return n, io.EOF // with the last bytes
+			return n, io.EOF // together with the last bytes
 		}
 	}
 	return n, nil
 }
 
-// What can only be waited on with a buffer is waited on with a small one.
+// A source that needs a buffer to wait gets a small one.
 func TestGrowingReader(t *testing.T) {
 	for _, c := range []struct {
 		name        string

@@ -12,12 +12,12 @@ import (
 	"kcptun/std/testkit"
 )
 
-// narrow is a sink that takes what it is told to, and no more.
+// narrow is a sink that accepts only what it is told to.
 type narrow struct {
 	bytes.Buffer
 	room  int
-	grant chan int // what AwaitRoom gives; closed: errNotConnected
-	asked chan int // what it was asked for
+	grant chan int // results of AwaitRoom; closed: errNotConnected
+	asked chan int // arguments of AwaitRoom
 	over  int      // bytes that were written without room
 }
 
@@ -43,7 +43,7 @@ func (w *narrow) AwaitRoom(size int) (int, error) {
 
 func newNarrow() *narrow { return &narrow{grant: make(chan int), asked: make(chan int, 1)} }
 
-// What there is no room for stays in the socket: no buffer is held while that lasts,
+// Data for which there is no room stays in the socket. No buffer is held in the meantime,
 // and no more is read than may be written.
 func TestSocketReaderWaitsForRoom(t *testing.T) {
 	app, a := testkit.TCPPair(t)
@@ -83,8 +83,8 @@ func TestSocketReaderWaitsForRoom(t *testing.T) {
 	}
 }
 
-// Where there is no room and nothing to read, an end, a reset and the closing of the
-// socket are noticed all the same.
+// While there is no room and nothing to read, EOF, a reset and the closing of the socket
+// are noticed nevertheless.
 func TestSocketReaderNoticesTheEnd(t *testing.T) {
 	for name, want := range map[string]error{"end": io.EOF, "reset": syscall.ECONNRESET} {
 		t.Run(name, func(t *testing.T) {
@@ -112,8 +112,8 @@ func TestSocketReaderNoticesTheEnd(t *testing.T) {
 	}
 }
 
-// An error of the writer that came up while waiting for room ends the transfer as one
-// of writing does.
+// A writer's error that appears while waiting for room ends the transfer like an error of
+// writing.
 func TestTransferWithoutRoom(t *testing.T) {
 	app, a := testkit.TCPPair(t)
 	send(t, app, []byte("x"))

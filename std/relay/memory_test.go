@@ -13,16 +13,16 @@ import (
 	"kcptun/std/testkit"
 )
 
-// held is how many bytes of the heap live.
+// held is the size of the live heap in bytes.
 func held() int64 {
 	runtime.GC()
-	runtime.GC() // the first leaves what the pools had to the second
+	runtime.GC() // the first collection leaves what was in the pools to the second
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// memoryConfigs are settings under which a session itself holds little.
+// memoryConfigs are settings under which a session itself holds little memory.
 func memoryConfigs(version int, qpp bool) (client, server *config.Config) {
 	client, server = endConfig(config.Client), endConfig(config.Server)
 	for _, c := range []*config.Config{client, server} {
@@ -32,7 +32,7 @@ func memoryConfigs(version int, qpp bool) (client, server *config.Config) {
 	return client, server
 }
 
-// still waits until a counter stands still.
+// still waits until a counter no longer changes.
 func still(t *testing.T, what string, counter *atomic.Int64) {
 	t.Helper()
 	last, looks := int64(-1), 0
@@ -46,8 +46,8 @@ func still(t *testing.T, what string, counter *atomic.Int64) {
 	})
 }
 
-// A stream whose reader at the other end has stopped kept 64 KiB at its sender, under
-// smux 1 each stream of its session.
+// A stream whose reader at the other end had stopped kept 64 KiB at its sender, with smux 1
+// each stream of its session.
 func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 	const streams, bound = 150, 24 << 10 // bytes each
 	for _, version := range []int{1, 2} {
@@ -64,7 +64,7 @@ func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 			for range streams {
 				_, far := u.open(t)
 				b, target := testkit.TCPPair(t)
-				_ = b.SetReadBuffer(16 << 10) // that all are soon full
+				_ = b.SetReadBuffer(16 << 10) // so that all are soon full
 				_ = target.SetWriteBuffer(16 << 10)
 				targets = append(targets, target)
 				go func() { done <- Between(pad.Wrap(far), b, 0) }()
@@ -93,7 +93,7 @@ func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 	}
 }
 
-// A stream on which nothing moves kept 64 KiB at each end where QPP was on.
+// With QPP, a stream on which nothing moved kept 64 KiB at each end.
 func TestIdleStreamsHoldNoBuffers(t *testing.T) {
 	const streams, bound = 150, 24 << 10 // bytes each, both ends together
 	for _, qpp := range []bool{false, true} {

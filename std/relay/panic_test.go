@@ -12,13 +12,13 @@ import (
 	"kcptun/std/testkit"
 )
 
-// faulty is an end of a relay with a fault in what it is made of.
+// faulty is an end of a relay whose methods panic.
 type faulty struct{ io.ReadWriteCloser }
 
 func (faulty) Read([]byte) (int, error) { panic("a fault") }
 
-// A panic in one direction ends its relay, and another one of the same group goes on.
-// It ended the program.
+// A panic in one direction ends that relay only; another relay of the same group goes on.
+// It used to end the program.
 func TestPanicEndsTheStream(t *testing.T) {
 	testkit.NoLeak(t)
 	group := &shutdown.Group{Panics: &rescue.Net{Log: slog.New(slog.DiscardHandler)}}

@@ -24,8 +24,8 @@ func qppPair(t *testing.T) (near, far *QPPPort) {
 	return NewQPPPort(testkit.Deadline(t, a), qpp.NewQPP(seed, 61), seed), NewQPPPort(testkit.Deadline(t, b), qpp.NewQPP(seed, 61), seed)
 }
 
-// Lengths that are no multiple of eight, and longer than a buffer, both ways;
-// the caller's bytes stay as they are.
+// Lengths that are not a multiple of eight, and longer than a buffer, in both directions.
+// The caller's bytes stay unchanged.
 func TestQPPPorts(t *testing.T) {
 	near, far := qppPair(t)
 	for _, way := range [][2]*QPPPort{{near, far}, {far, near}} {
@@ -62,9 +62,9 @@ func TestQPPPorts(t *testing.T) {
 	}
 }
 
-// qppGolden is "quantum permutation pad!" with the key "a key" and 61 pads, by
-// qpp v1.1.25, whose output every build since v1.1.23 shares. The older ones
-// cannot talk to it: a change of the dependency must not change this.
+// qppGolden is "quantum permutation pad!" with the key "a key" and 61 pads, encrypted by
+// qpp v1.1.25. Every build since v1.1.23 gives the same output; older ones cannot talk to
+// it. An update of the dependency must not change it.
 const qppGolden = "1f34c827dc860b50dbe352761650709933576294149cb538"
 
 func TestQPPGolden(t *testing.T) {
@@ -105,7 +105,7 @@ func TestQPPCloseWrite(t *testing.T) {
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
-// Both ways over a session and its relays, where the stream's bytes are decrypted in
+// Both directions over a session and its relays, where the stream's bytes are decrypted in
 // place.
 func TestQPPOverStreams(t *testing.T) {
 	testkit.NoLeak(t)
@@ -132,7 +132,7 @@ func TestQPPOverStreams(t *testing.T) {
 	u.closed()
 }
 
-// writeOnly is a writer and nothing else.
+// writeOnly is a writer without other methods.
 type writeOnly struct{ io.Writer }
 
 func TestQPPWriteTo(t *testing.T) {

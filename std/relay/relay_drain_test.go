@@ -11,8 +11,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// refusing is an end whose half-close fails, as that of a socket does whose peer
-// has reset it, while bytes of the peer are still to be read.
+// refusing is an end whose half-close fails, like that of a socket whose peer has reset it
+// while some of the peer's bytes are still unread.
 type refusing struct {
 	net.Conn
 }
@@ -21,8 +21,8 @@ var errNotConnected = errors.New("shutdown: transport endpoint is not connected"
 
 func (refusing) CloseWrite() error { return errNotConnected }
 
-// What an end has sent before it went is delivered, though it can be told
-// nothing any more.
+// What an end has sent before it disappeared is delivered, although nothing more can be
+// sent to it.
 func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 	testkit.NoLeak(t)
 	app, a := testkit.TCPPair(t)
@@ -30,7 +30,7 @@ func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 	done := make(chan Result, 1)
 	go func() { done <- Between(a, refusing{b}, testkit.Patience) }()
 	closeWrite(t, app)
-	time.Sleep(20 * time.Millisecond) // the relay has tried to pass it on
+	time.Sleep(20 * time.Millisecond) // the relay has tried to pass the EOF on
 	send(t, testkit.Deadline(t, target), []byte("last words"))
 	target.Close()
 	if got, err := io.ReadAll(testkit.Deadline(t, app)); string(got) != "last words" || err != nil {
@@ -41,8 +41,8 @@ func TestRelayDrainsAfterFailedHalfClose(t *testing.T) {
 	}
 }
 
-// A target that answers without reading all, and goes: the answer is in the
-// socket while writing to it fails.
+// A target answers without reading everything, and disappears. The answer is in the socket
+// while writes to it fail.
 func TestRelayDrainsAfterFailedWrite(t *testing.T) {
 	testkit.NoLeak(t)
 	app, a := testkit.TCPPair(t)
@@ -64,7 +64,7 @@ func TestRelayDrainsAfterFailedWrite(t *testing.T) {
 	}
 }
 
-// holding is an end whose writes fail, and whose reads wait.
+// holding is an end whose writes fail and whose reads block.
 type holding struct {
 	net.Conn
 	hold   chan struct{}

@@ -12,9 +12,9 @@ import (
 	"kcptun/std/testkit"
 )
 
-// The path is dead and the window full. An application that finishes then is cut off
-// after closewait, like any. The relay used to stand still in passing its end on, until
-// the session's own end half a minute later.
+// The path is dead and the window full. An application that finishes then is cut off after
+// closewait, like any other. The relay used to block when passing its EOF on, until the
+// session ended half a minute later.
 func TestRelayOnAStuckSession(t *testing.T) {
 	testkit.NoLeak(t)
 	cc, sc := endConfig(config.Client), endConfig(config.Server)
@@ -30,7 +30,7 @@ func TestRelayOnAStuckSession(t *testing.T) {
 	cable.Cut.Store(true)
 	var written atomic.Int64
 	full := make(chan error, len(others))
-	for _, st := range others { // one is in the connection then, the other waits for room
+	for _, st := range others { // one is then writing to the connection, the other waits for room
 		go func() {
 			for p := make([]byte, 1<<10); ; {
 				n, err := st.Write(p)

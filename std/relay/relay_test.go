@@ -14,11 +14,11 @@ import (
 	"kcptun/std/testkit"
 )
 
-// substrate makes connections of one sort.
+// substrate makes connections of one kind.
 type substrate struct {
 	name string
 	pair func(t *testing.T) (a, b net.Conn)
-	half bool // one direction can be closed alone
+	half bool // one direction can be closed separately
 }
 
 var substrates = []substrate{
@@ -31,7 +31,7 @@ var substrates = []substrate{
 	}, false},
 }
 
-// relayed is a relay with the two that talk over it.
+// relayed is a relay with the two ends that talk over it.
 type relayed struct {
 	app, target net.Conn
 	result      chan Result
@@ -61,8 +61,8 @@ func send(t *testing.T, c net.Conn, data []byte) {
 	}
 }
 
-// overHalfClosers runs test over each substrate that can half-close, from the
-// application's side and from the target's.
+// overHalfClosers runs test over each substrate that can half-close, once from the
+// application's side and once from the target's.
 func overHalfClosers(t *testing.T, quiet time.Duration, test func(t *testing.T, near, far net.Conn, r relayed, fromApp bool)) {
 	for _, s := range substrates {
 		if !s.half {
@@ -81,7 +81,7 @@ func overHalfClosers(t *testing.T, quiet time.Duration, test func(t *testing.T, 
 	}
 }
 
-// One end finishes; the other sees it at once and answers as long as it likes.
+// One end finishes. The other sees it at once and may answer as long as it likes.
 func TestRelayHalfClose(t *testing.T) {
 	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, fromApp bool) {
 		send(t, near, []byte("question"))
@@ -110,7 +110,7 @@ func TestRelayHalfClose(t *testing.T) {
 	})
 }
 
-// Megabytes both ways at once, all of it, whoever finishes first.
+// Megabytes in both directions at once all arrive, whoever finishes first.
 func TestRelayBigTransfers(t *testing.T) {
 	overHalfClosers(t, testkit.Patience, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
 		there, back := testkit.RandomBytes(1, 3<<20), testkit.RandomBytes(2, 5<<20)
@@ -130,7 +130,7 @@ func TestRelayBigTransfers(t *testing.T) {
 	})
 }
 
-// A reader that dawdles after both have finished still gets everything.
+// A slow reader still gets everything after both ends have finished.
 func TestRelaySlowReader(t *testing.T) {
 	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
 		data := testkit.RandomBytes(3, 4<<20)
@@ -154,7 +154,7 @@ func TestRelaySlowReader(t *testing.T) {
 	})
 }
 
-// An error at one end ends both, and the result names the end.
+// An error at one end ends both directions, and the result names that end.
 func TestRelayError(t *testing.T) {
 	for _, fromApp := range []bool{true, false} {
 		r := newRelay(t, substrates[0], 0)
@@ -180,7 +180,7 @@ func TestRelayError(t *testing.T) {
 	}
 }
 
-// Silence after one end has finished ends the relay, but not before its time.
+// Silence after one end has finished ends the relay, but not too early.
 func TestRelaySilence(t *testing.T) {
 	const quiet = 100 * time.Millisecond
 	overHalfClosers(t, quiet, func(t *testing.T, near, far net.Conn, r relayed, fromApp bool) {
@@ -200,7 +200,7 @@ func TestRelaySilence(t *testing.T) {
 	})
 }
 
-// halfPipe is one end of a connection in memory of which one direction can be closed.
+// halfPipe is one end of an in-memory connection that can half-close.
 type halfPipe struct {
 	*io.PipeReader
 	*io.PipeWriter
@@ -219,8 +219,8 @@ func (p halfPipe) Close() error {
 	return p.PipeWriter.Close()
 }
 
-// The time begins anew with each byte, and does not begin before an end has
-// finished. It is that of the monotonic clock: here one that the test sets.
+// Each byte restarts the time limit, which begins when an end has finished. It uses the
+// monotonic clock, which the test sets here.
 func TestRelayTalkIsNoSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const quiet = 10 * time.Second
@@ -255,7 +255,7 @@ func TestRelayTalkIsNoSilence(t *testing.T) {
 	})
 }
 
-// quiet 0 leaves a silent direction open.
+// With quiet 0, a silent direction stays open.
 func TestRelayNoQuiet(t *testing.T) {
 	overHalfClosers(t, 0, func(t *testing.T, near, far net.Conn, r relayed, _ bool) {
 		closeWrite(t, near)
@@ -276,8 +276,8 @@ func TestRelayNoQuiet(t *testing.T) {
 	})
 }
 
-// Ends that cannot half-close: at once without quiet, else after the other
-// direction has been silent for it.
+// Ends that cannot half-close are closed at once if quiet is 0, or else after the other
+// direction has been silent for quiet.
 func TestRelayWithoutCloseWrite(t *testing.T) {
 	r := newRelay(t, substrates[2], 0)
 	go func() { _, _ = r.app.Write([]byte("bye")); r.app.Close() }()
@@ -323,8 +323,8 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// An application that leaves in mid-download does not leave the target's connection
-// open, nor does the rest of the answer come over the link.
+// If an application leaves in the middle of a download, the target's connection is closed,
+// and the rest of the answer does not cross the link.
 func TestRelayEndsWhenThePeerLeaves(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		cc, sc := endConfig(config.Client), endConfig(config.Server)

@@ -15,13 +15,13 @@ import (
 	"kcptun/std/testkit"
 )
 
-// reset ends a connection as a program does that is killed.
+// reset ends a connection like a program that is killed.
 func reset(conn *net.TCPConn) {
 	_ = conn.SetLinger(0)
 	conn.Close()
 }
 
-// fill writes until that fails.
+// fill writes until a write fails.
 func fill(w io.Writer, written *atomic.Int64, failed chan<- error) {
 	for p := make([]byte, 1<<10); ; {
 		n, err := w.Write(p)
@@ -32,9 +32,9 @@ func fill(w io.Writer, written *atomic.Int64, failed chan<- error) {
 	}
 }
 
-// An application that resets its connection while its stream waits for room ends the
-// stream at both ends. It was noticed when there was room again, which may be never.
-// Another stream is in the connection, where one write of a session may have to wait.
+// An application that resets its connection while its stream waits for room ends the stream
+// at both ends. That used to be noticed only when there was room again, perhaps never.
+// Another stream occupies the connection, where one write of a session may block.
 func TestRelayNoticesResetWithoutRoom(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		for _, qpp := range []bool{false, true} {
@@ -73,8 +73,8 @@ func TestRelayNoticesResetWithoutRoom(t *testing.T) {
 	}
 }
 
-// An application that has finished its sending side, and is gone then, takes its target
-// with it, which may have nothing to say and so would never learn of it.
+// If an application has finished sending and then disappears, its target is closed, too.
+// The target may have nothing to send, and would otherwise never learn of it.
 func TestRelayNoticesResetAfterHalfClose(t *testing.T) {
 	for _, fromApp := range []bool{true, false} {
 		r := newRelay(t, substrates[0], 0)
