@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// quiet wants that nothing comes back, whatever is sent: the relay drops it.
+// quiet expects no answer, whatever is sent, because the relay drops it.
 func quiet(t *testing.T, r *Relay, conn net.Conn) {
 	t.Helper()
 	drain(conn)
@@ -39,15 +39,15 @@ func TestRelayBlocksFlows(t *testing.T) {
 	r.Block(addrPort(a))
 	quiet(t, r, a)
 	ask(t, b)
-	r.Block() // b, and a stays blocked
+	r.Block() // blocks b; a stays blocked
 	quiet(t, r, a)
 	quiet(t, r, b)
 	r.Rebind()
-	quiet(t, r, a) // a new port at the server's side helps nobody
+	quiet(t, r, a) // a new port on the server's side does not help
 	ask(t, dialUDP(t, r.Addr()))
 }
 
-// What is on its way when a flow is blocked does not arrive either, in neither direction.
+// Packets in flight when a flow is blocked do not arrive either, in both directions.
 func TestBlockReachesPacketsInFlight(t *testing.T) {
 	client := netip.MustParseAddrPort("192.0.2.1:1000")
 	inBubble(t, Fault{Delay: 10 * time.Millisecond}, func(p *probe) {
@@ -69,7 +69,7 @@ func TestRecordAndReplay(t *testing.T) {
 	conn := dialUDP(t, r.Addr())
 	before := ask(t, conn) // not recorded
 	rec := r.Record(100)
-	for i := range 40 { // the fault comes behind the one who records
+	for i := range 40 { // the fault comes after the recording
 		must(t, r.SetFault(Down, Fault{Loss: float64(i % 2)}))
 		_, _ = fmt.Fprintf(conn, "order %02d", i)
 	}
@@ -109,7 +109,7 @@ func TestRecordingIsBounded(t *testing.T) {
 	}
 }
 
-// Inject speaks with the voice of the client to the server, and of the server to the client.
+// Inject sends to the server as the client, and to the client as the server.
 func TestInject(t *testing.T) {
 	noLeaks(t)
 	r := testRelay(t, RelayConfig{Server: echoUDP(t, "127.0.0.1:0")})
@@ -125,7 +125,7 @@ func TestInject(t *testing.T) {
 		t.Errorf("the server saw it come from %s, the client from %s", buf[:n], seenAs)
 	}
 	must(t, r.Inject(Down, addrPort(conn), []byte("not the server's")))
-	for string(buf[:n]) != "not the server's" { // behind late answers to ask
+	for string(buf[:n]) != "not the server's" { // there may be late answers to ask before it
 		n, err = conn.Read(buf)
 		must(t, err)
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A byte that is wrong, data of the wrong place and of another transfer are found,
-// over the end of the period, too.
+// A wrong byte, data from the wrong place and data of another transfer are detected, also
+// across the end of the period.
 func TestDataFindsWhatIsWrong(t *testing.T) {
 	const n = 2*dataPeriod + 1000
 	right := make([]byte, n)
@@ -32,7 +32,7 @@ func TestDataFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// newDataAt is the source of a transfer of n bytes from an offset on.
+// newDataAt returns the data of a transfer of n bytes from an offset on.
 func newDataAt(n uint64, offset int) *data {
 	d := newData(n)
 	for offset > 0 {

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// arrival is a packet that a line under test sent on.
+// arrival is a packet that a line under test has sent on.
 type arrival struct {
-	at   time.Duration // since the line was made
+	at   time.Duration // since the line was created
 	data []byte
 }
 
-// probe is a line with a far side that remembers.
+// probe is a line whose far side records arrivals.
 type probe struct {
 	*line
 	wg   sync.WaitGroup
@@ -51,15 +51,15 @@ func (p *probe) stop() {
 	p.wg.Wait()
 }
 
-// packet is 100 bytes that begin with its number.
+// packet returns 100 bytes that begin with its number.
 func packet(i int) []byte {
 	b := make([]byte, 100)
 	binary.BigEndian.PutUint32(b, uint32(i))
 	return b
 }
 
-// feed carries count packets, gap apart in virtual time, and lets the line
-// deliver all of them.
+// feed carries count packets, gap apart in virtual time, and lets the line deliver all of
+// them.
 func (p *probe) feed(count int, gap time.Duration) {
 	for i := range count {
 		p.carry(netip.AddrPort{}, packet(i))
@@ -78,8 +78,8 @@ func (p *probe) numbers() []int {
 	return list
 }
 
-// inBubble runs the body with virtual time, and checks at its end that every
-// packet is accounted for.
+// inBubble runs the body in virtual time, and checks at the end that every packet is
+// accounted for.
 func inBubble(t *testing.T, f Fault, body func(p *probe)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProbe(1, f)
@@ -229,8 +229,8 @@ func TestDelayTakenAwayKeepsOrder(t *testing.T) {
 }
 
 func TestRateAndQueue(t *testing.T) {
-	// 1000 packets of 100 bytes at once into 100 kB/s and a queue of 200 ms:
-	// 20 kB wait, which is 200 packets, and the one being sent.
+	// 1000 packets of 100 bytes arrive at once, at 100 kB/s and with a queue of 200 ms: 20
+	// kB or 200 packets may wait, besides the one being sent.
 	inBubble(t, Fault{Rate: 100_000, Queue: 200 * time.Millisecond}, func(p *probe) {
 		p.feed(1000, 0)
 		if len(p.all()) != 201 || p.queueDrops.Load() != 799 {
@@ -295,7 +295,7 @@ func TestSendErrorsAreCounted(t *testing.T) {
 	}
 }
 
-// TestDeterminism: the same seed gives the same fates, another seed others.
+// TestDeterminism: the same seed gives the same fates, another seed gives others.
 func TestDeterminism(t *testing.T) {
 	f := Fault{Loss: 0.1, Burst: 3, Duplicate: 0.1, Corrupt: 0.1, Reorder: 0.1, Delay: time.Millisecond, Jitter: time.Millisecond}
 	run := func(seed uint64) (seen []arrival) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// helperVariable makes the test binary a program to be started (process_test.go).
+// helperVariable turns the test binary into a program to be started (process_test.go).
 const helperVariable = "LAB_HELPER"
 
 func TestMain(m *testing.M) {
@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// deadline bounds every wait of a test: far above what a loaded machine needs.
+// deadline limits every wait of a test. It is far more than a loaded machine needs.
 func deadline(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -26,8 +26,8 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// noLeaks fails the test when goroutines are left after everything registered
-// later has been cleaned up.
+// noLeaks fails the test if goroutines are left after all cleanups registered later have
+// run.
 func noLeaks(t *testing.T) {
 	t.Helper()
 	before := runtime.NumGoroutine()

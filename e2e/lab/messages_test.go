@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Messages come back in order and are timed one by one, however many are on the way; a
-// target that goes away is an error, and no wait.
+// Messages come back in order and are timed one by one, however many are in flight. If the
+// target goes away, that is an error at once.
 func TestMessages(t *testing.T) {
 	target, err := StartTarget("127.0.0.1:0")
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// The counters, as both pairs print them.
+// The counters as both pairs of programs print them.
 func TestParseCounters(t *testing.T) {
 	for _, line := range []string{
 		"2026/11/22 19:06:14 signal.go:26: KCP SNMP:&{BytesSent:10 PassiveOpens:3 CurrEstab:1234 InErrs:5}",
@@ -20,7 +20,7 @@ func TestParseCounters(t *testing.T) {
 	}
 }
 
-// What has been printed before is no answer.
+// Lines printed before do not count as an answer.
 func TestAskWantsNews(t *testing.T) {
 	log := newLogbook()
 	_, _ = log.Write([]byte("KCP SNMP: A:1\n"))

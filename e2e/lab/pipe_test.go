@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// What is lost is lost behind the bottleneck: it has taken its time there, and a
-// packet that does not get in is not lost once more.
+// Packets are lost behind the bottleneck: a lost packet has taken its time there, and a
+// packet dropped by the queue is not also counted as lost.
 func TestLostPacketsTakeTheirPart(t *testing.T) {
 	inBubble(t, Fault{Rate: 100_000, Queue: 200 * time.Millisecond, Loss: 0.5}, func(p *probe) {
 		p.feed(1000, 0)
@@ -22,7 +22,7 @@ func TestLostPacketsTakeTheirPart(t *testing.T) {
 	})
 }
 
-// A policer lets a burst pass and drops what exceeds the rate; nothing waits.
+// A policer lets a burst pass and drops what exceeds the rate. Nothing waits.
 func TestPolice(t *testing.T) {
 	inBubble(t, Fault{Rate: 100_000, Bucket: 2000}, func(p *probe) {
 		p.feed(100, 0) // 100 bytes each
@@ -30,7 +30,7 @@ func TestPolice(t *testing.T) {
 			t.Fatalf("%d of a burst passed, the last at %v, want 21 at once", n, p.all()[20].at)
 		}
 		begin := len(p.all())
-		p.feed(1000, 500*time.Microsecond) // twice the rate for 0.5 s: the burst again, and half
+		p.feed(1000, 500*time.Microsecond) // twice the rate for 0.5 s: the burst again, and half of the packets
 		within(t, "passed", float64(len(p.all())-begin), 515, 525)
 	})
 }

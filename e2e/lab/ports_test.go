@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Ports are handed out once, and none that is in use.
+// Each port is handed out only once, and never while in use.
 func TestFreePorts(t *testing.T) {
 	seen := map[int]bool{}
 	for range 50 {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// helper is the program that the tests start: this test binary, with a mode.
+// helper is the program that the tests start: this test binary in one of several modes.
 func helper(mode string) int {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
@@ -111,7 +111,7 @@ func TestProcessEndsEarly(t *testing.T) {
 	_, err := p.WaitLog(ctx, "never printed")
 	wantError(t, err, "the reason")
 	wantError(t, p.Wait(ctx), "exit status 3")
-	_, err = p.WaitLog(ctx, "first") // still there
+	_, err = p.WaitLog(ctx, "first") // still in the log
 	must(t, err)
 	_, err = p.ListenAddr(ctx)
 	wantError(t, err, "0 of 1 addresses")

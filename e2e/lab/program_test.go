@@ -47,8 +47,8 @@ func TestOldProgramFromVariable(t *testing.T) {
 	}
 }
 
-// TestOldPair sends the traffic through an older release and a bad relay: the
-// lab must work with programs that are not ours.
+// TestOldPair sends traffic through an older release and a bad relay: the lab must also
+// work with programs other than ours.
 func TestOldPair(t *testing.T) {
 	client, ok := OldClient()
 	server, ok2 := OldServer()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// echoUDP answers each datagram with the source address it saw.
+// echoUDP answers each datagram with the source address that it saw.
 func echoUDP(t *testing.T, addr string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", addr)
@@ -47,7 +47,8 @@ func dialUDP(t *testing.T, addr string) net.Conn {
 	return conn
 }
 
-// ask sends until an answer comes: sources of loss outside the test exist.
+// ask sends until an answer arrives, because datagrams may be lost outside the test's
+// control.
 func ask(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	buf := make([]byte, 2048)
@@ -80,7 +81,7 @@ func TestRelayForwards(t *testing.T) {
 			if again := ask(t, a); again != fromA {
 				t.Errorf("the source of a client changed from %s to %s", fromA, again)
 			}
-			// A datagram is counted just after it was sent.
+			// A datagram is counted just after it is sent.
 			var up, down Counters
 			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 				up, down = r.Counters(Up), r.Counters(Down)
@@ -140,7 +141,7 @@ func TestRelayCutAndSetFault(t *testing.T) {
 	}
 }
 
-// drain reads what has come before.
+// drain discards what has arrived so far.
 func drain(conn net.Conn) {
 	buf := make([]byte, 2048)
 	for {
@@ -163,8 +164,8 @@ func TestRelayTableIsBounded(t *testing.T) {
 	})
 }
 
-// TestRelaySurvivesServerDown: ICMP errors from a port nobody listens on must
-// not end a flow.
+// TestRelaySurvivesServerDown: ICMP errors from a port without a listener must not end a
+// flow.
 func TestRelaySurvivesServerDown(t *testing.T) {
 	noLeaks(t)
 	server, err := FreeAddr()
@@ -228,7 +229,7 @@ func TestRelays(t *testing.T) {
 	}
 }
 
-// BenchmarkRelay carries bursts of 32 packets of 1350 bytes one way.
+// BenchmarkRelay carries bursts of 32 packets of 1350 bytes in one direction.
 func BenchmarkRelay(b *testing.B) {
 	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -249,7 +250,7 @@ func BenchmarkRelay(b *testing.B) {
 	msg, buf := make([]byte, 1350), make([]byte, 2048)
 	b.SetBytes(32 * 1350)
 	b.ReportAllocs()
-	for b.Loop() { // 32 in flight: fewer than any socket buffer holds
+	for b.Loop() { // 32 in flight, fewer than any socket buffer holds
 		for range 32 {
 			_, _ = conn.Write(msg)
 		}

@@ -59,7 +59,7 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// The second half of a held transfer comes when it is released, not before.
+// The second half of a held transfer arrives only after its release.
 func TestPullHeld(t *testing.T) {
 	target := testTarget(t, "127.0.0.1:0")
 	ctx := deadline(t)
@@ -119,7 +119,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestDataDoesNotDependOnReads: both ends read the same source in other pieces.
+// TestDataDoesNotDependOnReads: the ends may read the same data in pieces of different
+// sizes.
 func TestDataDoesNotDependOnReads(t *testing.T) {
 	whole, pieces := make([]byte, 10_000), make([]byte, 0, 10_000)
 	newData(1).Read(whole)
@@ -133,10 +134,10 @@ func TestDataDoesNotDependOnReads(t *testing.T) {
 	}
 }
 
-// spoil changes what passes a connection.
+// spoil changes what passes through a connection.
 type spoil struct {
 	net.Conn
-	read func(n int, b []byte) int // sees each read of n bytes, returns its new length
+	read func(n int, b []byte) int // sees each read of n bytes and returns its new length
 }
 
 func (s spoil) Read(b []byte) (int, error) {
@@ -144,7 +145,7 @@ func (s spoil) Read(b []byte) (int, error) {
 	return s.read(n, b), err
 }
 
-// TestTrafficNotices: a changed byte, a missing end and a silence are errors.
+// TestTrafficNotices: a changed byte, a missing end and silence are errors.
 func TestTrafficNotices(t *testing.T) {
 	target := testTarget(t, "127.0.0.1:0")
 	flip := func(n int, b []byte) int {

@@ -14,8 +14,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// runApp runs a program whose job is run, and returns its exit code and what it
-// wrote.
+// runApp runs a program with this job, and returns its exit code and output.
 func runApp(t *testing.T, role config.Role, run func(context.Context, *config.Config, Env) error, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	testkit.NoLeak(t)
@@ -29,7 +28,7 @@ func runApp(t *testing.T, role config.Role, run func(context.Context, *config.Co
 	return code, out.String(), errs.String()
 }
 
-// never is a job that must not be done.
+// never is a job that must not be run.
 func never(t *testing.T) func(context.Context, *config.Config, Env) error {
 	return func(context.Context, *config.Config, Env) error { t.Error("the job was run"); return nil }
 }
@@ -81,7 +80,7 @@ func TestMainExitCodes(t *testing.T) {
 			}
 			testkit.Contains(t, stderr, tt.want)
 			if strings.Contains(stderr, "msg=ended") {
-				testkit.Lacks(t, stderr, "kcptun client:") // the log has said it
+				testkit.Lacks(t, stderr, "kcptun client:") // the log has reported it
 			}
 			for line := range strings.Lines(stderr) {
 				if !strings.HasPrefix(line, "kcptun client: ") && !strings.HasPrefix(line, "time=") {
@@ -121,7 +120,7 @@ func TestMainLogFile(t *testing.T) {
 	fail := func(context.Context, *config.Config, Env) error { return errors.New("no port left") }
 	code, _, stderr := runApp(t, config.Client, fail, "--log", path)
 	if code != 1 || stderr != "kcptun client: no port left\n" {
-		t.Error(code, stderr) // who looks at the terminal is to see it, too
+		t.Error(code, stderr) // it must be shown to a user at the terminal, too
 	}
 	runApp(t, config.Client, nothing, "--log", path)
 	text, err := os.ReadFile(path)
@@ -133,7 +132,7 @@ func TestMainLogFile(t *testing.T) {
 	}
 }
 
-// The first signal ends the job in good order, the second ends the program.
+// The first signal ends the job gracefully, the second ends the program.
 func TestMainSignals(t *testing.T) {
 	unsetKey(t)
 	testkit.NoLeak(t)
@@ -165,7 +164,7 @@ func signalMyself(t *testing.T, s os.Signal) {
 	}
 }
 
-// Nothing that a program writes shows the key, wherever it came from.
+// Nothing that a program writes reveals the key, whatever its source.
 func TestKeyIsNeverShown(t *testing.T) {
 	const key = "s3cret-s3cret"
 	file := jsonFile(t, `{"key":"`+key+`","kee":1,"mtu":1300}`)

@@ -32,7 +32,7 @@ func TestDumpSignal(t *testing.T) {
 	for n := 1; n <= 2; n++ {
 		testkit.Eventually(t, "a line at each SIGUSR1", func() bool {
 			if strings.Count(book.String(), "\n") < n {
-				signalMyself(t, syscall.SIGUSR1) // the first may come before it listens
+				signalMyself(t, syscall.SIGUSR1) // the first may come before it is caught
 			}
 			return strings.Count(book.String(), "\n") >= n
 		})

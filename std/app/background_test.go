@@ -41,7 +41,7 @@ func TestStartBackground(t *testing.T) {
 	if build.Pprof {
 		testkit.Eventually(t, "pprof says what it does", func() bool { return strings.Contains(book.String(), "pprof is") })
 	}
-	if strings.Contains(book.String(), "pprof is served") { // the port may be taken by another program
+	if strings.Contains(book.String(), "pprof is served") { // another program may use the port
 		client := &http.Client{Timeout: testkit.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 		for path, want := range map[string]int{"": 200, "symbol": 200, "cmdline": 404} {
 			resp, err := client.Get("http://127.0.0.1:6060/debug/pprof/" + path)
@@ -51,7 +51,7 @@ func TestStartBackground(t *testing.T) {
 			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			if resp.StatusCode != want {
-				t.Errorf("%q: %s", path, resp.Status) // cmdline would show the key
+				t.Errorf("%q: %s", path, resp.Status) // cmdline would reveal the key
 			}
 		}
 	}
@@ -63,7 +63,7 @@ func TestStartBackground(t *testing.T) {
 	}
 }
 
-// Without a period there is no log.
+// Without a period there is no file.
 func TestSnmpPeriodOff(t *testing.T) {
 	c := config.Default(config.Client)
 	c.SnmpLog, c.SnmpPeriod = filepath.Join(t.TempDir(), "snmp"), 0

@@ -14,9 +14,9 @@ import (
 	"kcptun/std/testkit"
 )
 
-// What had broken: the end of the program waited for a file of counters that took
-// nothing, a disk behind a network that is away for instance. Here it is a pipe without
-// a reader.
+// Regression: the end of the program waited for a file of counters that could not be
+// written, for example on a network disk that is unreachable. Here it is a pipe without a
+// reader.
 func TestEndWithStuckSnmp(t *testing.T) {
 	testkit.NoLeak(t)
 	c := config.Default(config.Client)
@@ -32,7 +32,7 @@ func TestEndWithStuckSnmp(t *testing.T) {
 	go func() { waitBackground(background, &c, log); close(waited) }()
 	testkit.Within(t, "the end does not wait for it", waited)
 	testkit.Contains(t, book.String(), "snmplog is stuck, its last line is lost")
-	f, err := os.OpenFile(c.SnmpLog, os.O_RDWR, 0) // frees what is stuck
+	f, err := os.OpenFile(c.SnmpLog, os.O_RDWR, 0) // unblocks the write
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func TestBanner(t *testing.T) {
 	}
 }
 
-// The banner names the file, whatever its name becomes.
+// The banner names the settings file, whatever its name looks like.
 func TestBannerNamesTheFileOfCounters(t *testing.T) {
 	c := config.Default(config.Client)
 	c.SnmpLog = "/tmp/stat-2.log"

@@ -14,7 +14,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// Flags stand before a command or behind it.
+// Flags may stand before or after a command.
 func TestCheckCommand(t *testing.T) {
 	unsetKey(t)
 	t.Setenv(config.KeyEnv, "s3cret-s3cret")
@@ -85,7 +85,7 @@ func TestCheckCommandJSON(t *testing.T) {
 	}
 }
 
-// What is wrong with the words of a command line and with its values is said at once.
+// Mistakes in the words of a command line and in its values are reported together.
 func TestAllSortsOfErrorsAreReported(t *testing.T) {
 	unsetKey(t)
 	_, err := parse(config.Client, "--mtu=x", "-t", "y", "--bogus=s3cret", "stray", "--crypt=rot13", "--nocomp=", "--conn=0", "--ratelimit")
@@ -101,7 +101,7 @@ func TestAllSortsOfErrorsAreReported(t *testing.T) {
 		t.Errorf("%s:\n%v", got, err)
 	}
 	testkit.Lacks(t, err.Error(), "s3cret", "remoteaddr")
-	// A misspelt --remoteaddr is not a missing one, too.
+	// A misspelt --remoteaddr is not also reported as missing.
 	if _, err = parseAlone(config.Client, "--remoteadr", "vps:1"); err == nil || strings.Contains(err.Error(), "missing") {
 		t.Error(err)
 	}
@@ -122,7 +122,7 @@ func TestGenkey(t *testing.T) {
 	}
 }
 
-// The scripts ask the program what may come next.
+// The shell scripts ask the program what may come next.
 func TestCompletion(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "pwsh", "powershell"} {
 		app := App{Role: config.Client, Version: "1.2.3"}
@@ -167,7 +167,8 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// Where help or a script is asked for what does not exist, the answer says what does.
+// If help or a script is requested for something that does not exist, the answer lists what
+// does.
 func TestNoSuchTopic(t *testing.T) {
 	for args, want := range map[string]string{
 		"help foo":       `kcptun client: "foo" is unknown, valid are check, genkey, help, completion`,
@@ -180,7 +181,7 @@ func TestNoSuchTopic(t *testing.T) {
 	}
 }
 
-// Each command's help is that command's.
+// Each command's help is about that command.
 func TestHelpOfCommands(t *testing.T) {
 	for args, want := range map[string]string{"check -h": "--json", "help check": "--json", "genkey --help": "genkey", "help genkey": "genkey", "completion -h": "powershell"} {
 		code, stdout, stderr := runApp(t, config.Server, never(t), strings.Fields(args)...)

@@ -22,7 +22,8 @@ const (
 	troublePage = "../../docs/troubleshooting.md"
 )
 
-// TestFlagReferenceAndHelp: what the two programs' help names is on the page.
+// TestFlagReferenceAndHelp: the page contains everything that the help of the two programs
+// names.
 func TestFlagReferenceAndHelp(t *testing.T) {
 	heads := regexp.MustCompile(`(?m)^### .*$`).FindAllString(testkit.ReadPage(t, flagsPage), -1)
 	for _, role := range []config.Role{config.Client, config.Server} {
@@ -39,7 +40,7 @@ func TestFlagReferenceAndHelp(t *testing.T) {
 	}
 }
 
-// notOurs are the flags of other programs that the pages show in code.
+// notOurs are flags of other programs that the pages show in code.
 var notOurs = []string{
 	"-o", // go build
 	"-tags",
@@ -65,8 +66,8 @@ var (
 	flagWord = regexp.MustCompile(`(?:^|[\s(/"])--?[a-zA-Z][a-zA-Z0-9]*`)
 )
 
-// TestPagesNameFlagsThatExist: the flags in the code spans of the pages for
-// users are flags of a program.
+// TestPagesNameFlagsThatExist: flags in code spans of the pages for users are flags of a
+// program.
 func TestPagesNameFlagsThatExist(t *testing.T) {
 	for _, page := range []string{"../../README.md", "../../README.zh.md", "../../CHANGELOG.md", flagsPage, troublePage} {
 		for _, name := range unknownFlags(testkit.ReadPage(t, page)) {
@@ -96,8 +97,8 @@ func unknownFlags(page string) (unknown []string) {
 
 var logCall = regexp.MustCompile(`(?:Log|log)\.(?:Info|Warn|Error)\("([^"]+)"`)
 
-// TestLogLinesAreExplained: docs/troubleshooting.md explains every line that the
-// programs log.
+// TestLogLinesAreExplained: docs/troubleshooting.md explains every line that the programs
+// log.
 func TestLogLinesAreExplained(t *testing.T) {
 	page, found := testkit.ReadPage(t, troublePage), 0
 	for _, dir := range []string{"..", "../../client", "../../server"} {
@@ -122,7 +123,7 @@ func TestLogLinesAreExplained(t *testing.T) {
 	}
 }
 
-// The README names the Go version on which its list of oldest systems depends.
+// The README names the Go version on which its list of oldest supported systems depends.
 func TestOldestSystems(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(testkit.ReadPage(t, "../../go.mod"))
 	if version == nil {

@@ -14,8 +14,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// flagTable is what users' scripts rely on, and what we have added: names, short names, JSON keys and defaults, "-"
-// where an end has no such flag.
+// flagTable is what users' scripts rely on, and what we have added: names, short names,
+// JSON keys and defaults, "-" for an end without such a flag.
 const flagTable = `
 localaddr l localaddr :12948 -
 socketmode . socketmode . -
@@ -63,7 +63,7 @@ var hiddenFlags = []string{"acknodelay", "nodelay", "interval", "resend", "nc"}
 
 type flagRow struct {
 	name, short, key string
-	defaults         map[config.Role]string // none where an end has no such flag
+	defaults         map[config.Role]string // absent for an end without such a flag
 }
 
 func flagRows() (rows []flagRow) {
@@ -84,8 +84,8 @@ func flagRows() (rows []flagRow) {
 	return rows
 }
 
-// withServer puts an address of the server before a client's arguments, without which
-// it is refused.
+// withServer puts a server address before a client's arguments, which would be refused
+// without one.
 func withServer(role config.Role, args []string) []string {
 	if role == config.Client {
 		return append([]string{"--remoteaddr", "127.0.0.1:9"}, args...)
@@ -98,7 +98,7 @@ func parse(role config.Role, args ...string) (config.Config, error) {
 	return parseAlone(role, withServer(role, args)...)
 }
 
-// parseAlone is parse, but a client has to be told where its server is.
+// parseAlone does the same without adding a server address.
 func parseAlone(role config.Role, args ...string) (config.Config, error) {
 	app := App{Role: role}
 	v := newInvocation(app, append([]string{"prog"}, args...))
@@ -106,12 +106,12 @@ func parseAlone(role config.Role, args ...string) (config.Config, error) {
 	return v.cfg, err
 }
 
-// valueOf is the value of a setting as text.
+// valueOf returns the value of a setting as text.
 func valueOf(s config.Setting) string { return fmt.Sprint(s.Value()) }
 
-// unsetKey keeps the environment's key out of the test.
+// unsetKey hides the environment's key from the test.
 func unsetKey(t *testing.T) {
-	t.Setenv(config.KeyEnv, "") // puts it back at the end
+	t.Setenv(config.KeyEnv, "") // restores it at the end
 	os.Unsetenv(config.KeyEnv)
 }
 
@@ -160,8 +160,8 @@ func TestFlagDefaults(t *testing.T) {
 	}
 }
 
-// Every flag and short name takes a value, with one dash and two, with = and
-// (but for switches) without.
+// Every flag and short name takes a value, with one dash and two, with = and (except
+// switches) without.
 func TestFlagForms(t *testing.T) {
 	unsetKey(t)
 	for _, r := range flagRows() {
@@ -317,7 +317,7 @@ func TestKeyFromEnvironment(t *testing.T) {
 	if cfg, err := parse(config.Server, "--key", "k"); err != nil || cfg.Key != "k" {
 		t.Error(cfg.Key, err)
 	}
-	os.Unsetenv(config.KeyEnv) // t.Setenv puts it back
+	os.Unsetenv(config.KeyEnv) // t.Setenv restores it
 	if _, err = parse(config.Server, "--key="); err == nil {
 		t.Fatal("an empty key was taken")
 	}

@@ -11,7 +11,7 @@ import (
 
 const mib = 1 << 20
 
-// at is a step of a heap's life: what a look finds, and whether it is to release.
+// at is a step in the life of a heap: what a look finds, and whether it must release.
 type at struct {
 	name    string
 	state   heapState
@@ -71,7 +71,7 @@ func TestHeapKeeper(t *testing.T) {
 	}
 }
 
-// After a burst the memory is the system's again.
+// After a burst the memory is returned to the system.
 func TestHeapIsReleased(t *testing.T) {
 	k := heapKeeper{read: heapReader()}
 	released := 0
@@ -81,7 +81,7 @@ func TestHeapIsReleased(t *testing.T) {
 	for i := range burst {
 		burst[i] = make([]byte, mib/2)
 		for at := 0; at < len(burst[i]); at += 4096 {
-			burst[i][at] = 1 // or it would not be resident
+			burst[i][at] = 1 // otherwise it would not be resident
 		}
 	}
 	k.look()
@@ -89,7 +89,7 @@ func TestHeapIsReleased(t *testing.T) {
 		t.Error("released under load")
 	}
 	runtime.KeepAlive(burst)
-	runtime.GC() // finds it dead; what was found dead is not given back for that
+	runtime.GC() // marks it as garbage, which alone does not return it
 	for range 3 {
 		k.look()
 	}
@@ -112,8 +112,8 @@ func TestKeepHeapEnds(t *testing.T) {
 	})
 }
 
-// The unit files and memory.md set GOGC and GOMEMLIMIT, and want their memory back
-// all the same; off is off.
+// The unit files and memory.md set GOGC and GOMEMLIMIT, and memory must be returned
+// nevertheless. GOGC=off means off.
 func TestMayCollect(t *testing.T) {
 	for gogc, want := range map[string]bool{"": true, "20": true, "100": true, "off": false} {
 		t.Setenv("GOGC", gogc)

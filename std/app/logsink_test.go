@@ -16,11 +16,11 @@ import (
 	"kcptun/std/testkit"
 )
 
-// gate is a log that is stuck while its gate is shut, as a full pipe is.
+// gate is a log that blocks while its gate is shut, like a full pipe.
 type gate struct {
 	testkit.Logbook
 	shut sync.Mutex
-	held chan struct{} // has a token where a write is or was stuck
+	held chan struct{} // holds a token if a write is or was blocked
 }
 
 func newGate() *gate {
@@ -36,7 +36,7 @@ func (g *gate) Write(p []byte) (int, error) {
 	return g.Logbook.Write(p)
 }
 
-// fullDisk takes so many bytes and no more.
+// fullDisk accepts a number of bytes and no more.
 type fullDisk struct {
 	testkit.Logbook
 	mu   sync.Mutex
@@ -71,8 +71,8 @@ func writeLines(s *logSink, first, count int) {
 
 var lossLine = regexp.MustCompile(`level=WARN msg="log lines were lost here: .*" lines=(\d+)\n$`)
 
-// readBack checks that lines come in order, and that where some are missing a line says
-// how many. It returns how many came, and how many are missing.
+// readBack checks that lines are in order, and that wherever some are missing, a line says
+// how many. It returns how many arrived and how many are missing.
 func readBack(t *testing.T, text string) (came, missing int) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -97,7 +97,7 @@ func TestLogSinkWritesAtOnce(t *testing.T) {
 	writeLines(s, 0, 1)
 	testkit.Eventually(t, "a line is written while nothing follows it", func() bool { return book.Count("line 0,") == 1 })
 	writeLines(s, 1, 500)
-	for range 2 { // it is idempotent
+	for range 2 { // Close is idempotent
 		if !s.Close(testkit.Patience) {
 			t.Error("not closed in time")
 		}
@@ -105,14 +105,14 @@ func TestLogSinkWritesAtOnce(t *testing.T) {
 	if came, missing := readBack(t, book.String()); came != 501 || missing != 0 || s.Lost() != 0 {
 		t.Errorf("%d lines came, %d are missing, %d counted", came, missing, s.Lost())
 	}
-	writeLines(s, 501, 1) // after the end: neither a panic nor a wait
+	writeLines(s, 501, 1) // after the end this neither panics nor blocks
 	if s.Lost() != 1 {
 		t.Error("a line after the end is not counted")
 	}
 }
 
-// What had broken: a stream's line waited for the reader of the log, and with it the
-// stream.
+// Regression: a stream's log line waited for the reader of the log, and the stream waited,
+// too.
 func TestLogSinkStuck(t *testing.T) {
 	testkit.NoLeak(t)
 	g := newGate()
@@ -120,7 +120,7 @@ func TestLogSinkStuck(t *testing.T) {
 	writeLines(s, 0, 1)
 	testkit.Within(t, "the first line is on its way", g.held)
 	const lines = 10000
-	writeLines(s, 1, lines-1) // comes back, which is the point
+	writeLines(s, 1, lines-1) // must return, which is the point
 	if s.Lost() == 0 {
 		t.Error("a queue without a bound")
 	}
@@ -139,7 +139,7 @@ func TestLogSinkStuck(t *testing.T) {
 	}
 }
 
-// A disk that is full for a while costs the lines of that while, and no other.
+// If a disk is full for a while, only the lines of that while are lost.
 func TestLogSinkFullDisk(t *testing.T) {
 	testkit.NoLeak(t)
 	d := &fullDisk{room: 1000}
@@ -161,7 +161,7 @@ func TestLogSinkFullDisk(t *testing.T) {
 	}
 }
 
-// The log may be gone for good: nothing is kept for it, and nothing spins.
+// The log may be gone for good: nothing is kept for it, and there is no busy loop.
 func TestLogSinkGone(t *testing.T) {
 	testkit.NoLeak(t)
 	s := newLogSink(new(fullDisk))
@@ -205,7 +205,7 @@ func TestLogSinkReopen(t *testing.T) {
 	}
 }
 
-// A folder that is gone, or may not be written to any more: the old file goes on.
+// If a folder is gone or no longer writable, the old file continues to be used.
 func TestLogSinkReopenFails(t *testing.T) {
 	testkit.NoLeak(t)
 	dir := filepath.Join(t.TempDir(), "a")
@@ -231,7 +231,7 @@ func TestLogSinkReopenFails(t *testing.T) {
 	testkit.Contains(t, read(), "level=ERROR", "no such file", "line 0,")
 }
 
-// Standard error cannot be opened anew.
+// Standard error cannot be reopened.
 func TestLogSinkReopenOfStandardError(t *testing.T) {
 	testkit.NoLeak(t)
 	var book testkit.Logbook
@@ -244,7 +244,7 @@ func TestLogSinkReopenOfStandardError(t *testing.T) {
 	}
 }
 
-// Idle, the sink keeps no buffer that a burst has made.
+// When idle, the sink keeps no buffer from a burst.
 func TestLogSinkGivesMemoryBack(t *testing.T) {
 	testkit.NoLeak(t)
 	g := newGate()
@@ -252,7 +252,7 @@ func TestLogSinkGivesMemoryBack(t *testing.T) {
 	writeLines(s, 0, 2000)
 	g.shut.Unlock()
 	testkit.Eventually(t, "all is written", func() bool { return bytes.HasSuffix([]byte(g.String()), []byte("\n")) && g.Count("line 1999,") == 1 })
-	for i := range 3 { // the buffers of both sides come by
+	for i := range 3 { // the buffers of both sides are used in turn
 		writeLines(s, 2000+i, 1)
 		testkit.Eventually(t, "it is written", func() bool { return g.Count(fmt.Sprintf("line %d,", 2000+i)) == 1 })
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// TestManPages: the man pages are what package cli's documentation module makes of the
-// commands. With -update it rewrites them.
+// TestManPages: the man pages are what package cli's documentation module generates from
+// the commands. With -update it rewrites them.
 func TestManPages(t *testing.T) {
 	for _, role := range []config.Role{config.Client, config.Server} {
 		path := "../../dist/man/kcptun-" + role.String() + ".8"
@@ -39,8 +39,8 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// manPage is the page of a program under the name that packages give it. A command's options
-// that the program itself has are explained once.
+// manPage returns the page of a program under the name used by packages. A command's
+// options that the program itself has, too, are explained only once.
 func manPage(t *testing.T, role config.Role) string {
 	t.Helper()
 	tree := newInvocation(App{Role: role}, []string{"kcptun-" + role.String()}).tree()

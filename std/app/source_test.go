@@ -26,7 +26,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// A file that overrides what was given otherwise says so once; equal values are no news.
+// A file that overrides other values says so once; equal values are not mentioned.
 func TestOverrideIsNamed(t *testing.T) {
 	unsetKey(t)
 	t.Setenv(config.KeyEnv, "from the environment")
@@ -44,7 +44,7 @@ func TestOverrideIsNamed(t *testing.T) {
 	}
 }
 
-// A client has to be told where its server is.
+// A client must be told where its server is.
 func TestServerIsNeeded(t *testing.T) {
 	unsetKey(t)
 	_, err := parseAlone(config.Client)
@@ -59,7 +59,7 @@ func TestServerIsNeeded(t *testing.T) {
 	}
 }
 
-// What was given wins over mode auto, also where it is the default.
+// Values that were given win over mode auto, even if they equal the default.
 func TestModeAutoKeepsWhatWasGiven(t *testing.T) {
 	unsetKey(t)
 	t.Setenv(config.KeyEnv, "a key")
@@ -79,7 +79,7 @@ func TestModeAutoKeepsWhatWasGiven(t *testing.T) {
 	}
 }
 
-// What mode auto decides about while it runs is what nobody has set.
+// While it runs, mode auto decides only about what nobody has set.
 func TestAutoDecides(t *testing.T) {
 	for _, c := range []struct {
 		args                    []string

@@ -18,7 +18,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// checked checks settings that change changed, with a key of our own.
+// checked checks settings modified by change, with a key of our own.
 func checked(role Role, change func(*Config)) (Config, error) {
 	c := Default(role)
 	c.Key = "a key"
@@ -36,16 +36,16 @@ func TestCheckDefaults(t *testing.T) {
 	}
 }
 
-// outOfRange says what becomes of a number below or above a range.
+// outOfRange says what happens to a number below or above a range.
 type outOfRange struct {
 	low, high    int
-	below, above int // what is in force then; refused where it is none of these
+	below, above int // the values then used; any other value means that it is refused
 }
 
 const refused = -2
 
-// The ends of each range are valid. Beyond them stands what the original or kcp-go
-// takes, and a warning, or else an error.
+// The ends of each range are valid. Beyond them, what the original or kcp-go accepts is
+// used with a warning; anything else is an error.
 func TestCheckRanges(t *testing.T) {
 	const huge = 1<<31 - 1
 	maxRate := int(min(1<<32-1, uint64(^uint(0)>>1)))
@@ -99,7 +99,7 @@ func TestCheckRanges(t *testing.T) {
 func checkRange(t *testing.T, role Role, s Setting, value, want int, r outOfRange) {
 	t.Helper()
 	c, err := checked(role, func(c *Config) {
-		// Nothing but the range, and every setting is in use.
+		// Only the range is tested, so every setting is in use.
 		c.SmuxBuf, c.ParityShard, c.DataShard, c.StreamBuf = math.MaxInt32, 0, 0, 1
 		c.Mode, c.QPP, c.SnmpLog = "manual", build.QPP, "x"
 		c.Key, c.QPPCount = strings.Repeat("k", 211), 61
@@ -126,7 +126,7 @@ func checkRange(t *testing.T, role Role, s Setting, value, want int, r outOfRang
 	}
 }
 
-// A number out of range harms nobody where another setting leaves it without effect.
+// A number out of range does not matter if another setting makes it unused.
 func TestCheckUnused(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -193,7 +193,7 @@ func TestCheckCombinations(t *testing.T) {
 		name   string
 		role   Role
 		change func(*Config)
-		want   string // in the error; "" for none
+		want   string // of the error; "" for none
 	}{
 		{"256 shards", Both, func(c *Config) { c.DataShard, c.ParityShard = 200, 56 }, ""},
 		{"257 shards", Both, func(c *Config) { c.DataShard, c.ParityShard = 200, 57 }, "--datashard"},
@@ -253,7 +253,7 @@ func TestCheckWarnings(t *testing.T) {
 			testkit.Contains(t, c.Warnings[0], tt.want)
 		}
 	}
-	// The default of --scavengettl is no surprise, nor is that streams are never cut.
+	// Neither the default of --scavengettl nor streams that are never cut cause a warning.
 	for _, change := range []func(*Config){
 		func(c *Config) { c.AutoExpire = 600 },
 		func(c *Config) { c.AutoExpire = 300 },
@@ -318,7 +318,7 @@ func TestCheckAddresses(t *testing.T) {
 	}
 }
 
-// The system's limit is named before anything opens, and what is within it works.
+// The system's limit is reported before anything is opened, and paths within it work.
 func TestCheckUnixLength(t *testing.T) {
 	t.Chdir(t.TempDir())
 	long := strings.Repeat("x", address.MaxUnixPath)

@@ -26,8 +26,8 @@ func TestJSONOverridesOnlyItsKeys(t *testing.T) {
 	}
 }
 
-// Every field of Config has its key in the table of settings, and the table's
-// key reaches the table's field.
+// Every field of Config has its key in the table of settings, and that key sets the table's
+// field.
 func TestJSONReachesEverySetting(t *testing.T) {
 	var c Config
 	for _, s := range settings(&c) {
@@ -45,12 +45,12 @@ func TestJSONReachesEverySetting(t *testing.T) {
 	if len(c.Warnings) > 0 {
 		t.Error(c.Warnings)
 	}
-	if fields := reflect.TypeOf(c).NumField() - 2; fields != len(settings(&c)) { // less Warnings and given
+	if fields := reflect.TypeOf(c).NumField() - 2; fields != len(settings(&c)) { // except Warnings and given
 		t.Errorf("%d fields, %d settings", fields, len(settings(&c)))
 	}
 }
 
-// A list of servers means what the flag means with commas.
+// A list of servers is the same as the flag with commas.
 func TestJSONListOfServers(t *testing.T) {
 	for _, key := range []string{"remoteaddr", "RemoteAddr"} {
 		c := Default(Client)
@@ -71,7 +71,7 @@ func TestJSONWarnings(t *testing.T) {
 	for _, tt := range []struct {
 		role Role
 		text string
-		want []string // a part of each warning, in order
+		want []string // part of each warning, in order
 	}{
 		{Client, `{"mtu":1300}`, nil},
 		{Client, `{"rcvwind":1,"sndwnd":2}`, []string{`"rcvwind" is unknown and is ignored; did you mean "rcvwnd"?`}},
@@ -137,7 +137,7 @@ func TestJSONErrors(t *testing.T) {
 	}
 }
 
-// What is no JSON, with the mistake that is behind it.
+// Invalid JSON is reported with the probable mistake.
 func TestJSONMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"\xff\xfe{\x00}\x00":                     "line 1, column 1: the text is UTF-16, which Windows calls Unicode: save it as UTF-8",
@@ -182,7 +182,7 @@ func TestJSONMistakes(t *testing.T) {
 	}
 }
 
-// Two keys of GBK bytes became one of as many U+FFFD, and let each other in.
+// Two different keys in GBK were read as the same number of U+FFFD, and so as equal keys.
 func TestJSONKeysStayDifferent(t *testing.T) {
 	for _, key := range []string{"\xc3\xdc\xc2\xeb", "\xcc\xec\xb5\xd8"} {
 		c := Default(Server)
@@ -190,14 +190,14 @@ func TestJSONKeysStayDifferent(t *testing.T) {
 			t.Errorf("%q became %q", key, c.Key)
 		}
 	}
-	// What follows the value is not read.
+	// Text after the value is not read.
 	c := Default(Server)
 	if err := c.parseJSON(Server, []byte("{\"key\":\"k\"}\n// \xc3\xdc")); err != nil || c.Key != "k" || len(c.Warnings) != 1 {
 		t.Errorf("%q, %q, %v", c.Key, c.Warnings, err)
 	}
 }
 
-// A path that JSON reads otherwise than its writer meant.
+// A path that JSON reads differently from what its writer meant.
 func TestJSONControlCharacters(t *testing.T) {
 	c := Default(Client)
 	if err := c.parseJSON(Client, []byte(`{"key":"k","log":"C:\temp\new.log"}`)); err != nil {
@@ -210,7 +210,7 @@ func TestJSONControlCharacters(t *testing.T) {
 	testkit.Contains(t, err.Error(), `--log (JSON "log"): "C:\temp\new.log" has a control character`)
 }
 
-// null changes nothing, as with the original: neither for all nor for one key.
+// null changes nothing, as with the original, neither as the whole file nor for one key.
 func TestJSONNull(t *testing.T) {
 	for _, text := range []string{"null", `{"mtu":null,"key":null,"quiet":null}`, "{}"} {
 		c := Default(Client)

@@ -7,7 +7,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// The file of the other end is refused, one for both ends is not.
+// A file for the other end is refused; one for both ends is not.
 func TestForeignFile(t *testing.T) {
 	for _, tt := range []struct {
 		role Role
@@ -32,7 +32,7 @@ func TestForeignFile(t *testing.T) {
 	}
 }
 
-// Usual slips in addresses are answered with what was meant.
+// Common slips in addresses are answered with what was probably meant.
 func TestMisreadAddresses(t *testing.T) {
 	for _, tt := range []struct {
 		role   Role

@@ -21,7 +21,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// Mode auto takes the place of what has its default, and of nothing else.
+// Mode auto replaces settings that are at their defaults, and nothing else.
 func TestModeAuto(t *testing.T) {
 	for _, r := range []Role{Client, Server} {
 		c, err := checked(r, func(c *Config) { c.Mode = ModeAuto })

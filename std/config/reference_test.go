@@ -17,9 +17,9 @@ var updateReference = flag.Bool("update", false, "rewrite the generated lines of
 
 const referencePage = "../../docs/flags.md"
 
-// TestFlagReference: docs/flags.md has a section for every setting of both ends,
-// which begins with what the table of settings says, and none for anything else.
-// With -update it rewrites the beginnings and keeps the notes below them.
+// TestFlagReference: docs/flags.md has a section for every setting of both ends and for
+// nothing else. It begins with what the table of settings says. With -update the test
+// rewrites these beginnings and keeps the notes below them.
 func TestFlagReference(t *testing.T) {
 	if strconv.IntSize < 64 {
 		t.Skip("docs/flags.md gives the ranges of 64-bit programs")
@@ -39,7 +39,7 @@ func TestFlagReference(t *testing.T) {
 	}
 }
 
-// TestFlagReferenceFails: each way in which the page can be wrong is found.
+// TestFlagReferenceFails: each way in which the page can be wrong is detected.
 func TestFlagReferenceFails(t *testing.T) {
 	if strconv.IntSize < 64 {
 		t.Skip("as TestFlagReference")
@@ -47,7 +47,7 @@ func TestFlagReferenceFails(t *testing.T) {
 	page := testkit.ReadPage(t, referencePage)
 	for _, c := range []struct {
 		old, new string
-		mends    bool // -update does: the section is still to be recognised
+		mends    bool // -update repairs it: the section can still be recognised
 	}{
 		{"### `--conn`\n", "### `--con`\n", false},
 		{"### `--nc`\n", "### nc\n", false},
@@ -72,8 +72,7 @@ func TestFlagReferenceFails(t *testing.T) {
 	}
 }
 
-// flagHeads are the generated beginnings of the sections, in the order of the
-// help text.
+// flagHeads are the generated beginnings of the sections, in the order of the help text.
 func flagHeads() (heads []string) {
 	client, server := Default(Client), Default(Server)
 	atServer := settings(&server)
@@ -112,14 +111,14 @@ func headOf(s Setting, client, server string) string {
 	return text
 }
 
-// Lines that some generated beginnings have below the table.
+// Lines below the table in some of the generated beginnings.
 const (
 	envLine    = "\nEnvironment variable: `"
 	hiddenLine = "\nNot in the help text."
 )
 
-// shownDefault is the default of a setting at one end, or a dash where that end
-// does not have it.
+// shownDefault is the default of a setting at one end, or a dash if that end does not have
+// the setting.
 func shownDefault(r Role, s Setting) string {
 	if !r.sees(s) {
 		return "-"
@@ -130,10 +129,10 @@ func shownDefault(r Role, s Setting) string {
 	return fmt.Sprintf("`%v`", s.Value())
 }
 
-// others are the flags that are no settings; their sections are written by hand.
+// others are the flags that are not settings; their sections are written by hand.
 var others = []string{"### `-c`", "### `--help`, `-h`", "### `--version`, `-v`"}
 
-// compareSections says what is wrong with the page.
+// compareSections reports what is wrong with the page.
 func compareSections(page string) (problems []string) {
 	var expected []string
 	for _, head := range flagHeads() {
@@ -157,7 +156,7 @@ func compareSections(page string) (problems []string) {
 	return problems
 }
 
-// headLines are the lines that begin a section about a flag.
+// headLines returns the lines that begin a section about a flag.
 func headLines(page string) (lines []string) {
 	for line := range strings.Lines(page) {
 		if strings.HasPrefix(line, "### ") {
@@ -169,8 +168,8 @@ func headLines(page string) (lines []string) {
 
 func firstLine(text string) string { return text[:strings.IndexByte(text, '\n')] }
 
-// updateSections puts the generated beginnings in place; a setting without a
-// section gets one at the end of the page.
+// updateSections replaces the generated beginnings. A setting without a section gets one at
+// the end of the page.
 func updateSections(page string) string {
 	for _, head := range flagHeads() {
 		name := regexp.QuoteMeta(strings.SplitN(firstLine(head), ",", 2)[0])

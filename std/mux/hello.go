@@ -3,7 +3,6 @@ package mux
 import "errors"
 
 // A mark is a NOP whose stream id has the highest bit set: no stream of ours has such an
-// A mark is a NOP whose stream id has the highest bit set: no stream of ours has such an
 // id, and a stock peer ignores the id of a NOP. The bits below it are a kind (7 bits) and a
 // value (24 bits). Marks of unknown kinds are ignored.
 //
