@@ -12,7 +12,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// What fails ends the churn at once, and the error is the first one's.
+// A failure ends the churn at once, and the first error is returned.
 func TestChurnFails(t *testing.T) {
 	l, _ := direct(t)
 	tn := &tunnel{load: l, near: wan.Loopback(), programs: lab.Programs{Client: "/nonexistent/client"}}
@@ -27,7 +27,7 @@ func TestChurnFails(t *testing.T) {
 	}
 }
 
-// The pace has a bound, whatever the tunnel could do.
+// The pace is limited, however fast the tunnel is.
 func TestChurnPace(t *testing.T) {
 	l, _ := direct(t)
 	tn := &tunnel{load: l}
@@ -39,7 +39,7 @@ func TestChurnPace(t *testing.T) {
 	}
 }
 
-// Of eight connections made at once each of eight loads gets one.
+// Of eight concurrent connections, each of eight loads gets one.
 func TestInTurn(t *testing.T) {
 	var mu sync.Mutex
 	seen := make(map[int]int)

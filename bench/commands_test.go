@@ -16,8 +16,8 @@ func TestTableNeedsFiles(t *testing.T) {
 	}
 }
 
-// Every case has its table: one that is in none would be shown as an unknown one,
-// and one in two only in the first.
+// Every case belongs to exactly one table. A case in none would be shown as unknown, and a
+// case in two only in the first.
 func TestSections(t *testing.T) {
 	b := &bench{opts: opt(t), peer: lab.Programs{Client: "c", Server: "s"}}
 	b.sizes = b.opts.sizes()

@@ -15,8 +15,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// answer is what the bench does with a line of arguments, where ” is an empty
-// one. Its context has ended: what gets as far as building ends there.
+// answer returns what the bench says to a line of arguments, in which two quotes stand for an empty
+// one. Its context has ended, so that valid arguments end when building begins.
 func answer(t *testing.T, line string, out io.Writer) error {
 	t.Helper()
 	args := strings.Fields(strings.ReplaceAll(line, "''", "\x00"))
@@ -38,14 +38,14 @@ func answer(t *testing.T, line string, out io.Writer) error {
 	return run(ctx, opts, out, out)
 }
 
-// Bad input gets one line, which names the flag and what it may be, before
-// anything is built. What was wrong stood behind 45 lines of help, or came to
-// light only once the programs were built, or was measured.
+// Invalid input gets a single line, which names the flag and what is valid, before anything
+// is built. Regression: the mistake was printed below 45 lines of help, appeared only after
+// the programs were built, or was measured.
 func TestRefused(t *testing.T) {
 	dir := t.TempDir()
 	foreign := filepath.Join(dir, "foreign.json")
 	must(t, os.WriteFile(foreign, []byte(`{"name": "something else"}`), 0o644))
-	screen, err := os.Create(filepath.Join(t.TempDir(), "stderr")) // where the package flag would write
+	screen, err := os.Create(filepath.Join(t.TempDir(), "stderr")) // where package flag would write
 	must(t, err)
 	defer func(f *os.File) { os.Stderr = f; screen.Close() }(os.Stderr)
 	os.Stderr = screen
@@ -57,7 +57,7 @@ func TestRefused(t *testing.T) {
 		{"-rounds 0", "-rounds is 0, want 1 or more, or 0 with -profile"},
 		{"-size x", `-size is "x", want 0 to 1000000 MB`},
 		{"-size -1", "-size is -1, want 0 to 1000000 MB"},
-		{"-size 9999999999999999", ""}, // reads otherwise where an int has 32 bits
+		{"-size 9999999999999999", ""}, // a different error if int has 32 bits
 		{"-size 1000001", "-size is 1000001, want 0 to 1000000 MB"},
 		{"-churn 5", `-churn is "5", ` + times},
 		{"-churn -1s", "-churn is -1s, " + times},
@@ -99,7 +99,7 @@ func TestRefused(t *testing.T) {
 		{"table " + foreign, foreign + ": not a file written by -json"},
 		{"table -x", "there is no flag -x, see -h"},
 	}
-	if runtime.GOOS != "windows" { // where that is a matter of the name
+	if runtime.GOOS != "windows" { // there, the file's name decides
 		rows = append(rows, struct{ line, want string }{
 			"-client report/testdata/bulk.json -server report/testdata/bulk.json", "-client report/testdata/bulk.json: not executable"})
 	}
@@ -109,7 +109,7 @@ func TestRefused(t *testing.T) {
 		switch {
 		case err == nil:
 			t.Errorf("%s: taken", row.line)
-		case strings.HasSuffix(row.want, ": ") && strings.HasPrefix(err.Error(), row.want): // the system's words follow
+		case strings.HasSuffix(row.want, ": ") && strings.HasPrefix(err.Error(), row.want): // the rest is the system's text
 		case row.want == "" && strings.Contains(err.Error(), "want 0 to 1000000 MB"):
 		case err.Error() != row.want:
 			t.Errorf("%s: %q, want %q", row.line, err, row.want)
@@ -126,7 +126,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The help begins with what there is besides flags.
+// The help begins with what the bench can do besides the flags.
 func TestHelp(t *testing.T) {
 	for line, want := range map[string][]string{
 		"-h":       {"Usage: bench [flags] ", "bench table FILE.json ... ", "bench plot FILE.json ... -o FILE.svg "},
@@ -147,7 +147,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// What is there to write to stays as it is until there is something to write.
+// Existing output files are not touched before there is something to write.
 func TestOutputsAreChecked(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "x.json")
@@ -161,8 +161,8 @@ func TestOutputsAreChecked(t *testing.T) {
 	}
 }
 
-// A build of this project that is installed under the peer's name was compared
-// with itself without a word.
+// Regression: a build of this project installed under the peer's name was compared with
+// itself without any warning.
 func TestWarnsOfPeer(t *testing.T) {
 	ours, err := os.Executable() // is a build of this project
 	must(t, err)

@@ -11,8 +11,8 @@ import (
 	"kcptun/bench/wan"
 )
 
-// Kernel TCP over an emulated link: not faster than the link, no sooner than its
-// round trip, and nothing is left.
+// Kernel TCP over an emulated link is not faster than the link and not quicker than its
+// round trip, and nothing is left behind.
 func TestWAN(t *testing.T) {
 	for _, way := range []string{wayDown, wayUp} {
 		for _, beside := range []string{besideNone, "cubic"} {
@@ -32,7 +32,7 @@ func tcpOverLink(t *testing.T, way, beside string) {
 	must(t, err)
 	w, err := wan.Open(c, 1)
 	if errors.Is(err, os.ErrPermission) {
-		t.Skip(err) // root without the right, in a container
+		t.Skip(err) // root in a container may lack the right
 	}
 	must(t, err)
 	defer w.Close()

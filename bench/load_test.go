@@ -12,7 +12,7 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// direct is a load on a target without a tunnel between.
+// direct is a load on a target without a tunnel.
 func direct(t *testing.T) (load, *lab.Target) {
 	t.Helper()
 	tg, err := lab.StartTarget("127.0.0.1:0")
@@ -70,7 +70,7 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// A message that is still under way at the end has taken at least so long.
+// A message still under way at the end has taken at least this long.
 func TestEchoUnderWayAtTheEnd(t *testing.T) {
 	l, _ := direct(t)
 	dial := l.dial
@@ -89,7 +89,7 @@ func TestEchoUnderWayAtTheEnd(t *testing.T) {
 	}
 }
 
-// stalling answers three times and then no more.
+// stalling answers three times and then stops.
 type stalling struct {
 	net.Conn
 	reads int

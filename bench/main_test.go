@@ -23,7 +23,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// patient is the context of one wait, far above what a loaded machine needs.
+// patient returns the context of one wait, with far more time than a loaded machine needs.
 func patient(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -38,7 +38,7 @@ func opt(t *testing.T, args ...string) options {
 	return o
 }
 
-// The bench starts itself as a target, and here that is this test.
+// The bench starts itself as a target, which in this test is the test binary.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == apartCommand {
 		if err := command(os.Args[1:]); err != nil {
@@ -78,7 +78,7 @@ func TestSmoke(t *testing.T) {
 	if one, eight := figure("down1/aes", "client peak rss"), figure("clients8up/aes", "client peak rss"); eight < 4*one {
 		t.Errorf("8 clients take %v MB, one %v", eight, one)
 	}
-	// Within a second the server cannot know that the sessions that went are dead.
+	// Within a second the server cannot notice that the sessions of guests are dead.
 	if came, has := figure("churn/aes", "sessions that came and went"), figure("churn/aes", "server's sessions after"); came < 10 || has != 50+came {
 		t.Errorf("%v sessions came and went, the server has %v", came, has)
 	}
@@ -98,12 +98,12 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
-// A pair that does not work fails its rounds, and the bench says so at the end.
+// If a pair does not work, its rounds fail, and the bench says so at the end.
 func TestFailingPair(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("not with -short, and only on Linux")
 	}
-	bad, err := os.Executable() // ends at once on flags it does not know
+	bad, err := os.Executable() // ends at once because of unknown flags
 	must(t, err)
 	opts := opt(t, "-short", "-rounds", "1", "-run", "^echo/aes$", "-client", bad, "-server", bad, "-peer-client", bad, "-peer-server", bad)
 	var out bytes.Buffer
@@ -165,7 +165,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// Of twenty, of which one took a second, p99 is that one.
+// If one of twenty took a second, p99 is that one.
 func TestPercentiles(t *testing.T) {
 	var times []time.Duration
 	for i := range 19 {

@@ -21,7 +21,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// small are the options of a run that takes little time.
+// small returns the options of a short run.
 func small(t *testing.T, args ...string) options {
 	t.Helper()
 	opts, err := parse(append([]string{"-size", "1", "-delay", "5ms"}, args...), io.Discard)
@@ -29,12 +29,12 @@ func small(t *testing.T, args ...string) options {
 	return opts
 }
 
-// ownTemp makes the demo's folder visible to the test, which checks at the end
-// that it is gone.
+// ownTemp makes the demo's folder visible to the test, which checks at the end that it is
+// gone.
 func ownTemp(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // the latter two are Windows'
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // the last two are for Windows
 		t.Setenv(name, dir)
 	}
 	t.Cleanup(func() {
@@ -73,11 +73,11 @@ func TestDemo(t *testing.T) {
 	checkRun(t, small(t, "-loss", "5"))
 }
 
-// TestDemoWithOldPrograms: the counters and log lines of an older release are
-// understood too.
+// TestDemoWithOldPrograms: the counters and log lines of an older release are understood,
+// too.
 func TestDemoWithOldPrograms(t *testing.T) {
-	// They write no last row: the run must take longer than the period of 1 s,
-	// and does with 20 round trips of 100 ms.
+	// They write no last row, so the run must take longer than the period of 1 s. It does,
+	// with 20 round trips of 100 ms.
 	opts := small(t, "-loss", "5", "-delay", "50ms")
 	var ok, ok2 bool
 	opts.programs.Client, ok = lab.OldClient()
@@ -88,8 +88,8 @@ func TestDemoWithOldPrograms(t *testing.T) {
 	checkRun(t, opts)
 }
 
-// TestRunCleansUp: nothing stays when a program does not start, and when the
-// run is cancelled.
+// TestRunCleansUp: nothing is left behind if a program does not start or the run is
+// cancelled.
 func TestRunCleansUp(t *testing.T) {
 	ownTemp(t)
 	opts := small(t)
@@ -129,7 +129,7 @@ func TestOpenPayload(t *testing.T) {
 	must(t, os.WriteFile(path, []byte("abc"), 0o600))
 	p, err := openPayload(options{file: path}, dir)
 	must(t, err)
-	if p.path != path || p.size != 3 || p.sum[0] != 0xba { // FIPS 180: the sum of "abc" begins ba7816bf
+	if p.path != path || p.size != 3 || p.sum[0] != 0xba { // FIPS 180: the SHA-256 of "abc" begins with ba7816bf
 		t.Errorf("%+v", p)
 	}
 	must(t, os.WriteFile(path, nil, 0o600))

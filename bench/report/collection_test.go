@@ -69,7 +69,7 @@ func TestPlotSeveral(t *testing.T) {
 	}
 }
 
-// wellFormed wants an XML document with some bars.
+// wellFormed expects an XML document with some bars.
 func wellFormed(t *testing.T, svg string) {
 	t.Helper()
 	if bars := wellFormedXML(t, svg)["rect"]; bars < 4 {

@@ -17,7 +17,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// tables is the text of files of testdata.
+// tables returns the Markdown for files of testdata.
 func tables(t *testing.T, names ...string) string {
 	t.Helper()
 	var files []string
@@ -43,7 +43,7 @@ func TestTable(t *testing.T) {
 			t.Fatalf("line %d differs; -update rewrites %s after a change that was meant. Now:\n%s", i+1, golden, got)
 		}
 	}
-	for range 20 { // maps are walked in another order each time
+	for range 20 { // the order of maps differs each time
 		if tables(t, "bulk", "idle", "link") != got {
 			t.Fatal("the same files give another text")
 		}
@@ -53,7 +53,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// Every row has as many cells as its head, or GitHub drops some.
+// Every row must have as many cells as the header, or GitHub drops some.
 func TestTableCells(t *testing.T) {
 	width := 0
 	for line := range strings.Lines(tables(t, "bulk", "idle", "link")) {

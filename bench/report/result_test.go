@@ -26,7 +26,7 @@ func TestSpread(t *testing.T) {
 }
 
 func TestRatio(t *testing.T) {
-	// The median is that of the medians, the extremes are of single rounds.
+	// The median is the ratio of the medians; the extremes are ratios of single rounds.
 	got := Series{10, 30, 20}.over(Series{10, 10, 5})
 	if want := (Spread{2, 1, 4}); got == nil || *got != want {
 		t.Errorf("%v, want %v", got, want)

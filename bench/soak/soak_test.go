@@ -14,8 +14,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// A short run of the real programs: everything is begun once, and every sample is
-// whole.
+// A short run of the real programs: everything starts at least once, and every sample is
+// complete.
 func TestRun(t *testing.T) {
 	if testing.Short() || runtime.GOOS != "linux" {
 		t.Skip("not with -short, and only on Linux")
@@ -56,10 +56,10 @@ func TestRunFails(t *testing.T) {
 	if err == nil {
 		t.Fatal("a soak of no programs")
 	}
-	_ = rec.Markdown() + rec.SVG("") // of nothing
+	_ = rec.Markdown() + rec.SVG("") // without samples
 }
 
-// steady is an hour in which a program's figures are what value says.
+// steady is an hour in which a program's figures have the values given by value.
 func steady(value func(at time.Duration) reading) *Record {
 	rec := &Record{Programs: []string{"server"}, LoadBegins: 2 * time.Minute, LoadEnds: 50 * time.Minute}
 	for at := time.Duration(0); at <= time.Hour; at += 5 * time.Second {

@@ -40,7 +40,7 @@ func TestParseCell(t *testing.T) {
 	}
 }
 
-// The rate of a cell over time, and when it changes next.
+// The rate of a cell over time, and the time of its next change.
 func TestShare(t *testing.T) {
 	const s = time.Second
 	for word, want := range map[string][]struct {

@@ -12,8 +12,8 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// The rate of both ways changes when its time has come, and the end does not wait for
-// a change that has not.
+// The rates of both directions change when they should, and Close does not wait for changes
+// still to come.
 func TestRateChanges(t *testing.T) {
 	if err := Possible(); err != nil {
 		t.Skip(err)
@@ -28,7 +28,7 @@ func TestRateChanges(t *testing.T) {
 		must(t, err)
 		w, err := Open(c, 1)
 		if errors.Is(err, os.ErrPermission) {
-			t.Skip(err) // root without the right, in a container
+			t.Skip(err) // root in a container may lack the right
 		}
 		must(t, err)
 		w.Begin()
@@ -52,7 +52,7 @@ func TestNamespaceEnds(t *testing.T) {
 	}
 	n, err := newNamespace()
 	if err != nil {
-		t.Skip(err) // root without the right, in a container
+		t.Skip(err) // root in a container may lack the right
 	}
 	outside, err := os.Readlink("/proc/self/ns/net")
 	must(t, err)
