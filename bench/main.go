@@ -1,5 +1,5 @@
-// Command bench measures the tunnel against another pair of programs, in turn
-// and in the same run, so that what else the machine does hits both.
+// Command bench compares the tunnel with another pair of programs. It measures them
+// alternately in the same run, so that other load on the machine affects both.
 //
 //	go run ./bench                        every case, on loopback
 //	go run ./bench -run '^down1/' -rounds 3 -json figures.json
@@ -9,7 +9,7 @@
 //	go run ./bench plot figures.json -o picture.svg
 //	go run ./bench table figures.json     as tables in Markdown, which docs/figures.md has; takes several files, too
 //
-// The load is made by this process, whose own CPU time is not counted. A GB is
+// This process generates the load; its own CPU time is not counted. A GB is
 // 1e9 bytes, an MB 1e6.
 package main
 

@@ -28,7 +28,7 @@ type carrier struct {
 }
 
 var (
-	errNoSession  = errors.New("no session within the time")
+	errNoSession  = errors.New("no session in time")
 	errClientEnds = errors.New("client ends")
 	errHungUp     = errors.New("the application has left")
 )

@@ -67,7 +67,7 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 	case hasValue:
 		s.clean = append(s.clean, dashed(name)+"="+value)
 	case len(words) == 0:
-		s.fail(fmt.Errorf("%s needs a value behind it%s", dashed(name), o.valid))
+		s.fail(fmt.Errorf("%s needs a value after it%s", dashed(name), o.valid))
 	default:
 		s.clean = append(s.clean, dashed(name)+"="+words[0])
 		return words[1:]

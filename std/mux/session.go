@@ -33,7 +33,7 @@ var (
 	// said so; stock peers do not.
 	ErrGone = errors.New("the other end has closed the stream")
 	// ErrStuck ends a session whose peer makes us send answers but does not accept them.
-	ErrStuck = errors.New("peer takes nothing")
+	ErrStuck = errors.New("peer accepts nothing")
 	// ErrExhausted is returned by Open once the session has used up its stream ids.
 	ErrExhausted = errors.New("no stream ids are left")
 )

@@ -33,7 +33,7 @@ const resetLook = 100 * time.Millisecond
 var (
 	errNoHalfClose = errors.New("cannot close one direction alone")
 	errSilent      = errors.New("silent since the other direction ended")
-	errAbandoned   = errors.New("takes nothing since it finished")
+	errAbandoned   = errors.New("has accepted nothing since it finished")
 )
 
 type halfCloser interface{ CloseWrite() error }
@@ -145,7 +145,7 @@ func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cu
 				defer hangup.WatchReset(conn, func(why error) { gone <- why })()
 			}
 		case why := <-gone:
-			return fmt.Errorf("what it is for is gone: %w", why), false
+			return fmt.Errorf("nobody is left to receive it: %w", why), false
 		}
 	}
 }

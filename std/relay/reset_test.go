@@ -94,7 +94,7 @@ func TestRelayNoticesResetAfterHalfClose(t *testing.T) {
 		if got.ErrB != nil || got.ErrA == nil || got.FirstA != fromApp {
 			t.Errorf("from the application %t: %+v", fromApp, got)
 		}
-		testkit.Contains(t, got.ErrA.Error(), "what it is for is gone")
+		testkit.Contains(t, got.ErrA.Error(), "nobody is left to receive it")
 		if _, err := far.Write(make([]byte, 1)); err == nil {
 			_, err = far.Read(make([]byte, 1))
 			if err == nil {
