@@ -1,13 +1,13 @@
-// Package fec is forward error correction on the wire of kcp-go: packets travel in
-// groups, each followed by parity packets, of which every one can stand in for any
-// packet of the group that was lost.
+// Package fec is forward error correction in kcp-go's wire format: packets travel in
+// groups, each followed by parity packets. Any parity packet can replace any lost packet of
+// its group.
 //
-// A packet that is sent gets a header of 8 bytes, little endian: sequence number u32,
-// kind u16, and the size of what follows with these two bytes, u16. The first 6 bytes
-// stand before a parity packet, too. A group is Data packets and Parity parity
-// packets; its sequence numbers are consecutive, and its first is a multiple of their
-// sum. What the parity is of begins at the size, and is filled up with zeros to the
-// longest of the group.
+// A packet is sent with a header of 8 bytes, little endian: the sequence number as u32, the
+// kind as u16, and as u16 the size of what follows including these two bytes. The first 6
+// bytes also precede a parity packet. A group consists of Data packets and Parity parity
+// packets. Its sequence numbers are consecutive, and the first is a multiple of the size of
+// the group. Parity covers the packet from the size field on, padded with zeros to the
+// longest packet of the group.
 package fec
 
 import (
@@ -20,28 +20,28 @@ import (
 )
 
 const (
-	// Header is the number of bytes before a packet.
+	// Header is the number of bytes added in front of a packet.
 	Header = 8
-	// MaxPacket is the longest packet, with its header, in bytes: kcp-go's limit.
+	// MaxPacket is the longest packet including its header, in bytes. It is kcp-go's limit.
 	MaxPacket = 1500
-	// MaxShards is the most packets of a group, parity included.
+	// MaxShards is the largest number of packets in a group, parity included.
 	MaxShards = 256
 
 	kindOffset  = 4
 	sizeOffset  = 6
 	kindData    = 0xf1
 	kindParity  = 0xf2
-	stride      = (MaxPacket + 63) &^ 63 // of the packets in a slab
+	stride      = (MaxPacket + 63) &^ 63 // distance between the packets in a slab
 	cachedCodes = 64
 )
 
-// Codes are the codes that are in use. It is made once for a program.
+// Codes are the codes in use. A program makes one Codes.
 type Codes struct {
 	mu    sync.Mutex
 	known map[shape]*code
 }
 
-// shape is how many packets a group has of each kind.
+// shape is the number of data and parity packets in a group.
 type shape struct{ data, parity int }
 
 func (s shape) total() int { return s.data + s.parity }
@@ -49,10 +49,10 @@ func (s shape) total() int { return s.data + s.parity }
 // off tells whether a group of this shape carries no parity.
 func (s shape) off() bool { return s.data <= 0 || s.parity <= 0 }
 
-// possible tells whether there can be groups of this shape, with parity.
+// possible tells whether groups of this shape, with parity, can exist.
 func (s shape) possible() bool { return !s.off() && s.data < MaxShards && s.parity <= MaxShards-s.data }
 
-// Check tells whether groups of this shape can be.
+// Check returns an error if groups of this shape cannot exist.
 func Check(data, parity int) error {
 	s := shape{data, parity}
 	if data < 0 || parity < 0 || !s.off() && !s.possible() {
@@ -61,8 +61,9 @@ func Check(data, parity int) error {
 	return nil
 }
 
-// get makes the code of a shape, or finds it. It is nil for one that cannot be. Shapes
-// come from peers, and all of them share the lock: making one must cost next to nothing.
+// get returns the code of a shape, making it if necessary. It is nil if the shape is
+// impossible. Shapes come from peers, all of which share the lock, so making a code must
+// cost next to nothing.
 func (c *Codes) get(s shape) *code {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,19 +74,19 @@ func (c *Codes) get(s shape) *code {
 	if fresh == nil {
 		return nil
 	}
-	if c.known == nil || len(c.known) >= cachedCodes { // it must not grow
+	if c.known == nil || len(c.known) >= cachedCodes { // the map must not grow without limit
 		c.known = make(map[shape]*code)
 	}
 	c.known[s] = fresh
 	return fresh
 }
 
-// code does the arithmetic of one shape, for any number of peers at the same time.
+// code does the arithmetic of one shape, for any number of peers at once.
 type code struct {
 	shape
-	coder func() reedsolomon.Encoder // makes parity; nil where the library refuses the shape
+	coder func() reedsolomon.Encoder // makes parity; nil if the library refuses the shape
 	slabs sync.Pool
-	end   uint32 // sequence numbers are below it: whole groups only
+	end   uint32 // all sequence numbers are below it, so that groups are whole
 }
 
 func newCode(s shape) *code {
@@ -93,16 +94,16 @@ func newCode(s shape) *code {
 		return nil
 	}
 	c := &code{shape: s, end: math.MaxUint32 / uint32(s.total()) * uint32(s.total())}
-	// The matrix takes up to 55 ms to make. Who restores does not need it: it is made
+	// The matrix takes up to 55 ms to make. Restoring does not need it, so it is made only
 	// for the shape that we send, which comes from the settings.
 	c.coder = sync.OnceValue(s.coder)
 	c.slabs.New = func() any { return newSlab(s.total()) }
 	return c
 }
 
-// coder makes what makes parity.
+// coder makes the encoder for parity.
 func (s shape) coder() reedsolomon.Encoder {
-	// Packets are too short to share them out among goroutines.
+	// Packets are too short to be divided among goroutines.
 	rs, err := reedsolomon.New(s.data, s.parity, reedsolomon.WithMaxGoroutines(1), reedsolomon.WithInversionCache(false))
 	if err != nil {
 		return nil
@@ -112,14 +113,14 @@ func (s shape) coder() reedsolomon.Encoder {
 
 func (c *code) slab() *slab { return c.slabs.Get().(*slab) }
 
-// free gives a slab back.
+// free releases a slab.
 func (c *code) free(s *slab) {
 	clear(s.shards)
 	c.slabs.Put(s)
 }
 
-// slab is room for the packets of a group. What the parity is of is in shards, for
-// those packets that are there.
+// slab is space for the packets of a group. For each packet that is present, shards holds
+// the part that parity covers.
 type slab struct {
 	buf    []byte
 	shards [][]byte
@@ -129,10 +130,10 @@ func newSlab(packets int) *slab {
 	return &slab{buf: make([]byte, packets*stride), shards: make([][]byte, packets)}
 }
 
-// packet is the room of packet i, header included.
+// packet is the space for packet i, header included.
 func (s *slab) packet(i int) []byte { return s.buf[i*stride:][:MaxPacket:MaxPacket] }
 
-// fill makes shard i as long as the longest.
+// fill pads shard i to the length of the longest.
 func (s *slab) fill(i, size int) {
 	n := len(s.shards[i])
 	s.shards[i] = s.shards[i][:size]

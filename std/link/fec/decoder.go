@@ -2,61 +2,61 @@ package fec
 
 import "encoding/binary"
 
-// keepGroups is how many groups may be incomplete at the same time: a packet that is
-// older is on its way again by KCP. It is kcp-go's.
+// keepGroups is how many groups may be incomplete at once: KCP has already retransmitted
+// any older packet. The value is kcp-go's.
 const keepGroups = 4
 
-// strayAfter is how many packets that are too old may come one after the other before
-// they are believed: the one that made them old was not of this conversation.
+// strayAfter is how many consecutive packets may be too old before they are believed after
+// all: the packet that made them old did not belong to this conversation.
 const strayAfter = MaxShards
 
-// Decoder restores lost packets of one conversation. It is for one goroutine at a
+// Decoder restores lost packets of one conversation. It must be used by one goroutine at a
 // time.
 type Decoder struct {
 	codes *Codes
 	code  *code // nil until the peer's shape is known
 	doubt bool  // packets contradict the shape
 
-	proven bool // a group has come whole, or was restored, by this shape
+	proven bool // a group of this shape has arrived whole or was restored
 	look   look
 
 	begun  bool
-	newest uint32 // group
-	olds   int    // packets that came last and are too old
+	newest uint32 // number of the newest group
+	olds   int    // how many of the latest packets in a row were too old
 	groups [keepGroups]group
 
 	hasFloor bool
-	floor    uint32 // the sequence number from which on packets are restored
+	floor    uint32 // packets are restored from this sequence number on
 }
 
-// group is what has come of a group. The zero value is of none.
+// group is what has arrived of a group. The zero value belongs to no group.
 type group struct {
 	used         bool
 	id           uint32
 	came         set
-	slab         *slab // nil where nothing more is to be done
-	data, parity int   // packets that have come
-	longest      int   // shard of data
-	size         int   // of the shards of parity
+	slab         *slab // nil if nothing more needs to be done
+	data, parity int   // packets that have arrived
+	longest      int   // data shard
+	size         int   // of the parity shards
 }
 
-// set is some of the packets of a group.
+// set is a set of packets of a group.
 type set [MaxShards / 64]uint64
 
 func (s *set) add(i int)      { s[i/64] |= 1 << (i % 64) }
 func (s *set) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
 
-// Outcome is what a packet has led to.
+// Outcome is the effect of a packet.
 type Outcome struct {
 	Fresh    bool // neither seen before nor too old
 	Began    bool // it is the first of its group
-	Full     bool // with it, all packets of its group have come
+	Full     bool // it completed its group
 	Restored int  // lost packets that were restored
-	Failed   bool // a group could not be restored: what came of it does not fit together
+	Failed   bool // a group could not be restored, because its packets do not match
 }
 
-// Decoder makes a decoder for a peer that probably has groups of this shape. It finds
-// out when they are others.
+// Decoder makes a decoder for a peer whose groups probably have this shape. If they do not,
+// the decoder finds the actual shape.
 func (c *Codes) Decoder(data, parity int) *Decoder {
 	d := &Decoder{codes: c}
 	d.code = c.get(shape{data, parity})
@@ -64,8 +64,8 @@ func (c *Codes) Decoder(data, parity int) *Decoder {
 	return d
 }
 
-// Decode takes a packet with its header in, of data or of parity, and calls restored
-// with each packet that can be restored now, which is valid for the time of the call.
+// Decode processes a data or parity packet with its header. It calls restored with each
+// packet that can now be restored; the packet is valid only during the call.
 func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outcome) {
 	if len(packet) < Header || len(packet) > MaxPacket {
 		return out
@@ -84,7 +84,7 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	}
 	if d.doubt {
 		d.learn()
-		return out // what has come so far cannot be sorted into groups
+		return out // packets so far cannot be sorted into groups
 	}
 	g, began := d.group(seq / uint32(d.code.total()))
 	i := int(seq % uint32(d.code.total()))
@@ -117,13 +117,14 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	return out
 }
 
-// parityAhead is how many sequence numbers parity may be ahead of the newest group where
-// groups are small: as many may be lost in a row.
+// parityAhead is how many sequence numbers parity may be ahead of the newest group if
+// groups are small: that many packets may be lost in a row.
 const parityAhead = 32
 
-// isForeign tells whether parity can hardly be of this conversation. It names none, and
-// anybody may play some again: it moves on by a few packets or groups at most, and does not put a shape
-// in doubt by which a group has come whole. Data, which names its conversation, does both.
+// isForeign tells whether parity is unlikely to belong to this conversation. Parity does
+// not name its conversation, and anybody may replay it. So it may advance by a few packets
+// or groups at most, and cannot cast doubt on a shape that a whole group has confirmed.
+// Data names its conversation, and may do both.
 func (d *Decoder) isForeign(seq uint32) bool {
 	if d.doubt || !d.begun {
 		return false
@@ -132,8 +133,8 @@ func (d *Decoder) isForeign(seq uint32) bool {
 	return d.ahead(seq/total, d.newest) > int32(max(keepGroups*total, parityAhead)) || d.proven && int(seq%total) < d.code.data
 }
 
-// group finds the group with this id, or begins it. It is nil for one that is too
-// old.
+// group returns the group with this id, starting it if necessary. It returns nil for a
+// group that is too old.
 func (d *Decoder) group(id uint32) (g *group, began bool) {
 	if d.begun && d.old(id) {
 		if d.olds++; d.olds < strayAfter {
@@ -156,26 +157,26 @@ func (d *Decoder) group(id uint32) (g *group, began bool) {
 			other.used = false
 		}
 		if !other.used {
-			g = other // there is one: of as many as are not old, this one is missing
+			g = other // there is one: this group is recent enough to have a slot, and has none yet
 		}
 	}
 	*g = group{used: true, id: id, slab: d.code.slab()}
 	return g, true
 }
 
-// floorReach is how far behind the newest group the floor stays at most, so that
-// comparing with it is right where sequence numbers wrap.
+// floorReach is how far the floor may lag behind the newest group, so that comparisons with
+// it remain correct when sequence numbers wrap.
 const floorReach = 1 << 30
 
-// From lets nothing be restored that has a lower sequence number than seq. What a
-// receiver has missed because it was not there, as after a restart in the midst of a
-// conversation, is not lost: another one had it, and has dealt with it.
+// From prevents packets with sequence numbers below seq from being restored. What a
+// receiver missed because it did not exist yet, as after a restart in the middle of a
+// conversation, is not lost: its predecessor received it and has dealt with it.
 func (d *Decoder) From(seq uint32) { d.hasFloor, d.floor = true, seq }
 
 // below tells whether a sequence number is below the floor.
 func (d *Decoder) below(seq uint32) bool { return d.hasFloor && int32(seq-d.floor) < 0 }
 
-// raise keeps the floor within reach of a group that is the newest now.
+// raise keeps the floor within reach of id, the newest group.
 func (d *Decoder) raise(id uint32) {
 	first := id * uint32(d.code.total())
 	if ahead := first - d.floor; d.hasFloor && ahead > floorReach && ahead < 2*floorReach {
@@ -183,8 +184,8 @@ func (d *Decoder) raise(id uint32) {
 	}
 }
 
-// ahead is by how much a group is later than another, in sequence numbers, which wrap
-// about where 32 bits do.
+// ahead is by how much one group is later than another, in sequence numbers, which wrap
+// near 2^32.
 func (d *Decoder) ahead(id, other uint32) int32 { return int32((id - other) * uint32(d.code.total())) }
 
 // old tells whether a group is too old.
@@ -192,7 +193,7 @@ func (d *Decoder) old(id uint32) bool {
 	return d.ahead(id, d.newest) <= -int32(keepGroups*d.code.total())
 }
 
-// Groups is the number of the newest group, and how many are incomplete.
+// Groups returns the number of the newest group, and how many groups are incomplete.
 func (d *Decoder) Groups() (newest uint32, open int) {
 	for i := range d.groups {
 		if d.groups[i].slab != nil {
@@ -209,8 +210,8 @@ func (d *Decoder) close(g *group) {
 	}
 }
 
-// restore restores the packets of a group that are missing, of which as many have come
-// as the group has data.
+// restore restores the missing packets of a group, of which as many packets have arrived as
+// it has data packets.
 func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, failed bool) {
 	if g.longest > g.size {
 		return 0, true
@@ -224,7 +225,7 @@ func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, fa
 		case i < d.code.data:
 			s.fill(i, g.size)
 		case len(shard) != g.size:
-			return 0, true // parity of one group has one size
+			return 0, true // all parity packets of a group have the same size
 		}
 		at, known = append(at, byte(i)), append(known, s.shards[i])
 	}
@@ -246,7 +247,7 @@ func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, fa
 	return count, failed
 }
 
-// learn looks for the shape of the groups.
+// learn looks for the actual shape of the groups.
 func (d *Decoder) learn() {
 	found, ok := d.look.find()
 	if !ok {
@@ -258,14 +259,14 @@ func (d *Decoder) learn() {
 	}
 }
 
-// Restart forgets what has come, for a new conversation.
+// Restart discards everything received, for a new conversation.
 func (d *Decoder) Restart() {
 	d.Rest()
 	d.look, d.begun, d.groups, d.hasFloor, d.proven = look{}, false, [keepGroups]group{}, false, false
 }
 
-// Rest gives memory back while nothing comes. What is missing of the groups that have
-// begun comes again by KCP.
+// Rest releases memory while nothing arrives. KCP retransmits what is missing in unfinished
+// groups.
 func (d *Decoder) Rest() {
 	for i := range d.groups {
 		d.close(&d.groups[i])

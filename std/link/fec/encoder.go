@@ -7,28 +7,28 @@ import (
 	"github.com/klauspost/reedsolomon"
 )
 
-// Encoder makes the groups of one conversation. It is for one goroutine at a time.
+// Encoder makes the groups of one conversation. It must be used by one goroutine at a time.
 type Encoder struct {
 	codes *Codes
 	code  *code
 	coder reedsolomon.Encoder
-	then  shape // of the groups after this one
+	then  shape // of the groups after the current one
 	now   func() time.Time
 
-	next uint32    // sequence number
+	next uint32    // next sequence number
 	n    int       // packets in the group so far
-	size int       // of the longest shard of them
-	last time.Time // when the packet before was sent, where that may matter
+	size int       // the longest shard among them
+	last time.Time // when the previous packet was sent, if that may matter
 	slab *slab     // the group's packets
 }
 
-// continuous is the longest pause between the last two packets of a group that is
-// followed by parity. After a longer one KCP has sent again what was lost. It is
+// continuous is the longest pause before the last packet of a group for which parity is
+// still sent. After a longer pause KCP has retransmitted what was lost. The value is
 // kcp-go's.
 const continuous = 500 * time.Millisecond
 
-// Encoder makes an encoder for groups of data packets with parity packets; nil where
-// one of them is 0. Check has found no fault with them.
+// Encoder makes an encoder for groups of data packets with parity packets. It returns nil
+// if either number is 0. Check must have accepted them.
 func (c *Codes) Encoder(data, parity int) *Encoder {
 	e := &Encoder{codes: c, then: shape{data, parity}, now: time.Now}
 	if e.change(); e.code == nil {
@@ -37,15 +37,15 @@ func (c *Codes) Encoder(data, parity int) *Encoder {
 	return e
 }
 
-// Change has the groups from the next one on consist of data packets with parity packets.
-// Where there cannot be such groups they stay as they are.
+// Change makes groups consist of data packets with parity packets, starting with the next
+// group. If such groups are impossible, nothing changes.
 func (e *Encoder) Change(data, parity int) {
 	if e.then = (shape{data, parity}); e.n == 0 {
 		e.change()
 	}
 }
 
-// change makes groups of another shape from now on, if that is asked for.
+// change switches to the new shape if one was requested.
 func (e *Encoder) change() {
 	if e.code != nil && e.code.shape == e.then {
 		return
@@ -65,9 +65,9 @@ func (e *Encoder) change() {
 	e.begin(e.next)
 }
 
-// Encode puts a header before a packet of at most MaxPacket - Header bytes, and
-// returns it with the parity packets that are to follow it, if any. Both are valid
-// until the next call.
+// Encode puts a header in front of a packet of at most MaxPacket - Header bytes. It returns
+// the packet with its header, and the parity packets to send after it, if any. Both are
+// valid until the next call.
 func (e *Encoder) Encode(packet []byte) (framed []byte, parity [][]byte) {
 	if e.n == 0 {
 		e.change()
@@ -84,7 +84,7 @@ func (e *Encoder) Encode(packet []byte) (framed []byte, parity [][]byte) {
 	e.next++
 	e.n++
 	before := e.last
-	if e.n >= e.code.data-1 { // else nobody asks: reading the clock is not for nothing
+	if e.n >= e.code.data-1 { // only then does the time matter, and reading the clock is not free
 		e.last = e.now()
 	}
 	if e.n < e.code.data {
@@ -97,7 +97,7 @@ func (e *Encoder) Encode(packet []byte) (framed []byte, parity [][]byte) {
 	return framed, parity
 }
 
-// begin begins a group at a sequence number.
+// begin starts a group at a sequence number.
 func (e *Encoder) begin(seq uint32) {
 	if seq >= e.code.end {
 		seq = 0
@@ -118,7 +118,7 @@ func (e *Encoder) parity() [][]byte {
 		s.fill(i, e.size)
 	}
 	if e.coder.Encode(s.shards) != nil {
-		return nil // shards of different sizes: cannot be
+		return nil // shards of different sizes: impossible
 	}
 	parity := s.shards[data:]
 	for i := range parity {
@@ -128,12 +128,12 @@ func (e *Encoder) parity() [][]byte {
 	return parity
 }
 
-// Restart begins with sequence number 0, for a new conversation.
+// Restart starts again at sequence number 0, for a new conversation.
 func (e *Encoder) Restart() { e.begin(0) }
 
-// Rest gives memory back while nothing is sent. A group that has begun ends without
-// parity, and the next one begins: by the time there is more to send, KCP has sent
-// again what was lost of it, and what comes then has a whole group of its own.
+// Rest releases memory while nothing is sent. An unfinished group ends without parity. By
+// the time there is more to send, KCP has retransmitted what was lost of it, and the new
+// packets form a group of their own.
 func (e *Encoder) Rest() {
 	if e.slab == nil {
 		return

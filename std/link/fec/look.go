@@ -1,19 +1,19 @@
 package fec
 
-// lookBack is how many sequence numbers are looked at to find the shape of the groups:
-// twice the largest, so that there is a whole one wherever it begins.
+// lookBack is how many sequence numbers are examined to find the shape of the groups: twice
+// the largest group, so that a whole group is among them wherever it starts.
 const lookBack = 2 * MaxShards
 
-// lookEvery is how many packets come between two looks.
+// lookEvery is how many packets arrive between two searches.
 const lookEvery = 8
 
-// look is which of the latest sequence numbers have come, and with which kind of
-// packet. The order in which they came does not matter.
+// look records which of the latest sequence numbers have arrived, and whether with data or
+// parity. The order of arrival does not matter.
 type look struct {
 	seen, data [lookBack / 64]uint64
 	begun      bool
 	high       uint32 // the highest
-	count      int    // packets since the last look
+	count      int    // packets since the last search
 }
 
 func (l *look) has(set *[lookBack / 64]uint64, seq uint32) bool {
@@ -23,7 +23,7 @@ func (l *look) has(set *[lookBack / 64]uint64, seq uint32) bool {
 func (l *look) note(seq uint32, data bool) {
 	ahead := int32(seq - l.high)
 	switch {
-	case !l.begun || ahead >= lookBack || ahead <= -lookBack: // it begins, or begins anew
+	case !l.begun || ahead >= lookBack || ahead <= -lookBack: // start, or start over
 		*l = look{begun: true, high: seq, count: l.count}
 	case ahead > 0:
 		for s := l.high + 1; s != seq; s++ {
@@ -48,9 +48,9 @@ func (l *look) clear(seq uint32) {
 	l.data[seq%lookBack/64] &^= bit
 }
 
-// find looks for the latest group of which every packet has come, with the last one before
-// it and the first one after it: those before may be of another shape. Where it has looked
-// not long ago, it does not.
+// find searches for the latest group that has arrived whole, together with the packet
+// before it and the packet after it: an earlier group may have another shape. It does not
+// search again soon after the last search.
 func (l *look) find() (found shape, ok bool) {
 	if l.count < lookEvery {
 		return shape{}, false
@@ -61,8 +61,8 @@ func (l *look) find() (found shape, ok bool) {
 		first = 0
 	}
 	const none = -1
-	begin, parity := none, none // offsets from first: of a group, and of its parity
-	before := first == 0        // there is no packet before the first; it begins a group
+	begin, parity := none, none // offsets from first: of a group and of its parity
+	before := first == 0        // there is no packet before the first, which therefore starts a group
 	wasData := false
 	for i := 0; i <= int(l.high-first); i++ {
 		seq := first + uint32(i)
@@ -72,7 +72,7 @@ func (l *look) find() (found shape, ok bool) {
 		}
 		data := l.has(&l.data, seq)
 		switch {
-		case data && before && !wasData: // parity has ended
+		case data && before && !wasData: // the end of the parity
 			if parity != none {
 				s := shape{parity - begin, i - parity}
 				if s.total() <= MaxShards && (first+uint32(begin))%uint32(s.total()) == 0 {
