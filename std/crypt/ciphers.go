@@ -1,5 +1,5 @@
 // Package crypt owns the ciphers: their names, the key that each derives from the
-// pre-shared one, and the sealing of packets. It knows nothing of the link that uses it.
+// pre-shared key, and the sealing of packets. It knows nothing of the link that uses it.
 package crypt
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// Fixed by the wire: every version derives the packet key in this way.
+// Fixed by the wire format: every version derives the packet key in this way.
 const (
 	keySalt   = "kcp-go"
 	keyRounds = 4096
@@ -22,14 +22,14 @@ const (
 )
 
 // spec is one row of the table of ciphers: how many bytes of the derived key it uses, and
-// how its sealer is made.
+// how to make its sealer.
 type spec struct {
 	name   string
 	bytes  int
 	sealer func(key []byte) (Sealer, error)
 }
 
-// ciphers is the one table of ciphers, in the order of the help text.
+// ciphers is the only table of ciphers, in the order of the help text.
 var ciphers = []spec{
 	{"aes", 32, NewAESCFB},
 	{"aes-128", 16, NewAESCFB},
@@ -58,9 +58,9 @@ func inCFB(newBlock func([]byte) (kcp.BlockCrypt, error)) func([]byte) (Sealer, 
 	}
 }
 
-// newSM4 is SM4 for several goroutines. The implementation that kcp-go uses (tjfoc/gmsm)
-// keeps working memory in the cipher, so that two packets at the same time corrupt each
-// other; no other cipher of the table does.
+// newSM4 makes an SM4 cipher that several goroutines can use. The implementation that
+// kcp-go uses (tjfoc/gmsm) keeps working memory in the cipher, so that two packets at once
+// corrupt each other. No other cipher in the table has this problem.
 func newSM4(key []byte) (kcp.BlockCrypt, error) {
 	first, err := kcp.NewSM4BlockCrypt(key)
 	if err != nil {
@@ -75,7 +75,7 @@ func newSM4(key []byte) (kcp.BlockCrypt, error) {
 	return p, nil
 }
 
-// pooledBlock gives each call a cipher of its own.
+// pooledBlock uses a separate cipher for each concurrent call.
 type pooledBlock struct{ idle sync.Pool }
 
 func (p *pooledBlock) Encrypt(dst, src []byte) {
@@ -111,11 +111,11 @@ func Names() []string {
 	return names
 }
 
-// Aliases are names that people write for a cipher of another name. The original uses aes
+// Aliases are names that people use for a cipher with another name. The original uses aes
 // for every name that it does not know, so this one has always worked.
 func Aliases() map[string]string { return map[string]string{"aes-256": "aes"} }
 
-// NewSealer makes the sealer of a cipher from the pre-shared key.
+// NewSealer makes the sealer of the named cipher from the pre-shared key.
 func NewSealer(name, key string) (Sealer, error) {
 	for _, c := range ciphers {
 		if c.name != name {

@@ -14,26 +14,26 @@ import (
 
 // Sealer turns a packet into a datagram and back. It is safe for concurrent use.
 type Sealer interface {
-	// Overhead is the number of bytes that Seal adds.
+	// Overhead is the number of bytes added by Seal.
 	Overhead() int
-	// Seal appends the sealed packet to dst, which must not overlap it, and
-	// returns the result.
+	// Seal appends the sealed packet to dst and returns the result. dst must not overlap
+	// packet.
 	Seal(dst, packet []byte) []byte
-	// Open opens a datagram in place and returns the packet inside it, or false
-	// where the datagram was not sealed with this key. It allocates nothing.
+	// Open opens a datagram in place and returns the packet inside it. It returns false if
+	// the datagram was not sealed with this key. It does not allocate.
 	Open(datagram []byte) ([]byte, bool)
 }
 
-// Plain seals nothing: cipher "null".
+// Plain does not seal at all. It is the cipher "null".
 type Plain struct{}
 
 // Overhead is 0.
 func (Plain) Overhead() int { return 0 }
 
-// Seal appends the packet as it is.
+// Seal appends the packet unchanged.
 func (Plain) Seal(dst, packet []byte) []byte { return append(dst, packet...) }
 
-// Open returns the datagram as it is.
+// Open returns the datagram unchanged.
 func (Plain) Open(datagram []byte) ([]byte, bool) { return datagram, true }
 
 const (
@@ -41,8 +41,8 @@ const (
 	cfbHeader = cfbNonce + crc32.Size
 )
 
-// maxDatagram is the largest datagram in bytes that is opened: the table of the xor cipher
-// of kcp-go ends there.
+// maxDatagram is the largest datagram that is opened, in bytes: the table of kcp-go's xor
+// cipher ends there.
 const maxDatagram = 1500
 
 type cfb struct {
@@ -50,8 +50,8 @@ type cfb struct {
 	random random
 }
 
-// NewCFB is the classic packet form: 16 random bytes, the CRC-32 of what
-// follows, the packet; all of it passed through block.
+// NewCFB returns the classic packet form: 16 random bytes, the CRC-32 of what follows, and
+// the packet, all encrypted with block.
 func NewCFB(block kcp.BlockCrypt) Sealer { return &cfb{block: block} }
 
 func (*cfb) Overhead() int { return cfbHeader }
@@ -76,13 +76,13 @@ func (c *cfb) Open(datagram []byte) ([]byte, bool) {
 	return packet, crc32.ChecksumIEEE(packet) == binary.LittleEndian.Uint32(datagram[cfbNonce:])
 }
 
-// BatchSealer is a Sealer that seals packets side by side faster than one by one. The link
-// therefore seals a batch when it is sent.
+// BatchSealer is a Sealer that seals several packets side by side faster than one by one.
+// The link therefore waits to seal a batch until it sends it.
 type BatchSealer interface {
 	Sealer
-	// SealAll seals the datagrams in buf in place. They are back to back, each of
-	// size bytes but for a shorter last one, and hold their packets after Overhead
-	// bytes of room.
+	// SealAll seals the datagrams in buf in place. They are back to back, each of size
+	// bytes except for a shorter last one. Each holds its packet after Overhead bytes of
+	// space.
 	SealAll(buf []byte, size int)
 }
 
@@ -134,8 +134,8 @@ type aead struct {
 	random random
 }
 
-// NewAEAD is the authenticated packet form: a random nonce, then the sealed
-// packet with its tag.
+// NewAEAD returns the authenticated packet form: a random nonce, then the sealed packet
+// with its tag.
 func NewAEAD(a cipher.AEAD) Sealer { return &aead{AEAD: a} }
 
 func (a *aead) Overhead() int { return a.NonceSize() + a.AEAD.Overhead() }
@@ -157,7 +157,7 @@ func (a *aead) Open(datagram []byte) ([]byte, bool) {
 	return packet, err == nil
 }
 
-// random provides random bytes of the system in small pieces: one read of the source
+// random provides random bytes from the system in small pieces: one read of the source
 // serves 256 nonces.
 type random struct {
 	mu   sync.Mutex
