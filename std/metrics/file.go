@@ -14,25 +14,25 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// FileName is the file that counters are appended to at the given time: the name in path,
-// but not its directory, is a layout of time.Format.
+// FileName is the file to append counters to at the given time: the name in path, but not
+// its directory, is a layout of time.Format.
 func FileName(path string, at time.Time) string {
 	dir, name := filepath.Split(path)
 	return filepath.Join(dir, at.Format(name))
 }
 
-// Advice explains what is odd about the name of the file of counters; "" where nothing is.
+// Advice explains what is odd about the name of the counters file; "" if nothing is.
 //
-// Go takes some digits and words for parts of a date wherever they are: the 2 of
-// "stat-2.log" is the day, the 1 of "kcp1.log" the month. There is no way to quote them. A
-// name that is meant to hold a date has the year in it and two digits for each other part.
+// Go treats some digits and words as parts of a date wherever they occur: the 2 of
+// "stat-2.log" is the day, the 1 of "kcp1.log" the month. They cannot be quoted. A name
+// that is meant to contain a date has the year in it, and two digits for each other part.
 func Advice(path string) string {
 	at := func(year int, month time.Month, day, hour, minute, second int) string {
 		return FileName(path, time.Date(year, month, day, hour, minute, second, 0, time.UTC))
 	}
-	// 2006 and 2017 have the same calendar. January and October have names of one
-	// length, as have Monday and Friday: if that of the file differs, a number in it is
-	// not padded.
+	// 2006 and 2017 have the same calendar. The names of January and October are equally
+	// long, as are those of Monday and Friday. So if the length of the file name differs, a
+	// number in it is not padded.
 	reference := at(2006, time.January, 2, 3, 4, 5)
 	later := at(2006, time.October, 20, 22, 24, 25)
 	hasYear := at(2017, time.January, 2, 3, 4, 5) != reference
@@ -46,7 +46,7 @@ func Advice(path string) string {
 	return "the name of --snmplog changes with the time and has no year, so old files are appended to again" + meaning
 }
 
-// AppendEach appends a line of counters to the file each period, and a last one when ctx
+// AppendEach appends a line of counters to the file once a period, and a last one when ctx
 // ends.
 func AppendEach(ctx context.Context, path string, period time.Duration, log *slog.Logger) {
 	ticker := time.NewTicker(period)
@@ -57,7 +57,7 @@ func AppendEach(ctx context.Context, path string, period time.Duration, log *slo
 		switch {
 		case err == nil:
 			failed = ""
-		case err.Error() != failed: // each trouble once, not once a period
+		case err.Error() != failed: // log each problem once, not once a period
 			log.Error("snmplog was not written", "err", err)
 			failed = err.Error()
 		}
@@ -73,7 +73,7 @@ func AppendEach(ctx context.Context, path string, period time.Duration, log *slo
 	}
 }
 
-// Append appends one line to the file. An empty file gets the header first.
+// Append appends one line to the file. An empty file first gets the header.
 func Append(path string, now time.Time) error {
 	f, err := os.OpenFile(FileName(path, now), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -87,22 +87,22 @@ func Append(path string, now time.Time) error {
 	var text bytes.Buffer
 	w := csv.NewWriter(&text)
 	if info.Size() == 0 {
-		_ = w.Write(append([]string{"Unix"}, kcp.DefaultSnmp.Header()...)) // a Buffer takes all
+		_ = w.Write(append([]string{"Unix"}, kcp.DefaultSnmp.Header()...)) // a Buffer accepts everything
 	}
 	_ = w.Write(append([]string{fmt.Sprint(now.Unix())}, kcp.DefaultSnmp.ToSlice()...))
 	w.Flush()
 	return appendWhole(f, info.Size(), text.Bytes())
 }
 
-// appendWhole appends text to a file of that size, or leaves the file as it was: on a full
-// disk, half a line would run into the next one.
+// appendWhole appends text to a file of the given size, or leaves the file unchanged: on a
+// full disk, half a line would run into the next one.
 func appendWhole(f interface {
 	io.Writer
 	Truncate(size int64) error
 }, size int64, text []byte) error {
 	n, err := f.Write(text)
 	if err != nil && n > 0 {
-		_ = f.Truncate(size) // fails for a pipe; the error of writing is what is reported
+		_ = f.Truncate(size) // fails on a pipe; the write error is the one reported
 	}
 	return err
 }

@@ -1,7 +1,7 @@
 // Package metrics owns the counters of kcp-go, to which the engine of mode auto and the
-// link add what kcp-go does not see, and how they are read: the file of --snmplog and the
-// line at SIGUSR1. The counters of the link itself are in package link, which passes them
-// on as text.
+// link add what kcp-go does not see. It also owns the ways to read them: the file of
+// --snmplog and the line on SIGUSR1. The counters of the link itself are in package link,
+// which passes them on as text.
 package metrics
 
 import (
@@ -10,19 +10,19 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// kcp-go has one set of counters for the process, which its own sessions add to. Nothing
-// else adds to it but the functions below.
+// kcp-go has one set of counters for the whole process, which its own sessions update.
+// Apart from them, only the functions below do.
 
 func add(counter *uint64, n int) { atomic.AddUint64(counter, uint64(n)) }
 
-// Sent counts datagrams that kcp-go has not counted, and their bytes, seal included.
+// Sent counts datagrams that kcp-go has not counted, and their bytes including the seal.
 func Sent(datagrams, bytes int) {
 	add(&kcp.DefaultSnmp.OutPkts, datagrams)
 	add(&kcp.DefaultSnmp.OutBytes, bytes)
 }
 
 // Received counts received packets that kcp-go does not count, and their bytes. Negative
-// numbers take back what kcp-go is going to count although it was not received.
+// numbers compensate for what kcp-go is going to count although it was not received.
 func Received(packets, bytes int) {
 	add(&kcp.DefaultSnmp.InPkts, packets)
 	add(&kcp.DefaultSnmp.InBytes, bytes)
@@ -31,7 +31,7 @@ func Received(packets, bytes int) {
 // Malformed counts a packet that the engine could not read.
 func Malformed() { add(&kcp.DefaultSnmp.InErrs, 1) }
 
-// Unsealed counts a datagram that did not open.
+// Unsealed counts a datagram that could not be opened.
 func Unsealed() { add(&kcp.DefaultSnmp.InCsumErrors, 1) }
 
 // OutOfBand counts a packet of kcp-go's out-of-band kind.
@@ -45,11 +45,11 @@ func Written(bytes int) { add(&kcp.DefaultSnmp.BytesSent, bytes) }
 
 // Segments are counts of KCP segments since they were last counted.
 type Segments struct {
-	Sent     uint64 // with those sent again
-	Received uint64 // with those received again
+	Sent     uint64 // including retransmissions
+	Received uint64 // including duplicates
 	Resent   uint64
 	Lost     uint64
-	Repeated uint64 // received again
+	Repeated uint64 // duplicates received
 }
 
 // Count adds them to the counters.
@@ -62,8 +62,8 @@ func (s Segments) Count() {
 	atomic.AddUint64(&snmp.RepeatSegs, s.Repeated)
 }
 
-// Opened counts the begin of a conversation, as kcp-go does; active means that this end
-// has begun it.
+// Opened counts the start of a conversation, as kcp-go does. active means that this end
+// started it.
 func Opened(active bool) {
 	kind := &kcp.DefaultSnmp.PassiveOpens
 	if active {
@@ -78,11 +78,11 @@ func Opened(active bool) {
 	}
 }
 
-// Closed counts the end of a conversation that Opened has counted.
+// Closed counts the end of a conversation that Opened counted.
 func Closed() { add(&kcp.DefaultSnmp.CurrEstab, -1) }
 
-// Moved returns how many bytes of datagrams were received and sent since the start, and
-// how many conversations are open.
+// Moved returns how many bytes of datagrams were received and sent since the start, and how
+// many conversations are open.
 func Moved() (bytes, open uint64) {
 	snmp := kcp.DefaultSnmp
 	bytes = atomic.LoadUint64(&snmp.InBytes) + atomic.LoadUint64(&snmp.OutBytes)

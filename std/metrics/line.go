@@ -7,7 +7,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// Line lists every counter of kcp-go in one line that begins with "KCP SNMP:", followed by
+// Line lists every counter of kcp-go on one line that begins with "KCP SNMP:", followed by
 // the others, such as link.Stats.
 func Line(others ...fmt.Stringer) string {
 	snmp := kcp.DefaultSnmp.Copy()

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// OnSignal calls dump at each SIGUSR1 until ctx ends.
+// OnSignal calls dump on each SIGUSR1 until ctx ends.
 func OnSignal(ctx context.Context, dump func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
