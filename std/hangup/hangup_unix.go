@@ -1,6 +1,7 @@
 //go:build unix
 
-// Package hangup notices that the other end of a connection is gone while nobody reads it.
+// Package hangup notices that the other end of a connection is gone while nobody is reading
+// from the connection.
 package hangup
 
 import (
@@ -13,15 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hangUpGrace is how long an application that has finished without a word is waited
-// for: it may want to hear what the target says first (nc </dev/null), or have left.
-// TCP says the same of both. A dial to one address takes far less.
+// hangUpGrace is how long to wait for an application that has finished sending without
+// having sent anything. It may have left, or it may be waiting for the target to speak
+// first (nc </dev/null); TCP shows the same in both cases. Dialing one address takes far
+// less.
 const hangUpGrace = 300 * time.Millisecond
 
-// WatchLeft calls gone when the application at the other end of conn has left: it
-// has reset the connection or, on a unix socket, closed it; or it finished and had sent
-// nothing. Who finished after a request may wait for the answer. Nothing is read. The
-// watch ends with stop, which waits for it and must come before anybody reads conn.
+// WatchLeft calls gone when the application at the other end of conn has left: it has reset
+// the connection, closed it (on a unix socket), or finished sending without having sent
+// anything. An application that finishes after a request may be waiting for the answer.
+// Nothing is read. stop ends the watch and waits for it; call it before reading from conn.
 func WatchLeft(conn net.Conn, gone func()) (stop func()) {
 	w := hangUp{}
 	return watch(conn, w.look, func(ended <-chan struct{}) {
@@ -38,9 +40,9 @@ func WatchLeft(conn net.Conn, gone func()) (stop func()) {
 	})
 }
 
-// WatchReset calls gone when a connection has failed that nobody reads: its other end
-// has reset it, or is not there any more, as keepalives tell. What has come before is
-// left unread. The watch ends with stop, as WatchLeft's does.
+// WatchReset calls gone when a connection that nobody is reading has failed: the other end
+// has reset it, or keepalives show that it no longer exists. Data that has already arrived
+// stays unread. stop ends the watch, as with WatchLeft.
 func WatchReset(conn net.Conn, gone func(why error)) (stop func()) {
 	var why syscall.Errno
 	return watch(conn, func(fd uintptr) bool {
@@ -53,8 +55,9 @@ func WatchReset(conn net.Conn, gone func(why error)) (stop func()) {
 // CanWatch tells whether WatchReset works on a connection.
 func CanWatch(conn net.Conn) bool { _, ok := conn.(syscall.Conn); return ok }
 
-// watch calls look whenever something may have happened at a socket, until it is true,
-// and then f. It ends with stop, which closes the channel that f is given, and waits.
+// watch calls look whenever something may have happened on a socket, until look returns
+// true, and then calls f. stop ends the watch: it closes the channel passed to f, and
+// waits.
 func watch(conn net.Conn, look func(fd uintptr) bool, f func(ended <-chan struct{})) (stop func()) {
 	sock, ok := conn.(syscall.Conn)
 	if !ok {
@@ -67,7 +70,7 @@ func watch(conn net.Conn, look func(fd uintptr) bool, f func(ended <-chan struct
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if raw.Read(look) == nil { // else it was stopped, or the socket closed by us
+		if raw.Read(look) == nil { // otherwise it was stopped, or we closed the socket
 			f(ended)
 		}
 	})
@@ -79,12 +82,12 @@ func watch(conn net.Conn, look func(fd uintptr) bool, f func(ended <-chan struct
 	}
 }
 
-// hangUp is what was seen at a socket.
+// hangUp is what was seen on a socket.
 type hangUp struct{ finished bool }
 
-// look is false to wait until something has happened at the socket.
+// look returns false to wait until something happens on the socket.
 func (w *hangUp) look(fd uintptr) bool {
-	poll := []unix.PollFd{{Fd: int32(fd)}} // errors and hang-ups are reported unasked
+	poll := []unix.PollFd{{Fd: int32(fd)}} // errors and hang-ups are always reported
 	if n, err := unix.Poll(poll, 0); err == nil && n > 0 && poll[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
 		return true
 	}
@@ -99,6 +102,6 @@ func (w *hangUp) look(fd uintptr) bool {
 			return true
 		}
 		w.finished = n == 0
-		return w.finished // data: what comes after it is news, too
+		return w.finished // there is data, so anything that follows is news too
 	}
 }

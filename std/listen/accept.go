@@ -10,8 +10,8 @@ import (
 	"kcptun/std/notice"
 )
 
-// Pauses of accepting: after a failure, doubling up to the last one; and between two
-// checks for free descriptors. Both are too short for an application to notice.
+// Pauses of accepting: after a failure, doubling up to the maximum, and between checks for
+// free descriptors. Both are too short for an application to notice.
 const (
 	firstAcceptPause = 5 * time.Millisecond
 	lastAcceptPause  = 250 * time.Millisecond
@@ -19,9 +19,10 @@ const (
 )
 
 // Accept passes accepted connections to handle until ctx ends or the listener is closed,
-// and returns the error that ended it. Where the system has run out of something, such as
-// descriptors or memory, it waits and goes on. It leaves spare descriptors to the process:
-// what the connections wait for, a session or a name server, needs some, too.
+// and returns the error that ended it. If the system has run out of something, such as
+// descriptors or memory, it waits and continues. It leaves spare descriptors to the
+// process, because what the connections wait for, a session or a name server, needs some
+// too.
 func Accept(ctx context.Context, lis net.Listener, log *slog.Logger, spare int, handle func(net.Conn)) error {
 	var failures, pauses notice.Recurring
 	pause := time.Duration(0)
@@ -57,7 +58,7 @@ func Accept(ctx context.Context, lis net.Listener, log *slog.Logger, spare int, 
 	}
 }
 
-// pauseFor is false when ctx ended first.
+// pauseFor waits, and returns false if ctx ended first.
 func pauseFor(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -13,6 +13,6 @@ func OutOfDescriptors(err error) bool {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		return true
 	}
-	var dns *net.DNSError // which keeps only the text
+	var dns *net.DNSError // it keeps only the text of its cause
 	return errors.As(err, &dns) && (strings.Contains(dns.Err, syscall.EMFILE.Error()) || strings.Contains(dns.Err, syscall.ENFILE.Error()))
 }

@@ -4,7 +4,7 @@ package listen
 
 import "net"
 
-// There is no low limit on handles here.
+// Handles have no low limit here.
 
 func descriptorLimit() int        { return 0 }
 func hasSpare(net.Conn, int) bool { return true }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// descriptorLimit is how many descriptors the process may have, the soft limit, which Go
-// raises to the hard limit at the start; 0 if unknown.
+// descriptorLimit is how many descriptors the process may have: the soft limit, which Go
+// raises to the hard limit at startup. 0 means unknown.
 func descriptorLimit() int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
@@ -20,13 +20,13 @@ func descriptorLimit() int {
 
 // isBelow tells whether at least spare descriptors, or a quarter of all if that is less,
 // are left above fd, which is new. The system hands out the lowest free number, so all
-// below are in use.
+// numbers below fd are in use.
 func isBelow(fd, spare int) bool {
 	limit := descriptorLimit()
 	return limit == 0 || fd < limit-min(spare, limit/4)
 }
 
-// hasSpare is isBelow for a connection that was just accepted.
+// hasSpare is isBelow for a connection that has just been accepted.
 func hasSpare(conn net.Conn, spare int) bool {
 	below := true
 	if sock, ok := conn.(syscall.Conn); ok {
@@ -37,7 +37,7 @@ func hasSpare(conn net.Conn, spare int) bool {
 	return below
 }
 
-// isRoom is isBelow for the next descriptor.
+// isRoom is isBelow for the next descriptor to be opened.
 func isRoom(spare int) bool {
 	fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {

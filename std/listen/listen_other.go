@@ -10,10 +10,10 @@ import (
 
 func ownedByUs(fs.FileInfo) bool { return true }
 
-// wsaConnRefused is WSAECONNREFUSED of Windows.
+// wsaConnRefused is WSAECONNREFUSED on Windows.
 const wsaConnRefused = syscall.Errno(10061)
 
 func isRefused(err error) bool { return errors.Is(err, wsaConnRefused) }
 
-// restrict does nothing: modes are refused here.
+// restrict does nothing, because file modes are not supported here.
 func restrict(fs.FileMode) func(network, address string, c syscall.RawConn) error { return nil }

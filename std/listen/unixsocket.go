@@ -13,9 +13,9 @@ import (
 	"kcptun/std/address"
 )
 
-// listenOnUnix listens on the path of a unix socket, or on an abstract name. A socket file
-// that a killed run of this user has left is replaced; any other file stays and causes an
-// error. A mode of 0 leaves the rights of the file to the umask.
+// listenOnUnix listens on the path of a unix socket, or on an abstract name. It replaces a
+// socket file left by a killed run of the same user; any other file stays, and causes an
+// error. A mode of 0 leaves the permissions of the file to the umask.
 func listenOnUnix(addr string, mode fs.FileMode) (net.Listener, error) {
 	if address.IsAbstract(addr) {
 		return net.Listen("unix", addr)
@@ -44,8 +44,8 @@ func listenOnUnix(addr string, mode fs.FileMode) (net.Listener, error) {
 	return &unixListener{UnixListener: lis, path: addr, own: own}, nil
 }
 
-// unixListener removes its socket file when it is closed, if the file is still the one
-// that it made.
+// unixListener removes its socket file when it is closed, provided that the file is still
+// the one it made.
 type unixListener struct {
 	*net.UnixListener
 	path string
@@ -54,8 +54,8 @@ type unixListener struct {
 }
 
 func (l *unixListener) Close() error {
-	// Once: file systems reuse the number of a removed file, possibly for the socket of
-	// the next run.
+	// Once only: file systems reuse the number of a removed file, possibly for the socket
+	// of the next run.
 	l.once.Do(func() {
 		if now, err := os.Lstat(l.path); err == nil && os.SameFile(now, l.own) {
 			os.Remove(l.path)
@@ -64,7 +64,7 @@ func (l *unixListener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// removeStale removes a socket file at which nobody listens.
+// removeStale removes a socket file if nobody is listening on it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

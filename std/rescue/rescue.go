@@ -1,5 +1,5 @@
-// Package rescue keeps a panic in one stream or session from ending the program, and all
-// others with it.
+// Package rescue keeps a panic in one stream or session from ending the program and all the
+// other streams and sessions.
 package rescue
 
 import (
@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 )
 
-// Panic is a panic that was caught, as the reason for the end of what it happened in.
+// Panic is a caught panic, given as the reason why a stream or session has ended.
 type Panic struct{ Value any }
 
 func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
@@ -21,7 +21,7 @@ type Net struct {
 	caught atomic.Uint64
 }
 
-// Caught is how many panics were caught.
+// Caught is the number of panics caught.
 func (n *Net) Caught() uint64 {
 	if n == nil {
 		return 0
@@ -29,9 +29,9 @@ func (n *Net) Caught() uint64 {
 	return n.caught.Load()
 }
 
-// Catch is deferred, at the root of a goroutine or around what calls others' code with no
-// lock held. If it catches a panic it calls end, which ends the stream or session; end may
-// be nil.
+// Catch must be deferred, either at the root of a goroutine or around a call to code of
+// others with no lock held. If it catches a panic, it calls end, which ends the stream or
+// session. end may be nil.
 func (n *Net) Catch(end func(error)) {
 	if n == nil {
 		return

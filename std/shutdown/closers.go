@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Closers closes several things together. What is added after Close is closed at once. It
-// exists because a relay of which one direction has ended only wakes up when both its ends
+// Closers closes several things together. Anything added after Close is closed at once. It
+// exists because a relay with one direction already ended wakes up only when both its ends
 // are closed.
 type Closers struct {
 	mu     sync.Mutex
@@ -14,7 +14,7 @@ type Closers struct {
 	closed bool
 }
 
-// Add adds one more thing to close.
+// Add adds something to close.
 func (c *Closers) Add(closer io.Closer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -25,7 +25,7 @@ func (c *Closers) Add(closer io.Closer) {
 	c.list = append(c.list, closer)
 }
 
-// Close closes all. It is idempotent.
+// Close closes everything. It is idempotent.
 func (c *Closers) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +37,7 @@ func (c *Closers) Close() error {
 	return nil
 }
 
-// CloserFunc is a function that is called as a Closer.
+// CloserFunc is a function that serves as a Closer.
 type CloserFunc func()
 
 // Close calls the function.

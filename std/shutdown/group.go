@@ -1,5 +1,5 @@
-// Package shutdown owns the goroutines of connections: it starts them, lets them finish at the
-// end, and closes what does not.
+// Package shutdown owns the goroutines of connections: it starts them, lets them finish
+// when the program ends, and closes those that do not.
 package shutdown
 
 import (
@@ -11,30 +11,30 @@ import (
 	"kcptun/std/rescue"
 )
 
-// The time limits for the end of a program, the same at both ends.
+// The time limits for the end of a program, the same in client and server.
 const (
-	// Grace is how long open streams may finish.
+	// Grace is how long open streams have to finish.
 	Grace = 5 * time.Second
-	// DrainLimit bounds the wait for the peer to acknowledge what was sent, before a
-	// session is closed.
+	// DrainLimit is how long to wait, before closing a session, for the peer to acknowledge
+	// what was sent.
 	DrainLimit = 2 * time.Second
 )
 
-// Group owns the goroutines of open connections, so that they can be waited for and closed
-// in the end.
+// Group owns the goroutines of open connections, so that they can be waited for and finally
+// closed.
 type Group struct {
-	Panics *rescue.Net // what panics is closed and the others go on; nil: the program ends
+	Panics *rescue.Net // a panic closes only its connection; nil: it ends the program
 
 	wg     sync.WaitGroup
 	work   workers
 	mu     sync.Mutex
 	open   map[io.Closer]struct{}
 	closed bool
-	cut    atomic.Bool // Finish closes what is left
+	cut    atomic.Bool // Finish is closing what is left
 }
 
-// Go runs f in a goroutine on behalf of c, unless Finish was called; then it returns
-// false.
+// Go runs f in a goroutine on behalf of c. After Finish was called it returns false
+// instead.
 func (g *Group) Go(c io.Closer, f func()) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -57,8 +57,8 @@ func (g *Group) Go(c io.Closer, f func()) bool {
 	return true
 }
 
-// Spawn runs f in a goroutine that Finish waits for. It is for functions that were started
-// by Go.
+// Spawn runs f in a goroutine that Finish waits for. Only functions started by Go may call
+// it.
 func (g *Group) Spawn(f func()) {
 	g.wg.Add(1)
 	g.work.Go(func() {
@@ -70,17 +70,17 @@ func (g *Group) Spawn(f func()) {
 // Cut tells whether Finish has begun to close what did not end by itself.
 func (g *Group) Cut() bool { return g.cut.Load() }
 
-// End is Finish for the end of a program. On a dead path a stream can neither be written
-// nor closed, and only the end of its session ends it: force is called after Grace, when
-// sessions have had DrainLimit on top.
+// End is Finish for the end of a program. On a dead path a stream can be neither written
+// nor closed, and ends only when its session does. So force is called once sessions have
+// had DrainLimit on top of Grace.
 func (g *Group) End(force func()) {
 	forced := time.AfterFunc(Grace+DrainLimit, force)
 	defer forced.Stop()
 	g.Finish(Grace)
 }
 
-// Finish starts nothing new, waits up to grace for everything to end, then closes the rest
-// and waits for that.
+// Finish starts nothing new, waits up to grace for everything to end, then closes what is
+// left and waits for that.
 func (g *Group) Finish(grace time.Duration) {
 	defer g.work.close()
 	g.mu.Lock()
@@ -104,8 +104,8 @@ func (g *Group) Finish(grace time.Duration) {
 		left = append(left, c)
 	}
 	g.mu.Unlock()
-	g.cut.Store(true) // before the first ends by it
-	// At the same time: a slow one must not keep the others open.
+	g.cut.Store(true) // before the first connection ends because of it
+	// All at once: a slow one must not keep the others open.
 	var closing sync.WaitGroup
 	for _, c := range left {
 		closing.Go(func() { c.Close() })

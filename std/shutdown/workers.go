@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// idleWorkers is how many goroutines wait for more to do, each with a stack of some KiB,
-// and idleWork is for how long, up to twice that.
+// idleWorkers is how many idle goroutines are kept, each with a stack of several KiB.
+// idleWork is how long they are kept, or up to twice as long.
 const (
 	idleWorkers = 32
 	idleWork    = 5 * time.Second
 )
 
-// workers runs functions in goroutines that are reused: on the small stack of a new
-// goroutine, growing the stack on the way down through KCP costs more than sending. The
-// zero value is ready to use.
+// workers runs functions in goroutines that are reused. On the small stack of a new
+// goroutine, growing the stack on the way down through KCP costs more than sending does.
+// The zero value is ready to use.
 type workers struct {
 	mu     sync.Mutex
-	idle   []chan func() // the last to become idle is the first to go on
-	spare  int           // of them, those that were not needed since the last look
+	idle   []chan func() // the last to become idle is the first to be reused
+	spare  int           // how many of them were not needed since the last look
 	timer  *time.Timer   // for the next look; nil: none is idle
 	closed bool
 }
@@ -51,7 +51,7 @@ func (w *workers) work(f func()) {
 	}
 }
 
-// rest is false for a worker that is not needed any more.
+// rest waits for more work. It returns false if the worker is no longer needed.
 func (w *workers) rest(more chan func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +65,7 @@ func (w *workers) rest(more chan func()) bool {
 	return true
 }
 
-// look ends those that were idle since the last look.
+// look ends the workers that have been idle since the last look.
 func (w *workers) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,7 +77,7 @@ func (w *workers) look() {
 	}
 }
 
-// end ends the n that are idle for the longest time; w.mu is held.
+// end ends the n workers that have been idle longest. The caller holds w.mu.
 func (w *workers) end(n int) {
 	for _, more := range w.idle[:n] {
 		more <- nil
@@ -85,7 +85,7 @@ func (w *workers) end(n int) {
 	w.idle = slices.Delete(w.idle, 0, n)
 }
 
-// close ends the goroutines that are idle, and the others when they become so.
+// close ends the idle workers, and the others as soon as they become idle.
 func (w *workers) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
