@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootTime counts while the system sleeps, too, as CLOCK_MONOTONIC does here; package
-// time's clock does not.
+// bootTime also counts while the system sleeps, as CLOCK_MONOTONIC does here; the clock of
+// package time does not.
 func bootTime() (time.Duration, bool) {
 	var now unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootTime counts while the system sleeps, too.
+// bootTime also counts while the system sleeps.
 func bootTime() (time.Duration, bool) {
 	var now unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now)

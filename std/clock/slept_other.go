@@ -4,5 +4,6 @@ package clock
 
 import "time"
 
-// bootTime is not known here; on Windows package time's clock counts on by itself.
+// bootTime is unknown here. On Windows the clock of package time counts during sleep
+// anyway.
 func bootTime() (time.Duration, bool) { return 0, false }

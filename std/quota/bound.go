@@ -1,9 +1,9 @@
-// Package quota bounds what the buffers of all sessions of a process take together.
+// Package quota bounds the total size of the buffers of all sessions of a process.
 //
-// Who holds buffers counts them in a Bound, and holds no more than it says: as much as is
-// free. One alone may so have a half, and each of n that want all they can get comes to
-// 1 / (n+1). So something is always free, and who needs little is never short of it,
-// however much others take.
+// A holder of buffers counts them in a Bound, and holds no more than the Bound allows,
+// which is as much as is still free. A single holder may thus have half, and each of n
+// holders that want all they can get ends up with 1 / (n+1). So something is always free,
+// and a holder that needs little never runs short, however much the others take.
 package quota
 
 import (
@@ -11,23 +11,23 @@ import (
 	"sync/atomic"
 )
 
-// Bound is what may be held. A nil Bound has no end.
+// Bound is a limit on what may be held. A nil Bound is unlimited.
 type Bound struct {
 	limit int64 // bytes
 	held  atomic.Int64
 }
 
-// NewBound is a bound of so many bytes.
+// NewBound returns a bound of limit bytes.
 func NewBound(limit int64) *Bound { return &Bound{limit: limit} }
 
-// Hold counts n bytes that are held from now on, or no more where n is below 0.
+// Hold adds n bytes to what is held; a negative n releases them.
 func (b *Bound) Hold(n int64) {
 	if b != nil && n != 0 {
 		b.held.Add(n)
 	}
 }
 
-// Held is how many bytes are held.
+// Held is the number of bytes held.
 func (b *Bound) Held() int64 {
 	if b == nil {
 		return 0
@@ -35,7 +35,7 @@ func (b *Bound) Held() int64 {
 	return b.held.Load()
 }
 
-// Limit is how many bytes may be held.
+// Limit is the number of bytes that may be held.
 func (b *Bound) Limit() int64 {
 	if b == nil {
 		return math.MaxInt64
@@ -43,7 +43,8 @@ func (b *Bound) Limit() int64 {
 	return b.limit
 }
 
-// Share is the most that one holder may have now, in bytes, with what it has.
+// Share is the most that one holder may have now, in bytes, including what it already
+// holds.
 func (b *Bound) Share() int64 {
 	if b == nil {
 		return math.MaxInt64

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is the memory of the machine in bytes; 0 is not known.
+// machine is the memory of the machine in bytes; 0 means unknown.
 func machine() int64 {
 	name := "hw.physmem"
 	if runtime.GOOS == "darwin" {

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// machine is the memory of the machine, or of the container where that has less, in bytes;
-// 0 is not known.
+// machine is the memory of the machine, or of the container if that is less, in bytes; 0
+// means unknown.
 func machine() int64 {
 	info, _ := os.ReadFile("/proc/meminfo")
 	total := parseMeminfo(info)
@@ -36,7 +36,7 @@ func parseMeminfo(info []byte) int64 {
 	return 0
 }
 
-// parseNumber is a number above 0; of "max" and whatever else it is 0.
+// parseNumber returns a number above 0, and 0 for "max" or anything else.
 func parseNumber(text []byte) int64 {
 	n, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64)
 	if err != nil || n < 0 {

@@ -2,5 +2,5 @@
 
 package quota
 
-// machine is the memory of the machine; it is not known.
+// machine is the memory of the machine, which is unknown here.
 func machine() int64 { return 0 }
