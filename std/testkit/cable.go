@@ -8,13 +8,14 @@ import (
 	"testing"
 )
 
-// Cable forwards UDP to a server and back, always from the same port, to whoever
-// sent last: a NAT that gives a port to one client after the other. While Cut is set
-// all is lost, and each datagram whose number is a multiple of Lose, unless that is 0.
+// Cable forwards UDP to a server and back, always from the same port, to whoever sent last,
+// like a NAT that gives one port to several clients in turn. While Cut is set, everything
+// is lost; otherwise each datagram whose number is a multiple of Lose is lost, unless Lose
+// is 0.
 type Cable struct {
 	Cut    atomic.Bool
 	Lose   atomic.Uint64
-	number atomic.Uint64 // of datagrams, both ways
+	number atomic.Uint64 // of datagrams, counted both ways
 
 	front  *net.UDPConn
 	back   atomic.Pointer[net.UDPConn]
@@ -42,8 +43,8 @@ func NewCable(t testing.TB, server net.Addr) *Cable {
 	return c
 }
 
-// Rebind gives the client another port, as a NAT does that has forgotten it. What is on its
-// way to the former one is lost.
+// Rebind moves the client to another port, as a NAT does that has lost its mapping.
+// Whatever is in flight to the previous port is lost.
 func (c *Cable) Rebind(t testing.TB) {
 	t.Helper()
 	back, err := net.DialUDP("udp4", nil, c.server)
@@ -58,7 +59,7 @@ func (c *Cable) Rebind(t testing.TB) {
 	})
 }
 
-// Addr is what to send to instead of the server.
+// Addr is the address to use instead of the server's.
 func (c *Cable) Addr() *net.UDPAddr { return c.front.LocalAddr().(*net.UDPAddr) }
 
 func (c *Cable) pass(from *net.UDPConn, to func([]byte, *net.UDPAddr)) {
@@ -69,7 +70,7 @@ func (c *Cable) pass(from *net.UDPConn, to func([]byte, *net.UDPAddr)) {
 			return
 		}
 		if err != nil {
-			continue // refused: nobody is there now
+			continue // refused: nobody is there at the moment
 		}
 		if !c.loses() {
 			to(buf[:n], addr)
@@ -77,7 +78,7 @@ func (c *Cable) pass(from *net.UDPConn, to func([]byte, *net.UDPAddr)) {
 	}
 }
 
-// loses tells whether the next datagram is lost.
+// loses tells whether to drop the next datagram.
 func (c *Cable) loses() bool {
 	lose, number := c.Lose.Load(), c.number.Add(1)
 	return c.Cut.Load() || lose > 0 && number%lose == 0

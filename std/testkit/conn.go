@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// TCPPair are the two ends of a TCP connection.
+// TCPPair returns the two ends of a TCP connection.
 func TCPPair(t testing.TB) (a, b *net.TCPConn) {
 	t.Helper()
 	x, y := pairOver(t, "tcp", "127.0.0.1:0")
 	return x.(*net.TCPConn), y.(*net.TCPConn)
 }
 
-// UnixPair are the two ends of a connection over a unix socket.
+// UnixPair returns the two ends of a connection over a unix socket.
 func UnixPair(t testing.TB) (a, b net.Conn) {
 	t.Helper()
 	return pairOver(t, "unix", filepath.Join(t.TempDir(), "s"))
@@ -40,7 +40,7 @@ func pairOver(t testing.TB, network, addr string) (a, b net.Conn) {
 	return a, b
 }
 
-// Deadline bounds all that the test does on conn.
+// Deadline sets a deadline on everything that the test does with conn.
 func Deadline[C net.Conn](t testing.TB, conn C) C {
 	t.Helper()
 	if err := conn.SetDeadline(time.Now().Add(Patience)); err != nil {
@@ -49,20 +49,20 @@ func Deadline[C net.Conn](t testing.TB, conn C) C {
 	return conn
 }
 
-// Buffered is memory that can be closed.
+// Buffered is an in-memory buffer with a Close method.
 type Buffered struct{ bytes.Buffer }
 
 // Close does nothing.
 func (*Buffered) Close() error { return nil }
 
-// All is what a reader had to say, as a hash.
+// All describes everything that a reader returned, with a hash of it.
 type All struct {
 	N   int64
 	Sum [32]byte
 	Err error
 }
 
-// SumOf is All of b, read without an error.
+// SumOf is the All of b, read without an error.
 func SumOf(b []byte) All { return All{N: int64(len(b)), Sum: sha256.Sum256(b)} }
 
 // Gather reads r to its end.

@@ -7,8 +7,8 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// StockCiphers are what the original gives kcp-go for a cipher: its own BlockCrypt.
-// Independent of the table in package crypt on purpose.
+// StockCiphers are the ciphers that the original passes to kcp-go: its own BlockCrypt. They
+// are deliberately independent of the table in package crypt.
 var StockCiphers = map[string]func(key []byte) (kcp.BlockCrypt, error){
 	"aes":         kcp.NewAESBlockCrypt,
 	"aes-128":     func(k []byte) (kcp.BlockCrypt, error) { return kcp.NewAESBlockCrypt(k[:16]) },
@@ -30,7 +30,7 @@ var StockCiphers = map[string]func(key []byte) (kcp.BlockCrypt, error){
 // GoldenKey is PBKDF2-HMAC-SHA1 of the default key, from Python's hashlib.
 const GoldenKey = "25d7d7bd51050742d8d791f2b653c6c8b2366b7e25a124cf7a2e12eaf4ffa444"
 
-// DerivedKey is GoldenKey in bytes.
+// DerivedKey is GoldenKey as bytes.
 func DerivedKey(t testing.TB) []byte {
 	t.Helper()
 	key, err := hex.DecodeString(GoldenKey)

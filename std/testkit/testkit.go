@@ -1,6 +1,5 @@
-// Package testkit has what the tests of several packages need: waiting with a
-// deadline, goroutines that may not stay, a log to read, bytes that are the same
-// in each run.
+// Package testkit has what the tests of several packages need: waiting with a deadline,
+// checks for goroutine leaks, a log to read, and bytes that are the same in each run.
 package testkit
 
 import (
@@ -17,11 +16,11 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what must come: far above what it takes
-// on a busy machine.
+// Patience is how long a test waits for an event: far longer than it takes on a busy
+// machine.
 const Patience = 20 * time.Second
 
-// step is how often Eventually looks.
+// step is how often Eventually checks.
 const step = 2 * time.Millisecond
 
 // Eventually waits until cond holds.
@@ -34,7 +33,7 @@ func Eventually(t testing.TB, what string, cond func() bool) {
 	}
 }
 
-// Within returns what comes from c, and fails where nothing does.
+// Within returns what arrives on c, and fails if nothing does.
 func Within[T any](t testing.TB, what string, c <-chan T) T {
 	t.Helper()
 	select {
@@ -46,7 +45,7 @@ func Within[T any](t testing.TB, what string, c <-chan T) T {
 	}
 }
 
-// Returns fails the test where f does not return in time.
+// Returns fails the test if f does not return in time.
 func Returns(t testing.TB, what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -55,7 +54,7 @@ func Returns(t testing.TB, what string, f func()) {
 }
 
 // Allocations is testing.AllocsPerRun for a process with other goroutines, whose
-// allocations it counts, too: what f itself allocates is in every attempt.
+// allocations are counted too. What f itself allocates shows up in every attempt.
 func Allocations(f func()) float64 {
 	least := testing.AllocsPerRun(10, f)
 	for range 100 {
@@ -67,7 +66,7 @@ func Allocations(f func()) float64 {
 	return least
 }
 
-// NeedIPv6 skips the test where the machine has no IPv6.
+// NeedIPv6 skips the test if the machine has no IPv6.
 func NeedIPv6(t testing.TB) {
 	t.Helper()
 	c, err := net.ListenPacket("udp6", "[::1]:0")
@@ -77,11 +76,11 @@ func NeedIPv6(t testing.TB) {
 	c.Close()
 }
 
-// NoLeak fails the test where goroutines stay behind it.
+// NoLeak fails the test if it leaves goroutines behind.
 func NoLeak(t testing.TB) {
 	t.Helper()
 	c := make(chan os.Signal, 1)
-	signal.Notify(c, os.Interrupt) // package os/signal keeps a goroutine from the first call on
+	signal.Notify(c, os.Interrupt) // os/signal keeps a goroutine after its first use
 	signal.Stop(c)
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
@@ -98,13 +97,13 @@ func stacks() []byte {
 	return text[:runtime.Stack(text, true)]
 }
 
-// Logbook is a log that a test can read while others write.
+// Logbook is a log that a test can read while others write to it.
 type Logbook struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// NewLog returns a logger and the book it writes into.
+// NewLog returns a logger and the book that it writes to.
 func NewLog() (*slog.Logger, *Logbook) {
 	book := new(Logbook)
 	return slog.New(slog.NewTextHandler(book, nil)), book
@@ -117,17 +116,17 @@ func (l *Logbook) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// String is all that was written.
+// String is everything written so far.
 func (l *Logbook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
 }
 
-// Count is how often a text stands in it.
+// Count is how often a text occurs in the log.
 func (l *Logbook) Count(text string) int { return strings.Count(l.String(), text) }
 
-// Contains fails where text lacks one of the parts.
+// Contains fails the test if text lacks one of the parts.
 func Contains(t testing.TB, text string, parts ...string) {
 	t.Helper()
 	for _, p := range parts {
@@ -137,7 +136,7 @@ func Contains(t testing.TB, text string, parts ...string) {
 	}
 }
 
-// Lacks fails where text has one of the parts.
+// Lacks fails the test if text contains one of the parts.
 func Lacks(t testing.TB, text string, parts ...string) {
 	t.Helper()
 	for _, p := range parts {
@@ -147,7 +146,7 @@ func Lacks(t testing.TB, text string, parts ...string) {
 	}
 }
 
-// RandomBytes are the same in each run.
+// RandomBytes returns n bytes that are the same in each run.
 func RandomBytes(seed uint64, n int) []byte {
 	var key [32]byte
 	key[0] = byte(seed)
