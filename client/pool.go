@@ -69,11 +69,11 @@ const bulk = 64 << 10
 func (p *pool) pick() *slot {
 	if !p.auto {
 		for range p.slots {
-			if s := p.turn(); !s.troubled() {
+			if s := p.nextSlot(); !s.troubled() {
 				return s
 			}
 		}
-		return p.turn()
+		return p.nextSlot()
 	}
 	best, least := p.slots[0], int64(math.MaxInt64)
 	for _, s := range p.slots {
@@ -91,8 +91,8 @@ func (p *pool) pick() *slot {
 	return best
 }
 
-// turn returns the next slot in turn.
-func (p *pool) turn() *slot {
+// nextSlot returns the next slot in turn.
+func (p *pool) nextSlot() *slot {
 	i := p.next.Add(1) - 1
 	return p.slots[i%uint64(len(p.slots))]
 }
@@ -131,7 +131,7 @@ func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 // living returns a session of any slot, or nil.
 func (p *pool) living() *session.Session {
 	for range p.slots {
-		if sess := p.turn().ready(); sess != nil {
+		if sess := p.nextSlot().ready(); sess != nil {
 			return sess
 		}
 	}

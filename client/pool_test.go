@@ -41,7 +41,7 @@ func limited(t *testing.T, d time.Duration) context.Context {
 
 func sessionOf(t *testing.T, p *pool) *session.Session {
 	t.Helper()
-	s, err := p.session(limited(t, testkit.Patience), p.turn())
+	s, err := p.session(limited(t, testkit.Patience), p.nextSlot())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestPoolGivesUp(t *testing.T) {
 	testkit.NoLeak(t)
 	p, book := newTestPool(t, clientConfig("no-such-host.invalid:1"))
 	begun := time.Now()
-	if _, err := p.session(limited(t, 400*time.Millisecond), p.turn()); !errors.Is(err, errNoSession) {
+	if _, err := p.session(limited(t, 400*time.Millisecond), p.nextSlot()); !errors.Is(err, errNoSession) {
 		t.Error(err)
 	}
 	if took := time.Since(begun); took > testkit.Patience {
@@ -203,7 +203,7 @@ func TestPoolEnds(t *testing.T) {
 		asked := make(chan error, 1)
 		ctx := limited(t, testkit.Patience)
 		go func() {
-			s, err := p.session(ctx, p.turn())
+			s, err := p.session(ctx, p.nextSlot())
 			if s == nil && err == nil {
 				err = errors.New("neither session nor error")
 			} else {

@@ -168,7 +168,7 @@ func TestPoolGoesRoundABadSlot(t *testing.T) {
 	cfg.Conn = 2
 	p, _ := newTestPool(t, cfg)
 	sess := sessionOf(t, p)
-	bad := p.turn()
+	bad := p.nextSlot()
 	d, _, _ := newNamedDialer(t, server.addr) // a name without addresses
 	bad.dial = d
 	got, err := p.session(limited(t, testkit.Patience), bad)

@@ -173,7 +173,7 @@ func (l *line) run() {
 	var due []*parcel
 	for {
 		var next time.Duration
-		due, next = l.take(due[:0])
+		due, next = l.popDue(due[:0])
 		for _, p := range due {
 			l.emit(p.client, p.bytes())
 			p.release()
@@ -191,8 +191,8 @@ func (l *line) run() {
 	}
 }
 
-// take removes the packets that are due, and returns the time until the next one is.
-func (l *line) take(due []*parcel) ([]*parcel, time.Duration) {
+// popDue removes the packets that are due, and returns the time until the next one is.
+func (l *line) popDue(due []*parcel) ([]*parcel, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Since(l.start)
