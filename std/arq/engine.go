@@ -1,9 +1,9 @@
 // Package arq is the engine of a conversation in mode auto: numbering, windows,
-// retransmission and pacing on KCP's wire, to any peer that speaks it.
+// retransmission and pacing in KCP's wire format, to any peer that speaks it.
 //
 // An Engine is a state machine. It owns no socket, no goroutine and no clock: it is told
-// what comes and what time it is, and says what to send and when to call it again. Which
-// segments are lost is the business of loss, how fast to send that of model.
+// what arrives and what time it is, and says what to send and when to call it again. loss
+// decides which segments are lost, and model how fast to send.
 package arq
 
 import (
@@ -13,30 +13,30 @@ import (
 	"kcptun/std/quota"
 )
 
-// ErrSegment is the error of a packet that is none of this conversation.
+// ErrSegment is returned for a packet that does not belong to the conversation.
 var ErrSegment = errors.New("not a packet of this conversation")
 
-// Config are the settings of an engine.
+// Config holds the settings of an engine.
 type Config struct {
 	Conv     uint32 // conversation
-	MTU      int    // most bytes of a packet
-	Overhead int    // bytes that a packet has more on the wire: what the pace counts
-	Send     int    // most segments in flight
-	Receive  int    // most segments that wait for the application
-	Grow     bool   // the window that the peer is told begins small, and follows what comes
-	Limit    int    // bytes per second on the wire, acknowledgements included; 0 is none
-	Clock    uint32 // the clock on the wire at time 0: what nobody knows who does not hear us
+	MTU      int    // the longest packet, in bytes
+	Overhead int    // further bytes of each packet on the wire, which the pace includes
+	Send     int    // the most segments in flight
+	Receive  int    // the most segments that wait for the application
+	Grow     bool   // the window announced to the peer starts small, and follows what arrives
+	Limit    int    // bytes per second on the wire, acknowledgements included; 0: no limit
+	Clock    uint32 // the clock value on the wire at time 0, unknown to anyone who does not hear us
 
-	Protect bool // error correction is there for the packets of which Code says so
+	Protect bool // error correction is available for the packets that Code says to protect
 
-	Memory *quota.Bound // what this engine holds together with others; nil: there is no bound
+	Memory *quota.Bound // what this engine holds together with others; nil: no bound
 
-	Count func(Stats) // told now and then what has happened since the last time; nil: nobody is
+	Count func(Stats) // told from time to time what has happened since the last call; may be nil
 }
 
-// Engine is one conversation. It is for one goroutine at a time. Times are those of one
-// clock, whose begin is the caller's choice and lies before the conversation: they are
-// above 0.
+// Engine is one conversation. It must be used by one goroutine at a time. All times are on
+// one clock whose origin the caller chooses. It must lie before the conversation, so that
+// they are above 0.
 type Engine struct {
 	cfg    Config
 	snd    sender
@@ -65,7 +65,7 @@ type Engine struct {
 	stats     Stats
 }
 
-// New makes an engine for a conversation that begins.
+// New makes an engine for a new conversation.
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, snd: newSender(cfg.MTU-headerBytes, cfg.Send), rtt: newRTT()}
 	e.snd.clockBase = cfg.Clock
@@ -77,8 +77,8 @@ func New(cfg Config) *Engine {
 	return e
 }
 
-// Input takes a packet of the peer in. Of one that is malformed in the midst, what is
-// before counts, as it does for KCP.
+// Input processes a packet from the peer. If it is malformed in the middle, the part before
+// counts, as in KCP.
 func (e *Engine) Input(now time.Duration, packet []byte) error {
 	newest := time.Duration(-1)
 	before, una, heard := e.snd.deliveredBytes, e.snd.una, false
@@ -140,14 +140,14 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 	return malformed
 }
 
-// acknowledged takes an acknowledgement in, and tells when its segment was sent, if that
+// acknowledged processes an acknowledgement, and tells when its segment was sent, if that
 // is known.
 func (e *Engine) acknowledged(a echo) (at time.Duration, known bool) {
 	of := e.snd.find(a.sn)
 	if of == nil || of.state == delivered {
 		return 0, false
 	}
-	f := *of // as it was before
+	f := *of // as it was before acknowledge
 	at, known, late := e.snd.acknowledge(a)
 	e.arrived(&f, isCopy(&f, a.ts) || e.parity.restored(late))
 	if late > 0 {
@@ -159,7 +159,8 @@ func (e *Engine) acknowledged(a echo) (at time.Duration, known bool) {
 	return at, known
 }
 
-// arrived tells the model of a segment that has arrived; replaced is by a copy or by parity.
+// arrived tells the model that a segment has arrived; replaced means that a copy or parity
+// replaced it.
 func (e *Engine) arrived(f *flight, replaced bool) {
 	if f.state == lost {
 		e.mdl.losses.mistaken(f.phase, f.tx)
@@ -198,38 +199,38 @@ func (e *Engine) sample(now time.Duration) sample {
 	}
 }
 
-// Room is how many bytes Write takes now. What waits here makes all that follows wait:
-// it is what leaves within a few milliseconds.
+// Room is how many bytes Write accepts now. What waits here delays everything behind it, so
+// it is no more than is sent within a few milliseconds.
 func (e *Engine) Room() int { return e.Limit() - e.snd.queued }
 
-// Limit is Room where nothing waits.
+// Limit is Room when nothing waits.
 func (e *Engine) Limit() int {
 	return max(min(int(e.pace()*0.004), mostQueued, e.snd.fits*e.snd.mss), 8<<10)
 }
 
-// mostQueued bounds what waits whatever the rate: what 2 Gbit/s send in 4 ms.
+// mostQueued bounds what waits at any rate: what 2 Gbit/s send in 4 ms.
 const mostQueued = 1 << 20
 
-// Write takes p to be sent. The caller heeds Room.
+// Write queues p. The caller must respect Room.
 func (e *Engine) Write(p []byte) { e.snd.write(p) }
 
-// Read takes bytes of the peer's stream; none is 0.
+// Read reads bytes of the peer's stream; 0 means that there are none.
 func (e *Engine) Read(p []byte) int {
 	n := e.rcv.read(p)
 	e.settle()
 	return n
 }
 
-// Readable is how many bytes Read has.
+// Readable is how many bytes Read can return.
 func (e *Engine) Readable() int { return e.rcv.bytes }
 
-// Urgent tells whether Output has something to send that Read has led to.
+// Urgent tells whether Read has given Output something to send.
 func (e *Engine) Urgent() bool { return e.rcv.tell }
 
 // Pending is how many bytes of the stream the peer has not acknowledged.
 func (e *Engine) Pending() int { return e.snd.queued + int(e.snd.next-e.snd.una)*e.snd.mss }
 
-// Close gives all memory back.
+// Close releases all memory.
 func (e *Engine) Close() {
 	e.snd.free()
 	e.rcv.free()

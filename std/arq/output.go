@@ -2,20 +2,21 @@ package arq
 
 import "time"
 
-// Bounds of the time between two questions for a window that is shut. The first is KCP's.
+// Bounds of the time between two requests for a window that is shut. The first is KCP's.
 const (
 	firstAsk = 500 * time.Millisecond
 	lastAsk  = 10 * time.Second
 )
 
-// burst is the longest that is sent at once after a pause, and gather the shortest that
-// is worth waking up for: a few packets in one system call.
+// burst is the longest time whose worth of data is sent at once after a pause. gather is
+// the shortest time worth waking up for: a few packets in one system call.
 const (
 	burst  = 5 * time.Millisecond
 	gather = time.Millisecond
 )
 
-// Output has all sent that is due. emit gets each packet; it must not keep it.
+// Output sends everything that is due. It passes each packet to emit, which must not keep
+// it.
 func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 	e.fill(now)
 	if e.lookAgain > 0 && now >= e.lookAgain {
@@ -70,7 +71,7 @@ func (e *Engine) fill(now time.Duration) {
 }
 
 // control sends what is not data: acknowledgements and windows. It is never held back, but
-// where the settings have a limit, data waits for it.
+// if the settings have a limit, data waits for it.
 func (e *Engine) control(now time.Duration, emit func([]byte)) {
 	e.echoes = e.echoes[:0]
 	if e.answers(now) {
@@ -100,17 +101,17 @@ func (e *Engine) control(now time.Duration, emit func([]byte)) {
 	}
 }
 
-// manyAcks are sent though it is not their time yet.
+// manyAcks is how many acknowledgements are sent before they are due.
 const manyAcks = 64
 
-// answerAt is when the acknowledgements are due that wait: a sixteenth of a round trip
-// after the first, so that the way back has few of them, and the peer hears often enough.
+// answerAt is when the waiting acknowledgements are due: a sixteenth of a round trip after
+// the first, so that there are few on the way back and yet the peer hears often enough.
 func (e *Engine) answerAt() time.Duration {
 	return e.rcv.since + min(max(e.rtt.smooth/16, time.Millisecond), 10*time.Millisecond)
 }
 
-// answers tells whether to send the acknowledgements that wait: when they are due, or
-// when they can go with data.
+// answers tells whether to send the waiting acknowledgements: when they are due, or when
+// they can travel with data.
 func (e *Engine) answers(now time.Duration) bool {
 	n := len(e.rcv.acks)
 	switch {
@@ -122,8 +123,7 @@ func (e *Engine) answers(now time.Duration) bool {
 	return e.tokens > 0 && e.snd.mayNumber() && len(e.snd.queue[0].data())+(n+1)*headerBytes <= e.cfg.MTU
 }
 
-// one sends a segment of data: one that was lost before a new one. It is false where
-// there is none.
+// one sends a data segment, a lost one before a new one. It returns false if there is none.
 func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	sn, f, ok := e.snd.nextLost()
 	if ok {
@@ -156,13 +156,13 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	return true
 }
 
-// transmit sends a segment of data.
+// transmit sends a data segment.
 func (e *Engine) transmit(sn uint32, f *flight, ts uint32, emit func([]byte)) {
 	e.tokens -= float64(headerBytes + len(f.buf.data()) + e.cfg.Overhead)
 	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, emit)
 }
 
-// put puts a segment into the packet, and sends that where it has no room for it.
+// put adds a segment to the packet, which it first sends if there is no room.
 func (e *Engine) put(s *segment, emit func([]byte)) {
 	if len(e.packet)+headerBytes+len(s.data) > e.cfg.MTU {
 		e.flush(emit)
@@ -190,11 +190,11 @@ func (e *Engine) flush(emit func([]byte)) {
 	}
 }
 
-// Code is the code of the packet that Output has last given to emit.
+// Code is the code of the packet that Output last passed to emit.
 func (e *Engine) Code() Code { return e.code }
 
-// Next is when Output is to be called though nothing comes and nothing is written. ok is
-// false where nothing is due.
+// Next is when to call Output even if nothing arrives or is written. ok is false if nothing
+// is due.
 func (e *Engine) Next() (at time.Duration, ok bool) {
 	earlier := func(t time.Duration) {
 		if t > 0 && (!ok || t < at) {
@@ -219,7 +219,7 @@ func (e *Engine) Next() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// ready is when there are enough tokens for a few packets.
+// ready is when there will be enough tokens for a few packets.
 func (e *Engine) ready() time.Duration {
 	if e.tokens > 0 {
 		return e.filled

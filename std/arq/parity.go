@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Code is how many packets make a group of forward error correction, and how many of
-// parity follow it. The zero value is none.
+// Code is how many packets form a group of forward error correction, and how many parity
+// packets follow it. The zero value means no error correction.
 type Code struct{ Data, Parity int }
 
-// CodeHeader is how much longer a packet of a group is, in bytes.
+// CodeHeader is by how many bytes a packet is longer in a group.
 const CodeHeader = 8
 
 // parity decides which packets have forward error correction, and how much of it.
@@ -103,9 +103,9 @@ func (p *parity) choose(trip time.Duration) Code {
 	return c
 }
 
-// tooMany is the probability that a group loses more packets than its parity replaces, where
-// a share is lost in runs of a mean length: a compound Poisson distribution, by Panjer's
-// recursion.
+// tooMany is the probability that a group loses more packets than its parity can replace,
+// if a given share is lost in runs of a given mean length: a compound Poisson distribution,
+// computed by Panjer's recursion.
 func tooMany(c Code, lost, run float64) float64 {
 	runs := float64(c.Data+c.Parity) * lost / run
 	probability := make([]float64, c.Parity+1) // of so many lost packets
@@ -129,13 +129,13 @@ func (p *parity) on(now time.Duration) bool { return p.code.Parity > 0 && now-p.
 // group: later than those did that only came in another order, before there were groups.
 func (p *parity) restored(late time.Duration) bool { return p.code.Parity > 0 && late > p.jitter }
 
-// misses is how much the link loses, whether it is replaced by a copy or by parity or not.
+// misses estimates how much the link loses, whether or not a copy or parity replaces it.
 type misses struct {
-	seen, missed, runs float64 // transmissions; of late
+	seen, missed, runs float64 // transmissions, recently
 	last               uint64  // the newest that was missed
 }
 
-// note takes the fate of a transmission in.
+// note records whether a transmission was missed.
 func (m *misses) note(tx uint64, missed bool) {
 	if m.seen++; m.seen > 1000 {
 		m.seen, m.missed, m.runs = m.seen/2, m.missed/2, m.runs/2
@@ -150,13 +150,14 @@ func (m *misses) note(tx uint64, missed bool) {
 	m.last = tx
 }
 
-// share is the share of what is lost: what has been seen, and as long as that is little, 2 %.
+// share is the share of transmissions lost: as observed, but near 2 % while little has been
+// observed.
 func (m *misses) share() float64 { return (m.missed + 0.2) / (m.seen + 10) }
 
-// known is the share that has been seen.
+// known is the share observed.
 func (m *misses) known() float64 { return m.missed / max(m.seen, 1) }
 
-// run is how many are lost in a row, on the mean.
+// run is how many are lost in a row, on average.
 func (m *misses) run() float64 {
 	if m.runs < 3 {
 		return 1
