@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// cable is two Conns that hand each other their packets, each in a goroutine of its own;
-// one of n is lost.
+// cable is two Conns that pass their packets to each other, each in a goroutine of its own.
+// One packet in n is lost.
 type cable struct {
 	a, b *Conn
 	wg   sync.WaitGroup
@@ -95,7 +95,7 @@ func TestConnCarriesBothWays(t *testing.T) {
 	}
 }
 
-// Who waits in Read and Write is told of Close.
+// Close wakes whoever waits in Read and Write.
 func TestConnCloseEndsWaits(t *testing.T) {
 	silent := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte, Code) {})
 	done := make(chan error, 2)
@@ -153,8 +153,8 @@ func TestConnIdle(t *testing.T) {
 	}
 }
 
-// All that was written has arrived in the end, also where much is lost: a session that is
-// drained waits for that. What was sent again for it is counted.
+// Everything written arrives in the end, even under heavy loss; a session that drains waits
+// for that. The retransmissions are counted.
 func TestConnDrainsUnderLoss(t *testing.T) {
 	c := newCable(t, 5)
 	const size = 200_000

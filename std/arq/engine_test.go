@@ -18,7 +18,7 @@ func newScript(t *testing.T) *script {
 	return &script{t: t, now: time.Second, Engine: New(Config{Conv: 3, MTU: 1300, Overhead: 48, Send: 1000, Receive: 100})}
 }
 
-// step passes time until nothing is due before an end, and returns what was sent.
+// step lets time pass until nothing is due before the end, and returns what was sent.
 func (s *script) step(d time.Duration) []segment {
 	s.out = nil
 	end := s.now + d
@@ -42,7 +42,7 @@ func (s *script) step(d time.Duration) []segment {
 	}
 }
 
-// hear takes a segment of the peer in.
+// hear processes a segment from the peer.
 func (s *script) hear(seg segment) {
 	s.t.Helper()
 	seg.conv = 3
@@ -60,7 +60,7 @@ func count(segs []segment, cmd byte) (n int) {
 	return n
 }
 
-// An engine with nothing to do wants no call.
+// An engine with nothing to do need not be called.
 func TestEngineIdle(t *testing.T) {
 	s := newScript(t)
 	if at, ok := s.Next(); ok {
@@ -85,7 +85,8 @@ func TestEngineIdle(t *testing.T) {
 	}
 }
 
-// A peer without room is asked, ever less often, and its answer lets us go on at once.
+// A peer without room is asked less and less often, and its answer lets us continue at
+// once.
 func TestEngineAsksForRoom(t *testing.T) {
 	s := newScript(t)
 	s.hear(segment{cmd: cmdTell, wnd: 0})
@@ -139,8 +140,8 @@ func TestEngineRefusesStrangePackets(t *testing.T) {
 	}
 }
 
-// The pace holds whatever is to be sent, retransmissions included, and the limit of the
-// settings is above the model's.
+// The pace limits everything sent, retransmissions included. The limit in the settings
+// overrides the model's pace.
 func TestEnginePaces(t *testing.T) {
 	s := newScript(t)
 	s.cfg.Limit = 100_000
@@ -155,9 +156,9 @@ func TestEnginePaces(t *testing.T) {
 	}
 }
 
-// What waits to be sent again, or once more, is of no use when all has arrived: after much
-// that was in flight there is not even a place any more where it was kept, and an engine
-// that looked there ended the program.
+// A pending retransmission or copy is useless once its segment has arrived. If much was in
+// flight, even the slot of the segment is gone by then, and an engine that looked there
+// crashed.
 func TestEngineForgetsWhatHasArrived(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -216,8 +217,8 @@ func FuzzEngine(f *testing.F) {
 	})
 }
 
-// A sender that is called too late to keep its pace is limited by the CPU, and not taken for
-// one that has little to send.
+// A sender that is called too late to keep its pace is limited by the CPU, and does not
+// count as one with little to send.
 func TestCPUIsTheLimit(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s := newScript(t)

@@ -12,8 +12,8 @@ import (
 
 // What a peer may do to an engine is bounded, whatever it says.
 
-// A peer whose acknowledgements tell of no transmission had the log of transmissions grow
-// with each segment.
+// If a peer's acknowledgements confirmed no transmission, the log of transmissions grew
+// with every segment.
 func TestLogOfTransmissionsIsBounded(t *testing.T) {
 	s := newScript(t)
 	s.snd.edge = 64
@@ -44,7 +44,7 @@ func TestReceiverKeepsNoEmptySegments(t *testing.T) {
 	}
 }
 
-// While nothing can be sent, what is to be acknowledged does not pile up.
+// While nothing can be sent, pending acknowledgements do not pile up.
 func TestReceiverBoundsAcknowledgements(t *testing.T) {
 	r := newReceiver(100, false)
 	for range 1000 {
@@ -59,9 +59,9 @@ func TestReceiverBoundsAcknowledgements(t *testing.T) {
 	}
 }
 
-// Of a peer that has not shown that it hears us, which may be a recording, little is taken
-// in, also where it is read at once. The first acknowledgement of a time that we have sent
-// opens the window.
+// From a peer that has not shown that it hears us, and may be a recording, little is
+// accepted, even if it is read at once. The first acknowledgement of a clock value that we
+// sent opens the window.
 func TestReceiverWaitsToBeHeard(t *testing.T) {
 	s := newScript(t)
 	s.rcv.limit, s.rcv.want = 5000, 5000
@@ -103,8 +103,7 @@ func TestParseRefusesWhatNoDatagramHolds(t *testing.T) {
 	}
 }
 
-// Acknowledgements are within the limit of the settings, too: what is left of it is for
-// data.
+// Acknowledgements count towards the limit in the settings, and data gets the rest.
 func TestLimitHoldsAcknowledgements(t *testing.T) {
 	const limit, flood = 100_000, 5 * time.Second
 	s := newScript(t)
@@ -121,7 +120,7 @@ func TestLimitHoldsAcknowledgements(t *testing.T) {
 	}
 }
 
-// A packet that is good only at its beginning counts up to there. Nobody told the reader.
+// A packet that is valid only at the beginning counts up to there. The reader was not told.
 func TestConnTellsOfHalfAPacket(t *testing.T) {
 	c := NewConn(Config{Conv: 1, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte, Code) {})
 	defer c.Close()
@@ -138,8 +137,7 @@ func TestConnTellsOfHalfAPacket(t *testing.T) {
 	within(t, "the good half", got)
 }
 
-// The clock of the program may be anything, also below 0, where the engine takes times for
-// "never".
+// The program's clock may have any value, even below 0, which the engine takes for "never".
 func TestConnUnderAnyClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a, b *Conn
@@ -170,7 +168,7 @@ func TestConnUnderAnyClock(t *testing.T) {
 	})
 }
 
-// A peer whose packets never end kept whoever had written in Write.
+// A peer whose packets never ended kept a writer in Write.
 func TestWriteReturnsUnderAFlood(t *testing.T) {
 	var c *Conn
 	var rounds atomic.Int64

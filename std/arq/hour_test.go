@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// An hour of a link that is at times twice as fast, of a download with pauses: what is known
-// of the link does not drift. In simulated time it takes a second or so.
+// In an hour on a link that is twice as fast at times, with a download that pauses, what is
+// known of the link does not drift. In simulated time this takes about a second.
 func TestHour(t *testing.T) {
 	if testing.Short() {
 		t.Skip("an hour, though simulated")

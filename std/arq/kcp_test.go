@@ -103,8 +103,8 @@ func (s *sim) runReal(until time.Duration, done func() bool) {
 // modes are kcp-go's nodelay, interval, resend and nc.
 var modes = map[string][4]int{"normal": {0, 40, 2, 1}, "fast": {0, 30, 2, 1}, "fast3": {1, 10, 2, 1}, "plain": {0, 100, 0, 0}}
 
-// What either end sends arrives whole at the other, over a bad link, with kcp-go as the
-// peer in each of its modes and with an engine of ours.
+// What either end sends arrives whole at the other over a bad link, with kcp-go in each of
+// its modes as the peer, and with an engine of ours.
 func TestPeers(t *testing.T) {
 	for name, mode := range modes {
 		for _, loss := range []float64{0, 0.05, 0.2} {

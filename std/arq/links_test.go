@@ -75,7 +75,7 @@ func steps(each time.Duration, mbit ...float64) func(time.Duration) float64 {
 	return func(t time.Duration) float64 { return mbit[int(t/each)%len(mbit)] * 1e6 / 8 }
 }
 
-// ideal is the bytes on the wire for each of payload, where nothing is sent in vain.
+// ideal is the number of bytes on the wire per byte of payload if nothing is sent in vain.
 func (c cell) ideal() float64 { return 1378.0 / 1306 / (1 - c.loss/100) }
 
 type outcome struct {
@@ -100,8 +100,8 @@ func (d delays) at(percent int) time.Duration {
 
 const simTime = 8 * time.Second
 
-// echo asks for an answer each 50 ms, and takes note of how long each takes from second 2
-// on. What is written behind one is not waited for.
+// echo asks for an answer every 50 ms, and records how long each takes from second 2 on. It
+// does not wait for what is written after an echo.
 func (client *end) echo(each time.Duration) *delays {
 	type question struct {
 		begun    time.Duration
@@ -198,8 +198,8 @@ func BenchmarkLinks(b *testing.B) {
 	}
 }
 
-// The rate is found on links of each kind. The simulation goes the same way each time;
-// what it shows in full is BenchmarkLinks.
+// The rate is found on links of every kind. The simulation is deterministic; BenchmarkLinks
+// shows all its results.
 func TestLinks(t *testing.T) {
 	for _, c := range cells {
 		if c.mbit > 20 {
@@ -212,7 +212,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Jitter looks like a queue that comes up, and may end the start too early: the rate was
+// Jitter looks like a growing queue, and may end the start too early. The rate was then
 // half of what the link carries, and grew by a tenth a second.
 func TestJitterCostsLittle(t *testing.T) {
 	c := cell{rtt: 100 * msec, mbit: 100, loss: 1, jitter: 25 * msec}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// fates notes the fate of packets that were sent in a phase.
+// fates records the fate of packets sent in a phase.
 func (l *losses) fates(p phase, ok, lost int) {
 	for range ok {
 		l.note(p, 1, true)
@@ -15,8 +15,8 @@ func (l *losses) fates(p phase, ok, lost int) {
 	}
 }
 
-// What a start loses because it overfills the link, which takes a round trip to see, was
-// taken for the link's own: the pace was too high for seconds.
+// The loss that a start causes by overfilling the link, which takes a round trip to notice,
+// was attributed to the link: the pace was too high for seconds.
 func TestLossesOfAnOverfullStartAreNotTheLinks(t *testing.T) {
 	var l losses
 	for range 8 {
@@ -37,7 +37,7 @@ func TestLossesOfAnOverfullStartAreNotTheLinks(t *testing.T) {
 	}
 }
 
-// That we cause losses is clear only from more than chance makes of few packets.
+// We blame ourselves only for more loss than chance explains with few packets.
 func TestLossesOfOurs(t *testing.T) {
 	for _, c := range []struct {
 		name                     string
@@ -60,8 +60,7 @@ func TestLossesOfOurs(t *testing.T) {
 	}
 }
 
-// The start ends before the queue of a link is full, where it has one, and soon where it
-// has not.
+// The start ends before the queue of a link is full, and soon on a link that has no queue.
 func TestStartDropsLittle(t *testing.T) {
 	for _, c := range []struct {
 		queue time.Duration

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A queue that has overflowed was probed as if it had room: each probe dropped packets of
-// ours and of whoever else was on the link.
+// A queue that had overflowed was probed as if it had room. Each probe dropped packets of
+// ours and of everyone else on the link.
 func TestModelKeepsBelowTheBrim(t *testing.T) {
 	r := newRTT()
 	r.sample(time.Second, 50*msec)
@@ -27,8 +27,7 @@ func TestModelKeepsBelowTheBrim(t *testing.T) {
 	}
 }
 
-// A rate that fell by more than half is looked for again in large steps, and only for a
-// while.
+// A rate that fell by more than half is probed for in large steps, but only for a while.
 func TestModelLooksForALostRate(t *testing.T) {
 	for _, c := range []struct {
 		name  string

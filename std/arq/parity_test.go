@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The probability that a group loses too much is about that of a simulation, also where
-// losses come in runs.
+// The probability that a group loses too much agrees with a simulation, even if losses come
+// in bursts.
 func TestTooMany(t *testing.T) {
 	for _, c := range []struct {
 		code      Code
@@ -68,7 +68,7 @@ func TestParityFollowsTheLink(t *testing.T) {
 	}
 }
 
-// A code is kept for a while: a receiver has to find out each.
+// A code is kept for a while, because a receiver has to discover each one.
 func TestCodeIsKept(t *testing.T) {
 	r := rtt{smooth: 200 * msec}
 	p := parity{misses: misses{seen: 1000, missed: 50, runs: 50}}
@@ -98,7 +98,7 @@ func TestCodeIsKept(t *testing.T) {
 	}
 }
 
-// What is lost is known whether a copy or parity replaces it or nothing does.
+// Loss is counted whether a copy, parity or nothing replaces it.
 func TestMisses(t *testing.T) {
 	var m misses
 	if s := m.share(); s < 0.01 || s > 0.03 || m.run() != 1 {

@@ -12,8 +12,8 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 )
 
-// scripted is a network of which bytes say what becomes of each packet, either way. It is
-// good when they are used up, or after a minute.
+// scripted is a network with a script of bytes that decides the fate of each packet, either
+// way. It is perfect once the script is used up, or after a minute.
 type scripted struct {
 	sim    *sim
 	script []byte
@@ -58,8 +58,8 @@ func (s *scripted) send(p []byte, deliver func([]byte)) {
 	}
 }
 
-// spoil changes the header of a segment in ways that tell no lies about what was sent or has
-// come: against those there are the checksums below.
+// spoil changes the header of a segment without lying about what was sent or has arrived:
+// the checksums of the layers below prevent that.
 func (s *scripted) spoil(p []byte, how byte) {
 	for skip := how >> 3; skip > 0 && len(p) > headerBytes; skip-- { // to a later segment
 		if _, rest, ok := parse(p); ok && len(rest) >= headerBytes {
@@ -97,9 +97,9 @@ func (s *scripted) spoil(p []byte, how byte) {
 // fuzzModes are the modes of kcp-go's that a fuzzer chooses from.
 var fuzzModes = [][4]int{modes["fast3"], modes["fast"], modes["normal"], modes["plain"]}
 
-// Whatever a network does to packets, what our engine and kcp-go's send to each other
-// arrives whole, and so it does between two of ours, within some minutes after the network
-// is good again.
+// Whatever a network does to packets, what our engine and kcp-go's send each other arrives
+// whole within some minutes after the network recovers. The same holds for two engines of
+// ours.
 func FuzzPeers(f *testing.F) {
 	f.Add([]byte{}, uint8(0), uint16(10_000))
 	f.Add([]byte{3, 11, 4, 5, 253, 6, 14, 22, 255, 6 | 3<<3, 0, 255, 30, 1, 2, 3}, uint8(1), uint16(20_000))
@@ -118,12 +118,12 @@ func FuzzPeers(f *testing.F) {
 	})
 }
 
-// mostEvents are far more than packets and timers of a conversation, within which an end
-// that is called for nothing again and again is noticed.
+// mostEvents is far more than the packets and timers of a conversation. It detects an end
+// that is called over and over for nothing.
 const mostEvents = 1_000_000
 
-// converse moves as many bytes each way, between an engine of ours and one of kcp-go's in a
-// mode, or where that is nil another of ours.
+// converse moves this many bytes each way between an engine of ours and one of kcp-go's in
+// the given mode, or another of ours if mode is nil.
 func converse(t *testing.T, script []byte, size int, mode *[4]int) {
 	s := new(sim)
 	net := &scripted{sim: s, script: script}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A client that has sent one request, and no more, gets all of the answer, also where the
-// acknowledgement of its request is overtaken by the answer, or lost.
+// A client that has sent a single request gets the whole answer, even if the
+// acknowledgement of its request is lost or overtaken by the answer.
 func TestAnswerToOneRequest(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -49,7 +49,7 @@ func TestAnswerToOneRequest(t *testing.T) {
 	}
 }
 
-// What asks a peer for its proof is sent only while the peer waits for it, and rarely.
+// A peer is asked for its proof only while it waits for its window to open, and rarely.
 func TestProofIsAskedForRarely(t *testing.T) {
 	s := newScript(t)
 	s.rcv.limit, s.rcv.want = 5000, 5000

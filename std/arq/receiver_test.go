@@ -68,8 +68,8 @@ func TestReceiver(t *testing.T) {
 	}
 }
 
-// The window shuts when nobody reads: nothing is taken beyond what was told. That it opens is
-// told where the last that was told is that there is none.
+// The window shuts if nobody reads, and nothing beyond what was announced is accepted. That
+// the window opens is announced if the last announcement was a window of zero.
 func TestReceiverWindow(t *testing.T) {
 	r := newReceiver(3, false)
 	pushAll(&r, 0, 1)
@@ -91,8 +91,8 @@ func TestReceiverWindow(t *testing.T) {
 	}
 }
 
-// Early segments are acknowledged again in the packet after the next, as long as they are
-// early.
+// Early segments are acknowledged again in the packet after the next one, as long as they
+// are early.
 func TestReceiverRepeatsAcknowledgements(t *testing.T) {
 	r := newReceiver(100, false)
 	for _, c := range []struct {

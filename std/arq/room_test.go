@@ -8,8 +8,8 @@ import (
 	"kcptun/std/quota"
 )
 
-// A window that grows is so large that the sender is not held up by it, follows what comes,
-// and does not shrink.
+// A growing window is large enough not to hold up the sender, follows what arrives, and
+// does not shrink.
 func TestWindowFollowsWhatComes(t *testing.T) {
 	r := newReceiver(10_000, true)
 	if r.want != growFirst {
@@ -42,8 +42,8 @@ func TestWindowFollowsWhatComes(t *testing.T) {
 	}
 }
 
-// hoard is a peer with the key that fills what it can: nobody reads what it sends, of
-// which the first is missing, and it acknowledges nothing of what it is sent.
+// hoard is a peer with the key that fills as much memory as it can: nobody can read what it
+// sends, because the first segment is missing, and it acknowledges nothing.
 func hoard(t *testing.T, bound *quota.Bound) *script {
 	s := newScript(t)
 	s.Engine = New(Config{Conv: 3, MTU: 1300, Send: 32768, Receive: 32768, Grow: true, Memory: bound})
@@ -64,8 +64,8 @@ func (s *script) hoardMore(sn uint32) {
 	s.now += 10 * time.Microsecond
 }
 
-// However many sessions hoard, what they hold together is bounded and counted, and one that
-// is honest has room. What is held is given back at the end.
+// However many sessions hoard, the total that they hold is bounded and counted, and an
+// honest session has room. Everything held is released at the end.
 func TestHoardersAreBounded(t *testing.T) {
 	const limit = 16 << 20
 	bound := quota.NewBound(limit)
@@ -113,7 +113,7 @@ func TestHoardersAreBounded(t *testing.T) {
 	}
 }
 
-// Where nothing else takes it, a bound has room for a long and fat link.
+// If nobody else needs it, a bound has room for a long fat link.
 func TestBoundCarriesALongFatLink(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")

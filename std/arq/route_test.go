@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A queue that gets shorter as it should is one; what stays is the way itself.
+// A queue that shrinks as it should is a queue; what remains is the route itself.
 func TestRoute(t *testing.T) {
 	const took = 50 * msec
 	for _, c := range []struct {
@@ -30,8 +30,8 @@ func TestRoute(t *testing.T) {
 	}
 }
 
-// A route that gets longer for good looked like a queue that nothing empties: the rate went
-// down to nearly nothing, for as long as the old round trip was believed.
+// A route that became longer for good looked like a queue that nothing empties: the rate
+// fell to nearly nothing for as long as the old round trip was believed.
 func TestRouteGetsLonger(t *testing.T) {
 	for _, ways := range [][2]time.Duration{{25 * msec, 75 * msec}, {75 * msec, 25 * msec}, {5 * msec, 150 * msec}} {
 		s := new(sim)

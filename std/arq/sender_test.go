@@ -31,7 +31,7 @@ func TestSenderFillsSegments(t *testing.T) {
 	}
 }
 
-// What a peer says of segments that it cannot have changes nothing.
+// Whatever a peer claims about segments that it cannot have changes nothing.
 func TestSenderDoubtsLies(t *testing.T) {
 	for _, first := range []uint32{0, 1<<32 - 3, 1<<31 - 2} {
 		s := newTestSender(first, 5)
@@ -59,7 +59,7 @@ func TestSenderDoubtsLies(t *testing.T) {
 	}
 }
 
-// An acknowledgement tells which transmission has arrived by the clock in it.
+// The clock value in an acknowledgement tells which transmission has arrived.
 func TestSenderKnowsTransmissions(t *testing.T) {
 	s := newTestSender(0, 3)
 	sendAll(&s, time.Second)
@@ -103,7 +103,7 @@ func TestSenderKeepsToWindows(t *testing.T) {
 	}
 }
 
-// The rings grow with what is in flight, and are given back when nothing is.
+// The rings grow with what is in flight, and are released when nothing is.
 func TestSenderRings(t *testing.T) {
 	s := newTestSender(1<<32-500, 1000)
 	sendAll(&s, 0)
@@ -124,8 +124,9 @@ func TestSenderRings(t *testing.T) {
 	}
 }
 
-// A copy that comes in place of what was lost is late because it was sent late: that says
-// nothing of the link's order. Its clock tells it from the first.
+// A copy that replaces a lost transmission is late because it was sent late, which says
+// nothing about reordering on the link. Its clock value distinguishes it from the first
+// transmission.
 func TestSenderLearnsNoLatenessOfCopies(t *testing.T) {
 	for _, copies := range []uint32{0, 1} {
 		s := newTestSender(0, 3)

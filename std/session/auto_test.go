@@ -22,8 +22,8 @@ func autoConfigs() (client, server *config.Config) {
 
 func established() uint64 { return atomic.LoadUint64(&kcp.DefaultSnmp.CurrEstab) }
 
-// A link that is closed ends what is on it: who accepts, and each session, as kcp-go does
-// it. Both waited for ever.
+// Closing a link ends everything on it, as with kcp-go: whoever accepts, and each session.
+// Both used to wait forever.
 func TestAutoEndsWithLink(t *testing.T) {
 	testkit.NoLeak(t)
 	before := established()
@@ -51,7 +51,8 @@ func TestAutoEndsWithLink(t *testing.T) {
 	u.closed()
 }
 
-// Accept ends with the link, and with its listener; what nobody has accepted ends as well.
+// Accept ends with the link and with its listener. Conversations that nobody has accepted
+// end too.
 func TestAutoListenerEnds(t *testing.T) {
 	for name, end := range map[string]func(l *link.Conn, lis Listener){
 		"link":     func(l *link.Conn, _ Listener) { l.Close() },
@@ -141,7 +142,7 @@ func TestAutoCounters(t *testing.T) {
 	u.closed()
 }
 
-// What nobody reads is within --memlimit, counted, and given back at the end.
+// Unread data stays within --memlimit, is counted, and is released at the end.
 func TestAutoMemoryIsBounded(t *testing.T) {
 	testkit.NoLeak(t)
 	cc, sc := autoConfigs()

@@ -99,7 +99,7 @@ func TestListenForWrites(t *testing.T) {
 	}
 }
 
-// A client that says nothing holds the server until the context ends, no longer.
+// A client that says nothing holds the server until the context ends, but no longer.
 func TestListenForEndsWithContext(t *testing.T) {
 	testkit.NoLeak(t)
 	a, b := net.Pipe()

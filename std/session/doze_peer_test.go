@@ -14,8 +14,9 @@ import (
 	"kcptun/std/testkit"
 )
 
-// prompt is far above what an answer to a session that was asleep takes, an interval
-// of 10 ms, and below what it took where it came with kcp-go's slowed clock, up to 5 s.
+// prompt is far longer than a session that was asleep takes to answer, which is an interval
+// of 10 ms. It is shorter than the up to 5 s that it took if the answer came with kcp-go's
+// slowed clock.
 const prompt = time.Second
 
 // barePeer is a server that knows KCP's segments and nothing above. It acknowledges
@@ -98,10 +99,10 @@ func (p *barePeer) await(t *testing.T, what string, command byte) time.Duration 
 	return time.Since(begun)
 }
 
-// A session that was asleep does not fall asleep on what KCP owes: the answer to a
-// question for its window, and the acknowledgement of data that has come before, as
-// the one for it was lost. The link knows of neither. They used to come with kcp-go's
-// slowed clock.
+// A session that was asleep does not fall asleep again while KCP owes something: the answer
+// to a question for its window, or the acknowledgement of data that arrived before, because
+// the first acknowledgement was lost. The link knows of neither. They used to come with
+// kcp-go's slowed clock.
 func TestDozerOwesAnswers(t *testing.T) {
 	nop := "\x02\x03\x00\x00\x00\x00\x00\x00"
 	p, s := newBarePeer(t)
@@ -128,8 +129,8 @@ func TestDozerOwesAnswers(t *testing.T) {
 	}
 }
 
-// A session whose window is shut and whose reader goes on says so. With smux 1 nothing
-// but KCP's own word tells the peer, and it used to come with kcp-go's slowed clock.
+// A session whose window was shut announces that its reader has continued. With smux 1 only
+// KCP itself tells the peer, and it used to do so with kcp-go's slowed clock.
 func TestShutWindowOpensWhileAsleep(t *testing.T) {
 	cc, sc := testConfig(config.Client), testConfig(config.Server)
 	for _, c := range []*config.Config{cc, sc} {
@@ -168,9 +169,9 @@ func TestShutWindowOpensWhileAsleep(t *testing.T) {
 	}
 }
 
-// An echo takes no longer where the sessions sleep before it, also where datagrams are
-// lost on its way. There is no parity: what it restores is acknowledged when it is
-// restored, which KCP takes for a round trip of that time.
+// An echo takes no longer if the sessions were asleep before it, even if datagrams are lost
+// on the way. There is no parity: a packet that parity restores is acknowledged only then,
+// and KCP would measure that as a round trip.
 func TestEchoesAfterSleep(t *testing.T) {
 	for _, c := range []struct {
 		name  string

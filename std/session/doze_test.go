@@ -50,8 +50,8 @@ func (d *dozer) isAsleep() bool {
 	return d.state == asleep && clock.Now()-d.sleptAt > 5*d.interval
 }
 
-// A burst after idleness that fills the window, and is lost whole, is sent again
-// after the timeout of KCP. It used to wait for kcp-go's next tick.
+// A burst that fills the window after an idle period and is lost entirely is retransmitted
+// after KCP's timeout. It used to wait for kcp-go's next tick.
 func TestBurstAfterDozingIsSentAgain(t *testing.T) {
 	u, way := newDozing(t)
 	way.Cut.Store(true)
@@ -78,8 +78,8 @@ func pass(t *testing.T, from io.Writer, to io.Reader) {
 	}
 }
 
-// An answer to what has woken a session up carries all that KCP owes then, so the
-// session waits with its next tick. When the answer is lost, it does not wait long.
+// The answer to a packet that wakes a session carries everything that KCP owes by then, so
+// the session delays its next tick. If the answer is lost, the delay is short.
 func TestAnswerAfterDozingIsSentAgain(t *testing.T) {
 	u, way := newDozing(t)
 	pass(t, u.near, u.far)
@@ -92,7 +92,7 @@ func TestAnswerAfterDozingIsSentAgain(t *testing.T) {
 	}
 }
 
-// What comes after the answer is acknowledged as if there had been none.
+// What arrives after the answer is acknowledged as if there had been no answer.
 func TestMoreAfterTheAnswer(t *testing.T) {
 	u, _ := newDozing(t)
 	for range 3 {
@@ -108,7 +108,7 @@ func TestMoreAfterTheAnswer(t *testing.T) {
 	}
 }
 
-// A keepalive wakes both ends up, and they fall asleep again at their first chance.
+// A keepalive wakes both ends, and they fall asleep again as soon as they can.
 func TestDozesAgainAfterKeepalive(t *testing.T) {
 	u, _ := newDozing(t)
 	for range 3 {
@@ -203,8 +203,8 @@ func TestRestsUnlessPacketsComeOften(t *testing.T) {
 	}
 }
 
-// A packet that wakes a session up finds kcp-go's interval in force: KCP makes its
-// retransmission timeout of it.
+// A packet that wakes a session finds kcp-go's normal interval in force, because KCP
+// derives its retransmission timeout from it.
 func TestTimeoutAfterDozing(t *testing.T) {
 	u, _ := newDozing(t)
 	for range 3 {

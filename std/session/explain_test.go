@@ -10,7 +10,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// The log says what a session of mode auto has found, and nothing of one that is over.
+// The log reports what a session of mode auto has found, but nothing about a session that
+// has ended.
 func TestSessionRateIsExplained(t *testing.T) {
 	cc, sc := testConfig(config.Client), testConfig(config.Server)
 	cc.Mode, sc.Mode = config.ModeAuto, config.ModeAuto
@@ -34,8 +35,8 @@ func TestSessionRateIsExplained(t *testing.T) {
 	l.each(func(*Session, *auto) { t.Error("it is over, and is still there") })
 }
 
-// What windows and buffers that were given cost is said, and nothing of those that mode auto
-// chooses.
+// The cost of configured windows and buffers is logged, but not that of values that mode
+// auto chooses.
 func TestCapsAreExplained(t *testing.T) {
 	own := config.Config{Mode: config.ModeAuto, RcvWnd: config.MaxAutoWindow, SndWnd: config.MaxAutoWindow, SmuxBuf: config.AutoSmuxBuf, StreamBuf: config.AutoSmuxBuf / 2}
 	for _, c := range []struct {

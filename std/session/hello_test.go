@@ -13,7 +13,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// Settings that both ends must have alike are in the hello, to the bit.
+// The settings on which both ends must agree are in the hello, to the bit.
 func TestHelloSettings(t *testing.T) {
 	for _, c := range []struct {
 		qpp, noComp    bool
@@ -32,7 +32,7 @@ func TestHelloSettings(t *testing.T) {
 	}
 }
 
-// Both ends name a QPP that differs. Nothing did.
+// Both ends report a QPP that differs. Previously neither did.
 func TestUnreadableIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		client, server int // counts of QPP, 0 without
@@ -74,8 +74,8 @@ func TestUnreadableIsNamed(t *testing.T) {
 	}
 }
 
-// An end that leaves has its peer's session end at once, whichever end that is; it waits
-// for no time-out, and neither does it where nobody knows what a goodbye is.
+// When an end leaves, its peer's session ends at once, whichever end it is. It does not
+// wait for a timeout, not even if the peer does not know goodbyes.
 func TestLeave(t *testing.T) {
 	for _, mode := range []string{"fast3", "normal", config.ModeAuto} {
 		for _, noComp := range []bool{true, false} {
@@ -122,7 +122,7 @@ func TestLeave(t *testing.T) {
 	}
 }
 
-// Who leaves a peer that does not answer waits as long as it was told.
+// An end that leaves a peer that does not answer waits as long as it was told to.
 func TestLeaveTheSilent(t *testing.T) {
 	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))

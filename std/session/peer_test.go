@@ -19,8 +19,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// The server speaks as the client does, whatever its own settings are, and names
-// each that differs.
+// The server speaks what the client speaks, whatever its own settings are, and reports each
+// setting that differs.
 func TestServerAdapts(t *testing.T) {
 	for _, theirs := range []dialect{{true, 1}, {true, 2}, {false, 1}, {false, 2}} {
 		for _, ours := range []dialect{{true, 1}, {true, 2}, {false, 1}, {false, 2}} {
@@ -120,8 +120,8 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// A client that does not get to the point holds the server no longer than its
-// context, whose reason is the error.
+// A client that does not get to the point holds the server no longer than the server's
+// context, whose cause is the error.
 func TestServerEndsWithContext(t *testing.T) {
 	for _, mode := range []string{"fast3", config.ModeAuto} {
 		testkit.NoLeak(t)
@@ -177,8 +177,8 @@ func stranger(t *testing.T, cc *config.Config, answer func(k *kcp.UDPSession)) (
 	}
 }
 
-// What a client's session says of a peer that speaks otherwise names the setting
-// to look at.
+// The error of a client's session with a peer that speaks something else names the setting
+// to check.
 func TestClientExplains(t *testing.T) {
 	smuxAnswer := func(version int) func(*kcp.UDPSession) {
 		return func(k *kcp.UDPSession) { _, _ = k.Write([]byte{byte(version), 3, 0, 0, 0, 0, 0, 0}) }
@@ -235,7 +235,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A peer that never was there is told from one that fell silent.
+// A peer that never existed is distinguished from one that fell silent.
 func TestExplainNeverAnswered(t *testing.T) {
 	testkit.NoLeak(t)
 	nobody, err := net.ListenPacket("udp", "127.0.0.1:0")

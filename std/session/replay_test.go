@@ -12,8 +12,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// An old acknowledgement of a live session, sent again from the peer's address, used to
-// be a round trip to KCP, as long as it was old: three set the timeout to 10 s.
+// An old acknowledgement of a live session, replayed from the peer's address, used to give
+// KCP a round trip as long as it was old: three of them set the timeout to 10 s.
 func TestReplayedAcknowledgement(t *testing.T) {
 	peer, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -63,8 +63,8 @@ func TestStreamBothWays(t *testing.T) {
 	})
 }
 
-// Both ends have finished before the slow reader begins.
-// smux's own CloseWrite would throw all of it away.
+// Both ends have finished before the slow reader begins. smux's own CloseWrite would
+// discard everything.
 func TestHalfCloseWithSlowReader(t *testing.T) {
 	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
@@ -92,7 +92,7 @@ func TestHalfCloseWithSlowReader(t *testing.T) {
 	})
 }
 
-// After the peer's FIN the other direction goes on, and again after ours.
+// After the peer's FIN the other direction continues, and likewise after ours.
 func TestHalfCloseAnswers(t *testing.T) {
 	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
@@ -119,8 +119,8 @@ func TestHalfCloseAnswers(t *testing.T) {
 	})
 }
 
-// EOF is the peer's FIN and nothing else: where the session dies, or the stream
-// is closed here, what was read is not all.
+// EOF means the peer's FIN and nothing else: if the session dies or the stream is closed
+// here, what was read is incomplete.
 func TestEOFOnlyAfterFIN(t *testing.T) {
 	why := errors.New("why it ended")
 	for name, read := range map[string]func(*mux.Stream) (int64, error){
@@ -168,8 +168,8 @@ func TestEOFOnlyAfterFIN(t *testing.T) {
 	}
 }
 
-// A reader that is late finds a stream closed here at its end by error: what had
-// arrived was thrown away.
+// A slow reader finds a stream that was closed here ended by an error: what had arrived was
+// discarded.
 func TestReadAfterClose(t *testing.T) {
 	overDialects(t, func(t *testing.T, cc, sc *config.Config) {
 		u := newTunnel(t, cc, sc)
@@ -288,9 +288,9 @@ func TestDrain(t *testing.T) {
 	u.closed()
 }
 
-// The end of a stream that is closed just before the session drains is sent, too, where
-// nothing else is on its way. In mode auto it was lost, and the other end held the
-// stream, and its connection to the target, until it gave the session up.
+// The end of a stream that is closed just before the session drains is sent even if nothing
+// else is in flight. In mode auto it was lost, and the other end held the stream and its
+// connection to the target until it gave up the session.
 func TestDrainSendsTheEnd(t *testing.T) {
 	testkit.NoLeak(t)
 	cc, sc := testConfig(config.Client), testConfig(config.Server)
@@ -319,7 +319,7 @@ func TestDrainSendsTheEnd(t *testing.T) {
 	u.closed()
 }
 
-// What is never acknowledged holds Drain until the context ends.
+// Data that is never acknowledged holds Drain until the context ends.
 func TestDrainGivesUp(t *testing.T) {
 	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
@@ -381,7 +381,7 @@ func TestManyStreams(t *testing.T) {
 	})
 }
 
-// A session that has used up its stream ids retires, and keeps the streams it has.
+// A session that has used up its stream ids retires, and keeps the streams that it has.
 func TestExhaustedSessionRetires(t *testing.T) {
 	testkit.NoLeak(t)
 	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
