@@ -53,6 +53,7 @@ type Engine struct {
 	filled    time.Duration // when they were counted
 	slack     bool          // there were more than could be kept: nobody has much to send
 	short     bool          // there were too few: something waits for more
+	walled    bool          // a window lets something wait, and not the pace
 	tardy     int           // how often of late there were more by far when they were counted
 	lookAgain time.Duration // for losses; 0 is never
 	ask       time.Duration // when the window is asked for; 0 is never

@@ -153,20 +153,52 @@ func TestFlowsComeInTime(t *testing.T) {
 	}
 }
 
-// Bulk has no error correction, whatever it loses.
+// Bulk has no error correction, whatever it loses, and whatever keeps it from more: the link, a
+// window of the peer or of its own, or the application.
 func TestBulkIsNotProtected(t *testing.T) {
-	s := new(sim)
-	w := wire{delay: 50 * msec, rate: 20e6 / 8, queue: 100 * msec, loss: 0.05}
-	client, server := pair(s, w, w, 1)
-	client.protect()
-	client.bulk = true
-	client.poll()
-	server.write(64)
-	server.poll()
-	s.run(2 * time.Second)
-	begun := client.coded
-	s.run(20 * time.Second)
-	if client.coded > begun+client.cpuPackets/200 {
-		t.Errorf("of %d packets %d are in groups", client.cpuPackets, client.coded)
+	for _, c := range []struct {
+		name             string
+		mbit             float64
+		application      float64 // Mbit/s; 0: there is always something to write
+		send, receive    int     // windows
+		most, perPayload float64 // the share of packets in groups, and bytes on the wire above the ideal
+	}{
+		{"link", 20, 0, 32768, 32768, 0.005, 0.05},
+		{"peer's window", 100, 0, 32768, 512, 0.02, 0.05},
+		{"sndwnd", 20, 0, 128, 32768, 0.06, 0.07},
+		{"application", 300, 50, 32768, 32768, 0.005, 0.05},
+	} {
+		s := new(sim)
+		w := wire{delay: 75 * msec, rate: c.mbit * 1e6 / 8, queue: 100 * msec, loss: 0.02}
+		client, server := pair(s, w, w, 1)
+		cfg := client.cfg
+		cfg.Receive, cfg.Grow = c.receive, c.receive > 512
+		client.Engine = New(cfg)
+		cfg.Send = c.send
+		server.Engine = New(cfg)
+		server.protect()
+		client.write(64)
+		client.poll()
+		server.bulk = c.application == 0
+		server.poll()
+		var next func()
+		next = func() {
+			if server.Room() > 0 {
+				server.write(int(c.application * 1e6 / 8 / 1000))
+			}
+			server.poll()
+			s.after(msec, next)
+		}
+		if !server.bulk {
+			next()
+		}
+		s.run(2 * time.Second)
+		read, sent, packets, coded := client.read, server.sent, server.cpuPackets, server.coded
+		s.run(12 * time.Second)
+		share := float64(server.coded-coded) / float64(server.cpuPackets-packets)
+		over := float64(server.sent-sent)/float64(client.read-read) - cell{loss: 2}.ideal()
+		if share > c.most || over > c.perPayload {
+			t.Errorf("%s: %.1f %% of the packets are in groups, %.3f bytes on the wire above the ideal", c.name, 100*share, over)
+		}
 	}
 }

@@ -41,6 +41,7 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 	if e.tokens > 0 && len(e.snd.queue) == 0 {
 		e.mdl.round.limited = true // there was nothing to send
 	}
+	e.walled = e.tokens > 0 && len(e.snd.queue) > 0
 	e.short = e.tokens <= 0 && (e.snd.hasLost() || e.snd.mayNumber() && e.snd.outstanding < e.mdl.window())
 	e.flush(emit)
 	e.settle()
@@ -58,6 +59,9 @@ func (e *Engine) fill(now time.Duration) {
 	e.slack = false
 	most := max(pace*burst.Seconds(), 4*mtu)
 	e.tardy = max(e.tardy-1, 0)
+	if e.walled {
+		e.parity.walled = now
+	}
 	if e.short && e.tokens > most {
 		e.tardy = min(e.tardy+tardyCounts, mostTardy)
 	}

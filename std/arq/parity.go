@@ -14,8 +14,9 @@ const CodeHeader = 8
 
 // parity decides which packets have forward error correction, and how much of it.
 //
-// A flow that fills the link has none: what it lacks is the link, and retransmission takes
-// less of that. A thin one has copies: a group would be full when all is too late. What is
+// Bulk has none: what it lacks is the link, or a window, or time of a processor, and
+// retransmission takes less of each. It fills the link, waits for a window, or has more
+// packets than a video. A thin flow has copies: a group would be full when all is too late. What is
 // between, a call or a game of some hundred kbit/s to some Mbit/s, is held up for a round
 // trip by each loss, and since its packets come so often, by nearly every loss. It has
 // groups that are full in less time than a round trip.
@@ -24,6 +25,7 @@ type parity struct {
 	since  time.Duration // it has been so
 	jitter time.Duration // by how much packets overtook others before there was a code
 	calm   time.Duration // when the pace last held nobody back
+	walled time.Duration // when a window last did, the peer's or ours; 0: never
 	misses misses
 
 	at      time.Duration // when packets was last 0
@@ -35,6 +37,9 @@ const (
 	// calmFor is for how long a flow counts as one that does not fill the link: a picture of
 	// a video is sent in as long.
 	calmFor = 100 * time.Millisecond
+	// mostRate is the packets a second of a video at most, of about 10 Mbit/s. What has more is
+	// bulk, also where something else than the link keeps it from more.
+	mostRate = 1000
 	// decideEach is how often the code is decided about, and keepCode how long one is kept: a
 	// receiver has to find out which one it is, and restores nothing meanwhile.
 	decideEach = 250 * time.Millisecond
@@ -91,7 +96,7 @@ func (p *parity) choose(trip time.Duration) Code {
 	if most < largeGroup {
 		c.Data = smallGroup
 	}
-	if lost < worthCode || 2*most < smallGroup {
+	if lost < worthCode || 2*most < smallGroup || p.rate > mostRate {
 		return Code{}
 	}
 	full := float64(c.Data) / p.rate // seconds
@@ -123,7 +128,10 @@ func tooMany(c Code, lost, run float64) float64 {
 }
 
 // on tells whether a packet that is sent now is in a group.
-func (p *parity) on(now time.Duration) bool { return p.code.Parity > 0 && now-p.calm <= calmFor }
+func (p *parity) on(now time.Duration) bool {
+	return p.code.Parity > 0 && now-p.calm <= calmFor && (p.walled == 0 || now-p.walled > calmFor) &&
+		p.rate <= mostRate && float64(p.packets) <= mostRate*decideEach.Seconds()
+}
 
 // restored tells whether a packet that comes so late has probably been restored from its
 // group: later than those did that only came in another order, before there were groups.
