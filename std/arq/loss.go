@@ -70,10 +70,16 @@ func (s *sender) markLost(sn uint32, f *flight) {
 	s.resend = append(s.resend, sn)
 }
 
+// lastProbe is the longest time between two probes, if a round trip does not take longer: a
+// network that was gone is used again so soon after it is back, and a peer that waits for a
+// sign of life does not give us up meanwhile.
+const lastProbe = 3 * time.Second
+
 // timeout is how long to wait for a sign of the peer, with segments in flight, before
 // probing.
 func (l *loss) timeout(r *rtt) time.Duration {
-	return r.timeout() << min(l.tries, 6)
+	once := r.timeout()
+	return max(min(once<<min(l.tries, 6), lastProbe), once)
 }
 
 // probe is when the next probe is due; 0: never.
@@ -86,11 +92,12 @@ func (l *loss) probe(s *sender, r *rtt) time.Duration {
 
 // fire marks as lost what should be sent to elicit an answer: the oldest and the newest
 // segment, and at the third timeout everything, since by then it is more likely lost than
-// not.
+// not. Everything is not sent again more often: the answer then shows what of the
+// rest is lost.
 func (l *loss) fire(s *sender, now time.Duration, mark func(f *flight)) {
 	l.tries++
 	l.since = now
-	all := l.tries >= 3
+	all := l.tries == 3
 	for sn := s.una; sn != s.next; sn++ {
 		if f := s.flight(sn); f.state == inFlight {
 			s.markLost(sn, f)

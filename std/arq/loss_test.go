@@ -128,3 +128,30 @@ func TestLossOfRetransmission(t *testing.T) {
 		t.Errorf("%v are lost, and 0 again is not", c.lost)
 	}
 }
+
+// A network that was gone for 40 s is used again soon after it is back: either end gives a peer
+// up that was silent for 45 s.
+func TestNetworkIsBack(t *testing.T) {
+	for _, trip := range []time.Duration{20 * msec, 50 * msec, 100 * msec, 200 * msec, 300 * msec, 600 * msec} {
+		s := new(sim)
+		w := wire{delay: trip / 2, rate: 20e6 / 8, queue: 100 * msec}
+		client, server := pair(s, w, w, 1)
+		client.bulk = true
+		client.poll()
+		server.write(64)
+		server.poll()
+		const goes, back = 5 * time.Second, 45 * time.Second
+		gone := func([]byte) bool { return s.now >= goes && s.now < back }
+		client.lose, server.lose = gone, gone
+		s.run(goes + time.Second)
+		read, resent, sent := server.read, client.stats.Resent, client.sent
+		s.run(back)
+		if more := client.sent - sent; more > sent/2 {
+			t.Errorf("%v: %d bytes are sent while nothing arrives, %d were before", trip, more, sent)
+		}
+		s.run(back + lastProbe + trip + 500*msec)
+		if server.read == read {
+			t.Errorf("%v: nothing has come %v after the network is back, %d are sent again", trip, s.now-back, client.stats.Resent-resent)
+		}
+	}
+}
