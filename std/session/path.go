@@ -171,6 +171,11 @@ func (w *pathWatch) rest() func() {
 	w.moved = 0
 	if !w.bulk {
 		w.watching.Store(false)
+		// Who wrote since writes was read took the watch for awake, and left it to look at that.
+		if w.writes.Load() != w.seen && !w.watching.Swap(true) {
+			w.since.Store(int64(clock.Now()))
+			w.arm()
+		}
 		return nil
 	}
 	w.arm()

@@ -7,6 +7,7 @@ import (
 
 	"kcptun/std/clock"
 	"kcptun/std/config"
+	"kcptun/std/link"
 	"kcptun/std/testkit"
 )
 
@@ -64,4 +65,21 @@ func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
 		t.Error("asked again")
 	}
 	u.closed()
+}
+
+// A write just when the watch comes to rest is watched.
+func TestPathWatchMissesNoWrite(t *testing.T) {
+	w := newPathWatch(new(link.Peer), func() time.Duration { return time.Second }, time.Hour)
+	defer w.close()
+	w.sending()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rest(); w.watching.Load() {
+		t.Error("it does not rest, and there was no write")
+	}
+	w.watching.Store(true)
+	w.writes.Add(1) // after look has read it, and before rest
+	if w.rest(); !w.watching.Load() {
+		t.Error("it rests")
+	}
 }
