@@ -132,7 +132,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 		return malformed
 	}
 	if newest >= 0 {
-		e.rtt.sample(now, now-newest)
+		e.rtt.sample(now, max(now-newest, 0))
 	}
 	e.detect(now)
 	if e.mdl.feed(e.sample(now)) {
