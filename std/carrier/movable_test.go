@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// still is a carrier whose Recv waits for its end.
+// still is a carrier whose Recv waits until the carrier is closed.
 type still struct {
 	Carrier
 	addr net.Addr
@@ -36,7 +36,7 @@ func (s *still) Close() error {
 	return nil
 }
 
-// Receiving goes on over the end of a socket that was replaced, and ends with the carrier.
+// Receiving continues when a socket is replaced, and ends with the carrier.
 func TestMovable(t *testing.T) {
 	opened := 0
 	failing := errors.New("no socket")

@@ -25,8 +25,8 @@ func BenchmarkTCP(b *testing.B) {
 	}
 }
 
-// flood sends b.N datagrams, n at a time. What gets lost all the same is given up
-// after a second.
+// flood sends b.N datagrams, n at a time. Any that are lost nevertheless are given up after
+// a second.
 func flood(b *testing.B, arrived *atomic.Int64, n int, send func(n int) error) {
 	b.SetBytes(benchSize)
 	var before, after syscall.Rusage

@@ -128,8 +128,8 @@ func forEverybody(t *testing.T, program string) string {
 	return program
 }
 
-// The rules of a killed run stay behind, at both ends. Check removes them and
-// no others: not those of a run that lives.
+// The rules of a killed run stay behind, at both ends. Check removes them and no others:
+// the rules of a running process stay.
 func TestCheckClearsAfterKill(t *testing.T) {
 	l := newLab(t)
 	for _, c := range []struct{ local, remote string }{
@@ -172,7 +172,7 @@ func TestCheckClearsAfterKill(t *testing.T) {
 	}
 }
 
-// Check says what is missing, and what to do about it.
+// Check reports what is missing, and what to do about it.
 func TestCheckNamesWhatIsMissing(t *testing.T) {
 	l := newLab(t)
 	if _, err := exec.LookPath("setpriv"); err != nil {

@@ -11,8 +11,8 @@ import (
 	"kcptun/std/testkit/netns"
 )
 
-// TestTCPKeepsEarlySegments: a datagram that comes before its connection is
-// accepted is not lost.
+// TestTCPKeepsEarlySegments: a datagram that arrives before its connection is accepted is
+// not lost.
 func TestTCPKeepsEarlySegments(t *testing.T) {
 	l := newLab(t)
 	opt, _ := options()

@@ -83,8 +83,8 @@ func TestFlowExpires(t *testing.T) {
 	}
 }
 
-// TestTCPKernelIsSilent: what the kernel's connections are told never reaches
-// them, so that they have nothing to answer, and no RST ends them.
+// TestTCPKernelIsSilent: what is sent to the kernel's connections never reaches them, so
+// they have nothing to answer, and no RST ends them.
 func TestTCPKernelIsSilent(t *testing.T) {
 	l := newLab(t)
 	opt, _ := options()

@@ -30,7 +30,7 @@ func (l *lab) inject(ns string, protocol int, to netip.Addr, packet []byte) {
 	}
 }
 
-// unreachable is the ICMP message that a segment did not arrive.
+// unreachable is the ICMP message that reports an undelivered segment.
 func unreachable(from, to netip.AddrPort, code byte) []byte {
 	b := make([]byte, 8+ipv4MinHeader+8)
 	b[0], b[1] = 3, code
@@ -45,8 +45,8 @@ func unreachable(from, to netip.AddrPort, code byte) []byte {
 	return b
 }
 
-// An ICMP message that somebody forged, or that is about another connection between the
-// two machines, used to cost a datagram on its way out and to pause receiving.
+// An ICMP message that was forged, or that concerned another connection between the two
+// machines, used to cost an outgoing datagram and to pause receiving.
 func TestTCPForgedUnreachable(t *testing.T) {
 	l := newLab(t)
 	opt, _ := options()
@@ -74,8 +74,8 @@ func TestTCPForgedUnreachable(t *testing.T) {
 	}
 }
 
-// forgedSegments are what a stranger, or a middlebox, can send in the name of a peer. The
-// numbers are none of the connection's.
+// forgedSegments are what a stranger or a middlebox can send in the name of a peer. Their
+// sequence numbers are not those of the connection.
 var forgedSegments = []struct {
 	name  string
 	flags byte
@@ -102,14 +102,14 @@ func forgedSegment(from, to netip.AddrPort, flags byte, data string) []byte {
 	return b
 }
 
-// moved is what datagrams move of a flow.
+// moved is the state of a flow that datagrams change.
 func (f *flow) moved() (fields headerFields, heard time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return headerFields{seq: f.seq, ack: f.ack, echo: f.echo}, f.heard
 }
 
-// awaitDatagram receives until the datagram, sent behind what is forged, has come.
+// awaitDatagram receives until the datagram sent after the forged segments has arrived.
 func awaitDatagram(t *testing.T, c *Conn, want string) {
 	t.Helper()
 	testkit.Returns(t, want, func() {
@@ -128,8 +128,9 @@ func awaitDatagram(t *testing.T, c *Conn, want string) {
 	})
 }
 
-// A forged RST or FIN, with any sequence number, ended an idle flow of a server 5 s later.
-// An acknowledgement moved its sequence number, and data that did not open kept it.
+// A forged RST or FIN with any sequence number ended an idle flow of a server 5 s later. A
+// forged acknowledgement changed the flow's sequence number, and data that did not open
+// kept the flow alive.
 func TestTCPForgedSegments(t *testing.T) {
 	l := newLab(t)
 	opt, _ := options()

@@ -62,7 +62,7 @@ func (l *lab) carriers(opt carrier.Options, remote string) (client, server *Conn
 	return l.dial(opt, remote), server
 }
 
-// pair are carriers of which the client has sent a datagram, and its flow at the
+// pair returns carriers, the client of which has sent a datagram, and its flow at the
 // server.
 func (l *lab) pair(opt carrier.Options, remote string) (client, server *Conn, f *flow) {
 	l.T.Helper()

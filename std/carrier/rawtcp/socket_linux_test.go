@@ -10,8 +10,8 @@ import (
 	"kcptun/std/testkit/netns"
 )
 
-// A new raw socket is given every segment of the machine. Beside busy connections its
-// queue was full before the answer of a handshake came, and the dial failed.
+// A new raw socket receives every segment of the machine. Next to busy connections its
+// queue filled up before the answer of a handshake arrived, and the dial failed.
 func TestTCPSocketBeginsEmpty(t *testing.T) {
 	l := newLab(t)
 	at := netip.MustParseAddrPort(netns.Server4 + ":" + labPort)

@@ -13,12 +13,12 @@ import (
 	"kcptun/std/testkit/netns"
 )
 
-// handshake is a flow of which nothing has come yet.
+// handshake is a flow from which nothing has arrived yet.
 func handshake(from string, at time.Duration) *flow {
 	return &flow{remote: netip.MustParseAddrPort(from), heard: at}
 }
 
-// Handshakes without a datagram could take all 16,384 descriptors, kept by bare
+// Handshakes without a datagram could occupy all 16,384 descriptors, kept alive by bare
 // acknowledgements.
 func TestFlowsBoundUnproven(t *testing.T) {
 	table := newFlows(8) // 2 from one address
@@ -63,7 +63,7 @@ func TestFlowsBoundUnproven(t *testing.T) {
 	}
 }
 
-// What was proven is neither counted nor dropped.
+// A proven flow is neither counted nor evicted.
 func TestFlowsKeepProven(t *testing.T) {
 	table := newFlows(4) // 1 from one address
 	for i := range 20 {
@@ -78,8 +78,8 @@ func TestFlowsKeepProven(t *testing.T) {
 	}
 }
 
-// A crowd of handshakes from one place neither keeps a client of another out nor slows
-// its being accepted.
+// A crowd of handshakes from one place neither locks out a client from elsewhere nor delays
+// it.
 func TestTCPCrowdOfHandshakes(t *testing.T) {
 	l := newLab(t)
 	opt, _ := options()

@@ -37,7 +37,7 @@ func TestLull(t *testing.T) {
 	}
 }
 
-// The first datagrams after a burst do not pay for it.
+// The first datagrams after a burst are not delayed because of it.
 func TestLullEnds(t *testing.T) {
 	var l lull
 	now := time.Unix(1e9, 0)

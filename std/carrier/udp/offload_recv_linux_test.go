@@ -15,7 +15,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// batching opens a socket that takes several datagrams a call.
+// batching opens a socket that receives several datagrams per call.
 func batching(t *testing.T, local string) *batchSocket {
 	t.Helper()
 	opt, _ := options()
@@ -32,8 +32,8 @@ func batching(t *testing.T, local string) *batchSocket {
 	return s
 }
 
-// waits tells whether nothing is there to read: the call that would wait, without
-// its waiting.
+// waits tells whether there is nothing to read. It makes the call that would wait, but does
+// not wait.
 func waits(t *testing.T, s *batchSocket) bool {
 	t.Helper()
 	ready := false
@@ -79,7 +79,7 @@ func sendMerged(t *testing.T, to net.Addr, datagrams [][]byte) {
 	}
 }
 
-// receiveAll reads until the datagrams are there, and compares them.
+// receiveAll reads until the datagrams have arrived, and compares them.
 func receiveAll(t *testing.T, s *batchSocket, want [][]byte) {
 	t.Helper()
 	testkit.Returns(t, "the datagrams", func() {
@@ -102,7 +102,7 @@ func receiveAll(t *testing.T, s *batchSocket, want [][]byte) {
 	})
 }
 
-// A socket that once had seen load kept its large buffers: 256 MB at a client of
+// A socket that had once been under load kept its large buffers: 256 MB on a client with
 // 1000 sessions.
 func TestIdleSocketHoldsNoBuffer(t *testing.T) {
 	for _, local := range []string{"", "127.0.0.1:0"} { // dialled and listening
@@ -136,8 +136,8 @@ func TestIdleSocketHoldsNoBuffer(t *testing.T) {
 	}
 }
 
-// A merged datagram that waits in the kernel, as the first or after a pause, finds
-// room for all of it.
+// A merged datagram waiting in the kernel, as the first one or after a pause, finds enough
+// room.
 func TestMergedDatagramsAreWhole(t *testing.T) {
 	s := batching(t, "")
 	to := net.UDPAddrFromAddrPort(loopbackOf(s))
@@ -151,7 +151,7 @@ func TestMergedDatagramsAreWhole(t *testing.T) {
 	}
 }
 
-// What a socket has received stays as it is while others receive.
+// What a socket has received does not change while others receive.
 func TestSocketsShareNoBufferInUse(t *testing.T) {
 	a, b := batching(t, ""), batching(t, "")
 	sendMerged(t, net.UDPAddrFromAddrPort(loopbackOf(a)), [][]byte{[]byte("to a")})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A closed port is told from one at which somebody listens and says nothing.
+// A closed port is distinguished from one where somebody listens silently.
 func TestRefused(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

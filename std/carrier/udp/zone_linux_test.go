@@ -20,7 +20,7 @@ func rawLinkLocal(scope uint32) *unix.RawSockaddrInet6 {
 	return sa
 }
 
-// Datagrams of link-local peers, on several interfaces, cost no memory.
+// Datagrams from link-local peers on several interfaces cost no allocation.
 func TestZonesAllocateNothing(t *testing.T) {
 	lo, gone := rawLinkLocal(1), rawLinkLocal(4_000_000)
 	var z zones
@@ -34,8 +34,8 @@ func TestZonesAllocateNothing(t *testing.T) {
 	}
 }
 
-// A name that changes, an interface that goes: both are noticed when the names
-// are looked up anew, and that is soon.
+// A renamed interface and a removed one are both noticed when the names are next looked up,
+// which is soon.
 func TestZonesFollowTheInterface(t *testing.T) {
 	l := netns.New(t)
 	err := l.In(l.Server, func() error {

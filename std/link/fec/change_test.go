@@ -2,10 +2,10 @@ package fec
 
 import "testing"
 
-// Groups of another shape begin where the open one ends, at a multiple of their size, and a
-// receiver that has long seen the former ones restores soon: the latest whole group tells the
-// shape. It once took the former shape for the present one as long as it remembered such a
-// group, some hundred packets.
+// Groups of another shape start where the current one ends, at a multiple of their size. A
+// receiver that has long seen the earlier shape restores again soon, because the latest
+// whole group reveals the new one. It once took the earlier shape for the current one as
+// long as it remembered such a group, for several hundred packets.
 func TestEncoderChangesShape(t *testing.T) {
 	for _, c := range [][2]shape{
 		{{10, 6}, {10, 4}}, {{10, 4}, {10, 6}}, {{5, 2}, {10, 3}}, {{10, 3}, {5, 3}}, {{3, 1}, {200, 50}}, {{2, 2}, {2, 2}},
@@ -43,7 +43,7 @@ func TestEncoderChangesShape(t *testing.T) {
 	}
 }
 
-// What cannot be changes nothing.
+// An impossible change has no effect.
 func TestEncoderKeepsItsShape(t *testing.T) {
 	s := newSender(shape{3, 2})
 	for _, c := range []shape{{0, 0}, {3, 0}, {0, 2}, {250, 7}, {-1, 5}, {3, 2}} {

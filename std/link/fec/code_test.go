@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// noon is when the packets of a sender are sent: all at once.
+// noon is when the packets of a sender are sent, all at once.
 var noon = time.Unix(1, 0)
 
-// shared are the codes of all tests: making one for a large shape takes a while.
+// shared holds the codes of all tests, because making one for a large shape takes a while.
 var shared = new(Codes)
 
 // sender is an encoder that keeps what it was given.
@@ -43,7 +43,7 @@ func (s *sender) send(packet []byte) (wire [][]byte) {
 	return wire
 }
 
-// packet is one of any size and content, which begins with its own number.
+// packet is a packet of any size and content that starts with its own number.
 func (s *sender) packet() []byte {
 	return s.sized(4 + s.rnd.IntN(MaxPacket-Header-4+1))
 }
@@ -57,7 +57,7 @@ func (s *sender) sized(n int) []byte {
 	return b
 }
 
-// group sends as many packets as a group has and returns what goes over the wire.
+// group sends as many packets as a group has, and returns what goes over the wire.
 func (s *sender) group() (wire [][]byte) {
 	for range s.code.data {
 		wire = append(wire, s.send(s.packet())...)
@@ -75,7 +75,7 @@ func newReceiver(s shape) *receiver {
 	return &receiver{Decoder: shared.Decoder(s.data, s.parity), got: make(map[uint32][]byte)}
 }
 
-// take takes packets in, and returns the outcome of all together.
+// take processes packets, and returns their combined outcome.
 func (r *receiver) take(wire ...[]byte) (all Outcome) {
 	for _, w := range wire {
 		n := 0
@@ -92,7 +92,7 @@ func (r *receiver) take(wire ...[]byte) (all Outcome) {
 	return all
 }
 
-// restored fails the test where anything else was restored than these packets.
+// restored fails the test if anything but these packets was restored.
 func (r *receiver) restored(t *testing.T, what string, s *sender, numbers ...uint32) {
 	t.Helper()
 	for _, seq := range numbers {
@@ -162,7 +162,7 @@ func TestCodesAreShared(t *testing.T) {
 	}
 }
 
-// Shapes come from peers: the codes of those that are no more must not stay.
+// Shapes come from peers, so codes that are no longer used must not stay.
 func TestCodesAreBounded(t *testing.T) {
 	c := new(Codes)
 	first := c.get(shape{1, 1})
@@ -205,7 +205,7 @@ func TestImpossibleShapes(t *testing.T) {
 	}
 }
 
-// No group spans the place where sequence numbers begin anew.
+// No group spans the point where sequence numbers wrap.
 func TestEndOfSequence(t *testing.T) {
 	for _, s := range shapes {
 		if end := shared.get(s).end; end%uint32(s.total()) != 0 || math.MaxUint32-end >= uint32(s.total()) {

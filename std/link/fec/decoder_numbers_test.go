@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Groups go on where sequence numbers begin anew.
+// Groups continue where sequence numbers wrap.
 func TestDecoderAcrossTheEnd(t *testing.T) {
 	for _, c := range shapes {
 		s, r := newSender(c), newReceiver(c)
@@ -19,8 +19,7 @@ func TestDecoderAcrossTheEnd(t *testing.T) {
 	}
 }
 
-// A group before the end that is still incomplete, and one behind it: neither takes
-// the other's place.
+// An incomplete group before the wrap and one after it do not replace each other.
 func TestDecoderKeepsGroupsApartAcrossTheEnd(t *testing.T) {
 	for _, c := range shapes {
 		if c.data < 2 {
@@ -45,7 +44,7 @@ func TestDecoderKeepsGroupsApartAcrossTheEnd(t *testing.T) {
 	}
 }
 
-// A number that no group can have is that of no packet, and nothing changes by it.
+// A sequence number that no group can have belongs to no packet, and has no effect.
 func TestDecoderIgnoresNumbersAtTheEnd(t *testing.T) {
 	for _, c := range shapes {
 		for _, seq := range []uint32{shared.get(c).end, math.MaxUint32} {
@@ -67,8 +66,8 @@ func TestDecoderIgnoresNumbersAtTheEnd(t *testing.T) {
 	}
 }
 
-// A packet from far ahead, which parity of a conversation before can be, does not
-// make all that comes for old.
+// A packet from far ahead, such as parity of an earlier conversation, does not make
+// everything that follows too old.
 func TestDecoderRecoversFromStrayNumber(t *testing.T) {
 	for _, c := range []shape{{3, 2}, {10, 3}, {128, 128}} {
 		s, r := newSender(c), newReceiver(c)
@@ -88,7 +87,7 @@ func TestDecoderRecoversFromStrayNumber(t *testing.T) {
 	}
 }
 
-// But packets that are old do not, as long as others come, however many there are.
+// Old packets do not reset the decoder as long as others arrive, however many there are.
 func TestDecoderStaysAheadOfOldPackets(t *testing.T) {
 	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
 	old := s.group()

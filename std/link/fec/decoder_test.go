@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// arrangements are all orders in which some of n packets can come.
+// arrangements returns all orders in which some of n packets can arrive.
 func arrangements(n int, visit func(order []int)) {
 	var extend func(order []int, used uint)
 	extend = func(order []int, used uint) {
@@ -22,8 +22,8 @@ func arrangements(n int, visit func(order []int)) {
 	extend(nil, 0)
 }
 
-// Of a group that has some of its packets come, in whatever order, exactly what was
-// missing is restored, and as soon as there are as many as it has data.
+// When some packets of a group arrive, in whatever order, exactly the missing ones are
+// restored, as soon as there are as many as the group has data packets.
 func TestDecoderRestoresWhateverIsLost(t *testing.T) {
 	for _, c := range []shape{{3, 2}, {1, 1}, {2, 1}, {1, 3}, {2, 3}} {
 		s := newSender(c)
@@ -59,8 +59,7 @@ func TestDecoderRestoresWhateverIsLost(t *testing.T) {
 	}
 }
 
-// The same for larger groups, some of them at the same time and with packets that
-// come twice.
+// The same for larger groups, several of them at once and with duplicate packets.
 func TestDecoderRestoresInLargeGroups(t *testing.T) {
 	for _, c := range shapes {
 		s, r := newSender(c), newReceiver(c)
@@ -116,8 +115,8 @@ func TestDecoderIgnoresRepetition(t *testing.T) {
 	r.restored(t, "a group that is done", s)
 }
 
-// Each parity packet that comes is fresh, also where its group needed none: what it
-// cost is counted by that.
+// Every parity packet that arrives is fresh, even if its group did not need it: that is how
+// its cost is counted.
 func TestDecoderTellsOfParityThatIsNotNeeded(t *testing.T) {
 	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
 	wire := s.group()
@@ -134,8 +133,8 @@ func TestDecoderTellsOfParityThatIsNotNeeded(t *testing.T) {
 	}
 }
 
-// Of each group one packet is the first, and the newest group is told with how many
-// are incomplete.
+// One packet of each group is the first. The newest group is reported together with the
+// number of incomplete ones.
 func TestDecoderTellsOfGroups(t *testing.T) {
 	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
 	a, b := s.group(), s.group()
@@ -156,7 +155,7 @@ func TestDecoderTellsOfGroups(t *testing.T) {
 	}
 }
 
-// Four groups may be incomplete at a time.
+// Four groups may be incomplete at once.
 func TestDecoderForgetsOldGroups(t *testing.T) {
 	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
 	var wire [][][]byte
@@ -193,7 +192,7 @@ func TestDecoderForgetsOldGroups(t *testing.T) {
 	}
 }
 
-// What comes does not always fit together. It must not be taken for a packet.
+// Packets that arrive do not always match. The result must not be taken for a packet.
 func TestDecoderRefusesWhatDoesNotFit(t *testing.T) {
 	c := shape{3, 2}
 	for _, bad := range []struct {
@@ -230,7 +229,7 @@ func TestDecoderRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// Where one of two packets cannot be restored, the other can.
+// If one of two packets cannot be restored, the other still can.
 func TestDecoderRestoresBesideWhatDoesNotFit(t *testing.T) {
 	s, r := newSender(shape{2, 2}), newReceiver(shape{2, 2})
 	wire := append(s.send(s.sized(100)), s.send(s.sized(100))...)
@@ -270,7 +269,7 @@ func TestDecoderIgnoresImpossibleLengths(t *testing.T) {
 	r.restored(t, "behind them", s, 0)
 }
 
-// Packets may be as long as they may, and as short.
+// Packets may be of the greatest length allowed, and of the smallest.
 func TestDecoderRestoresAnyLength(t *testing.T) {
 	e, d := shared.Encoder(2, 1), shared.Decoder(2, 1)
 	for _, sizes := range [][2]int{{0, 0}, {0, 1}, {1, 0}, {MaxPacket - Header, 0}, {0, MaxPacket - Header}, {MaxPacket - Header, MaxPacket - Header}, {63, 64}} {
@@ -298,7 +297,7 @@ func TestDecoderRestoresAnyLength(t *testing.T) {
 	}
 }
 
-// Rest forgets groups, gives their memory back and changes nothing for later ones.
+// Rest discards groups, releases their memory and does not affect later ones.
 func TestDecoderRests(t *testing.T) {
 	s, r := newSender(shape{3, 2}), newReceiver(shape{3, 2})
 	shared.Decoder(0, 0).Rest()

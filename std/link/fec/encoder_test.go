@@ -37,7 +37,7 @@ func TestEncoderMakesGroups(t *testing.T) {
 	}
 }
 
-// A short group after a long one has short parity, and nothing of the long one in it.
+// A short group after a long one has short parity, without remains of the long one.
 func TestEncoderForgetsTheGroupBefore(t *testing.T) {
 	s, other := newSender(shape{3, 2}), newSender(shape{3, 2})
 	s.group()
@@ -53,8 +53,8 @@ func TestEncoderForgetsTheGroupBefore(t *testing.T) {
 	}
 }
 
-// Parity follows where the last packet came less than half a second after the one
-// before it, however long the pauses before were.
+// Parity follows if the last packet came less than half a second after the one before it,
+// however long the earlier pauses were.
 func TestEncoderSkipsParityAfterPause(t *testing.T) {
 	const short, long = 499 * time.Millisecond, 500 * time.Millisecond
 	for _, c := range []struct {
@@ -97,7 +97,7 @@ func TestEncoderSkipsParityAfterPause(t *testing.T) {
 	}
 }
 
-// Before the first packet there is none, so alone in its group it gets no parity.
+// No packet precedes the first one, so if it is alone in its group it gets no parity.
 func TestEncoderFirstPacketAlone(t *testing.T) {
 	e := shared.Encoder(1, 1)
 	if _, parity := e.Encode([]byte("first")); parity != nil {
@@ -108,7 +108,7 @@ func TestEncoderFirstPacketAlone(t *testing.T) {
 	}
 }
 
-// The clock is read for the last two packets of a group, whose pause counts.
+// The clock is read for the last two packets of a group, between which the pause counts.
 func TestEncoderReadsTheClockTwiceAGroup(t *testing.T) {
 	s := newSender(shape{10, 3})
 	reads := 0
@@ -145,8 +145,7 @@ func TestEncoderWraps(t *testing.T) {
 	}
 }
 
-// Rest gives memory back. A group that has begun ends with it, and the next one is
-// whole.
+// Rest releases memory. An unfinished group ends, and the next one is whole.
 func TestEncoderRests(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -191,7 +190,7 @@ func TestEncoderRests(t *testing.T) {
 	shared.Encoder(3, 2).Rest() // nothing to give back
 }
 
-// The group after the last one that there can be is the first.
+// The group after the last possible one is the first.
 func TestEncoderRestsAtTheEnd(t *testing.T) {
 	s := newSender(shape{3, 2})
 	s.next = s.code.end - 5
@@ -202,7 +201,7 @@ func TestEncoderRestsAtTheEnd(t *testing.T) {
 	}
 }
 
-// A new conversation begins at 0 with a group of its own.
+// A new conversation starts at 0 with a group of its own.
 func TestEncoderRestarts(t *testing.T) {
 	s := newSender(shape{3, 2})
 	s.group()
@@ -227,7 +226,7 @@ func TestEncoderRestarts(t *testing.T) {
 	}
 }
 
-// What the library allocates for its arithmetic, once for a group, is not ours to save.
+// What the library allocates for its arithmetic, once per group, is not ours to save.
 func TestEncodeAllocatesNothing(t *testing.T) {
 	for _, c := range shapes {
 		e := shared.Encoder(c.data, c.parity)
@@ -253,8 +252,8 @@ func TestEncodeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// allocations is testing.AllocsPerRun, tried again where it is above enough: the race
-// detector has a sync.Pool drop things on purpose.
+// allocations is testing.AllocsPerRun, retried if the result is above enough: the race
+// detector deliberately makes sync.Pool drop things.
 func allocations(enough float64, f func()) float64 {
 	least := testing.AllocsPerRun(5, f)
 	for i := 0; i < 100 && least > enough; i++ {

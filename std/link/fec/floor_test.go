@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// A receiver that was not there from the start, such as a server that was restarted,
-// restores nothing from before the first packet that it heard: the target got a request
-// twice that way.
+// A receiver that was not there from the start, such as a restarted server, restores
+// nothing from before the first packet that it heard. Otherwise the target could get a
+// request twice.
 func TestNothingIsRestoredFromBeforeTheFirstPacket(t *testing.T) {
 	c := shape{4, 3}
 	end := uint32(0xffffffff / 7 * 7)
@@ -35,8 +35,8 @@ func TestNothingIsRestoredFromBeforeTheFirstPacket(t *testing.T) {
 	}
 }
 
-// The floor does not come back as a ceiling when sequence numbers have gone halfway
-// around, or once around.
+// The floor does not turn into a ceiling when sequence numbers have advanced halfway
+// around, or all the way.
 func TestFloorOfLongConversation(t *testing.T) {
 	c := shape{4, 3}
 	s, r := newSender(c), newReceiver(c)
@@ -56,8 +56,8 @@ func TestFloorOfLongConversation(t *testing.T) {
 	}
 }
 
-// Parity that is not of this conversation, such as one played again, does not turn
-// restoring off: neither by a number far ahead nor by one where data belongs.
+// Parity that does not belong to this conversation, such as a replayed packet, does not
+// disable restoring, whether its number is far ahead or belongs to data.
 func TestForeignParityLeavesRestoring(t *testing.T) {
 	c := shape{4, 3}
 	foreign := func(seq uint32) []byte {

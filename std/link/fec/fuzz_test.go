@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzDecode takes packets of any kind in any order: those of a real sender, which
-// has a shape of its own, and any bytes beside them.
+// FuzzDecode decodes packets of any kind in any order: those of a real sender with its own
+// shape, mixed with arbitrary bytes.
 func FuzzDecode(f *testing.F) {
 	for i, s := range []shape{{3, 2}, {1, 1}, {10, 3}, {2, 5}} {
 		from := newSender(s)
@@ -72,8 +72,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzEncodeDecode: what is restored is what was sent, and all is restored of which
-// enough has come.
+// FuzzEncodeDecode: what is restored equals what was sent, and everything is restored of
+// which enough has arrived.
 func FuzzEncodeDecode(f *testing.F) {
 	for i, s := range shapes {
 		f.Add(uint64(i), uint8(s.data), uint8(s.parity), uint8(10*i), i%3 == 0)

@@ -9,14 +9,15 @@ import (
 	"github.com/klauspost/reedsolomon"
 )
 
-// choice is a shape, and which of a group's packets are known: as many as it has data.
+// choice is a shape, and which packets of a group are known: as many as it has data
+// packets.
 type choice struct {
 	shape
 	known []int
 }
 
-// check restores all packets of a group but the known ones, and compares them with what
-// the library makes of the same group.
+// check restores all packets of a group except the known ones, and compares them with the
+// library's result for the same group.
 func (c choice) check(coder reedsolomon.Encoder, rnd *rand.Rand, size int) error {
 	whole := make([][]byte, c.total())
 	for i := range whole {
@@ -82,8 +83,8 @@ func FuzzInterpolation(f *testing.F) {
 	})
 }
 
-// A peer's shape cost up to 55 ms under the lock of all peers, for a matrix that only the
-// sender of that shape needs.
+// A peer's shape cost up to 55 ms under the lock shared by all peers, for a matrix that
+// only a sender of that shape needs.
 func TestShapesOfPeersMakeNoMatrix(t *testing.T) {
 	codes := new(Codes)
 	r := &receiver{Decoder: codes.Decoder(254, 2), got: make(map[uint32][]byte)}
@@ -96,7 +97,7 @@ func TestShapesOfPeersMakeNoMatrix(t *testing.T) {
 	r.restored(t, "with the first two lost", s, 0, 1)
 }
 
-// Of parity alone, each group took an inversion of 128 packets' matrix: 4.8 ms.
+// From parity alone, each group took the inversion of a matrix for 128 packets: 4.8 ms.
 func BenchmarkParityAlone(b *testing.B) {
 	for _, c := range []shape{{10, 10}, {64, 64}, {128, 128}} {
 		b.Run(c.String(), func(b *testing.B) {

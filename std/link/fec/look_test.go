@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// late gives packets another order, in which none is overtaken by more than a few.
+// late reorders packets so that none is overtaken by more than a few.
 func late(rnd *rand.Rand, wire [][]byte, by int) [][]byte {
 	type entry struct {
 		at int
@@ -26,13 +26,13 @@ func late(rnd *rand.Rand, wire [][]byte, by int) [][]byte {
 	return out
 }
 
-// lossy leaves out some per cent of packets.
+// lossy drops a percentage of the packets.
 func lossy(rnd *rand.Rand, wire [][]byte, percent int) [][]byte {
 	return slices.DeleteFunc(slices.Clone(wire), func([]byte) bool { return rnd.IntN(100) < percent })
 }
 
-// A peer with groups of another shape is found out, from where it begins to be heard
-// as well as from its first packet, and what it loses then is restored.
+// A peer's different shape is discovered, whether the peer is heard from its first packet
+// or only later, and what it then loses is restored.
 func TestDecoderLearnsTheShape(t *testing.T) {
 	for _, ours := range []shape{{10, 3}, {0, 0}, {3, 2}, {255, 1}} {
 		for _, theirs := range []shape{{5, 2}, {1, 1}, {2, 1}, {1, 3}, {10, 3}, {10, 4}, {20, 10}, {70, 30}, {128, 128}, {255, 1}, {1, 255}} {
@@ -79,7 +79,7 @@ func TestDecoderLearnsTheShape(t *testing.T) {
 	}
 }
 
-// It takes no longer than it must: the first group, and some packets.
+// Discovery takes no longer than necessary: the first group, and a few packets.
 func TestDecoderLearnsSoon(t *testing.T) {
 	for _, theirs := range []shape{{5, 2}, {1, 1}, {20, 10}, {200, 56}} {
 		s, r := newSender(theirs), newReceiver(shape{})
@@ -98,8 +98,8 @@ func TestDecoderLearnsSoon(t *testing.T) {
 	}
 }
 
-// What has come of an earlier conversation is not mixed up with what comes now: no
-// shape is found that never was. While it is not known, no memory is held.
+// Packets of an earlier conversation are not mixed up with current ones, so no shape is
+// found that never existed. While the shape is unknown, no memory is held.
 func TestDecoderLearnsOfOneConversation(t *testing.T) {
 	was, is := shape{5, 1}, shape{3, 2}
 	s, r := newSender(was), newReceiver(was)
@@ -124,7 +124,7 @@ func TestDecoderLearnsOfOneConversation(t *testing.T) {
 	}
 }
 
-// A peer may go over to another shape.
+// A peer may switch to another shape.
 func TestDecoderLearnsAgain(t *testing.T) {
 	r := newReceiver(shape{10, 3})
 	at := uint32(0)
@@ -145,8 +145,8 @@ func TestDecoderLearnsAgain(t *testing.T) {
 	}
 }
 
-// What is found is right, whatever the shape, the place in the sequence, the order,
-// the loss and the parity that was skipped; and without them it is found.
+// A shape that is found is correct, whatever the shape, the place in the sequence, the
+// order, the loss and the skipped parity. Without those disturbances it is always found.
 func TestLookFindsNothingWrong(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	for range 150 {
@@ -194,7 +194,7 @@ func TestLookFindsNothingWrong(t *testing.T) {
 	}
 }
 
-// A group begins at a multiple of its size. What does not is of no sender.
+// A group starts at a multiple of its size. Anything else comes from no sender.
 func TestLookFindsNoGroupOutOfPlace(t *testing.T) {
 	var l look
 	for seq, data := range []bool{false, true, true, false, true, true, false, true, true, false} {
@@ -205,7 +205,7 @@ func TestLookFindsNoGroupOutOfPlace(t *testing.T) {
 	}
 }
 
-// A look is not taken at every packet.
+// The search is not made for every packet.
 func TestLookIsTakenNowAndThen(t *testing.T) {
 	s := newSender(shape{1, 1})
 	var l look
