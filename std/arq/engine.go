@@ -50,17 +50,17 @@ type Engine struct {
 	parity parity
 
 	tokens    float64       // bytes that may be sent now
-	filled    time.Duration // when they were counted
-	slack     bool          // there were more than could be kept: nobody has much to send
-	short     bool          // there were too few: something waits for more
-	walled    bool          // a window lets something wait, and not the pace
-	tardy     int           // how often of late there were more by far when they were counted
-	lookAgain time.Duration // for losses; 0 is never
-	ask       time.Duration // when the window is asked for; 0 is never
+	filled    time.Duration // when tokens was last updated
+	slack     bool          // tokens reached the maximum, so there is little to send
+	short     bool          // tokens ran out, so something waits for more
+	walled    bool          // a window, not the pace, makes something wait
+	tardy     int           // how often recently tokens were counted far too late
+	lookAgain time.Duration // for losses; 0: never
+	ask       time.Duration // when to ask for the window; 0: never
 	askWait   time.Duration
-	sent      int64 // bytes on the wire, but for acknowledgements and copies
+	sent      int64 // bytes on the wire, without acknowledgements and copies
 	packet    []byte
-	first     bool // the packet has data that is sent for the first time, and needs protection
+	first     bool // the packet has data sent for the first time, which needs protection
 	code      Code // see Code
 	echoes    []echo
 	stats     Stats

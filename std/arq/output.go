@@ -47,11 +47,11 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 	e.settle()
 }
 
-// A call of Output that comes so late that the pace of the time since the last cannot be made
-// up for counts as tardyCounts calls in time. As many as mostTardy of them are remembered.
+// A call of Output that comes too late to make up for the pace since the last call weighs
+// as much as tardyCounts calls on time. At most mostTardy calls are remembered.
 const tardyCounts, mostTardy = 10, 100
 
-// fill counts the bytes that may be sent by now.
+// fill updates the number of bytes that may be sent now.
 func (e *Engine) fill(now time.Duration) {
 	pace := e.pace()
 	e.tokens += pace * (now - e.filled).Seconds()
@@ -68,7 +68,7 @@ func (e *Engine) fill(now time.Duration) {
 	if e.tokens > most {
 		e.tokens = most
 		e.slack = true
-		if !e.short { // else it is we that are late
+		if !e.short { // otherwise we are the ones who are late
 			e.parity.calm = now
 		}
 	}

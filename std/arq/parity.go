@@ -12,51 +12,51 @@ type Code struct{ Data, Parity int }
 // CodeHeader is by how many bytes a packet is longer in a group.
 const CodeHeader = 8
 
-// parity decides which packets have forward error correction, and how much of it.
+// parity decides which packets get forward error correction, and how much of it.
 //
-// Bulk has none: what it lacks is the link, or a window, or time of a processor, and
-// retransmission takes less of each. It fills the link, waits for a window, or has more
-// packets than a video. A thin flow has copies: a group would be full when all is too late. What is
-// between, a call or a game of some hundred kbit/s to some Mbit/s, is held up for a round
-// trip by each loss, and since its packets come so often, by nearly every loss. It has
-// groups that are full in less time than a round trip.
+// Bulk gets none: it is short of link capacity, of window or of CPU time, and
+// retransmission takes less of each. Bulk fills the link, waits for a window, or has more
+// packets than a video. A thin flow gets copies, because a group would fill up too late. In
+// between are calls and games, from several hundred kbit/s to several Mbit/s. Each loss
+// holds them up for a round trip, and with packets so frequent that means nearly every
+// loss. They get groups that fill up within a round trip.
 type parity struct {
 	code   Code
-	since  time.Duration // it has been so
+	since  time.Duration // since when the code is in force
 	jitter time.Duration // by how much packets overtook others before there was a code
-	calm   time.Duration // when the pace last held nobody back
-	walled time.Duration // when a window last did, the peer's or ours; 0: never
+	calm   time.Duration // when the pace last held nothing back
+	walled time.Duration // when a window, the peer's or ours, last did; 0: never
 	misses misses
 
 	at      time.Duration // when packets was last 0
-	packets int           // that were sent since, in groups or not
-	rate    float64       // of them, a second
+	packets int           // sent since then, in groups or not
+	rate    float64       // packets per second
 }
 
 const (
-	// calmFor is for how long a flow counts as one that does not fill the link: a picture of
-	// a video is sent in as long.
+	// calmFor is how long a flow counts as one that does not fill the link. A frame of a
+	// video is sent within that time.
 	calmFor = 100 * time.Millisecond
-	// mostRate is the packets a second of a video at most, of about 10 Mbit/s. What has more is
-	// bulk, also where something else than the link keeps it from more.
+	// mostRate is the most packets per second of a video, at about 10 Mbit/s. A flow with
+	// more is bulk, even if something other than the link holds it back.
 	mostRate = 1000
-	// decideEach is how often the code is decided about, and keepCode how long one is kept: a
-	// receiver has to find out which one it is, and restores nothing meanwhile.
+	// decideEach is how often the code is reconsidered, and keepCode how long a code is
+	// kept: a receiver has to discover a new one, and restores nothing meanwhile.
 	decideEach = 250 * time.Millisecond
 	keepCode   = 30 * time.Second
-	// knownAfter is how many packets are looked at first.
+	// knownAfter is how many packets are observed first.
 	knownAfter = 100
-	// worthCode is the share of lost packets from which on there is error correction, and
-	// lateShare how much of a flow may be late nevertheless.
+	// worthCode is the loss rate from which error correction is used, and lateShare the
+	// share of a flow that may be late nevertheless.
 	worthCode = 0.005
 	lateShare = 0.005
-	// largeGroup and smallGroup are the packets of a group, and mostParity what follows one at
-	// most, of the large one.
+	// largeGroup and smallGroup are the data packets in a group, and mostParity is the most
+	// parity packets for a large group.
 	largeGroup, smallGroup = 10, 5
 	mostParity             = 6
 )
 
-// decide sets the code for what comes next, and tells whether there is one.
+// decide sets the code for the packets that follow, and tells whether there is one.
 func (p *parity) decide(now time.Duration, r *rtt) bool {
 	took := now - p.at
 	if took < decideEach {
@@ -78,19 +78,19 @@ func (p *parity) decide(now time.Duration, r *rtt) bool {
 	return p.code.Parity > 0
 }
 
-// differs tells whether another code is so much better that changing to it pays.
+// differs tells whether another code is so much better that it pays to change.
 func (p *parity) differs(c Code) bool {
 	return c.Data != p.code.Data || max(c.Parity-p.code.Parity, p.code.Parity-c.Parity) > 1
 }
 
-// choose is the code for what is sent now: groups that are full in half of a round trip, and
-// none where even small ones are not full in a whole one, for then what is lost is sent again
-// as soon.
+// choose returns the code for the current traffic: groups that fill up within half a round
+// trip, or none if even small groups do not fill up within a whole one, because then a
+// retransmission is just as fast.
 func (p *parity) choose(trip time.Duration) Code {
 	lost, run := p.misses.share(), p.misses.run()
 	most := p.rate * trip.Seconds() / 2
 	if p.code.Data == largeGroup {
-		most *= 1.5 // for what is about there does not change again and again
+		most *= 1.5 // so that a rate near the threshold does not cause repeated changes
 	}
 	c := Code{Data: largeGroup}
 	if most < largeGroup {
