@@ -107,7 +107,14 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint3
 // isProof tells whether a packet holds an acknowledgement that only somebody can send who
 // has heard us: it repeats the time at which data of this conversation was sent.
 func (p *Peer) isProof(h Packet) bool {
-	return h.Acked && !after(p.firstStamp.Load(), h.AckStamp) && !after(h.AckStamp, p.lastStamp.Load()) && p.next.Load() != 0
+	return h.Acked && p.isOurs(h.AckStamp)
+}
+
+// isOurs tells whether a time of KCP's is one at which we may have sent data of this
+// conversation. Those of the other end have another origin.
+func (p *Peer) isOurs(stamp uint32) bool {
+	first := p.firstStamp.Load()
+	return p.next.Load() != 0 && stamp-first <= p.lastStamp.Load()-first
 }
 
 // confirm takes note of who the other end is, where a packet proves it.
@@ -173,11 +180,13 @@ func (p *Peer) push(h Packet) {
 	if !p.is(h) {
 		return
 	}
-	if p.confirmed != nil && !p.isConfirmed.Load() {
+	if p.confirmed != nil {
 		if p.next.Load() == 0 {
 			p.firstStamp.Store(h.Stamp)
+			p.lastStamp.Store(h.Stamp)
+		} else if after(h.Stamp, p.lastStamp.Load()) {
+			p.lastStamp.Store(h.Stamp)
 		}
-		p.lastStamp.Store(h.Stamp)
 	}
 	if after(h.Next, p.next.Load()) {
 		p.next.Store(h.Next)

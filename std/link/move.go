@@ -35,8 +35,15 @@ func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 // never heard, or that was sent later than all that was, or acknowledges what nothing did
 // before. A client whose window is full has only the second to offer: it sends again what
 // has come already, with the time at which it does so.
+//
+// What we have sent ourselves may be played, too: nothing in a packet says which way it
+// went, but its times do. Data has the time of its sender, and an acknowledgement that of
+// whom it is for. So una alone, as in a packet that only tells a window, shows nothing.
 func (p *Peer) isFresh(h Packet) bool {
-	return p.isNew(h) || p.isLater(h) || after(h.Una, p.una.Load()) || h.Acked && after(h.Ack+1, p.picked.Load())
+	if (p.isNew(h) || p.isLater(h)) && !p.isOurs(h.Stamp) {
+		return true
+	}
+	return p.isProof(h) && (after(h.Una, p.una.Load()) || after(h.Ack+1, p.picked.Load()))
 }
 
 // isLater tells whether a packet holds data that was sent later than all that was heard.

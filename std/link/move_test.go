@@ -19,15 +19,18 @@ func livingAt(t *testing.T) (*Conn, *Peer) {
 	}
 	p := server.in.last
 	for sn := range uint32(10) {
-		p.sent(parsed(seg(7, 81, sn, 3, "data")))
+		p.sent(parsed(ofServer(seg(7, 81, sn, 3, "data"))))
 	}
-	hears(server, seg(7, 82, 4, 5, ""), addrNumber(1))
-	hears(server, seg(7, 82, 8, 5, ""), addrNumber(1))
+	hears(server, ofServer(seg(7, 82, 4, 5, "")), addrNumber(1))
+	hears(server, ofServer(seg(7, 82, 8, 5, "")), addrNumber(1))
 	if !p.isConfirmed.Load() {
 		t.Fatal("not confirmed")
 	}
 	return server, p
 }
+
+// ofServer gives a segment a time of the server of livingAt.
+func ofServer(segment []byte) []byte { return stamped(segment, 1<<20) }
 
 // A client whose router gives it another port, or that comes from another network, keeps
 // its conversation. It used to be dropped for good, and the client noticed by its keepalive.
@@ -42,9 +45,9 @@ func TestFreshPacketMovesPeer(t *testing.T) {
 		{"new data", seg(7, 81, 3, 5, "data"), true},
 		{"new data after a gap", seg(7, 81, 9, 5, "data"), true},
 		{"new data with FEC", withFEC(0xf1, seg(7, 81, 3, 5, "data")), true},
-		{"more is acknowledged", seg(7, 82, 5, 6, ""), true},
-		{"more is acknowledged by a window", seg(7, 84, 0, 6, ""), true},
-		{"a later one is acknowledged by itself", seg(7, 82, 9, 5, ""), true},
+		{"more is acknowledged", ofServer(seg(7, 82, 5, 6, "")), true},
+		{"more is acknowledged, and data that has come", join(ofServer(seg(7, 82, 4, 6, "")), seg(7, 81, 2, 6, "data")), true},
+		{"a later one is acknowledged by itself", ofServer(seg(7, 82, 9, 5, "")), true},
 		{"new data behind old", join(seg(7, 81, 2, 5, "data"), seg(7, 81, 3, 5, "data")), true},
 
 		{"data that has come, sent later", stamped(seg(7, 81, 2, 5, "data"), 1), true},
@@ -53,15 +56,22 @@ func TestFreshPacketMovesPeer(t *testing.T) {
 		{"the first data", seg(7, 81, 0, 0, "data"), false},
 		{"data that has come, sent earlier", stamped(seg(7, 81, 2, 5, "data"), ^uint32(0)), false},
 		{"data beyond every window, sent later", stamped(seg(7, 81, 3+farthest, 5, "data"), 1), false},
-		{"an acknowledgement that has come, of a later time", stamped(seg(7, 82, 4, 5, ""), 1), false},
+		{"an acknowledgement that has come, of a later time", ofServer(stamped(seg(7, 82, 4, 5, ""), 1)), false},
+
+		{"ours: data", ofServer(seg(7, 81, 3, 3, "data")), false},
+		{"ours: data with FEC", withFEC(0xf1, ofServer(seg(7, 81, 9, 3, "data"))), false},
+		{"ours: data behind an acknowledgement", join(seg(7, 82, 6, 7, ""), ofServer(seg(7, 81, 9, 7, "data"))), false},
+		{"ours: an acknowledgement of as much as we have sent", seg(7, 82, 6, 7, ""), false},
+		{"ours: a window tell", seg(7, 84, 0, 7, ""), false},
+
 		{"data that has come", seg(7, 81, 2, 5, "data"), false},
-		{"an acknowledgement that has come", seg(7, 82, 4, 5, ""), false},
-		{"a single one that has come", seg(7, 82, 8, 5, ""), false},
-		{"one of less", seg(7, 82, 6, 5, ""), false},
+		{"an acknowledgement that has come", ofServer(seg(7, 82, 4, 5, "")), false},
+		{"a single one that has come", ofServer(seg(7, 82, 8, 5, "")), false},
+		{"one of less", ofServer(seg(7, 82, 6, 5, "")), false},
 		{"a window tell", seg(7, 84, 0, 5, ""), false},
 		{"a window ask", seg(7, 83, 0, 5, ""), false},
 		{"parity", parity, false},
-		{"acknowledges what was never sent", seg(7, 82, 10, 11, ""), false},
+		{"acknowledges what was never sent", ofServer(seg(7, 82, 10, 11, "")), false},
 		{"data beyond every window", seg(7, 81, 3+farthest, 5, "data"), false},
 		{"another conversation", seg(8, 81, 3, 5, "data"), false},
 	} {

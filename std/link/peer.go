@@ -47,8 +47,8 @@ type Peer struct {
 	held bool   // a session has it; the table's lock guards it
 	end  func() // ends that session
 
-	// Until the conversation is confirmed; none of this at a dialled link.
-	confirmed   chan struct{} // closed then
+	// None of this at a dialled link.
+	confirmed   chan struct{} // closed when the conversation is confirmed
 	isConfirmed atomic.Bool
 	firstStamp  atomic.Uint32 // KCP's times in the data that was sent
 	lastStamp   atomic.Uint32
