@@ -150,7 +150,7 @@ func peerOf(c *Conn, from netip.AddrPort, conv uint32) *Peer {
 		if c.lanes != nil {
 			p.lane = c.byHash(from)
 		}
-		c.peers.table[id], c.peers.latest[from] = p, p
+		c.peers.list(p)
 	}
 	return p
 }

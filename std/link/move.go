@@ -57,11 +57,13 @@ func (p *Peer) isNew(h Packet) bool {
 	return h.Push && after(h.Next, p.came.Load()) && !after(h.Next, p.told.Load()+farthest)
 }
 
-// move takes note that a peer lives elsewhere. It is false where it lives no more.
+// move takes note that a peer lives elsewhere. It is false where it lives no more, or where
+// others live there whose lane is another: what comes from there goes through one lane, and
+// they were there first.
 func (ps *peers) move(p *Peer, way *carrier.Way) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p.gone.Load() {
+	if p.gone.Load() || p.lane != nil && ps.living[way.Addr] > 0 && ps.laneOf(way.Addr, p.lane) != p.lane {
 		return false
 	}
 	ps.unlist(p)
@@ -74,6 +76,9 @@ func (ps *peers) move(p *Peer, way *carrier.Way) bool {
 // lane where its session is.
 func (ps *peers) list(p *Peer) {
 	id := p.identity()
+	if ps.table[id] == nil {
+		ps.living[id.addr]++
+	}
 	ps.table[id], ps.latest[id.addr] = p, p
 	if p.lane == nil {
 		return
@@ -95,9 +100,20 @@ func (ps *peers) unlist(p *Peer) {
 	delete(ps.table, id)
 	if ps.latest[id.addr] == p {
 		delete(ps.latest, id.addr)
+	}
+	if ps.living[id.addr]--; ps.living[id.addr] == 0 {
+		delete(ps.living, id.addr)
 		delete(ps.routes, id.addr)
 		ps.routed.Store(int32(len(ps.routes)))
 	}
+}
+
+// laneOf is Conn.laneOf, with the table's lock held; l is any lane of that link.
+func (ps *peers) laneOf(from netip.AddrPort, l *lane) *lane {
+	if routed := ps.routes[from]; routed != nil {
+		return routed
+	}
+	return l.byHash(from)
 }
 
 // route is the lane of an address where a peer lives that has moved there, or nil.

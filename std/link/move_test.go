@@ -5,6 +5,8 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/carrier"
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -163,6 +165,60 @@ func TestOneRecordingTakesFewPlaces(t *testing.T) {
 	p := peerOf(server, addrNumber(0), 7)
 	if !confirmed(server, p) || server.peers.talks.unconfirmed.Len() != 1 || len(server.peers.table) != 2 {
 		t.Errorf("confirmed: %v; %d peers, %d not confirmed", p.isConfirmed.Load(), len(server.peers.table), server.peers.talks.unconfirmed.Len())
+	}
+}
+
+// Whoever moved to the address of another took what came from there along into his lane,
+// even when he had left: the other's session got nothing any more.
+func TestMoverTakesNoLane(t *testing.T) {
+	opt, _ := options(crypt.Plain{})
+	server := newConn(newFake(fakeServerAddr), opt, netip.AddrPort{})
+	t.Cleanup(func() { server.Close() })
+	server.Lanes(4)
+	begin := func(n int, conv uint32) *Peer {
+		p, _ := server.peers.begin(identity{addrNumber(n), conv}, server.byHash(addrNumber(n)), 0)
+		return p
+	}
+	far, free := 1, 0 // an address of another lane than that of 0, and one of the same as far
+	for server.byHash(addrNumber(far)) == server.byHash(addrNumber(0)) {
+		far++
+	}
+	for free = far + 1; server.byHash(addrNumber(free)) != server.byHash(addrNumber(0)); {
+		free++
+	}
+	first, second, mover := begin(0, 7), begin(0, 8), begin(far, 9)
+	move := func(n int) bool { return server.peers.move(mover, carrier.NewWay(addrNumber(n))) }
+	hear := func(p *Peer) { server.peers.find(p.addr(), Packet{Kind: Segments, Conv: p.Conv()}) }
+	for _, heard := range []*Peer{first, second, nil} {
+		if heard != nil {
+			hear(heard)
+		} else {
+			server.Forget(second) // it was heard last, and one is left
+		}
+		if move(0) || mover.addr() != addrNumber(far) || server.laneOf(addrNumber(0)) != first.lane {
+			t.Fatal("it has moved to where others live in another lane")
+		}
+	}
+	if !move(free) || server.laneOf(addrNumber(free)) != mover.lane {
+		t.Error("it does not move to where nobody lives")
+	}
+	server.Forget(first)
+	if !move(0) || server.laneOf(addrNumber(0)) != mover.lane || server.laneOf(addrNumber(free)) == mover.lane {
+		t.Error("it does not move to where nobody lives any more")
+	}
+	if server.Forget(mover); len(server.peers.routes)+len(server.peers.living)+len(server.peers.latest)+len(server.peers.table) != 0 {
+		t.Error("something is left of it")
+	}
+}
+
+// A conversation that ends while it begins, as another of its number is confirmed, was left
+// in the table for good.
+func TestEndedWhileItBegins(t *testing.T) {
+	server, id := listening(t), identity{addrNumber(1), 7}
+	p, _, _ := server.peers.talks.begin(server.peers, id, 0)
+	server.peers.evict(p)
+	if server.peers.enter(p, nil) || len(server.peers.table)+len(server.peers.latest)+len(server.peers.living) != 0 {
+		t.Error("it is in the table")
 	}
 }
 

@@ -21,6 +21,7 @@ type peers struct {
 	mu     sync.Mutex
 	table  map[identity]*Peer
 	latest map[netip.AddrPort]*Peer // of an address, the one heard last: parity is for it
+	living map[netip.AddrPort]int   // how many live at an address, all in one lane
 	routes map[netip.AddrPort]*lane // of addresses that peers have moved to, which another lane would take
 	routed atomic.Int32             // how many there are
 }
@@ -36,6 +37,7 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 	ps.shift = ps.talks.stampOrigin()
 	ps.table = make(map[identity]*Peer)
 	ps.latest = make(map[netip.AddrPort]*Peer)
+	ps.living = make(map[netip.AddrPort]int)
 	return ps
 }
 
@@ -108,11 +110,23 @@ func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict
 	if evicted != nil {
 		evicted.table.evict(evicted)
 	}
+	if !ps.enter(p, in) {
+		return nil, isKnown
+	}
+	return p, v
+}
+
+// enter puts a peer that begins into the table. It is false where it has ended already:
+// another of the same number was confirmed meanwhile.
+func (ps *peers) enter(p *Peer, in *lane) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
+	if p.gone.Load() {
+		return false
+	}
 	p.lane = in
 	ps.list(p)
-	return p, v
+	return true
 }
 
 // hold gives a peer to the session that begins with it, which end ends. It is false
@@ -151,6 +165,8 @@ func (ps *peers) remove(p *Peer) bool {
 	if p.gone.Swap(true) {
 		return false
 	}
-	ps.unlist(p)
+	if ps.table[p.identity()] == p { // else it has not been put in yet
+		ps.unlist(p)
+	}
 	return true
 }
