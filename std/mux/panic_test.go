@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"kcptun/std/rescue"
@@ -74,5 +75,42 @@ func TestPanicEndsTheSession(t *testing.T) {
 				s.Close(errEnough)
 			}
 		})
+	}
+}
+
+// A panic with a stream's lock held ends the session, too. Its end waited for that lock for
+// ever.
+func TestPanicUnderTheLockOfAStream(t *testing.T) {
+	log, _ := testkit.NewLog()
+	var held atomic.Pointer[Stream]
+	cfg := testConfig(2, false)
+	cfg.Panics = &rescue.Net{Log: log}
+	cfg.Window = func() int64 {
+		if st := held.Load(); st != nil {
+			if !st.mu.TryLock() {
+				panic("window")
+			}
+			st.mu.Unlock()
+		}
+		return 1 << 20
+	}
+	s, far := withPeer(t, cfg)
+	go far.drop()
+	st := newStream(s, 3)
+	held.Store(st)
+	st.in.idle = true // it is reckoned anew when something comes
+	s.mu.Lock()
+	s.streams[3] = st
+	s.mu.Unlock()
+	far.send(cmdPSH, 3, []byte("x"))
+	closed := make(chan struct{})
+	go func() {
+		<-s.Ended()
+		s.Close(nil)
+		close(closed)
+	}()
+	testkit.Within(t, "the end", closed)
+	if cfg.Panics.Caught() != 1 {
+		t.Errorf("%d panics were caught", cfg.Panics.Caught())
 	}
 }

@@ -61,15 +61,20 @@ func (st *Stream) wake() {
 
 // deliver adds received data: a copy of small, or b itself.
 func (st *Stream) deliver(small []byte, b *block) {
+	st.session.settle(st.take(small, b))
+}
+
+// take is deliver with the lock, which a panic leaves open: the end of the session takes it.
+func (st *Stream) take(small []byte, b *block) (ok, sweep bool) {
 	st.mu.Lock()
+	defer st.mu.Unlock()
 	size, memory := len(small), 0
 	if b != nil {
 		size = len(b.bytes)
 	}
 	if st.closed || size == 0 {
-		st.mu.Unlock()
 		b.freeAll()
-		return
+		return true, false
 	}
 	if b != nil {
 		memory = st.unread.add(b)
@@ -77,10 +82,8 @@ func (st *Stream) deliver(small []byte, b *block) {
 		memory = st.unread.append(small)
 	}
 	st.session.hold(memory)
-	ok, sweep := st.received(size, memory)
 	st.changed.Broadcast()
-	st.mu.Unlock()
-	st.session.settle(ok, sweep)
+	return st.received(size, memory)
 }
 
 func (st *Stream) finish() {

@@ -246,6 +246,7 @@ const moveWait = time.Second
 // a blocked flow; the streams then continue. The frame gives the server a packet that it
 // has not seen before, which shows that it is not a replay.
 func (f *Maker) moveOn(s *Session) {
+	defer f.Panics.Catch(s.Close)
 	theirs := s.mux.Hello()
 	if theirs == nil || theirs.Can&canFollow == 0 {
 		return
