@@ -73,6 +73,13 @@ func (c *Conn) Vouch() {
 	c.mu.Unlock()
 }
 
+// Protect calls Engine.Protect.
+func (c *Conn) Protect() {
+	c.mu.Lock()
+	c.engine.Protect()
+	c.mu.Unlock()
+}
+
 // Read reads what the peer has sent, and waits until there is something.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.mu.Lock()

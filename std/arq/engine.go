@@ -27,8 +27,6 @@ type Config struct {
 	Limit    int    // bytes per second on the wire, acknowledgements included; 0: no limit
 	Clock    uint32 // the clock value on the wire at time 0, unknown to anyone who does not hear us
 
-	Protect bool // error correction is available for the packets that Code says to protect
-
 	Memory *quota.Bound // what this engine holds together with others; nil: no bound
 
 	Count func(Stats) // told from time to time what has happened since the last call; may be nil
@@ -64,6 +62,7 @@ type Engine struct {
 	code      Code // see Code
 	echoes    []echo
 	stats     Stats
+	protect   bool // see Protect
 }
 
 // New makes an engine for a new conversation.
@@ -123,7 +122,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 		e.rcv.follow(now, e.rtt.smooth)
 	}
 	e.settle()
-	if e.cfg.Protect && e.parity.decide(now, &e.rtt) {
+	if e.protect && e.parity.decide(now, &e.rtt) {
 		e.snd.spare = CodeHeader
 	}
 	if e.snd.deliveredBytes != before {

@@ -42,7 +42,7 @@ type flowOutcome struct {
 
 // protect gives an end error correction, as a link has it.
 func (e *end) protect() {
-	e.cfg.Protect = true
+	e.Protect()
 	codes := new(fec.Codes)
 	enc, dec := codes.Encoder(10, 3), codes.Decoder(10, 3)
 	input := func(b []byte) {

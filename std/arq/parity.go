@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// Protect has the engine choose which packets need error correction, see Code. It is for
+// a peer that is known to restore packets correctly while the shape of the groups changes:
+// a stock receiver takes groups of two shapes for one, restores nonsense, and may take
+// that for data.
+func (e *Engine) Protect() { e.protect = true }
+
 // Code is how many packets form a group of forward error correction, and how many parity
 // packets follow it. The zero value means no error correction.
 type Code struct{ Data, Parity int }

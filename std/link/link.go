@@ -40,6 +40,11 @@ type Options struct {
 	DataShards, ParityShards int        // of the groups that are sent, such that fec.Check takes them; 0 turns parity off
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
 
+	// Settled keeps each conversation at its address. It is for datagrams without a seal:
+	// one with a flipped bit may claim to be later than all others, and what its client
+	// sends afterwards would not bring the conversation back.
+	Settled bool
+
 	Conversations *Conversations // shared by all links of a program; nil: the link's own
 }
 

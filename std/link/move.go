@@ -13,6 +13,9 @@ import (
 // elsewhere is the conversation that a packet is of which comes from an address where none
 // of this number lives: one whose other end has moved there, or nil.
 func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
+	if t.opt.Settled {
+		return nil
+	}
 	p := t.opt.Conversations.alive(h.Conv)
 	if p == nil {
 		p = t.opt.Conversations.proven(h)

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/xtaci/kcp-go/v5"

@@ -41,7 +41,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	mtu := c.MTU - l.Overhead()
 	cfg := arq.Config{
 		Conv: conv, MTU: mtu, Send: min(c.SndWnd, config.MaxAutoWindow), Receive: min(c.RcvWnd, config.MaxAutoWindow),
-		Grow: c.FollowsWindow(), Memory: f.memory, Protect: c.ChoosesParity(),
+		Grow: c.FollowsWindow(), Memory: f.memory,
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 	}
 	if c.DataShard > 0 { // each packet bears its share of the parity

@@ -60,6 +60,9 @@ func unreadable(c *config.Config, theirs mux.Hello) *Difference {
 
 // greeted handles the hello of a session's peer.
 func (f *Maker) greeted(s *Session, theirs mux.Hello) {
+	if a, ok := s.engine.(*auto); ok && f.cfg.ChoosesParity() {
+		a.Protect() // it is an end of ours, and stock ones restore nonsense
+	}
 	if d := unreadable(f.cfg, theirs); d != nil && f.Unreadable != nil {
 		f.Unreadable(s, *d)
 	}
