@@ -111,7 +111,8 @@ func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 		}
 		if waited || s.failing.Load() {
 			if sess := p.living(); sess != nil {
-				s.ask() // for the connections that follow
+				s.wanted.Store(true) // for the connections that follow
+				s.ask()
 				return sess, nil
 			}
 		}

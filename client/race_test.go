@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"kcptun/std/clock"
 	"kcptun/std/config"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
@@ -236,6 +237,46 @@ func TestRaceOverServers(t *testing.T) {
 			if all, err = d.candidates(context.Background()); err != nil || strings.HasPrefix(c.remote, dead) && all[0].to().String() != dead {
 				t.Errorf("later the first is not tried again: %v, %v", all, err)
 			}
+		})
+	}
+}
+
+// Regression: a slot whose last dial had failed was avoided for good, as only a dial could
+// show that it works.
+func TestPoolUsesAllSlotsAfterAnOutage(t *testing.T) {
+	testkit.NoLeak(t)
+	for name, auto := range map[string]bool{"in turn": false, "auto": true} {
+		t.Run(name, func(t *testing.T) {
+			d, of, book := newNamedDialer(t, newEchoServer(t).addr)
+			d.cfg.Conn = 2
+			of.set()
+			p := newPool(d.cfg, d.env, d)
+			defer p.close()
+			p.auto = auto
+			for _, s := range p.slots {
+				if _, err := p.session(limited(t, 50*time.Millisecond), s); err == nil {
+					t.Fatal("a session without a server")
+				}
+			}
+			testkit.Eventually(t, "no dial is going on", func() bool {
+				for _, s := range p.slots {
+					if !s.failing.Load() || len(s.asked) > 0 || clock.Now() < time.Duration(s.failed.Load())+2*lastBackoff {
+						return false
+					}
+				}
+				return true
+			})
+			of.set("127.0.0.1")
+			testkit.Eventually(t, "both are used again", func() bool {
+				for _, s := range p.slots {
+					if !s.troubled() { // the pool may pick it
+						if _, err := p.session(limited(t, testkit.Patience), s); err != nil {
+							t.Fatal(err, book)
+						}
+					}
+				}
+				return p.slots[0].ready() != nil && p.slots[1].ready() != nil
+			})
 		})
 	}
 }

@@ -20,6 +20,10 @@ import (
 const (
 	firstBackoff = 100 * time.Millisecond
 	lastBackoff  = 500 * time.Millisecond
+
+	// avoidFor is how long a slot whose last dial failed gets no connections if another one
+	// can take them. Then it is tried again: nobody else would notice that it works.
+	avoidFor = 5 * time.Second
 )
 
 // slot holds one session at a time. Its goroutine dials while a connection is waiting. It
@@ -34,7 +38,9 @@ type slot struct {
 
 	asked   chan struct{}                   // holds one token: a connection is waiting
 	waiting atomic.Int32                    // number of connections waiting
+	wanted  atomic.Bool                     // a session is, for connections to come
 	failing atomic.Bool                     // the last dial failed
+	failed  atomic.Int64                    // when, by clock.Now
 	live    atomic.Pointer[session.Session] // nil: ask must be called first
 
 	backoff time.Duration // 0 after a success
@@ -68,7 +74,8 @@ func (s *slot) ready() *session.Session {
 // troubled reports whether a connection given to this slot may have to wait a long time.
 func (s *slot) troubled() bool {
 	sess := s.live.Load()
-	return s.failing.Load() || sess != nil && sess.Stalled()
+	failing := s.failing.Load() && clock.Now()-time.Duration(s.failed.Load()) < avoidFor
+	return failing || sess != nil && sess.Stalled()
 }
 
 // ask makes the slot dial once, if it has no session.
@@ -111,7 +118,8 @@ func (s *slot) run(ctx context.Context) {
 			s.retire(ctx, cur, "exhausted", -1)
 			cur = nil
 		case <-s.asked:
-			if cur == nil && s.waiting.Load() > 0 {
+			wanted := s.wanted.Swap(false)
+			if cur == nil && (wanted || s.waiting.Load() > 0) {
 				cur = s.redial(ctx)
 			}
 		}
@@ -155,6 +163,7 @@ func (s *slot) redial(ctx context.Context) *held {
 	}
 	defer s.news.tell()
 	sess, err := s.dial.dial(ctx)
+	s.failed.Store(int64(clock.Now()))
 	s.failing.Store(err != nil)
 	if err == nil {
 		s.backoff = 0
