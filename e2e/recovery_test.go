@@ -8,6 +8,19 @@ import (
 	"kcptun/e2e/lab"
 )
 
+// engines are a plan for each engine that a session may have.
+var engines = map[string]plan{
+	"fast": {},
+	"auto": {both: []string{"--mode", "auto"}},
+}
+
+// enginesAndOlder are those, and a server of an older release.
+var enginesAndOlder = map[string]plan{
+	"fast":         engines["fast"],
+	"auto":         engines["auto"],
+	"older server": {both: smux2, oldSide: "server"},
+}
+
 // answered waits until a new connection is answered, trying again like a person would, and
 // returns how long that took.
 func (tn *tunnel) answered(t *testing.T, what string) {
@@ -127,11 +140,7 @@ func TestMovedClient(t *testing.T) {
 func TestBlackhole(t *testing.T) {
 	fullOnly(t)
 	t.Parallel()
-	for name, p := range map[string]plan{
-		"fast":         {},
-		"auto":         {both: []string{"--mode", "auto"}},
-		"older server": {both: smux2, oldSide: "server"},
-	} {
+	for name, p := range enginesAndOlder {
 		for _, length := range []time.Duration{5 * time.Second, 20 * time.Second, 40 * time.Second} {
 			t.Run(name+", "+length.String(), func(t *testing.T) {
 				t.Parallel()
@@ -159,10 +168,7 @@ func TestBlackhole(t *testing.T) {
 // costs only a moment.
 func TestSeveralServers(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]plan{
-		"fast": {},
-		"auto": {both: []string{"--mode", "auto"}},
-	} {
+	for name, p := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p.noClient = true
@@ -186,10 +192,7 @@ func TestSeveralServers(t *testing.T) {
 // without waiting for a timeout.
 func TestCleanRestart(t *testing.T) {
 	t.Parallel()
-	for name, p := range map[string]plan{
-		"fast": {},
-		"auto": {both: []string{"--mode", "auto"}},
-	} {
+	for name, p := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tn := start(t, p)

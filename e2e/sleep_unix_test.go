@@ -26,11 +26,7 @@ func (p *program) sleep(t *testing.T) {
 func TestClientSleeps(t *testing.T) {
 	fullOnly(t)
 	t.Parallel()
-	for name, p := range map[string]plan{
-		"fast":         {},
-		"auto":         {both: []string{"--mode", "auto"}},
-		"older server": {both: smux2, oldSide: "server"},
-	} {
+	for name, p := range enginesAndOlder {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if p.oldSide != "" {

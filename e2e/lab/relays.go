@@ -84,20 +84,6 @@ func (rs Relays) Cut(on bool) {
 	}
 }
 
-// Block blocks, on every port, the clients known at this moment, as Relay.Block does.
-func (rs Relays) Block() {
-	for _, r := range rs {
-		r.Block()
-	}
-}
-
-// Rebind closes the sockets to the server on every port.
-func (rs Relays) Rebind() {
-	for _, r := range rs {
-		r.Rebind()
-	}
-}
-
 // Close closes all relays.
 func (rs Relays) Close() error {
 	var errs []error
