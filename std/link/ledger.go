@@ -73,14 +73,18 @@ func (p *Peer) canBe(h Packet) bool {
 // received takes note of a packet of the peer that holds segments. What a packet may
 // change is what it is the last word on: one that was held up, or is played again, moves
 // nothing back. It tells what was acknowledged before, and whether belate is to be
-// called for what the packet says of the past.
+// called for what the packet says of the past, and for all of it.
 //
 // A packet with the last una can still be older than another with the same, and tell a
 // window that is no longer true. If that is 0, KCP asks after half a second; if it is
 // too large, KCP sends again what found no room.
-func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, belated bool) {
-	if p.heard.Swap(int64(now)) == unheard && p.answered != nil {
+func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, old, belated bool) {
+	before := p.heard.Swap(int64(now))
+	if before == unheard && p.answered != nil {
 		close(p.answered)
+	}
+	if p.resume(before, now); p.isOfOutage(h, now) {
+		old = true
 	}
 	p.active()
 	known = p.una.Load()
@@ -101,7 +105,8 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint3
 	if p.confirmed != nil && !p.isConfirmed.Load() {
 		p.confirm(h)
 	}
-	return known, late || h.Acked && after(known, h.Ack)
+	old = old || late
+	return known, old, old || h.Acked && after(known, h.Ack)
 }
 
 // isProof tells whether a packet holds an acknowledgement that only somebody can send who
@@ -180,13 +185,11 @@ func (p *Peer) push(h Packet) {
 	if !p.is(h) {
 		return
 	}
-	if p.confirmed != nil {
-		if p.next.Load() == 0 {
-			p.firstStamp.Store(h.Stamp)
-			p.lastStamp.Store(h.Stamp)
-		} else if after(h.Stamp, p.lastStamp.Load()) {
-			p.lastStamp.Store(h.Stamp)
-		}
+	if p.next.Load() == 0 {
+		p.firstStamp.Store(h.Stamp)
+		p.lastStamp.Store(h.Stamp)
+	} else if after(h.Stamp, p.lastStamp.Load()) {
+		p.lastStamp.Store(h.Stamp)
 	}
 	if after(h.Next, p.next.Load()) {
 		p.next.Store(h.Next)

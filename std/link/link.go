@@ -223,7 +223,7 @@ func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
 		}
 		return nil
 	}
-	known, belated := p.received(h, t.now, in.At)
+	known, old, belated := p.received(h, t.now, in.At)
 	if h.Framed {
 		t.decode(p, h, packet) // which copies it: then it may be changed
 		packet = packet[fecHeader:]
@@ -232,7 +232,7 @@ func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
 		shiftStamps(packet, cmdAck, -p.shift)
 	}
 	if belated {
-		p.belate(packet, known, after(known, h.Una))
+		p.belate(packet, known, old)
 	}
 	return packet
 }

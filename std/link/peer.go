@@ -38,6 +38,11 @@ type Peer struct {
 	paced  atomic.Int32  // packets that wait for the rate limit
 	gone   atomic.Bool   // no longer in the table
 
+	firstStamp atomic.Uint32 // KCP's times in the data that was sent, as on the wire
+	lastStamp  atomic.Uint32
+	outage     atomic.Uint32 // what was sent before this time may have waited for the last outage to end
+	resumed    atomic.Int64  // when that was, by std/clock; or unheard
+
 	vouched   atomic.Uint32 // the first number that was sent when something was acknowledged
 	forgotten atomic.Bool   // the server does not know the conversation; at a dialled link
 
@@ -50,8 +55,6 @@ type Peer struct {
 	// None of this at a dialled link.
 	confirmed   chan struct{} // closed when the conversation is confirmed
 	isConfirmed atomic.Bool
-	firstStamp  atomic.Uint32 // KCP's times in the data that was sent
-	lastStamp   atomic.Uint32
 	place       *list.Element // in Conversations, whose lock guards it
 	since       time.Duration // when it began, by std/clock
 

@@ -47,6 +47,7 @@ func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 	p.room.Store(-1)
 	p.heard.Store(unheard)
 	p.acked.Store(unheard)
+	p.resumed.Store(unheard)
 	if ps.limit > 0 {
 		p.pacer = newRateLimit(ps.limit)
 	}
