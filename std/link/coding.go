@@ -48,7 +48,7 @@ type Extra struct{ Datagrams, Bytes int }
 // postCoded posts a packet with its header, and the parity that is to follow it. It
 // returns the length of the packet's datagram.
 func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
-	if !peer.pace(len(packet) + fec.Header + c.opt.Sealer.Overhead()) {
+	if !peer.pacing.wait(len(packet)+fec.Header+c.opt.Sealer.Overhead(), c.closed) {
 		return 0, after, net.ErrClosed
 	}
 	o := &peer.outgoing
@@ -66,7 +66,7 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 	for i := 0; i < len(extra) && err == nil; i++ {
 		var size int
 		if size, err = c.put(peer, extra[i]); err == nil { // kcp-go counts its own
-			peer.charge(size)
+			peer.pacing.charge(size)
 			metrics.Sent(1, size)
 			after.Datagrams++
 			after.Bytes += size
@@ -78,7 +78,7 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 // post puts a packet into the outbox, when the peer's pacer lets it. It returns the length
 // of its datagram.
 func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
-	if !peer.pace(len(packet) + c.opt.Sealer.Overhead()) {
+	if !peer.pacing.wait(len(packet)+c.opt.Sealer.Overhead(), c.closed) {
 		return 0, net.ErrClosed
 	}
 	return c.put(peer, packet)
@@ -129,19 +129,19 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 // restored keeps a copy of a packet to be handed out, if it is one.
 func (t *intake) restored(packet []byte) {
 	h, ok := parseSegments(packet)
-	if !ok || !t.last.is(h) || !t.last.canBe(h) {
+	if !ok || !t.last.owns(h) || !t.last.plausible(h) {
 		metrics.RestoringFailed()
 		return
 	}
 	metrics.Restored()
 	t.last.incoming.rebuilt.Add(1)
-	t.last.heardOf(h)
+	t.last.ledger.receive(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
 	if h.Acked && t.last.shift != 0 {
 		shiftStamps(t.spare[begin:], cmdAck, -t.last.shift)
 	}
-	t.last.belate(t.spare[begin:], t.last.una.Load(), true)
+	t.last.ledger.markStale(t.spare[begin:], t.last.ledger.sndUna.Load(), true)
 	t.rebuilt = append(t.rebuilt, t.spare[begin:len(t.spare):len(t.spare)])
 }
 
@@ -155,37 +155,6 @@ func (t *intake) handOut(p []byte) int {
 		t.rebuilt, t.spare = nil, nil // losses are rare, and not what a session's memory is for
 	}
 	return n
-}
-
-// belate changes a packet in place so that KCP does not take for new what was true when
-// it was sent: one that was restored, or comes late, or is played again. What is
-// acknowledged in it and is below known, which KCP has been told before, becomes a
-// segment that only tells a window: KCP would take the time since then for a round trip,
-// and set its timeout by that.
-//
-// If all that the packet says is old, so is the window, which is set to the peer's last
-// word; and an acknowledgement that is news is given a time to come, of which KCP makes
-// no round trip. It reads the time of the last one alone. To KCP, segments that were
-// sent again since then have been overtaken, too, by this one: it may send one of them
-// once more.
-func (p *Peer) belate(packet []byte, known uint32, old bool) {
-	room := p.room.Load()
-	var last []byte
-	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
-		if old && room >= 0 {
-			binary.LittleEndian.PutUint16(b[offsetWnd:], uint16(room))
-		}
-		switch {
-		case b[offsetCmd] != cmdAck:
-		case after(known, binary.LittleEndian.Uint32(b[offsetSN:])):
-			b[offsetCmd] = cmdWindow
-		default:
-			last = b
-		}
-	}
-	if old && last != nil {
-		binary.LittleEndian.PutUint32(last[offsetTS:], binary.LittleEndian.Uint32(last[offsetTS:])+1<<30)
-	}
 }
 
 // Rest gives back what memory error correction has for a peer, for as long as nothing

@@ -72,7 +72,7 @@ func TestOldPacketsTellNothingOld(t *testing.T) {
 		before := func() *intakeOf {
 			in := newIntake(t, 2, 1)
 			in.hear(seg(conv, 81, 0, 0, "it begins"))
-			in.peer().next.Store(200)
+			in.peer().ledger.sndNext.Store(200)
 			in.hear(codedGroup(1, window(ack(una-1, una), 55), window(ack(una-1, una), 55))...)
 			return in
 		}

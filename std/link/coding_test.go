@@ -261,11 +261,11 @@ func TestRestOfSender(t *testing.T) {
 			t.Error("the next has none")
 		}
 		write(2)
-		p.pacer.delay(rateBurst)
+		p.pacing.pacer.delay(rateBurst)
 		begin := time.Now()
 		go write(1)
 		synctest.Wait()
-		if p.paced.Load() != 1 {
+		if p.pacing.waiting.Load() != 1 {
 			t.Fatal("the writer does not wait")
 		}
 		if p.Rest(); time.Since(begin) > 0 {

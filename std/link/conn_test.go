@@ -295,7 +295,7 @@ func TestClientForgetsAddressItCannotUse(t *testing.T) {
 	near.sendFault = func(int64) error { return errors.New("cannot assign requested address") }
 	client, _ := fakeConns(t, near, far, opt)
 	here := netip.MustParseAddr("192.0.2.7")
-	client.Peer().heardAt(here)
+	client.Peer().sendFrom(here)
 	if _, err := client.WriteTo(seg(1, 81, 0, 0, "x"), client.Peer()); err != nil {
 		t.Fatal(err)
 	}

@@ -107,14 +107,14 @@ func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evi
 	}
 	if c.unconfirmed.Len() >= maxUnconfirmed {
 		first := c.unconfirmed.Front().Value.(*Peer)
-		if now-first.since < unconfirmedStays {
+		if now-first.confirmation.since < unconfirmedStays {
 			return nil, nil, crowded
 		}
 		c.end(first)
 		evicted = first
 	}
 	p = ps.newcomer(id)
-	p.since, p.place = now, c.unconfirmed.PushBack(p)
+	p.confirmation.since, p.confirmation.place = now, c.unconfirmed.PushBack(p)
 	if c.copies == nil {
 		c.copies, c.living = make(map[uint32]int), make(map[uint32]*Peer)
 	}
@@ -138,10 +138,10 @@ func (c *Conversations) confirm(p *Peer) (others []*Peer, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	conv := p.conv.Load()
-	if p.place == nil || c.living[conv] != nil {
+	if p.confirmation.place == nil || c.living[conv] != nil {
 		return nil, false
 	}
-	c.settle(p)
+	c.removeUnconfirmed(p)
 	c.living[conv] = p
 	c.numbers.put(conv, maxNumbers)
 	if c.copies[conv] > 0 {
@@ -187,13 +187,13 @@ func (c *Conversations) forget(p *Peer) {
 	c.end(p)
 }
 
-// settle takes a conversation from those that are not confirmed.
-func (c *Conversations) settle(p *Peer) {
-	if p.place == nil {
+// removeUnconfirmed takes a conversation from those that are not confirmed.
+func (c *Conversations) removeUnconfirmed(p *Peer) {
+	if p.confirmation.place == nil {
 		return
 	}
-	c.unconfirmed.Remove(p.place)
-	p.place = nil
+	c.unconfirmed.Remove(p.confirmation.place)
+	p.confirmation.place = nil
 	conv := p.conv.Load()
 	if c.copies[conv]--; c.copies[conv] == 0 {
 		delete(c.copies, conv)
@@ -205,6 +205,6 @@ func (c *Conversations) end(p *Peer) {
 		delete(c.living, conv)
 		return
 	}
-	c.settle(p)
+	c.removeUnconfirmed(p)
 	c.ended.put(p.identity().digest(), maxEnded)
 }

@@ -66,7 +66,7 @@ func TestStraysBeginNothing(t *testing.T) {
 			if n := server.opt.Stats.Strays.Load(); n == 0 && name != "out of band" {
 				t.Errorf("%s is not counted", name)
 			}
-			if live && (peer.Activity() != 1 || peer.room.Load() != 9 || peer.came.Load() != 1) {
+			if live && (peer.Activity() != 1 || peer.ledger.sndWindow.Load() != 9 || peer.ledger.rcvNext.Load() != 1) {
 				t.Errorf("%s: the other conversation has noticed it", name)
 			}
 		}
@@ -151,7 +151,7 @@ func TestTwoConversationsFromOneAddress(t *testing.T) {
 // Some thousand conversations that ended are remembered, whichever link they were of.
 func TestEndedConversationsAreBounded(t *testing.T) {
 	a, b := listening(t), listening(t)
-	b.peers.talks = a.peers.talks
+	b.peers.conversations = a.peers.conversations
 	hear := func(c *Conn, n int) bool { return hears(c, seg(uint32(n), 81, 0, 0, "data"), addrNumber(1)) }
 	for n := range maxEnded + 10 {
 		if !hear(a, n) {
@@ -164,17 +164,17 @@ func TestEndedConversationsAreBounded(t *testing.T) {
 			t.Errorf("conversation %d of %d begins: %v", n, maxEnded+10, !want)
 		}
 	}
-	if talks := a.peers.talks; len(talks.ended.known) != maxEnded || len(talks.ended.order) != maxEnded {
-		t.Errorf("%d are remembered", len(talks.ended.known))
+	if known := a.peers.conversations; len(known.ended.known) != maxEnded || len(known.ended.order) != maxEnded {
+		t.Errorf("%d are remembered", len(known.ended.known))
 	}
 }
 
 // confirmed has a peer acknowledge the data that was sent to it.
 func confirmed(c *Conn, p *Peer) bool {
-	conv, sn := p.conv.Load(), p.next.Load()
+	conv, sn := p.conv.Load(), p.ledger.sndNext.Load()
 	p.sent(parsed(seg(conv, 81, sn, 1, "data")))
 	hears(c, seg(conv, 82, sn, sn+1, ""), p.addr())
-	return p.isConfirmed.Load()
+	return p.confirmation.done.Load()
 }
 
 // What is not confirmed is bounded. The oldest makes room, when it has had its time.
@@ -285,7 +285,7 @@ func TestRecordedAckDoesNotConfirm(t *testing.T) {
 			p.sent(parsed(seg(7, 81, 0, 1, "data")))
 		}
 		hears(server, stamped(seg(7, 82, 0, 1, ""), c.stamp-stamp), addrNumber(1))
-		if p.isConfirmed.Load() != c.want {
+		if p.confirmation.done.Load() != c.want {
 			t.Errorf("%s: it is confirmed: %v", c.name, !c.want)
 		}
 		select {
@@ -319,7 +319,7 @@ func TestPlayedAgainMovesNothing(t *testing.T) {
 	hear(old, here)
 	hear(window(seg(7, 81, 1, 8, "data"), 100), here)
 	state := func() string {
-		return fmt.Sprint(p.una.Load(), p.next.Load(), p.came.Load(), p.told.Load(), p.room.Load(), p.way.Load().Local, p.InFlight())
+		return fmt.Sprint(p.ledger.sndUna.Load(), p.ledger.sndNext.Load(), p.ledger.rcvNext.Load(), p.ledger.rcvUna.Load(), p.ledger.sndWindow.Load(), p.way.Load().Local, p.InFlight())
 	}
 	before := state()
 	for name, packet := range map[string][]byte{

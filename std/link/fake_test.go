@@ -148,7 +148,7 @@ func peerOf(c *Conn, from netip.AddrPort, conv uint32) *Peer {
 	if p == nil {
 		p = c.peers.newcomer(id)
 		if c.lanes != nil {
-			p.lane = c.byHash(from)
+			p.life.lane = c.byHash(from)
 		}
 		c.peers.list(p)
 	}

@@ -42,9 +42,9 @@ func (a *answers) due(to netip.AddrPort, now time.Duration) bool {
 	return (next == 0 || int64(now) >= next) && place.CompareAndSwap(next, int64(now+answerEvery))
 }
 
-// disown answers to data of a conversation that is not known. The answer is not longer than
+// tellForgotten answers to data of a conversation that is not known. The answer is not longer than
 // what it answers, and goes where that came from.
-func (t *intake) disown(h Packet, in *carrier.Inbound) {
+func (t *intake) tellForgotten(h Packet, in *carrier.Inbound) {
 	if !h.Push || h.Begins || t.opt.Conversations.alive(h.Conv) != nil || !t.answers.due(in.From, t.now) || t.out.isFull() {
 		return
 	}
@@ -58,26 +58,23 @@ func (t *intake) disown(h Packet, in *carrier.Inbound) {
 	_ = t.out.put(stranger, b[:]) // closed: so is all
 }
 
-// isDisowned tells whether a packet shows that the server does not know the conversation:
-// it has received a segment that was sent when the server had acknowledged something, and
-// acknowledges nothing up to there. The segment must be on its way: no recording is
-// about that.
-func (p *Peer) isDisowned(h Packet) bool {
-	una := p.una.Load()
+// showsForgotten tells whether a packet shows that the server does not know the
+// conversation: the server has received a segment that was sent after it had acknowledged
+// something, and acknowledges nothing up to there. That segment must be in flight, which
+// no recording can know.
+func (l *ledger) showsForgotten(h Packet) bool {
+	una := l.sndUna.Load()
 	if h.Kind != Segments || h.Una != 0 || !after(una, 0) {
 		return false
 	}
 	var sn uint32
 	switch {
-	case h.Acked && after(h.Ack+1, p.picked.Load()):
+	case l.isSacked(h):
 		sn = h.Ack
 	case h.Tells && !h.Acked && !h.Push:
 		sn = h.Number
 	default:
 		return false
 	}
-	return !after(una, sn) && after(p.next.Load(), sn) && !after(p.vouched.Load(), sn)
+	return !after(una, sn) && after(l.sndNext.Load(), sn) && !after(l.sndAtFirst.Load(), sn)
 }
-
-// IsForgotten tells whether the server was found not to know the conversation.
-func (p *Peer) IsForgotten() bool { return p.forgotten.Load() }

@@ -14,8 +14,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// disownedBy is what a listening link answers to a packet of an address, if anything.
-func disownedBy(t *testing.T, server *Conn, far *fakeCarrier, packet []byte, from netip.AddrPort) []byte {
+// forgottenBy is what a listening link answers to a packet of an address, if anything.
+func forgottenBy(t *testing.T, server *Conn, far *fakeCarrier, packet []byte, from netip.AddrPort) []byte {
 	t.Helper()
 	near := newFake(from)
 	far.peer = near
@@ -52,7 +52,7 @@ func TestUnknownConversationIsDisowned(t *testing.T) {
 		opt, _ := options(crypt.Plain{})
 		near, far := fakePair()
 		_, server := fakeConns(t, near, far, opt)
-		if got := disownedBy(t, server, far, c.packet, addrNumber(1)); !bytes.Equal(got, c.want) {
+		if got := forgottenBy(t, server, far, c.packet, addrNumber(1)); !bytes.Equal(got, c.want) {
 			t.Errorf("%s: answered %x, want %x", c.name, got, c.want)
 		} else if len(got) > len(c.packet) {
 			t.Errorf("%s: the answer is longer", c.name)
@@ -60,7 +60,7 @@ func TestUnknownConversationIsDisowned(t *testing.T) {
 		if c.want == nil {
 			continue
 		}
-		if got := disownedBy(t, server, far, c.packet, addrNumber(1)); got != nil {
+		if got := forgottenBy(t, server, far, c.packet, addrNumber(1)); got != nil {
 			t.Errorf("%s: answered again at once", c.name)
 		}
 	}

@@ -2,210 +2,252 @@ package link
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"kcptun/std/clock"
 )
 
-// unheard is when a peer was heard that was not yet. The clock may be below 0 in tests.
-const unheard = math.MinInt64
+// ledger is what is known of the segments in both directions. The names follow those of
+// TCP: snd is what we send, rcv is what we receive. Each number has one goroutine that
+// changes it, and anybody may read it at any time. The writer changes sndNext and
+// rcvUna and the stamps of what is sent, the reader changes the rest.
+type ledger struct {
+	sndNext    atomic.Uint32 // one above the highest sequence number sent
+	sndUna     atomic.Uint32 // the peer has acknowledged all below it
+	sndSacked  atomic.Uint32 // one above the highest number that the peer has acknowledged singly
+	sndAtFirst atomic.Uint32 // sndNext when the peer acknowledged something for the first time
+	sndWindow  atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
 
-// Silence is how long ago the last packet of the peer passed every check. It is false
-// where none has.
-func (p *Peer) Silence() (time.Duration, bool) {
-	at := p.heard.Load()
-	return since(at), at != unheard
+	sndFirstStamp atomic.Uint32 // KCP's times in the data sent, as on the wire: the first
+	sndStamp      atomic.Uint32 // and the latest
+
+	rcvNext  atomic.Uint32 // one above the highest sequence number received
+	rcvUna   atomic.Uint32 // we have acknowledged all below it
+	rcvStamp atomic.Uint32 // the latest of KCP's times in the data received
+
+	heard atomic.Int64 // when the last packet came, by std/clock; notYet before it
+	acked atomic.Int64 // when the last packet came that acknowledged something new; notYet before it
+
+	outage outage // the last one
 }
 
-// since is how long ago that was, by std/clock; as long as can be for unheard.
+// notYet is the time of what has not happened yet. The clock may be below 0 in tests.
+const notYet = math.MinInt64
+
+func (l *ledger) init() {
+	l.sndWindow.Store(-1)
+	l.heard.Store(notYet)
+	l.acked.Store(notYet)
+	l.outage.ended.Store(notYet)
+}
+
+// since is how long ago a time of std/clock was. For notYet it is as long as can be.
 func since(at int64) time.Duration {
-	if at == unheard {
+	if at == notYet {
 		return math.MaxInt64
 	}
 	return clock.Now() - time.Duration(at)
 }
 
-// InFlight is the number of segments sent and not yet acknowledged. What still
-// waits in kcp-go's queue for the window to open is not among them.
-func (p *Peer) InFlight() int {
-	return max(0, int(int32(p.next.Load()-p.una.Load())))
+func (l *ledger) inFlight() int {
+	return max(0, int(int32(l.sndNext.Load()-l.sndUna.Load())))
 }
 
-// Busy tells whether something is on its way to the peer or may wait to be: it
-// is not acknowledged, or the peer has no room, or the rate limit holds it back.
+// Silence is how long ago the last packet of the peer passed every check. It is false
+// if none has.
+func (p *Peer) Silence() (time.Duration, bool) {
+	at := p.ledger.heard.Load()
+	return since(at), at != notYet
+}
+
+// InFlight is the number of segments that were sent and are not acknowledged yet. It does
+// not include what waits in kcp-go's queue for the window to open.
+func (p *Peer) InFlight() int { return p.ledger.inFlight() }
+
+// Busy tells whether something is on its way to the peer, or may be waiting to be sent:
+// there are segments in flight, or the peer has no room, or the rate limit holds
+// datagrams back.
 func (p *Peer) Busy() bool {
-	return p.InFlight() > 0 || p.room.Load() == 0 || p.paced.Load() > 0
+	return p.InFlight() > 0 || p.ledger.sndWindow.Load() == 0 || p.pacing.waiting.Load() > 0
 }
 
-// Activity grows with every packet to or from the peer.
-func (p *Peer) Activity() uint64 { return p.activity.Load() }
+// Owes tells whether we have received data that we have not acknowledged yet.
+func (p *Peer) Owes() bool { return after(p.ledger.rcvNext.Load(), p.ledger.rcvUna.Load()) }
 
-// Owes tells whether data came that is not yet acknowledged.
-func (p *Peer) Owes() bool { return after(p.came.Load(), p.told.Load()) }
-
-// active takes note of a packet to or from the peer. The order lets a session fall
-// asleep without missing one: it calls OnWake first and looks at Activity afterwards.
-func (p *Peer) active() {
-	p.activity.Add(1)
-	p.Wake()
-}
-
-// maxEarly is how many segments a peer may send before it is confirmed. Until KCP has
-// heard of a window it takes it for 32, and what it sends after that it sends behind its
-// acknowledgement. The rest of a recording that is played again must not fill our memory.
+// maxEarly is how many segments a peer may send before it is confirmed. KCP assumes a
+// window of 32 until it is told of another, and whatever it sends after that follows its
+// acknowledgement. The rest of a replayed recording must not fill our memory.
 const maxEarly = 64
 
-// canBe tells whether a packet can be of this conversation: an acknowledgement of what
-// was never sent cannot, nor much data of somebody who has not heard us.
-func (p *Peer) canBe(h Packet) bool {
-	next := p.next.Load()
+// plausible tells whether a packet can belong to this conversation. It cannot if it
+// acknowledges what was never sent, or if it brings much data before the peer has shown
+// that it hears us.
+func (p *Peer) plausible(h Packet) bool {
+	next := p.ledger.sndNext.Load()
 	if h.Kind != Segments {
 		return true
 	}
-	if p.confirmed != nil && h.Push && after(h.Next, maxEarly) && !p.isConfirmed.Load() {
+	if h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() {
 		return false
 	}
 	return !after(h.Una, next) && (!h.Acked || after(next, h.Ack))
 }
 
-// received takes note of a packet of the peer that holds segments. What a packet may
-// change is what it is the last word on: one that was held up, or is played again, moves
-// nothing back. It tells what was acknowledged before, and whether belate is to be
-// called for what the packet says of the past, and for all of it.
+// received records a packet of the peer that holds segments. A packet changes only what it
+// has the last word on: one that was delayed or is replayed moves nothing back. received
+// returns how far the peer had acknowledged before, and whether markStale has to be called
+// because the packet speaks of the past; old is whether all of it does.
 //
-// A packet with the last una can still be older than another with the same, and tell a
-// window that is no longer true. If that is 0, KCP asks after half a second; if it is
-// too large, KCP sends again what found no room.
-func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, old, belated bool) {
-	before := p.heard.Swap(int64(now))
-	if before == unheard && p.answered != nil {
-		close(p.answered)
+// Of two packets with the same una, the older one may arrive last and report a window that
+// is no longer true. If it reports 0, KCP asks again after half a second. If it reports too
+// much, KCP retransmits what found no room.
+func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, old, stale bool) {
+	l := &p.ledger
+	before := l.heard.Swap(int64(now))
+	if before == notYet && p.life.answered != nil {
+		close(p.life.answered)
 	}
-	if p.resume(before, now); p.isOfOutage(h, now) {
-		old = true
-	}
-	p.active()
-	known = p.una.Load()
-	late := after(known, h.Una)
-	fresh := p.heardOf(h)
-	if p.una.Load() != known {
-		p.acked.Store(int64(now))
+	l.endOutage(before, now)
+	p.hooks.active()
+	known = l.sndUna.Load()
+	old = after(known, h.Una)
+	fresh := l.receive(h)
+	if l.sndUna.Load() != known {
+		l.acked.Store(int64(now))
 		if known == 0 {
-			p.vouched.Store(p.next.Load())
+			l.sndAtFirst.Store(l.sndNext.Load())
 		}
 	}
 	if local := p.way.Load().Local; at != local && at.IsValid() && (fresh || !local.IsValid()) {
-		p.heardAt(at)
+		p.sendFrom(at)
 	}
-	if !late {
-		p.room.Store(int32(h.Window))
+	if !old {
+		l.sndWindow.Store(int32(h.Window))
 	}
-	if p.confirmed != nil && !p.isConfirmed.Load() {
+	if p.confirmation.isOpen() {
 		p.confirm(h)
 	}
-	old = old || late
+	old = old || l.isOfOutage(h, now)
 	return known, old, old || h.Acked && after(known, h.Ack)
 }
 
-// isProof tells whether a packet holds an acknowledgement that only somebody can send who
-// has heard us: it repeats the time at which data of this conversation was sent.
-func (p *Peer) isProof(h Packet) bool {
-	return h.Acked && p.isOurs(h.AckStamp)
-}
-
-// isOurs tells whether a time of KCP's is one at which we may have sent data of this
-// conversation. Those of the other end have another origin.
-func (p *Peer) isOurs(stamp uint32) bool {
-	first := p.firstStamp.Load()
-	return p.next.Load() != 0 && stamp-first <= p.lastStamp.Load()-first
-}
-
-// confirm takes note of who the other end is, where a packet proves it.
-func (p *Peer) confirm(h Packet) {
-	if !p.isProof(h) {
-		return
+// receive records the data in a packet of the peer, and what the packet says has arrived at
+// the peer, however old it is. It tells whether any of that is new.
+func (l *ledger) receive(h Packet) (fresh bool) {
+	if h.Push && l.rcvNext.Load() == 0 || l.isLater(h) {
+		l.rcvStamp.Store(h.Stamp)
 	}
-	others, ok := p.table.talks.confirm(p)
-	for _, o := range others {
-		o.table.evict(o)
-	}
-	if ok {
-		p.isConfirmed.Store(true)
-		close(p.confirmed)
-	}
-}
-
-// farthest is how far beyond what was acknowledged to it a peer can be with its data:
-// windows have 16 bits.
-const farthest = 1<<16 + 1
-
-// heardOf takes note of the data in a packet of the peer, and of what it says has
-// arrived there, however old it is. It tells whether any of it is news.
-func (p *Peer) heardOf(h Packet) (fresh bool) {
-	if h.Push && p.came.Load() == 0 || p.isLater(h) {
-		p.stamp.Store(h.Stamp)
-	}
-	if p.isNew(h) {
-		p.came.Store(h.Next)
+	if l.isNew(h) {
+		l.rcvNext.Store(h.Next)
 		fresh = true
 	}
-	if after(h.Una, p.una.Load()) {
-		p.una.Store(h.Una)
+	if after(h.Una, l.sndUna.Load()) {
+		l.sndUna.Store(h.Una)
 		fresh = true
 	}
-	if h.Acked && after(h.Ack+1, p.picked.Load()) {
-		p.picked.Store(h.Ack + 1)
+	if l.isSacked(h) {
+		l.sndSacked.Store(h.Ack + 1)
 	}
 	return fresh
 }
 
-// sent takes note of a packet to the peer.
+// farthest is how far the data of a peer can reach beyond what we have acknowledged:
+// windows have 16 bits.
+const farthest = 1<<16 + 1
+
+// isNew tells whether a packet holds data beyond all that was received, and within what a
+// peer may send.
+func (l *ledger) isNew(h Packet) bool {
+	return h.Push && after(h.Next, l.rcvNext.Load()) && !after(h.Next, l.rcvUna.Load()+farthest)
+}
+
+// isLater tells whether a packet holds data that was sent later than all that was received.
+func (l *ledger) isLater(h Packet) bool {
+	return h.Push && l.rcvNext.Load() != 0 && after(h.Stamp, l.rcvStamp.Load()) && !after(h.Next, l.rcvUna.Load()+farthest)
+}
+
+// isSacked tells whether a packet acknowledges a segment above all that were acknowledged
+// singly before.
+func (l *ledger) isSacked(h Packet) bool { return h.Acked && after(h.Ack+1, l.sndSacked.Load()) }
+
+// sent records a packet to the peer.
 func (p *Peer) sent(h Packet) {
-	p.active()
+	p.hooks.active()
 	if h.Kind != Segments {
 		return
 	}
 	if h.Push {
-		p.push(h)
+		p.pushed(h)
 	}
-	if p.is(h) && after(h.Una, p.told.Load()) {
-		p.told.Store(h.Una)
+	if l := &p.ledger; p.owns(h) && after(h.Una, l.rcvUna.Load()) {
+		l.rcvUna.Store(h.Una)
 	}
 }
 
-// push takes note of data to the peer. The conversation of a dialled link begins with
-// the first.
-func (p *Peer) push(h Packet) {
-	if !p.begun.Load() {
-		p.conv.Store(h.Conv)
-		p.begun.Store(true)
-	}
-	if !p.is(h) {
+// pushed records data to the peer. At a dialled link, the first data begins the
+// conversation.
+func (p *Peer) pushed(h Packet) {
+	p.begin(h.Conv)
+	if !p.owns(h) {
 		return
 	}
-	if p.next.Load() == 0 {
-		p.firstStamp.Store(h.Stamp)
-		p.lastStamp.Store(h.Stamp)
-	} else if after(h.Stamp, p.lastStamp.Load()) {
-		p.lastStamp.Store(h.Stamp)
+	l := &p.ledger
+	if l.sndNext.Load() == 0 {
+		l.sndFirstStamp.Store(h.Stamp)
+		l.sndStamp.Store(h.Stamp)
+	} else if after(h.Stamp, l.sndStamp.Load()) {
+		l.sndStamp.Store(h.Stamp)
 	}
-	if after(h.Next, p.next.Load()) {
-		p.next.Store(h.Next)
+	if after(h.Next, l.sndNext.Load()) {
+		l.sndNext.Store(h.Next)
 	}
 }
 
-// Drain waits until everything sent to the peer is acknowledged and nothing more
-// was sent for the time of quiet, or until ctx ends. quiet must be longer than
-// kcp-go's interval, in which it moves data from its queue to the link: as long
-// as the peer has room for it, and none waits for the rate limit.
+// markStale changes a packet in place, so that KCP does not mistake for new what was true
+// when the packet was sent. It is for packets that were restored, delayed or replayed. KCP
+// already knows of the acknowledgements below known. It would take the time since then for
+// a round trip, and set its timeout by that. So they become segments that only report a
+// window.
+//
+// If all that the packet says is old, so is its window, which is replaced by the peer's
+// last word. An acknowledgement that is new all the same gets a time in the future, from
+// which KCP derives no round trip; KCP reads the time of the last one only. KCP also
+// believes that this acknowledgement has overtaken the segments that were retransmitted
+// since: it may retransmit one of them once more.
+func (l *ledger) markStale(packet []byte, known uint32, old bool) {
+	window := l.sndWindow.Load()
+	var last []byte
+	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
+		if old && window >= 0 {
+			binary.LittleEndian.PutUint16(b[offsetWnd:], uint16(window))
+		}
+		switch {
+		case b[offsetCmd] != cmdAck:
+		case after(known, binary.LittleEndian.Uint32(b[offsetSN:])):
+			b[offsetCmd] = cmdWindow
+		default:
+			last = b
+		}
+	}
+	if old && last != nil {
+		binary.LittleEndian.PutUint32(last[offsetTS:], binary.LittleEndian.Uint32(last[offsetTS:])+1<<30)
+	}
+}
+
+// Drain waits until everything sent to the peer is acknowledged and nothing more was sent
+// for the time quiet, or until ctx ends. quiet must be longer than kcp-go's interval:
+// within one interval kcp-go moves data from its queue to the link, if the peer has room
+// for it and none waits for the rate limit.
 func (p *Peer) Drain(ctx context.Context, quiet time.Duration) error {
 	tick := time.NewTicker(max(quiet/8, time.Millisecond))
 	defer tick.Stop()
-	last, since := p.next.Load(), time.Now()
+	last, since := p.ledger.sndNext.Load(), time.Now()
 	for {
-		if next := p.next.Load(); next != last || p.Busy() {
+		if next := p.ledger.sndNext.Load(); next != last || p.Busy() {
 			last, since = next, time.Now()
 		}
 		if time.Since(since) >= quiet {
@@ -213,7 +255,7 @@ func (p *Peer) Drain(ctx context.Context, quiet time.Duration) error {
 		}
 		select {
 		case <-tick.C:
-		case <-p.stop:
+		case <-p.table.stop:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,27 +1,52 @@
 package link
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
-// maxProbeGap is the longest time between two probes of kcp-go for a window that is
-// shut (IKCP_PROBE_LIMIT). Probes and their answers are all that two ends exchange whose
-// windows are both shut.
+// life is the part that a peer has in its link, from its first packet to its end. The
+// lock of the table guards lane, held and end. The lane is constant once the peer can be
+// found in the table, and end once the peer is gone. The flags are set once, and anybody
+// may read them. The reader closes answered.
+type life struct {
+	lane *lane  // where its session is; nil if the link has no lanes
+	held bool   // a session has it
+	end  func() // ends that session
+
+	gone      atomic.Bool   // no longer in the table
+	forgotten atomic.Bool   // the server does not know the conversation; at a dialled link
+	answered  chan struct{} // closed when the first packet came; nil at a listening link
+}
+
+// Answered is closed when a packet of the peer has passed every check. It is nil at a
+// listening link, where the peer speaks first.
+func (p *Peer) Answered() <-chan struct{} { return p.life.answered }
+
+// IsForgotten tells whether the server has shown that it does not know the conversation.
+func (p *Peer) IsForgotten() bool { return p.life.forgotten.Load() }
+
+// maxProbeGap is the longest time between two of kcp-go's probes for a window that is
+// closed (IKCP_PROBE_LIMIT). If the windows of both ends are closed, they exchange nothing
+// but probes and answers.
 const maxProbeGap = 120 * time.Second
 
-// maxShut is how long a peer without room may acknowledge nothing. The answers to probes are
-// all alike, so that a recording of one is as good: it must not keep a dead session for good.
+// maxShut is how long a peer without room may acknowledge nothing. All answers to probes
+// look alike, so that a recording of one works as well: it must not keep a dead session
+// for ever.
 const maxShut = time.Hour
 
-// OwesUs tells whether the peer has something to acknowledge: it was sent, and the rate
-// limit does not hold it back here.
-func (p *Peer) OwesUs() bool { return p.InFlight() > 0 && p.paced.Load() == 0 }
+// OwesUs tells whether the peer has something to acknowledge: segments are in flight, and
+// the rate limit does not hold them back here.
+func (p *Peer) OwesUs() bool { return p.InFlight() > 0 && p.pacing.waiting.Load() == 0 }
 
-// Lifeless is how long ago the peer gave its last sign of life: it acknowledged
-// something new, which a recording played again does not. A peer without room has
-// nothing to acknowledge: for maxShut any packet of it counts, and maxProbeGap is taken off.
+// Lifeless is how long ago the peer gave its last sign of life, which is to acknowledge
+// something new: a replayed recording does not. A peer without room has nothing to
+// acknowledge. For maxShut any packet of it counts, and maxProbeGap is subtracted.
 func (p *Peer) Lifeless() time.Duration {
-	acked := since(p.acked.Load())
-	if p.room.Load() == 0 && acked < maxShut {
-		return since(p.heard.Load()) - maxProbeGap
+	acked := since(p.ledger.acked.Load())
+	if p.ledger.sndWindow.Load() == 0 && acked < maxShut {
+		return since(p.ledger.heard.Load()) - maxProbeGap
 	}
 	return acked
 }

@@ -219,11 +219,11 @@ func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	p := t.last
 	if h.Kind == Parity {
 		if t.decode(p, h, packet); len(t.rebuilt) > 0 {
-			p.active()
+			p.hooks.active()
 		}
 		return nil
 	}
-	known, old, belated := p.received(h, t.now, in.At)
+	known, old, stale := p.received(h, t.now, in.At)
 	if h.Framed {
 		t.decode(p, h, packet) // which copies it: then it may be changed
 		packet = packet[fecHeader:]
@@ -231,8 +231,8 @@ func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	if h.Acked && p.shift != 0 {
 		shiftStamps(packet, cmdAck, -p.shift)
 	}
-	if belated {
-		p.belate(packet, known, old)
+	if stale {
+		p.ledger.markStale(packet, known, old)
 	}
 	return packet
 }
@@ -246,7 +246,7 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 		return false
 	}
 	p := t.last
-	if p == nil || p.addr() != in.From || p.gone.Load() || !p.is(h) {
+	if p == nil || p.addr() != in.From || p.life.gone.Load() || !p.owns(h) {
 		p = t.peers.find(in.From, h)
 	}
 	if p == nil && h.Kind == Segments && t.peers.only == nil {
@@ -257,16 +257,16 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 		}
 	}
 	if p == nil && h.Kind == Segments && t.peers.only == nil {
-		t.disown(h, in)
+		t.tellForgotten(h, in)
 	}
 	// Of another lane are the first packets of a client that has moved.
-	if p == nil || !p.canBe(h) || p.lane != t.lane {
+	if p == nil || !p.plausible(h) || p.life.lane != t.lane {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
 	t.last = p
-	if t.peers.only != nil && p.isDisowned(h) {
-		p.forgotten.Store(true)
+	if t.peers.only != nil && p.ledger.showsForgotten(h) {
+		p.life.forgotten.Store(true)
 		return false
 	}
 	return true
@@ -278,7 +278,7 @@ func (t *intake) arrive(h Packet, in *carrier.Inbound) (*Peer, verdict) {
 	if h.Begins {
 		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
 	}
-	return t.elsewhere(h, in.From, in.At), isKnown
+	return t.findMoved(h, in.From, in.At), isKnown
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this
@@ -308,7 +308,7 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, ok bool) {
 	}
 	h, ok = ParsePacket(p)
 	peer.sent(h)
-	return h, ok && peer.is(h)
+	return h, ok && peer.owns(h)
 }
 
 // sendFailed is told of datagrams that the system refused. They are lost like
@@ -319,7 +319,7 @@ func (c *Conn) sendFailed(refused int, err error) {
 	}
 	c.opt.Stats.SendErrors.Add(uint64(refused))
 	if c.peers.only != nil {
-		c.peers.only.heardAt(netip.Addr{}) // the address we were heard at may be ours no more
+		c.peers.only.sendFrom(netip.Addr{}) // the address we were heard at may be ours no more
 	}
 	if times, due := c.sendTrouble.Due(); due {
 		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)

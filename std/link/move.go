@@ -6,13 +6,14 @@ import (
 	"kcptun/std/carrier"
 )
 
-// The address of a client changes when its router forgets it, or it goes from one network
-// to another. Its conversation stays, and what is sent to it goes to the new address, from
-// the first packet on that only the client can have sent now.
+// The address of a client changes when its router forgets the old one, or when the client
+// goes from one network to another. Its conversation goes on. Packets to it go to the new
+// address from the first packet on that only the client can have sent now.
 
-// elsewhere is the conversation that a packet is of which comes from an address where none
-// of this number lives: one whose other end has moved there, or nil.
-func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
+// findMoved returns the conversation of a packet from an address where no conversation of
+// this number lives. If the packet proves that the other end has moved there, the
+// conversation moves too. findMoved returns nil if there is none.
+func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if t.opt.Settled {
 		return nil
 	}
@@ -20,7 +21,7 @@ func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if p == nil {
 		p = t.opt.Conversations.proven(h)
 	}
-	if p == nil || p.table != t.peers || !p.canBe(h) || !p.isFresh(h) {
+	if p == nil || p.table != t.peers || !p.plausible(h) || !p.isFresh(h) {
 		return nil
 	}
 	was := p.addr()
@@ -34,39 +35,31 @@ func (t *intake) elsewhere(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	return p
 }
 
-// isFresh tells whether a packet cannot be one that is played again: it holds data that was
-// never heard, or that was sent later than all that was, or acknowledges what nothing did
-// before. A client whose window is full has only the second to offer: it sends again what
-// has come already, with the time at which it does so.
+// isFresh tells whether a packet cannot be a replay: it holds data that was never received,
+// or that was sent later than all that was, or it acknowledges something new. A client
+// whose window is full can offer only the second: it retransmits what has arrived already,
+// with the current time.
 //
-// What we have sent ourselves may be played, too: nothing in a packet says which way it
-// went, but its times do. Data has the time of its sender, and an acknowledgement that of
-// whom it is for. So una alone, as in a packet that only tells a window, shows nothing.
+// Somebody may also replay what we have sent ourselves. Nothing in a packet says which way
+// it went, but its times do. Data has the time of its sender, and an acknowledgement has the
+// time of its receiver. So una alone, as in a packet that only reports a window, shows
+// nothing.
 func (p *Peer) isFresh(h Packet) bool {
-	if (p.isNew(h) || p.isLater(h)) && !p.isOurs(h.Stamp) {
+	l := &p.ledger
+	if (l.isNew(h) || l.isLater(h)) && !p.isOurs(h.Stamp) {
 		return true
 	}
-	return p.isProof(h) && (after(h.Una, p.una.Load()) || after(h.Ack+1, p.picked.Load()))
+	return p.isProof(h) && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
 }
 
-// isLater tells whether a packet holds data that was sent later than all that was heard.
-func (p *Peer) isLater(h Packet) bool {
-	return h.Push && p.came.Load() != 0 && after(h.Stamp, p.stamp.Load()) && !after(h.Next, p.told.Load()+farthest)
-}
-
-// isNew tells whether a packet holds data beyond all that was heard, and within what a peer
-// may send.
-func (p *Peer) isNew(h Packet) bool {
-	return h.Push && after(h.Next, p.came.Load()) && !after(h.Next, p.told.Load()+farthest)
-}
-
-// move takes note that a peer lives elsewhere. It is false where it lives no more, or where
-// others live there whose lane is another: what comes from there goes through one lane, and
-// they were there first.
+// move records that a peer lives at another address now. It is false if the peer is gone,
+// or if others live there whose lane is another: all packets from an address go through one
+// lane, and they were there first.
 func (ps *peers) move(p *Peer, way *carrier.Way) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p.gone.Load() || p.lane != nil && ps.living[way.Addr] > 0 && ps.laneOf(way.Addr, p.lane) != p.lane {
+	home := p.life.lane
+	if p.life.gone.Load() || home != nil && ps.living[way.Addr] > 0 && ps.laneOf(way.Addr, home) != home {
 		return false
 	}
 	ps.unlist(p)
@@ -75,24 +68,24 @@ func (ps *peers) move(p *Peer, way *carrier.Way) bool {
 	return true
 }
 
-// list puts a peer into the table, by its address. What comes from there has to go to the
-// lane where its session is.
+// list puts a peer into the table, by its address, and routes packets from there to the
+// lane of its session.
 func (ps *peers) list(p *Peer) {
-	id := p.identity()
+	id, home := p.identity(), p.life.lane
 	if ps.table[id] == nil {
 		ps.living[id.addr]++
 	}
 	ps.table[id], ps.latest[id.addr] = p, p
-	if p.lane == nil {
+	if home == nil {
 		return
 	}
-	if p.lane.byHash(id.addr) == p.lane {
+	if home.byHash(id.addr) == home {
 		delete(ps.routes, id.addr)
 	} else {
 		if ps.routes == nil {
 			ps.routes = make(map[netip.AddrPort]*lane)
 		}
-		ps.routes[id.addr] = p.lane
+		ps.routes[id.addr] = home
 	}
 	ps.routed.Store(int32(len(ps.routes)))
 }
@@ -119,7 +112,7 @@ func (ps *peers) laneOf(from netip.AddrPort, l *lane) *lane {
 	return l.byHash(from)
 }
 
-// route is the lane of an address where a peer lives that has moved there, or nil.
+// route returns the lane of an address that a peer has moved to, or nil.
 func (ps *peers) route(from netip.AddrPort) *lane {
 	if ps.routed.Load() == 0 {
 		return nil

@@ -26,7 +26,7 @@ func livingAt(t *testing.T) (*Conn, *Peer) {
 	}
 	hears(server, ofServer(seg(7, 82, 4, 5, "")), addrNumber(1))
 	hears(server, ofServer(seg(7, 82, 8, 5, "")), addrNumber(1))
-	if !p.isConfirmed.Load() {
+	if !p.confirmation.done.Load() {
 		t.Fatal("not confirmed")
 	}
 	return server, p
@@ -115,7 +115,7 @@ func TestUnconfirmedPeerStays(t *testing.T) {
 	if hears(server, stamped(seg(7, 82, 0, 1, ""), 1), addrNumber(2)) || p.addr() != addrNumber(1) {
 		t.Error("an acknowledgement of another time has moved it")
 	}
-	if !hears(server, seg(7, 82, 0, 1, ""), addrNumber(2)) || p.addr() != addrNumber(2) || !p.isConfirmed.Load() {
+	if !hears(server, seg(7, 82, 0, 1, ""), addrNumber(2)) || p.addr() != addrNumber(2) || !p.confirmation.done.Load() {
 		t.Error("a client that has heard us has not moved")
 	}
 
@@ -137,7 +137,7 @@ func TestUnconfirmedPeerStays(t *testing.T) {
 func TestReplayBeginsNothing(t *testing.T) {
 	server, p := livingAt(t)
 	other := listening(t) // another port of the same program
-	other.peers.talks, other.opt.Conversations = server.peers.talks, server.peers.talks
+	other.peers.conversations, other.opt.Conversations = server.peers.conversations, server.peers.conversations
 	first := seg(7, 81, 0, 0, "data")
 	for _, state := range []string{"lives", "has ended"} {
 		for n := range 10 {
@@ -156,7 +156,7 @@ func TestOneRecordingTakesFewPlaces(t *testing.T) {
 	for n := range 5000 {
 		hears(server, seg(7, 81, 0, 0, "data"), addrNumber(n))
 	}
-	if n := server.peers.talks.unconfirmed.Len(); n != maxCopies {
+	if n := server.peers.conversations.unconfirmed.Len(); n != maxCopies {
 		t.Errorf("%d places are taken", n)
 	}
 	if !hears(server, seg(8, 81, 0, 0, "data"), addrNumber(6000)) {
@@ -164,8 +164,8 @@ func TestOneRecordingTakesFewPlaces(t *testing.T) {
 	}
 	// Nor is the client kept out whose packet it is: it was heard first.
 	p := peerOf(server, addrNumber(0), 7)
-	if !confirmed(server, p) || server.peers.talks.unconfirmed.Len() != 1 || len(server.peers.table) != 2 {
-		t.Errorf("confirmed: %v; %d peers, %d not confirmed", p.isConfirmed.Load(), len(server.peers.table), server.peers.talks.unconfirmed.Len())
+	if !confirmed(server, p) || server.peers.conversations.unconfirmed.Len() != 1 || len(server.peers.table) != 2 {
+		t.Errorf("confirmed: %v; %d peers, %d not confirmed", p.confirmation.done.Load(), len(server.peers.table), server.peers.conversations.unconfirmed.Len())
 	}
 }
 
@@ -196,15 +196,15 @@ func TestMoverTakesNoLane(t *testing.T) {
 		} else {
 			server.Forget(second) // it was heard last, and one is left
 		}
-		if move(0) || mover.addr() != addrNumber(far) || server.laneOf(addrNumber(0)) != first.lane {
+		if move(0) || mover.addr() != addrNumber(far) || server.laneOf(addrNumber(0)) != first.life.lane {
 			t.Fatal("it has moved to where others live in another lane")
 		}
 	}
-	if !move(free) || server.laneOf(addrNumber(free)) != mover.lane {
+	if !move(free) || server.laneOf(addrNumber(free)) != mover.life.lane {
 		t.Error("it does not move to where nobody lives")
 	}
 	server.Forget(first)
-	if !move(0) || server.laneOf(addrNumber(0)) != mover.lane || server.laneOf(addrNumber(free)) == mover.lane {
+	if !move(0) || server.laneOf(addrNumber(0)) != mover.life.lane || server.laneOf(addrNumber(free)) == mover.life.lane {
 		t.Error("it does not move to where nobody lives any more")
 	}
 	if server.Forget(mover); len(server.peers.routes)+len(server.peers.living)+len(server.peers.latest)+len(server.peers.table) != 0 {
@@ -216,7 +216,7 @@ func TestMoverTakesNoLane(t *testing.T) {
 // in the table for good.
 func TestEndedWhileItBegins(t *testing.T) {
 	server, id := listening(t), identity{addrNumber(1), 7}
-	p, _, _ := server.peers.talks.begin(server.peers, id, 0)
+	p, _, _ := server.peers.conversations.begin(server.peers, id, 0)
 	server.peers.evict(p)
 	if server.peers.enter(p, nil) || len(server.peers.table)+len(server.peers.latest)+len(server.peers.living) != 0 {
 		t.Error("it is in the table")

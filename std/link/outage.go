@@ -1,29 +1,36 @@
 package link
 
-import "time"
-
-// An outage is a time in which nothing comes from the peer though something is to be
-// acknowledged: it sleeps, or the path is cut. What was sent meanwhile may wait in its
-// socket, and is acknowledged when it goes on. To kcp-go the outage would be a round trip,
-// and the timeout by it up to a minute: what is lost just then would be sent again after
-// that.
-const (
-	outageLeast = 5 * time.Second // longer than any round trip
-	outageLasts = time.Minute     // for so long after it, acknowledgements of that time come
-	outageTail  = 1000            // ms of the outage's end whose round trips are believed
+import (
+	"sync/atomic"
+	"time"
 )
 
-// resume takes note of the end of an outage, where the packet that came now is one. before
-// is when the last one came.
-func (p *Peer) resume(before int64, now time.Duration) {
-	if before != unheard && now-time.Duration(before) >= outageLeast && p.InFlight() > 0 {
-		p.outage.Store(p.lastStamp.Load() - outageTail)
-		p.resumed.Store(int64(now))
+// outage is a time in which nothing came from the peer although it had something to
+// acknowledge: it slept, or the path was cut. What was sent meanwhile may be waiting in its
+// socket, and is acknowledged when it goes on. kcp-go would take the outage for a round
+// trip, and retransmit what is lost at that moment after up to a minute.
+type outage struct {
+	ended atomic.Int64  // when, by std/clock; notYet if there was none
+	sent  atomic.Uint32 // what was sent before this time of KCP's may have waited for the end
+}
+
+const (
+	outageLeast = 5 * time.Second // longer than any round trip
+	outageAcks  = time.Minute     // how long after its end acknowledgements of that time may come
+	outageTail  = 1000            // the last milliseconds of the outage; their round trips are believed
+)
+
+// endOutage records the end of an outage if the packet that came now is one. before is when
+// the one before it came.
+func (l *ledger) endOutage(before int64, now time.Duration) {
+	if before != notYet && now-time.Duration(before) >= outageLeast && l.inFlight() > 0 {
+		l.outage.sent.Store(l.sndStamp.Load() - outageTail)
+		l.outage.ended.Store(int64(now))
 	}
 }
 
-// isOfOutage tells whether a packet acknowledges what was sent in an outage, or before it.
-func (p *Peer) isOfOutage(h Packet, now time.Duration) bool {
-	at := p.resumed.Load()
-	return h.Acked && at != unheard && now-time.Duration(at) < outageLasts && after(p.outage.Load(), h.AckStamp)
+// isOfOutage tells whether a packet acknowledges what was sent in the outage, or before it.
+func (l *ledger) isOfOutage(h Packet, now time.Duration) bool {
+	ended := l.outage.ended.Load()
+	return h.Acked && ended != notYet && now-time.Duration(ended) < outageAcks && after(l.outage.sent.Load(), h.AckStamp)
 }

@@ -49,7 +49,7 @@ func TestOutageIsNoRoundTrip(t *testing.T) {
 				push := testkit.Within(t, "data", far.inbox).Data
 				ack := seg(conv, 82, sn, sn+1, "")
 				binary.LittleEndian.PutUint32(ack[8:], binary.LittleEndian.Uint32(push[8:])-age)
-				l.Peer().heard.Add(-int64(silence))
+				l.Peer().ledger.heard.Add(-int64(silence))
 				near.deliver(ack, fakeServerAddr)
 				testkit.Eventually(t, "the answer is dealt with", func() bool { return l.asked.Load() > int64(sn)+1 })
 			}
@@ -68,13 +68,13 @@ func TestOutageIsNoRoundTrip(t *testing.T) {
 func TestOutagePasses(t *testing.T) {
 	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
 	p.sent(Packet{Kind: Segments, Conv: 1, Push: true, Next: 1, Stamp: 100_000})
-	p.heard.Store(0)
-	p.resume(0, outageLeast)
+	l := &p.ledger
+	l.endOutage(0, outageLeast)
 	ack := Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: 50_000}
-	if !p.isOfOutage(ack, outageLeast) || !p.isOfOutage(ack, outageLeast+outageLasts-1) {
+	if !l.isOfOutage(ack, outageLeast) || !l.isOfOutage(ack, outageLeast+outageAcks-1) {
 		t.Error("an acknowledgement of the outage counts")
 	}
-	if p.isOfOutage(ack, outageLeast+outageLasts) {
+	if l.isOfOutage(ack, outageLeast+outageAcks) {
 		t.Error("an outage is not over")
 	}
 }

@@ -60,6 +60,13 @@ type batch struct {
 	large *[carrier.MaxBatchBytes]byte // where Buf is, once small is too small
 }
 
+// filling is the batch that takes the next datagram to a peer. Its lock guards the batch
+// and what is in it, until the outbox takes it for sending.
+type filling struct {
+	mu    sync.Mutex
+	batch *batch // in the queue of the outbox; nil: the next datagram begins one
+}
+
 // Batches and their full-sized buffers are shared by all outboxes: a client has one
 // for each session, and thousands of pools would keep a buffer each after load.
 var (
@@ -83,11 +90,12 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 			return err
 		}
 	}
-	peer.out.Lock()
-	b, fresh := peer.open, false
+	f := &peer.filling
+	f.mu.Lock()
+	b, fresh := f.batch, false
 	if b == nil || !b.Fits(n) {
 		b, fresh = o.newBatch(peer), true
-		peer.open = b
+		f.batch = b
 	}
 	if len(b.Buf)+n > cap(b.Buf) {
 		o.enlarge(b)
@@ -98,7 +106,7 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 		b.Buf = o.seal.Seal(b.Buf, packet)
 	}
 	b.Add(n)
-	peer.out.Unlock()
+	f.mu.Unlock()
 	o.queued.Add(int64(n))
 	if fresh {
 		return o.enqueue(b)
@@ -256,11 +264,12 @@ func (o *outbox) take() bool {
 	closed := o.closed
 	o.mu.Unlock()
 	for _, b := range o.taken {
-		b.peer.out.Lock()
-		if b.peer.open == b {
-			b.peer.open = nil
+		f := &b.peer.filling
+		f.mu.Lock()
+		if f.batch == b {
+			f.batch = nil
 		}
-		b.peer.out.Unlock()
+		f.mu.Unlock()
 	}
 	return closed
 }

@@ -1,16 +1,17 @@
 package link
 
 import (
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 )
 
 // pacer decides when datagrams leave for a peer. It comes before error correction, and no
-// lock is held while a datagram waits. The rate limit is the one that there is: mode auto
+// lock is held while a datagram waits. The rate limit is the only one here: mode auto
 // paces in package arq, which sees round trips and losses.
 type pacer interface {
-	// delay takes note of a datagram of n bytes, and tells how long it has to wait.
+	// delay counts a datagram of n bytes, and returns how long it has to wait.
 	delay(n int) time.Duration
 }
 
@@ -32,30 +33,37 @@ func (r rateLimit) delay(n int) time.Duration {
 	return reserved.Delay()
 }
 
-// pace waits until a datagram may leave. It is false when the link was closed meanwhile.
-func (p *Peer) pace(size int) bool {
+// pacing holds datagrams to a peer back until its pacer lets them leave. The pacer is set
+// before the peer is shared, and does its own locking.
+type pacing struct {
+	pacer   pacer        // nil: nothing waits
+	waiting atomic.Int32 // datagrams that are held back
+}
+
+// wait waits until a datagram may leave. It is false if stop was closed in the meantime.
+func (p *pacing) wait(size int, stop <-chan struct{}) bool {
 	if p.pacer == nil {
 		return true
 	}
-	wait := p.pacer.delay(size)
-	if wait == 0 {
+	delay := p.pacer.delay(size)
+	if delay == 0 {
 		return true
 	}
-	p.paced.Add(1)
-	defer p.paced.Add(-1)
-	t := time.NewTimer(wait)
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	t := time.NewTimer(delay)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-p.stop:
+	case <-stop:
 		return false
 	}
 }
 
-// charge takes note of a datagram that leaves without waiting, as parity does behind its
-// packet: what follows waits for it.
-func (p *Peer) charge(size int) {
+// charge counts a datagram that leaves without waiting, as parity does behind its packet:
+// the datagrams after it wait longer.
+func (p *pacing) charge(size int) {
 	if p.pacer != nil {
 		p.pacer.delay(size)
 	}

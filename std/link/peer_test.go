@@ -83,7 +83,7 @@ func TestDrainWaitsForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := client.Peer()
-	testkit.Eventually(t, "a full window", func() bool { return p.next.Load() > 30 && p.InFlight() == 0 })
+	testkit.Eventually(t, "a full window", func() bool { return p.ledger.sndNext.Load() > 30 && p.InFlight() == 0 })
 	if err := inShort(p); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("drained, and most of the data waits: %v", err)
 	}
@@ -101,7 +101,7 @@ func TestDrainWaitsForRateLimit(t *testing.T) {
 		near, far := fakePair()
 		client, _ := fakeConns(t, near, far, opt)
 		p := client.Peer()
-		p.pacer.delay(rateBurst) // the burst is used up
+		p.pacing.pacer.delay(rateBurst) // the burst is used up
 		const sn, conv = 1, 7
 		go func() { // a lone packet of parity, then data: 5 s at this limit
 			_, _ = client.WriteTo(withFEC(0xf2, make([]byte, 250)), p)
@@ -180,8 +180,8 @@ func TestInFlight(t *testing.T) {
 	step("two arrived", 2, ack(2))
 	step("an old ack", 2, ack(1))
 	step("all arrived", 0, ack(4))
-	p.next.Store(0xfffffffe)
-	p.una.Store(0xfffffffe)
+	p.ledger.sndNext.Store(0xfffffffe)
+	p.ledger.sndUna.Store(0xfffffffe)
 	step("across the wrap", 4, send(1))
 	step("acks across the wrap", 1, ack(1))
 }
@@ -208,11 +208,11 @@ func TestHeard(t *testing.T) {
 		}
 	}
 	// Datagrams that fail a check are not heard.
-	heard := served.heard.Load()
+	heard := served.ledger.heard.Load()
 	near.cut.Store(true)
 	far.deliver(testkit.RandomBytes(1, 100), fakeClientAddr)
 	testkit.Eventually(t, "the refusal", func() bool { return opt.Stats.SealFailures.Load() == 1 })
-	if again := served.heard.Load(); again != heard {
+	if again := served.ledger.heard.Load(); again != heard {
 		t.Error("noise was heard")
 	}
 }

@@ -12,11 +12,11 @@ import (
 
 // peers is the table of a link's peers. A dialled link has exactly one.
 type peers struct {
-	only  *Peer
-	limit int // bytes per second, 0 is none
-	stop  <-chan struct{}
-	talks *Conversations
-	shift uint32 // see stampOrigin
+	only          *Peer
+	limit         int // bytes per second, 0 is none
+	stop          <-chan struct{}
+	conversations *Conversations
+	shift         uint32 // see stampOrigin
 
 	mu     sync.Mutex
 	table  map[identity]*Peer
@@ -27,14 +27,14 @@ type peers struct {
 }
 
 func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
-	ps := &peers{limit: opt.RateLimit, stop: stop, talks: opt.Conversations}
+	ps := &peers{limit: opt.RateLimit, stop: stop, conversations: opt.Conversations}
 	if only.IsValid() {
 		ps.only = ps.newPeer(only)
 		ps.only.text = only.String()
-		ps.only.answered = make(chan struct{})
+		ps.only.life.answered = make(chan struct{})
 		return ps
 	}
-	ps.shift = ps.talks.stampOrigin()
+	ps.shift = ps.conversations.stampOrigin()
 	ps.table = make(map[identity]*Peer)
 	ps.latest = make(map[netip.AddrPort]*Peer)
 	ps.living = make(map[netip.AddrPort]int)
@@ -42,14 +42,11 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 }
 
 func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
-	p := &Peer{stop: ps.stop, table: ps}
+	p := &Peer{table: ps}
 	p.way.Store(carrier.NewWay(addr))
-	p.room.Store(-1)
-	p.heard.Store(unheard)
-	p.acked.Store(unheard)
-	p.resumed.Store(unheard)
+	p.ledger.init()
 	if ps.limit > 0 {
-		p.pacer = newRateLimit(ps.limit)
+		p.pacing.pacer = newRateLimit(ps.limit)
 	}
 	return p
 }
@@ -59,10 +56,9 @@ func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 func (ps *peers) newcomer(id identity) *Peer {
 	p := ps.newPeer(id.addr)
 	p.text = fmt.Sprintf("%v#%08x", id.addr, id.conv)
-	p.conv.Store(id.conv)
-	p.begun.Store(true)
+	p.begin(id.conv)
 	p.shift = ps.shift
-	p.confirmed = make(chan struct{})
+	p.confirmation.confirmed = make(chan struct{})
 	return p
 }
 
@@ -74,7 +70,7 @@ func (ps *peers) admits(from netip.AddrPort) bool {
 // knows tells whether there is a conversation with an address, of which something has come.
 func (ps *peers) knows(from netip.AddrPort) bool {
 	if ps.only != nil {
-		return ps.only.heard.Load() != unheard
+		return ps.only.ledger.heard.Load() != notYet
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -84,7 +80,7 @@ func (ps *peers) knows(from netip.AddrPort) bool {
 // find returns the peer that a packet is from; nil where there is none.
 func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 	if ps.only != nil {
-		if ps.only.is(h) {
+		if ps.only.owns(h) {
 			return ps.only
 		}
 		return nil
@@ -104,7 +100,7 @@ func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 // begin makes a peer of a conversation that begins, which is in the table then where
 // the verdict says so. Its session will be in this lane.
 func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict) {
-	p, evicted, v := ps.talks.begin(ps, id, now)
+	p, evicted, v := ps.conversations.begin(ps, id, now)
 	if v != begins {
 		return nil, v
 	}
@@ -122,10 +118,10 @@ func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict
 func (ps *peers) enter(p *Peer, in *lane) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p.gone.Load() {
+	if p.life.gone.Load() {
 		return false
 	}
-	p.lane = in
+	p.life.lane = in
 	ps.list(p)
 	return true
 }
@@ -138,24 +134,24 @@ func (ps *peers) hold(p *Peer, end func()) bool {
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p.gone.Load() || p.held {
+	if p.life.gone.Load() || p.life.held {
 		return false
 	}
-	p.held, p.end = true, end
+	p.life.held, p.life.end = true, end
 	return true
 }
 
 // forget takes a peer out, of which the session ends.
 func (ps *peers) forget(p *Peer) {
 	if ps.only == nil && ps.remove(p) {
-		ps.talks.forget(p)
+		ps.conversations.forget(p)
 	}
 }
 
 // evict takes a peer out and ends its session.
 func (ps *peers) evict(p *Peer) {
-	if ps.remove(p) && p.end != nil {
-		p.end()
+	if ps.remove(p) && p.life.end != nil {
+		p.life.end()
 	}
 }
 
@@ -163,7 +159,7 @@ func (ps *peers) evict(p *Peer) {
 func (ps *peers) remove(p *Peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if p.gone.Swap(true) {
+	if p.life.gone.Swap(true) {
 		return false
 	}
 	if ps.table[p.identity()] == p { // else it has not been put in yet

@@ -122,7 +122,7 @@ func TestRateLimitWaitsOutsideOfErrorCorrection(t *testing.T) {
 		}()
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if peer.paced.Load() == 0 || !peer.outgoing.mu.TryLock() {
+		if peer.pacing.waiting.Load() == 0 || !peer.outgoing.mu.TryLock() {
 			t.Fatal("no packet waits, or with the lock")
 		}
 		peer.outgoing.mu.Unlock()

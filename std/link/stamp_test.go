@@ -42,17 +42,17 @@ func TestRecordedAckOfAnotherRunDoesNotConfirm(t *testing.T) {
 	first, p, data := rerun(t)
 	recorded := answerTo(data)
 	packet, _ := first.in.admit(bytes.Clone(recorded), &carrier.Inbound{From: addrNumber(1)})
-	if !p.isConfirmed.Load() {
+	if !p.confirmation.done.Load() {
 		t.Error("who has heard it does not confirm")
 	}
 	if !bytes.Equal(packet, seg(7, 82, 0, 1, "")) {
 		t.Errorf("KCP gets %x for its own stamp", packet)
 	}
 	second, p, data := rerun(t)
-	if second.in.admit(bytes.Clone(recorded), &carrier.Inbound{From: addrNumber(1)}); p.isConfirmed.Load() {
+	if second.in.admit(bytes.Clone(recorded), &carrier.Inbound{From: addrNumber(1)}); p.confirmation.done.Load() {
 		t.Error("an acknowledgement of the run before confirms")
 	}
-	if second.in.admit(answerTo(data), &carrier.Inbound{From: addrNumber(1)}); !p.isConfirmed.Load() {
+	if second.in.admit(answerTo(data), &carrier.Inbound{From: addrNumber(1)}); !p.confirmation.done.Load() {
 		t.Error("one of this run does not confirm")
 	}
 }
@@ -73,7 +73,7 @@ func TestStampsOfRestoredPackets(t *testing.T) {
 		got := out[0][:segHeader]
 		ts := binary.LittleEndian.Uint32(got[offsetTS:])
 		if lost == 1 {
-			ts -= 1 << 30 // see belate
+			ts -= 1 << 30 // see markStale
 		}
 		if got[offsetCmd] != cmdAck || ts != binary.LittleEndian.Uint32(seg(7, 82, 1, 0, "")[offsetTS:]) {
 			t.Errorf("lost %d: %x", lost, got)
