@@ -10,13 +10,15 @@ import (
 	"kcptun/std/metrics"
 )
 
-// outgoing makes the parity of what is sent to a peer.
+// outgoing makes the parity for what is sent to a peer. Its lock guards the encoder, and
+// keeps a packet and the parity behind it together: the writer holds it for both.
 type outgoing struct {
 	mu  sync.Mutex
 	enc *fec.Encoder // nil before the first packet
 }
 
-// incoming restores what was lost on the way from a peer.
+// incoming restores what was lost on the way from a peer. Its lock guards the decoder. The
+// reader counts what was rebuilt.
 type incoming struct {
 	mu  sync.Mutex
 	dec *fec.Decoder // nil before the first packet with a FEC header
@@ -24,15 +26,15 @@ type incoming struct {
 	rebuilt atomic.Uint64 // packets
 }
 
-// Rebuilt is how many packets of the peer error correction has restored.
+// Rebuilt is the number of packets of the peer that error correction has restored.
 func (p *Peer) Rebuilt() uint64 { return p.incoming.rebuilt.Load() }
 
 // coded tells whether packets get a FEC header.
 func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 }
 
-// WriteCoded sends a packet to a peer as WriteTo does, in a group of so many packets of
-// data, which are followed by so many of parity. A group that has begun is finished first.
-// It is for a link whose options have no groups.
+// WriteCoded sends a packet to a peer as WriteTo does, in a group with the given numbers of
+// data and parity packets. A group that has begun is finished first. It is for a link whose
+// options turn parity off.
 func (c *Conn) WriteCoded(p []byte, peer *Peer, data, parity int) (n int, after Extra, err error) {
 	h, ok := c.prepare(p, peer)
 	if !ok || h.Kind != Segments || h.Framed || len(p) > fec.MaxPacket-fec.Header {
@@ -42,11 +44,11 @@ func (c *Conn) WriteCoded(p []byte, peer *Peer, data, parity int) (n int, after 
 	return c.postCoded(peer, p, data, parity)
 }
 
-// Extra is what was sent besides a packet, as parity.
+// Extra is the parity that was sent behind a packet.
 type Extra struct{ Datagrams, Bytes int }
 
-// postCoded posts a packet with its header, and the parity that is to follow it. It
-// returns the length of the packet's datagram.
+// postCoded posts a packet with its FEC header, and the parity that follows it. It returns
+// the length of the packet's datagram.
 func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
 	if !peer.pacing.wait(len(packet)+fec.Header+c.opt.Sealer.Overhead(), c.closed) {
 		return 0, after, net.ErrClosed
@@ -75,8 +77,8 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 	return n, after, err
 }
 
-// post puts a packet into the outbox, when the peer's pacer lets it. It returns the length
-// of its datagram.
+// post puts a packet into the outbox as soon as the peer's pacer allows. It returns the
+// length of its datagram.
 func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
 	if !peer.pacing.wait(len(packet)+c.opt.Sealer.Overhead(), c.closed) {
 		return 0, net.ErrClosed
@@ -92,8 +94,8 @@ func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 	return len(packet) + c.opt.Sealer.Overhead(), c.out.put(peer, packet)
 }
 
-// decode takes note of a packet with a FEC header. What it restores is handed out
-// next.
+// decode gives a packet with a FEC header to the decoder. The packets that it restores are
+// returned next.
 func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 	in := &p.incoming
 	in.mu.Lock()
@@ -110,7 +112,7 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 		in.dec = t.opt.Codes.Decoder(t.opt.DataShards, t.opt.ParityShards)
 		in.dec.From(binary.LittleEndian.Uint32(packet))
 	}
-	out := in.dec.Decode(packet, t.restored)
+	out := in.dec.Decode(packet, t.keepRestored)
 	if out.Began {
 		newest, open := in.dec.Groups()
 		metrics.Groups(uint64(newest), uint64(open))
@@ -126,8 +128,8 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 	}
 }
 
-// restored keeps a copy of a packet to be handed out, if it is one.
-func (t *intake) restored(packet []byte) {
+// keepRestored keeps a copy of a restored packet, to be returned next, if it is valid.
+func (t *intake) keepRestored(packet []byte) {
 	h, ok := parseSegments(packet)
 	if !ok || !t.last.owns(h) || !t.last.plausible(h) {
 		metrics.RestoringFailed()
@@ -142,25 +144,25 @@ func (t *intake) restored(packet []byte) {
 		shiftStamps(t.spare[begin:], cmdAck, -t.last.shift)
 	}
 	t.last.ledger.markStale(t.spare[begin:], t.last.ledger.sndUna.Load(), true)
-	t.rebuilt = append(t.rebuilt, t.spare[begin:len(t.spare):len(t.spare)])
+	t.restored = append(t.restored, t.spare[begin:len(t.spare):len(t.spare)])
 }
 
-// handOut takes the next restored packet into p. kcp-go counts it as received, and
-// it was not.
-func (t *intake) handOut(p []byte) int {
-	n := copy(p, t.rebuilt[0])
+// nextRestored copies the next restored packet into p. kcp-go will count it as received,
+// which it was not.
+func (t *intake) nextRestored(p []byte) int {
+	n := copy(p, t.restored[0])
 	metrics.Received(-1, -n)
-	t.rebuilt = t.rebuilt[1:]
-	if len(t.rebuilt) == 0 {
-		t.rebuilt, t.spare = nil, nil // losses are rare, and not what a session's memory is for
+	t.restored = t.restored[1:]
+	if len(t.restored) == 0 {
+		t.restored, t.spare = nil, nil // losses are rare: a session does not keep memory for them
 	}
 	return n
 }
 
-// Rest gives back what memory error correction has for a peer, for as long as nothing
-// is sent and received.
+// Rest releases the memory that error correction uses for a peer, until something is sent
+// or received again.
 func (p *Peer) Rest() {
-	if p.outgoing.mu.TryLock() { // it is held while something is being sent: no rest then
+	if p.outgoing.mu.TryLock() { // it is held while something is being sent, and then there is no rest
 		if p.outgoing.enc != nil {
 			p.outgoing.enc.Rest()
 		}

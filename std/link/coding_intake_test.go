@@ -39,7 +39,7 @@ func newIntake(t *testing.T, dataShards, parityShards int) *intakeOf {
 // peer is that of conversation 7, which most tests are about.
 func (i *intakeOf) peer() *Peer { return peerOf(i.link, addrNumber(i.from), 7) }
 
-// marker begins a conversation of its own: with it, what came before has been handed out.
+// marker begins a conversation of its own. Once it is returned, all that came before it has been.
 var marker, markerAddr = seg(99, 81, 0, 0, "marker"), addrNumber(99)
 
 // dialled is a link whose other end is not there.
@@ -51,7 +51,7 @@ func dialled(t *testing.T, dataShards, parityShards int) (*Conn, *fakeCarrier) {
 	return client, far
 }
 
-// hear returns what is handed out of these packets and of those restored.
+// hear receives packets, and returns what ReadFrom returns of them and of those restored.
 func (i *intakeOf) hear(packets ...[]byte) (out [][]byte) {
 	i.t.Helper()
 	for _, p := range packets {
@@ -74,11 +74,11 @@ func (i *intakeOf) hear(packets ...[]byte) (out [][]byte) {
 	}
 }
 
-// expect fails where something else is handed out.
+// expect fails where something else is returned.
 func (i *intakeOf) expect(what string, got [][]byte, want ...[]byte) {
 	i.t.Helper()
 	if len(got) != len(want) {
-		i.t.Errorf("%s: %d packets are handed out, want %d", what, len(got), len(want))
+		i.t.Errorf("%s: %d packets are returned, want %d", what, len(got), len(want))
 		return
 	}
 	for n := range want {
@@ -88,9 +88,9 @@ func (i *intakeOf) expect(what string, got [][]byte, want ...[]byte) {
 	}
 }
 
-// What was lost is handed out after the packet by which it was restored, parity is not
-// handed out, and other packets are as they came, without their header.
-func TestRestoredPacketsAreHandedOut(t *testing.T) {
+// What was lost is returned after the packet by which it was restored, parity is not
+// returned, and other packets are as they came, without their header.
+func TestRestoredPacketsAreReturned(t *testing.T) {
 	p := pushes(7, 4)
 	for _, c := range []struct {
 		name  string

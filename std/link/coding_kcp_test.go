@@ -297,7 +297,7 @@ func TestRestAmidTraffic(t *testing.T) {
 	}
 }
 
-// noted is a link whose reader the test follows: what was handed out has been dealt
+// noted is a link whose reader the test follows: what was returned has been dealt
 // with when the next is asked for.
 type noted struct {
 	*Conn

@@ -142,7 +142,7 @@ func TestRestoredAckIsNoted(t *testing.T) {
 	}
 }
 
-// What does not fit together is counted and not handed out.
+// What does not fit together is counted and not returned.
 func TestRestoredNonsenseIsRefused(t *testing.T) {
 	good := pushes(7, 2)
 	for _, c := range []struct {

@@ -9,51 +9,52 @@ import (
 )
 
 const (
-	// maxUnconfirmed is how many conversations a program has at a time of which nothing
-	// that it sent has been acknowledged: whoever began them may not be at the address
-	// that they came from. A session takes 272 KiB, and 580 with compression, so these are
-	// 26 to 56 MB. It must be below 128, which is how many sessions may wait in a listener
-	// of kcp-go. At a round trip of 200 ms some 400 clients a second get in.
+	// maxUnconfirmed is how many conversations a program has at a time in which the other
+	// end has acknowledged nothing: whoever began them may not be at the address that they
+	// came from. A session takes 272 KiB, and 580 with compression, so these are 26 to
+	// 56 MB. It must be below 128, which is how many sessions may wait in a listener of
+	// kcp-go. At a round trip of 200 ms some 400 clients a second get in.
 	maxUnconfirmed = 96
 
-	// unconfirmedStays is how long such a conversation keeps its place while others want
+	// unconfirmedStays is how long such a conversation keeps its place while others need
 	// one. An honest client needs a round trip and an interval of KCP's clock.
 	unconfirmedStays = 3 * time.Second
 
 	// maxCopies is how many of them may have the same number. An honest client has one, or
-	// two when a router gives it another port between its first packets. A recording of a
-	// first packet that comes from thousands of addresses has no more.
+	// two if a router gives it another port between its first packets. A first packet that
+	// is replayed from thousands of addresses gets no more than these.
 	maxCopies = 4
 
 	// maxEnded is how many conversations that were never confirmed a program remembers
 	// after their end.
 	maxEnded = 4096
 
-	// maxNumbers is how many numbers of conversations that were confirmed it remembers:
-	// at most 2 MB. Numbers are drawn by clients, from 32 bits, so that one in 65,000 new
-	// conversations has a number that is remembered, and its client has to draw another.
+	// maxNumbers is how many numbers of confirmed conversations it remembers, which takes
+	// at most 2 MB. Clients draw numbers of 32 bits, so that one in 65,000 new conversations
+	// has a number that is remembered, and its client has to draw another.
 	maxNumbers = 1 << 16
 )
 
-// Conversations is what the links of a program have in common about the conversations
-// that others begin: which there are, how many of them are not confirmed yet, and which
-// there were. The zero value is ready.
+// Conversations is what the links of a program share about the conversations that others
+// begin: which ones there are, which of them are not confirmed yet, and which have ended.
+// The zero value is ready to use. Its lock guards all of it, and is never held
+// together with the lock of a table.
 type Conversations struct {
 	mu          sync.Mutex
-	unconfirmed list.List        // of *Peer, in the order in which they began
-	copies      map[uint32]int   // how many of them have a number
+	unconfirmed list.List        // of *Peer, the oldest first
+	copies      map[uint32]int   // how many of them have the same number
 	living      map[uint32]*Peer // those that are confirmed, by their numbers
 	origin      uint32           // of stamps, see stampOrigin; 0: not drawn yet
 
 	ended   ring[uint64] // digests of those that ended before they were confirmed
-	numbers ring[uint32] // of those that were confirmed
+	numbers ring[uint32] // of those that were confirmed, alive or not
 }
 
-// ring remembers the last of what was put in.
+// ring remembers the latest values that were put in.
 type ring[T comparable] struct {
 	known  map[T]struct{}
 	order  []T
-	oldest int // in order, once that is full
+	oldest int // index in order, once that is full
 }
 
 func (r *ring[T]) has(v T) bool {
@@ -61,7 +62,7 @@ func (r *ring[T]) has(v T) bool {
 	return known
 }
 
-// put forgets the oldest where most are remembered.
+// put adds a value. It forgets the oldest if there are as many as most already.
 func (r *ring[T]) put(v T, most int) {
 	if r.has(v) {
 		return
@@ -79,23 +80,23 @@ func (r *ring[T]) put(v T, most int) {
 	r.oldest = (r.oldest + 1) % most
 }
 
-// identity is a conversation and where it lives. Until one of them is confirmed, the same
-// number from another address is another conversation.
+// identity is the number of a conversation and the address of its peer. Until one of them is
+// confirmed, the same number from another address is another conversation.
 type identity struct {
 	addr netip.AddrPort
 	conv uint32
 }
 
-// seed keeps others from choosing addresses that all meet in one lane, and
-// conversations that are taken for others.
+// seed makes hashes unpredictable. Nobody can choose addresses that all share one lane, or a
+// conversation that is mistaken for another.
 var seed = maphash.MakeSeed()
 
 func (i identity) digest() uint64 { return maphash.Comparable(seed, i) }
 
-// begin finds a place for a conversation that begins. It is false where there is none,
-// or where this conversation is known: a late copy of its first packet, or one that is
-// played again from anywhere, would have its requests delivered once more. Another
-// conversation may have to make room, which the caller must end.
+// begin finds a place for a conversation that begins. The verdict tells if there is none, or
+// if the conversation is known: a delayed copy of its first packet, or a replay from
+// anywhere, would deliver its requests once more. Another conversation may have to make
+// room, and the caller must end it.
 func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evicted *Peer, v verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -122,18 +123,18 @@ func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evi
 	return p, evicted, begins
 }
 
-// verdict is what becomes of a packet that may begin a conversation.
+// verdict is the outcome for a packet that may begin a conversation.
 type verdict int
 
 const (
 	begins  verdict = iota
-	isKnown         // there is, or was, one of this number
-	crowded         // there are too many that are not confirmed
+	isKnown         // there is one of this number, or was
+	crowded         // too many are not confirmed
 )
 
-// confirm takes note that the other end of a conversation is where it says. It returns the
-// others of the same number, which the caller must end: this one is the only one now. It is
-// false where another is that already, or this one has ended.
+// confirm records that the other end of a conversation is where it says. From now on this
+// one owns its number. confirm returns the others of the same number, which the caller must
+// end. It is false if another owns the number already, or if this one has ended.
 func (c *Conversations) confirm(p *Peer) (others []*Peer, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,15 +158,15 @@ func (c *Conversations) confirm(p *Peer) (others []*Peer, ok bool) {
 	return others, true
 }
 
-// alive is the confirmed conversation of a number, nil where there is none.
+// alive returns the confirmed conversation of a number, or nil if there is none.
 func (c *Conversations) alive(conv uint32) *Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.living[conv]
 }
 
-// proven is the conversation that is not confirmed yet of which a packet holds the proof, nil
-// where there is none: its client has moved since it heard us.
+// proven returns the conversation that is not confirmed yet and that a packet proves to be
+// genuine, or nil if there is none. Its client has moved since it heard us.
 func (c *Conversations) proven(h Packet) *Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,14 +181,14 @@ func (c *Conversations) proven(h Packet) *Peer {
 	return nil
 }
 
-// forget takes note that a conversation is over.
+// forget records that a conversation is over.
 func (c *Conversations) forget(p *Peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.end(p)
 }
 
-// removeUnconfirmed takes a conversation from those that are not confirmed.
+// removeUnconfirmed removes a conversation from those that are not confirmed; c.mu is held.
 func (c *Conversations) removeUnconfirmed(p *Peer) {
 	if p.confirmation.place == nil {
 		return
@@ -200,6 +201,7 @@ func (c *Conversations) removeUnconfirmed(p *Peer) {
 	}
 }
 
+// end is forget; c.mu is held.
 func (c *Conversations) end(p *Peer) {
 	if conv := p.conv.Load(); c.living[conv] == p {
 		delete(c.living, conv)

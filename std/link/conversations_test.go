@@ -55,7 +55,7 @@ func TestStraysBeginNothing(t *testing.T) {
 			heard := admit(server, packet, addrNumber(1))
 			if n := testkit.Allocations(func() {
 				if heard() {
-					t.Fatalf("%s is handed out", name)
+					t.Fatalf("%s is returned", name)
 				}
 			}); n != 0 {
 				t.Errorf("%s: %v allocations", name, n)

@@ -11,39 +11,39 @@ import (
 	"kcptun/std/carrier"
 )
 
-// A server that was restarted, or has given a session up, knows nothing of a conversation
-// that its client goes on with. It says so: to data of a conversation that it does not know
-// it answers with a segment that tells a window, of this conversation, that acknowledges
-// nothing, and whose number is that of the data. A server that knows a conversation never
-// sends that. KCP takes nothing from it but the window; our client ends the session.
+// A server that was restarted, or that has given up a session, does not know a conversation
+// that its client continues. It says so. It answers data of an unknown conversation with a
+// segment of this conversation that reports a window, acknowledges nothing, and has the
+// sequence number of the data. A server that knows a conversation never sends such a
+// segment. KCP reads only the window in it; our client ends the session.
 //
-// A server of the original makes a session of such data, and acknowledges it by itself, and
+// A server of the original makes a session of such data. It acknowledges the data singly, and
 // nothing before it. Our client understands that, too.
 
 // ErrForgotten ends a dialled link whose server does not know the conversation.
 var ErrForgotten = errors.New("the server does not know the conversation")
 
-// answerEvery is the least time between two answers to the same address.
+// answerEvery is the minimum time between two answers to the same address.
 const answerEvery = time.Second
 
-// answerWindow is what such an answer says that there is room for: KCP's default.
+// answerWindow is the window in such an answer, in segments: KCP's default.
 const answerWindow = 128
 
-// answers bounds how often strangers are answered: at most one of the addresses that share
-// a place is, so that all together get 256 answers in answerEvery.
+// answers limits how often unknown senders are answered. Addresses share 256 slots, and each
+// slot allows one answer in answerEvery.
 type answers struct {
-	last [256]atomic.Int64 // when by std/clock, plus answerEvery; 0: never
+	next [256]atomic.Int64 // when the next answer is allowed, by std/clock; 0: now
 }
 
-// due tells whether an address may be answered now, and takes note that it was.
+// due tells whether an address may be answered now, and records the answer.
 func (a *answers) due(to netip.AddrPort, now time.Duration) bool {
-	place := &a.last[maphash.Comparable(seed, to)%uint64(len(a.last))]
-	next := place.Load()
-	return (next == 0 || int64(now) >= next) && place.CompareAndSwap(next, int64(now+answerEvery))
+	slot := &a.next[maphash.Comparable(seed, to)%uint64(len(a.next))]
+	next := slot.Load()
+	return (next == 0 || int64(now) >= next) && slot.CompareAndSwap(next, int64(now+answerEvery))
 }
 
-// tellForgotten answers to data of a conversation that is not known. The answer is not longer than
-// what it answers, and goes where that came from.
+// tellForgotten answers data of a conversation that is not known. The answer is not longer
+// than that data, and goes to the address that it came from.
 func (t *intake) tellForgotten(h Packet, in *carrier.Inbound) {
 	if !h.Push || h.Begins || t.opt.Conversations.alive(h.Conv) != nil || !t.answers.due(in.From, t.now) || t.out.isFull() {
 		return
@@ -55,7 +55,7 @@ func (t *intake) tellForgotten(h Packet, in *carrier.Inbound) {
 	binary.LittleEndian.PutUint32(b[offsetSN:], h.Next-1)
 	stranger := new(Peer)
 	stranger.way.Store(carrier.NewWay(in.From).From(in.At))
-	_ = t.out.put(stranger, b[:]) // closed: so is all
+	_ = t.out.put(stranger, b[:]) // it fails only when the link is closed
 }
 
 // showsForgotten tells whether a packet shows that the server does not know the

@@ -72,8 +72,8 @@ func TestUnknownConversationIsDisowned(t *testing.T) {
 
 // used tells whether anybody was answered.
 func (a *answers) used() bool {
-	for i := range a.last {
-		if a.last[i].Load() != 0 {
+	for i := range a.next {
+		if a.next[i].Load() != 0 {
 			return true
 		}
 	}
@@ -88,7 +88,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			n++
 		}
 	}
-	if n > len(a.last) || n < len(a.last)/2 {
+	if n > len(a.next) || n < len(a.next)/2 {
 		t.Errorf("%d addresses are answered at a time", n)
 	}
 	if a.due(addrNumber(1), now) || a.due(addrNumber(1), now+answerEvery-time.Millisecond) || !a.due(addrNumber(1), now+answerEvery) {

@@ -10,25 +10,23 @@ import (
 	"kcptun/std/carrier"
 )
 
-// laneBytes bounds what waits for one lane. Above it the receiver waits, and the
-// other lanes with it: the socket's buffer is the next that fills, and then
-// datagrams are lost, as they are where nothing is spread. So it is about what the
-// windows of some busy clients hold.
+// laneBytes bounds the bytes that wait for one lane. Above it the receiver waits, and so do
+// the other lanes. Then the socket's buffer fills, and datagrams are lost, as they are on a
+// link without lanes. The bound is about what the windows of a few busy clients hold.
 const laneBytes = 1 << 20
 
-// laneList bounds how many arrivals wait for one lane, however small: each takes
-// about 150 bytes beside its data, also one without any.
+// laneList bounds how many arrivals wait for one lane, however small. Each takes about 150
+// bytes besides its data, even if it has none.
 const laneList = 1 << 12
 
-// Lanes spreads the way in over n goroutines, for a link with many peers on a
-// machine with many cores. Checking a datagram and putting it into KCP takes
-// several times as long as receiving it; so one goroutine receives and hands
-// out, and each lane is a net.PacketConn for a listener of kcp-go of its own.
-// What comes from one address goes through one lane, in order. WriteTo and Close
-// are the link's.
+// Lanes spreads receiving over n goroutines, for a link with many peers on a machine with
+// many cores. To check a datagram and to put it into KCP takes several times as long as to
+// receive it. So one goroutine receives and distributes, and each lane is a net.PacketConn
+// for its own listener of kcp-go. All that comes from one address goes through one lane, in
+// order. WriteTo and Close are those of the link.
 //
-// It is to be called once, before anything is read; ReadFrom of the link itself
-// is not to be called then. n below 2 is the link as it is.
+// Call it once, before anything is read, and do not call ReadFrom of the link afterwards.
+// If n is below 2, the link itself is the only lane.
 func (c *Conn) Lanes(n int) []net.PacketConn {
 	if n < 2 {
 		return []net.PacketConn{c}
@@ -41,15 +39,15 @@ func (c *Conn) Lanes(n int) []net.PacketConn {
 		l.more.L, l.room.L = &l.mu, &l.mu
 		c.lanes[i], conns[i] = l, l
 	}
-	c.handing.Go(c.handOut)
+	c.readers.Go(c.distribute)
 	return conns
 }
 
-// Serve reads from the link, or from a lane of it, in a goroutine of its own, and hands
-// each packet to take, which must not keep it, until the link is closed; then end is called,
-// with the reason. It takes the place of kcp-go's reading.
-func (c *Conn) Serve(lane net.PacketConn, take func(from *Peer, packet []byte), end func(error)) {
-	c.handing.Go(func() {
+// Serve reads from the link, or from a lane of it, in a goroutine of its own. It calls
+// deliver for each packet, which deliver must not keep. When the link is closed, it calls
+// end with the reason. It replaces the reading of kcp-go.
+func (c *Conn) Serve(lane net.PacketConn, deliver func(from *Peer, packet []byte), end func(error)) {
+	c.readers.Go(func() {
 		var packet [MaxDatagram]byte
 		for {
 			n, from, err := lane.ReadFrom(packet[:])
@@ -57,13 +55,13 @@ func (c *Conn) Serve(lane net.PacketConn, take func(from *Peer, packet []byte), 
 				end(err)
 				return
 			}
-			take(from.(*Peer), packet[:n])
+			deliver(from.(*Peer), packet[:n])
 		}
 	})
 }
 
-// laneOf is the lane of what comes from an address. It is the same for all of it, but for
-// an address that a client has moved to: its session stays in the lane where it began.
+// laneOf returns the lane of an address. It follows from the address alone, unless a client
+// has moved there: its session stays in the lane where it began.
 func (c *Conn) laneOf(from netip.AddrPort) *lane {
 	if l := c.peers.route(from); l != nil {
 		return l
@@ -75,12 +73,12 @@ func (c *Conn) byHash(from netip.AddrPort) *lane {
 	return c.lanes[maphash.Comparable(seed, from)%uint64(len(c.lanes))]
 }
 
-// handOut receives for all lanes until the link is closed.
-func (c *Conn) handOut() {
+// distribute receives for all lanes until the link is closed.
+func (c *Conn) distribute() {
 	for {
 		inbox, now, err := c.receive()
 		if err != nil {
-			return // closed, which the lanes are told by Close
+			return // closed: Close tells the lanes
 		}
 		for i := range inbox {
 			c.laneOf(inbox[i].From).put(&inbox[i], now)
@@ -88,7 +86,7 @@ func (c *Conn) handOut() {
 	}
 }
 
-// closeLanes ends the reading of all lanes, and the goroutine that hands out.
+// closeLanes ends the reading of all lanes, and the goroutine that distributes.
 func (c *Conn) closeLanes() {
 	for _, l := range c.lanes {
 		l.mu.Lock()
@@ -97,33 +95,33 @@ func (c *Conn) closeLanes() {
 		l.more.Broadcast()
 		l.room.Broadcast()
 	}
-	c.handing.Wait()
+	c.readers.Wait()
 }
 
-// lane is the way in of some of a link's peers.
+// lane receives for some of a link's peers.
 type lane struct {
 	*Conn
 	in intake
 
 	mu         sync.Mutex
-	more, room sync.Cond // waiting is no longer empty; it is empty, or the lane is closed
+	more, room sync.Cond // more: something waits; room: nothing waits any more; both: the lane is closed
 	waiting    parcel
-	taken      parcel // by the reader, until its next swap
+	reading    parcel // the reader's, until its next swap
 	closed     bool
 }
 
 // parcel is datagrams on their way to a lane.
 type parcel struct {
 	list []carrier.Inbound
-	buf  []byte        // where their data is
+	buf  []byte        // holds their data
 	now  time.Duration // when the last arrived, by std/clock
 }
 
 // ReadFrom is that of Conn, for the peers of this lane.
 func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.next(p) }
 
-// put copies datagrams of one source into what waits for the lane: what they are
-// in now is received into again.
+// put copies the datagrams of one source into what waits for the lane, because the
+// receiver uses its buffers again.
 func (l *lane) put(in *carrier.Inbound, now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,14 +130,14 @@ func (l *lane) put(in *carrier.Inbound, now time.Duration) {
 		l.room.Wait()
 	}
 	begin := len(w.buf)
-	w.buf = append(w.buf, in.Data...) // slices of the array before stay good
+	w.buf = append(w.buf, in.Data...) // slices of the previous array stay valid
 	w.list = append(w.list, *in)
 	w.list[len(w.list)-1].Data = w.buf[begin:]
 	w.now = now
 	l.more.Signal()
 }
 
-// swap waits until there is something, and takes all of it.
+// swap waits until something has arrived, and returns all of it.
 func (l *lane) swap() ([]carrier.Inbound, time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -149,16 +147,16 @@ func (l *lane) swap() ([]carrier.Inbound, time.Duration, error) {
 	if l.closed {
 		return nil, 0, net.ErrClosed
 	}
-	l.taken.reuse()
-	l.taken, l.waiting = l.waiting, l.taken
+	l.reading.reuse()
+	l.reading, l.waiting = l.waiting, l.reading
 	l.room.Signal()
-	return l.taken.list, l.taken.now, nil
+	return l.reading.list, l.reading.now, nil
 }
 
-// keepBytes is how much memory a parcel keeps that was hardly used.
+// keepBytes is how much memory, in bytes, a parcel keeps if it was hardly used.
 const keepBytes = 1 << 14
 
-// reuse empties a parcel. After a burst it gives its memory back.
+// reuse empties a parcel. After a burst it releases the memory.
 func (p *parcel) reuse() {
 	if cap(p.buf) > keepBytes && len(p.buf) < keepBytes {
 		*p = parcel{}

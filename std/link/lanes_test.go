@@ -207,7 +207,7 @@ func TestLaneMemory(t *testing.T) {
 	for range 4 {
 		pass(1)
 	}
-	if size := cap(l.waiting.buf) + cap(l.taken.buf); size > 2*keepBytes {
+	if size := cap(l.waiting.buf) + cap(l.reading.buf); size > 2*keepBytes {
 		t.Errorf("%d bytes are kept after a burst", size)
 	}
 }

@@ -1,10 +1,10 @@
-// Package link is everything that touches a datagram. Its Conn is a
-// net.PacketConn for kcp-go, which is given no cipher of its own: the link sees
-// every KCP packet in plain, seals it, carries it over UDP (or an imitation of
-// TCP) and keeps the socket's transient errors to itself.
+// Package link does everything that touches a datagram. Its Conn is a net.PacketConn for
+// kcp-go, which gets no cipher of its own. The link sees every KCP packet in the clear,
+// seals it, carries it over UDP (or an imitation of TCP) and hides the transient errors of
+// the socket.
 //
-// Trust on receive is won in this order, and each failure has its own counter:
-// length, seal, shape of the KCP header, peer.
+// A received datagram is checked in this order, and each failure has its own counter:
+// length, address, seal, shape of the KCP header, conversation.
 package link
 
 import (
@@ -29,7 +29,7 @@ const MaxDatagram = carrier.MaxDatagram
 
 // Options are the settings of a link, the same for every socket of a program.
 type Options struct {
-	Sealer    crypt.Sealer // turns packets into datagrams; Plain for no crypto
+	Sealer    crypt.Sealer // turns packets into datagrams; crypt.Plain for no crypto
 	DSCP      int          // 0 to 63, 0 leaves the socket as it is
 	Buffer    int          // socket buffers in bytes, each direction; 0 leaves them
 	RateLimit int          // bytes per second and peer, whole datagrams; 0 is no limit
@@ -37,7 +37,7 @@ type Options struct {
 	Log       *slog.Logger // never nil
 	OneByOne  bool         // one datagram per system call, no offloads
 
-	DataShards, ParityShards int        // of the groups that are sent, such that fec.Check takes them; 0 turns parity off
+	DataShards, ParityShards int        // of the groups that are sent, as fec.Check allows; 0 turns parity off
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
 
 	// Settled keeps each conversation at its address. It is for datagrams without a seal:
@@ -63,15 +63,15 @@ type Conn struct {
 	sock    carrier.Carrier
 	opt     Options
 	peers   *peers
-	in      intake  // of ReadFrom
-	lanes   []*lane // none where ReadFrom is used
-	handing sync.WaitGroup
+	in      intake         // for ReadFrom
+	lanes   []*lane        // none if ReadFrom is used
+	readers sync.WaitGroup // goroutines that Lanes and Serve have started
 	out     *outbox
 	closed  chan struct{}
 	once    sync.Once
-	err     error // of closing the socket
+	err     error // from closing the socket
 
-	answers answers // to strangers
+	answers answers // to unknown senders
 
 	recvTrouble, sendTrouble, sealTrouble, moves notice.Recurring
 }
@@ -92,25 +92,25 @@ func newConn(sock carrier.Carrier, opt Options, only netip.AddrPort) *Conn {
 	return c
 }
 
-// ReadFrom copies the next packet that passes every check into p and returns
-// its length and its *Peer. It returns an error only when the link is closed, or ErrForgotten.
-// It is for one goroutine, as kcp-go has it; see Lanes for more.
+// ReadFrom copies the next packet that passes every check into p, and returns its length
+// and its *Peer. It fails only when the link is closed, or with ErrForgotten. Only one
+// goroutine may call it, as in kcp-go; for several, see Lanes.
 func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
 
-// intake checks what has arrived, for one goroutine.
+// intake checks what has arrived. It belongs to one goroutine.
 type intake struct {
 	*Conn
-	lane   *lane                                                          // whose it is; nil: ReadFrom's
+	lane   *lane                                                          // the lane that it is part of; nil: none
 	refill func() (inbox []carrier.Inbound, now time.Duration, err error) // valid until the next call
 
 	inbox []carrier.Inbound
 	now   time.Duration // when inbox arrived, by std/clock
-	last  *Peer         // the source of the datagram before
+	last  *Peer         // the peer of the previous packet
 
 	unopened unopened // by source
 
-	rebuilt [][]byte // packets of last that were lost and restored, to be handed out
-	spare   []byte   // where they are
+	restored [][]byte // packets of last that were lost and restored, and are returned next
+	spare    []byte   // holds them
 }
 
 // next is ReadFrom.
@@ -119,10 +119,10 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 		if t.peers.only != nil && t.peers.only.IsForgotten() {
 			return 0, nil, ErrForgotten
 		}
-		if len(t.rebuilt) > 0 {
-			return t.handOut(p), t.last, nil
+		if len(t.restored) > 0 {
+			return t.nextRestored(p), t.last, nil
 		}
-		for len(t.inbox) > 0 && len(t.rebuilt) == 0 {
+		for len(t.inbox) > 0 && len(t.restored) == 0 {
 			in := &t.inbox[0]
 			if len(in.Data) == 0 {
 				if in.Size == 0 {
@@ -135,7 +135,7 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 				return copy(p, packet), peer, nil
 			}
 		}
-		if len(t.rebuilt) > 0 {
+		if len(t.restored) > 0 {
 			continue
 		}
 		var err error
@@ -145,8 +145,8 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 	}
 }
 
-// receive waits for the next datagrams. Errors of the socket that pass are
-// counted and survived.
+// receive waits for the next datagrams. It counts transient errors of the socket, and goes
+// on.
 func (c *Conn) receive() (inbox []carrier.Inbound, now time.Duration, err error) {
 	for failures := 0; ; {
 		inbox, err := c.sock.Recv()
@@ -167,33 +167,31 @@ func (c *Conn) receive() (inbox []carrier.Inbound, now time.Duration, err error)
 	}
 }
 
-// admit runs the checks on a datagram and returns the packet of KCP in it and its
-// peer, or nil where there is none, as in parity. Nothing is allocated for a datagram
-// that fails one of them.
+// admit checks a datagram, and returns the KCP packet in it and its peer, or nil if it
+// holds none, as with parity. A datagram that fails a check allocates nothing.
 func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
-	packet, h, ok := t.open(datagram, in)
+	packet, h, ok := t.check(datagram, in)
 	if !ok || !t.recognise(h, in) {
 		return nil, nil
 	}
 	if in.Path != nil {
 		in.Path.Confirm(&in.Numbers)
 	}
-	if packet = t.digest(h, packet, in); packet == nil {
+	if packet = t.process(h, packet, in); packet == nil {
 		return nil, nil
 	}
 	return packet, t.last
 }
 
-// open checks what can be checked without knowing the conversation: length, address, seal,
-// shape.
-func (t *intake) open(datagram []byte, in *carrier.Inbound) (packet []byte, h Packet, ok bool) {
+// check does the checks that need no conversation: length, address, seal, shape.
+func (t *intake) check(datagram []byte, in *carrier.Inbound) (packet []byte, h Packet, ok bool) {
 	st := t.opt.Stats
 	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
 		st.Short.Add(1)
 		return nil, h, false
 	}
 	if len(datagram) > MaxDatagram {
-		st.BadShape.Add(1) // kcp-go would be given the head of it
+		st.BadShape.Add(1) // kcp-go would get only its head
 		return nil, h, false
 	}
 	if !t.peers.admits(in.From) {
@@ -212,20 +210,20 @@ func (t *intake) open(datagram []byte, in *carrier.Inbound) (packet []byte, h Pa
 	return packet, h, ok
 }
 
-// digest takes note of a packet of the conversation that was recognised, and returns what
-// KCP is to be given of it; nil for parity. What error correction restores by it is handed
-// out next.
-func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
+// process records a packet of the conversation that was recognised, and returns the part
+// of it that KCP gets; nil for parity. Packets that error correction restores with it are
+// returned next.
+func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	p := t.last
 	if h.Kind == Parity {
-		if t.decode(p, h, packet); len(t.rebuilt) > 0 {
+		if t.decode(p, h, packet); len(t.restored) > 0 {
 			p.hooks.active()
 		}
 		return nil
 	}
 	known, old, stale := p.received(h, t.now, in.At)
 	if h.Framed {
-		t.decode(p, h, packet) // which copies it: then it may be changed
+		t.decode(p, h, packet) // which copies it, so that it may be changed here
 		packet = packet[fecHeader:]
 	}
 	if h.Acked && p.shift != 0 {
@@ -237,9 +235,9 @@ func (t *intake) digest(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	return packet
 }
 
-// recognise finds the conversation that a packet is of, or lets it begin. Whatever else
-// comes, from whomever, ends here: kcp-go would make a session of it, or let it end one,
-// and nothing of a conversation that lives may be changed by it.
+// recognise finds the conversation that a packet belongs to, or begins it. Any other packet
+// is dropped here, whoever sent it: kcp-go would make a session of it, or let it end one,
+// and it must not change anything in a living conversation.
 func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 	if h.Kind == OutOfBand {
 		metrics.OutOfBand()
@@ -251,7 +249,7 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 	}
 	if p == nil && h.Kind == Segments && t.peers.only == nil {
 		var v verdict
-		if p, v = t.arrive(h, in); v == crowded {
+		if p, v = t.beginOrMove(h, in); v == crowded {
 			t.opt.Stats.Crowded.Add(1)
 			return false
 		}
@@ -259,7 +257,7 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 	if p == nil && h.Kind == Segments && t.peers.only == nil {
 		t.tellForgotten(h, in)
 	}
-	// Of another lane are the first packets of a client that has moved.
+	// A client that has moved may send its first packets to another lane.
 	if p == nil || !p.plausible(h) || p.life.lane != t.lane {
 		t.opt.Stats.Strays.Add(1)
 		return false
@@ -272,21 +270,20 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 	return true
 }
 
-// arrive is for a packet from an address where its conversation does not live: it begins
-// there, or has moved there.
-func (t *intake) arrive(h Packet, in *carrier.Inbound) (*Peer, verdict) {
+// beginOrMove handles a packet from an address where its conversation does not live: the
+// conversation begins there, or has moved there.
+func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
 	if h.Begins {
 		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
 	}
 	return t.findMoved(h, in.From, in.At), isKnown
 }
 
-// WriteTo seals p into the open batch of addr, which must be a *Peer of this
-// link, and with it the parity of the group that it is the last of. It returns the
-// length of the whole datagram, so that kcp-go's counter OutBytes includes what the
-// link adds. It blocks while the peer is above its rate limit or the socket takes no
-// more, and fails only when the link is closed. It may change the stamps in p, see
-// stampOrigin.
+// WriteTo seals p into the open batch of addr, which must be a *Peer of this link. If p is
+// the last packet of its group, the parity of the group follows. WriteTo returns the length
+// of the whole datagram, so that kcp-go's counter OutBytes includes what the link adds. It
+// blocks while the peer is above its rate limit or the socket accepts no more, and fails
+// only when the link is closed. It may change the stamps in p, see stampOrigin.
 func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer, ok := addr.(*Peer)
 	if !ok {
@@ -300,7 +297,7 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return c.post(peer, p)
 }
 
-// prepare takes note of a packet that is to be sent. ok is whether it is of the peer's
+// prepare records a packet that will be sent. ok tells whether it belongs to the peer's
 // conversation.
 func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, ok bool) {
 	if peer.shift != 0 {
@@ -311,36 +308,36 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, ok bool) {
 	return h, ok && peer.owns(h)
 }
 
-// sendFailed is told of datagrams that the system refused. They are lost like
-// any other: KCP sends again.
+// sendFailed records datagrams that the system refused. They are lost like any other, and
+// KCP retransmits.
 func (c *Conn) sendFailed(refused int, err error) {
 	if c.isClosed() {
 		return
 	}
 	c.opt.Stats.SendErrors.Add(uint64(refused))
 	if c.peers.only != nil {
-		c.peers.only.sendFrom(netip.Addr{}) // the address we were heard at may be ours no more
+		c.peers.only.sendFrom(netip.Addr{}) // the address that we sent from may not be ours any more
 	}
 	if times, due := c.sendTrouble.Due(); due {
 		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
 	}
 }
 
-// Peer is the only peer of a dialled link, nil at a listening one.
+// Peer is the only peer of a dialled link. It is nil at a listening one.
 func (c *Conn) Peer() *Peer { return c.peers.only }
 
-// Hold gives a peer to the session that begins with it, until Forget. It is false where
-// its conversation is over: kcp-go had a packet of it in hand when its session was
-// closed, and has made another. The link calls end where the session must make room for
-// others, as long as the peer is not confirmed.
+// Hold ties a peer to the session that begins with it, until Forget. It is false if the
+// conversation is over: kcp-go was still processing a packet of it when its session was
+// closed, and has made another session. As long as the peer is not confirmed, the link
+// calls end if the session has to make room for others.
 func (c *Conn) Hold(p *Peer, end func()) bool { return c.peers.hold(p, end) }
 
-// Forget drops what the link keeps of a peer whose session ends. What still comes of the
-// conversation is dropped.
+// Forget drops what the link knows of a peer whose session ends. Packets of the conversation
+// that still arrive are dropped, too.
 func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
 
-// Advice is one line about a setting the system did not grant in full (a
-// clamped socket buffer), with its cure, or "".
+// Advice is one line about a setting that the system did not grant in full (a clamped
+// socket buffer), and how to mend that; or "".
 func (c *Conn) Advice() string { return c.sock.Advice() }
 
 // Overhead is the number of bytes that the link adds to a packet.
@@ -365,13 +362,13 @@ func (c *Conn) Close() error {
 	return c.err
 }
 
-// SetDeadline is there for net.PacketConn; kcp-go does not use it.
+// SetDeadline exists for net.PacketConn; kcp-go does not use it.
 func (c *Conn) SetDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// SetReadDeadline is there for net.PacketConn; kcp-go does not use it.
+// SetReadDeadline exists for net.PacketConn; kcp-go does not use it.
 func (c *Conn) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// SetWriteDeadline is there for net.PacketConn; kcp-go does not use it.
+// SetWriteDeadline exists for net.PacketConn; kcp-go does not use it.
 func (c *Conn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
 func (c *Conn) isClosed() bool {
@@ -383,8 +380,9 @@ func (c *Conn) isClosed() bool {
 	}
 }
 
-// pause keeps a socket that fails at every call (no network at all) from
-// spinning: the first failures go unpunished, then 1 ms doubling up to 256 ms.
+// pause keeps the receiver from spinning if the socket fails at every call, as it does
+// without any network. The first failures cost nothing; then the pause is 1 ms, and doubles
+// up to 256 ms.
 func (c *Conn) pause(failures int) {
 	if failures < 4 {
 		return

@@ -11,8 +11,8 @@ import (
 	"kcptun/std/carrier/udp"
 )
 
-// Dial opens a link to one peer over UDP. remote is host:port; of a name, the first
-// address that resolve.All gives now.
+// Dial opens a link to one peer over UDP. remote is host:port. If host is a name, Dial uses
+// the first address that resolve.All returns now.
 func Dial(ctx context.Context, opt Options, remote string) (*Conn, error) {
 	peer, err := resolve.First(ctx, remote)
 	if err != nil {
@@ -27,8 +27,8 @@ func Dial(ctx context.Context, opt Options, remote string) (*Conn, error) {
 	return newConn(sock, opt, peer), nil
 }
 
-// Listen opens a link for any number of peers on local, a host:port. An empty
-// host and [::] take IPv4 and IPv6, 0.0.0.0 takes IPv4 alone.
+// Listen opens a link for any number of peers on local, a host:port. An empty host and [::]
+// accept IPv4 and IPv6, 0.0.0.0 accepts only IPv4.
 func Listen(ctx context.Context, opt Options, local string) (*Conn, error) {
 	sock, err := udp.Listen(ctx, opt.carrier(), local)
 	if err != nil {
@@ -37,7 +37,7 @@ func Listen(ctx context.Context, opt Options, local string) (*Conn, error) {
 	return newConn(sock, opt, netip.AddrPort{}), nil
 }
 
-// DialTCP is Dial over an imitation of TCP. It takes root, or CAP_NET_RAW and
+// DialTCP is Dial over an imitation of TCP. It requires root, or CAP_NET_RAW and
 // CAP_NET_ADMIN.
 func DialTCP(ctx context.Context, opt Options, remote string) (*Conn, error) {
 	peer, err := resolve.First(ctx, remote)
@@ -60,11 +60,11 @@ func ListenTCP(ctx context.Context, opt Options, local string) (*Conn, error) {
 	return newConn(sock, opt, netip.AddrPort{}), nil
 }
 
-// Refused is a hint whether nobody listens at a host:port of UDP; see udp.Refused.
+// Refused is a hint that nobody listens on a UDP host:port; see udp.Refused.
 func Refused(ctx context.Context, hostport string) bool { return udp.Refused(ctx, hostport) }
 
-// Move has a dialled link go on from another port, over UDP. A server of ours follows; to
-// any other the conversation is lost.
+// Move makes a dialled UDP link continue from another port. A server of ours follows. Any
+// other server loses the conversation.
 func (c *Conn) Move(ctx context.Context) error {
 	m, ok := c.sock.(*carrier.Movable)
 	if !ok {

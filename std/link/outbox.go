@@ -10,65 +10,66 @@ import (
 	"kcptun/std/crypt"
 )
 
-// maxQueued bounds the bytes that wait for the socket; above it WriteTo waits.
-// That is kcp-go's sending goroutine of a session, which holds no lock then.
+// maxQueued bounds the bytes that wait for the socket; above it WriteTo waits. The caller
+// is the goroutine of kcp-go that sends for a session, and holds no lock then.
 const maxQueued = 1 << 20
 
-// A datagram that follows another within burstGap is taken for one of a burst, and
-// for burstLasts after it none is sent by its writer.
+// A datagram that follows another within burstGap counts as part of a burst. For
+// burstLasts after it, the flusher sends all datagrams, and no writer sends its own.
 const (
-	burstGap   = 20 * time.Microsecond // more than it takes to send one
+	burstGap   = 20 * time.Microsecond // more than sending one takes
 	burstLasts = 5 * time.Millisecond
 )
 
-// outbox gathers datagrams for the socket. Whoever writes appends to the open
-// batch of the peer and wakes the flusher; what comes while the flusher is in the
-// kernel makes the next batch. So load makes batches, idleness makes none, and a
-// lone datagram leaves at once: its writer sends it himself, which saves waking the
-// flusher.
+// outbox gathers datagrams for the socket. Writers append to the open batch of the peer
+// and wake the flusher. While the flusher is in the kernel, the next batch fills. So load
+// makes batches and idleness makes none. A single datagram leaves at once: its writer sends
+// it, and the flusher need not wake.
 type outbox struct {
-	sock    carrier.Carrier
-	seal    crypt.Sealer
-	late    crypt.BatchSealer // seal, where that is to be done in whole batches; else nil
-	trouble func(refused int, err error)
+	sock      carrier.Carrier
+	seal      crypt.Sealer
+	batchSeal crypt.BatchSealer // seal, if it can seal whole batches; else nil
+	trouble   func(refused int, err error)
 
 	mu     sync.Mutex
 	queue  []*batch // in the order of their first datagrams
 	closed bool
-	busy   bool      // somebody is in the socket
-	room   sync.Cond // queued has shrunk, or closed
+	busy   bool      // the flusher or a writer is sending
+	room   sync.Cond // queued has shrunk, or the outbox is closed
 
-	fresh, burst time.Time // when a batch was last begun; until when bursts are expected
+	lastBegun  time.Time // when a batch was last begun
+	burstUntil time.Time // until when bursts are expected
 
-	taken   []*batch         // being sent by whoever is in the socket
-	sending []*carrier.Batch // the same, for the carrier
+	collected []*batch         // being sent; owned by whoever set busy
+	sending   []*carrier.Batch // the same, for the carrier
 
 	queued atomic.Int64 // bytes in queue
 	wake   chan struct{}
 	done   chan struct{}
 }
 
-// smallBatch is the room of a batch at first: one datagram, as most are when
-// little is sent. The second one moves it to the full size.
+// smallBatch is the first size of a batch, in bytes. It holds one datagram, and most
+// batches get no more when little is sent. The second datagram moves the batch to the full
+// size.
 const smallBatch = 2048
 
-// batch is datagrams to one peer, sealed or to be sealed.
+// batch is a run of datagrams to one peer, sealed or yet to be sealed.
 type batch struct {
 	carrier.Batch
 	peer  *Peer
 	small [smallBatch]byte
-	large *[carrier.MaxBatchBytes]byte // where Buf is, once small is too small
+	large *[carrier.MaxBatchBytes]byte // holds Buf once small is too small
 }
 
 // filling is the batch that takes the next datagram to a peer. Its lock guards the batch
-// and what is in it, until the outbox takes it for sending.
+// and its contents, until the outbox collects it.
 type filling struct {
 	mu    sync.Mutex
 	batch *batch // in the queue of the outbox; nil: the next datagram begins one
 }
 
-// Batches and their full-sized buffers are shared by all outboxes: a client has one
-// for each session, and thousands of pools would keep a buffer each after load.
+// All outboxes share batches and their full-sized buffers. A client has an outbox for each
+// session, and each of thousands of pools would keep a buffer after load.
 var (
 	batches = sync.Pool{New: func() any { return new(batch) }}
 	larges  = sync.Pool{New: func() any { return new([carrier.MaxBatchBytes]byte) }}
@@ -76,13 +77,14 @@ var (
 
 func newOutbox(sock carrier.Carrier, seal crypt.Sealer, trouble func(int, error)) *outbox {
 	o := &outbox{sock: sock, seal: seal, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	o.late, _ = seal.(crypt.BatchSealer)
+	o.batchSeal, _ = seal.(crypt.BatchSealer)
 	o.room.L = &o.mu
 	go o.run()
 	return o
 }
 
-// put seals packet into the open batch of peer, or lays it there to be sealed.
+// put appends packet to the open batch of peer. It seals the packet, unless whole batches
+// are sealed before they are sent.
 func (o *outbox) put(peer *Peer, packet []byte) error {
 	n := len(packet) + o.seal.Overhead()
 	if o.isFull() {
@@ -92,15 +94,15 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 	}
 	f := &peer.filling
 	f.mu.Lock()
-	b, fresh := f.batch, false
+	b, isNew := f.batch, false
 	if b == nil || !b.Fits(n) {
-		b, fresh = o.newBatch(peer), true
+		b, isNew = o.newBatch(peer), true
 		f.batch = b
 	}
 	if len(b.Buf)+n > cap(b.Buf) {
 		o.enlarge(b)
 	}
-	if o.late != nil {
+	if o.batchSeal != nil {
 		b.Buf = append(b.Buf[:len(b.Buf)+o.seal.Overhead()], packet...)
 	} else {
 		b.Buf = o.seal.Seal(b.Buf, packet)
@@ -108,7 +110,7 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 	b.Add(n)
 	f.mu.Unlock()
 	o.queued.Add(int64(n))
-	if fresh {
+	if isNew {
 		return o.enqueue(b)
 	}
 	return nil
@@ -148,40 +150,42 @@ func (o *outbox) enqueue(b *batch) error {
 	o.busy = o.busy || alone
 	o.mu.Unlock()
 	if !alone {
-		o.rouse()
+		o.wakeFlusher()
 		return nil
 	}
-	o.take()
+	o.collect()
 	o.send()
 	o.mu.Lock()
 	o.busy = false
 	more := len(o.queue) > 0 || o.closed
 	o.mu.Unlock()
 	if more {
-		o.rouse()
+		o.wakeFlusher()
 	}
 	return nil
 }
 
-// calm tells whether the batch that is begun now may well stay with one datagram;
+// calm tells whether the batch that begins now is likely to get no second datagram.
 // o.mu is held.
 func (o *outbox) calm() bool {
 	now := time.Now()
-	if until := now.Add(burstLasts); now.Sub(o.fresh) < burstGap && until.After(o.burst) {
-		o.burst = until
+	if until := now.Add(burstLasts); now.Sub(o.lastBegun) < burstGap && until.After(o.burstUntil) {
+		o.burstUntil = until
 	}
-	o.fresh = now
-	return now.After(o.burst)
+	o.lastBegun = now
+	return now.After(o.burstUntil)
 }
 
-func (o *outbox) rouse() {
+// wakeFlusher makes the flusher look at the queue. It never waits: one pending wake is
+// enough for any number of batches.
+func (o *outbox) wakeFlusher() {
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
 }
 
-// isFull tells whether who writes now has to wait.
+// isFull tells whether a writer has to wait now.
 func (o *outbox) isFull() bool { return o.queued.Load() > maxQueued }
 
 func (o *outbox) waitForRoom() error {
@@ -200,9 +204,9 @@ func (o *outbox) waitForRoom() error {
 func (o *outbox) run() {
 	defer close(o.done)
 	for range o.wake {
-		for o.begin() {
-			closed := o.take()
-			empty := len(o.taken) == 0
+		for o.acquire() {
+			closed := o.collect()
+			empty := len(o.collected) == 0
 			o.send()
 			o.mu.Lock()
 			o.busy = false
@@ -217,9 +221,9 @@ func (o *outbox) run() {
 	}
 }
 
-// begin takes the socket for the flusher. It is false where a writer has it, who
-// wakes the flusher when he finds more to send.
-func (o *outbox) begin() bool {
+// acquire reserves the socket for the flusher. It is false if a writer is sending, who
+// wakes the flusher afterwards if there is more to send.
+func (o *outbox) acquire() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	free := !o.busy
@@ -227,43 +231,43 @@ func (o *outbox) begin() bool {
 	return free
 }
 
-// send sends the batches that were taken, and frees them.
+// send sends the collected batches, and recycles them.
 func (o *outbox) send() {
-	if len(o.taken) == 0 {
+	if len(o.collected) == 0 {
 		return
 	}
-	if o.late != nil {
-		for _, b := range o.taken {
-			o.late.SealAll(b.Buf, b.Size)
+	if o.batchSeal != nil {
+		for _, b := range o.collected {
+			o.batchSeal.SealAll(b.Buf, b.Size)
 		}
 	}
-	for _, b := range o.taken {
+	for _, b := range o.collected {
 		o.sending = append(o.sending, &b.Batch)
 	}
 	if refused, err := o.sock.Send(o.sending); err != nil {
 		o.trouble(refused, err)
 	}
-	for i, b := range o.taken {
+	for i, b := range o.collected {
 		o.recycle(b)
-		o.taken[i] = nil
+		o.collected[i] = nil
 	}
 	clear(o.sending)
-	o.taken, o.sending = o.taken[:0], o.sending[:0]
-	o.mu.Lock() // or a writer between its look at queued and its wait misses it
+	o.collected, o.sending = o.collected[:0], o.sending[:0]
+	o.mu.Lock() // otherwise a writer that has read queued, and does not wait yet, would miss it
 	o.room.Broadcast()
 	o.mu.Unlock()
 }
 
-// take takes all batches of the queue from their writers, and tells whether the
+// collect empties the queue and closes its batches to their writers. It tells whether the
 // outbox is closed.
-func (o *outbox) take() bool {
+func (o *outbox) collect() bool {
 	o.mu.Lock()
-	o.taken = append(o.taken, o.queue...)
+	o.collected = append(o.collected, o.queue...)
 	clear(o.queue)
 	o.queue = o.queue[:0]
 	closed := o.closed
 	o.mu.Unlock()
-	for _, b := range o.taken {
+	for _, b := range o.collected {
 		f := &b.peer.filling
 		f.mu.Lock()
 		if f.batch == b {
@@ -274,17 +278,17 @@ func (o *outbox) take() bool {
 	return closed
 }
 
-// closeGrace is how long the last datagrams may take to get into the kernel.
+// closeGrace is how long the kernel may take to accept the last datagrams.
 const closeGrace = 250 * time.Millisecond
 
-// close lets what is queued go out, and ends the flusher. shut closes the
-// socket, which frees a flusher that is stuck in it.
+// close sends what is queued, and ends the flusher. shut closes the socket, which frees a
+// flusher that is stuck in it.
 func (o *outbox) close(shut func() error) error {
 	o.mu.Lock()
 	o.closed = true
 	o.mu.Unlock()
 	o.room.Broadcast()
-	o.rouse()
+	o.wakeFlusher()
 	timer := time.NewTimer(closeGrace)
 	defer timer.Stop()
 	select {

@@ -18,7 +18,7 @@ import (
 func alwaysBurst(c *Conn) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.out.burst = time.Now().Add(time.Hour)
+	c.out.burstUntil = time.Now().Add(time.Hour)
 }
 
 // A datagram alone leaves with its writer, one of a burst with the flusher, and none

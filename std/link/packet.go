@@ -2,10 +2,10 @@ package link
 
 import "encoding/binary"
 
-// Kind says what a packet in plain is.
+// Kind is the kind of an opened packet.
 type Kind uint8
 
-// The kinds of packets that travel on a link.
+// The kinds of packets on a link.
 const (
 	Segments  Kind = iota + 1 // KCP segments, with or without a FEC header
 	Parity                    // Reed-Solomon parity
@@ -31,28 +31,28 @@ const (
 	offsetFlags = 4
 )
 
-// Packet is what the link reads of a KCP packet in plain.
+// Packet is what the link reads from an opened KCP packet.
 type Packet struct {
 	Kind Kind
 	Conv uint32 // conversation; 0 for parity, which names none
-	Una  uint32 // all below it has arrived at the sender; only with Segments
+	Una  uint32 // the sender has received all below it; only with Segments
 	Push bool   // the packet carries data
 	Next uint32 // one above the highest sequence number pushed; only with Push
 
-	Begins   bool   // its first segment is the first of a conversation, and it acknowledges none
-	Acked    bool   // it holds acknowledgements of single segments, ...
-	Ack      uint32 // of which the last is of this one, and KCP measures its round trip
-	AckStamp uint32 // by this: the time at which that was sent
+	Begins   bool   // the first segment is the first of a conversation, and the packet acknowledges nothing
+	Acked    bool   // the packet acknowledges segments singly
+	Ack      uint32 // the sequence number of the last of these; KCP measures its round trip
+	AckStamp uint32 // the time at which that segment was sent, by which KCP measures
 	Stamp    uint32 // the sender's time in the last segment of data; only with Push
 
-	Tells  bool   // it holds a segment that only tells a window, ...
-	Number uint32 // of which the last has this number
+	Tells  bool   // the packet holds a segment that only reports a window
+	Number uint32 // the sequence number of the last such segment
 	Window uint16 // segments that the sender has room for; only with Segments
 	Framed bool   // the segments follow a FEC header; only with Segments
 }
 
-// ParsePacket reads the headers of a packet and tells whether its shape is that
-// of a KCP packet: known types and commands, lengths that fit, one conversation.
+// ParsePacket reads the headers of a packet, and tells whether it has the shape of a KCP
+// packet: known types and commands, lengths that fit, one conversation.
 func ParsePacket(b []byte) (Packet, bool) {
 	if len(b) < minPacket {
 		return Packet{}, false
@@ -80,7 +80,7 @@ func parseSegments(b []byte) (Packet, bool) {
 		Una:  binary.LittleEndian.Uint32(b[offsetUna:]),
 	}
 	p.Begins = b[offsetCmd] == cmdPush && binary.LittleEndian.Uint32(b[offsetSN:]) == 0
-	for len(b) >= segHeader { // kcp-go, too, ignores a shorter rest
+	for len(b) >= segHeader { // kcp-go ignores a shorter rest, too
 		cmd, size := b[offsetCmd], binary.LittleEndian.Uint32(b[offsetLen:])
 		if binary.LittleEndian.Uint32(b) != p.Conv || cmd < cmdPush || cmd > cmdWindow || uint64(size) > uint64(len(b)-segHeader) {
 			return Packet{}, false
@@ -101,11 +101,11 @@ func parseSegments(b []byte) (Packet, bool) {
 		if next := binary.LittleEndian.Uint32(b[offsetSN:]) + 1; cmd == cmdPush && (!p.Push || after(next, p.Next)) {
 			p.Push, p.Next = true, next
 		}
-		p.Window = binary.LittleEndian.Uint16(b[offsetWnd:]) // kcp-go, too, believes the last
+		p.Window = binary.LittleEndian.Uint16(b[offsetWnd:]) // kcp-go believes the last, too
 		b = b[segHeader+size:]
 	}
 	return p, true
 }
 
-// after compares sequence numbers, which wrap.
+// after tells whether a follows b. Sequence numbers wrap.
 func after(a, b uint32) bool { return int32(a-b) > 0 }

@@ -59,7 +59,7 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 // slow sends each by itself.
 func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
 	t.Helper()
-	testkit.Eventually(t, "the socket is free", from.out.begin)
+	testkit.Eventually(t, "the socket is free", from.out.acquire)
 	const count = 5
 	for i := range uint32(count) {
 		if _, err := from.WriteTo(seg(1, 81, i, 0, strings.Repeat("x", 1300)), to); err != nil {
@@ -69,7 +69,7 @@ func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
 	from.out.mu.Lock()
 	from.out.busy = false
 	from.out.mu.Unlock()
-	from.out.rouse()
+	from.out.wakeFlusher()
 	testkit.Returns(t, "the batch", func() {
 		for range count {
 			_, source, err := at.ReadFrom(make([]byte, MaxDatagram))

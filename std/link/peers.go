@@ -13,17 +13,17 @@ import (
 // peers is the table of a link's peers. A dialled link has exactly one.
 type peers struct {
 	only          *Peer
-	limit         int // bytes per second, 0 is none
+	limit         int // bytes per second and peer; 0 is no limit
 	stop          <-chan struct{}
 	conversations *Conversations
 	shift         uint32 // see stampOrigin
 
 	mu     sync.Mutex
 	table  map[identity]*Peer
-	latest map[netip.AddrPort]*Peer // of an address, the one heard last: parity is for it
+	latest map[netip.AddrPort]*Peer // the last one heard from each address: parity goes to it
 	living map[netip.AddrPort]int   // how many live at an address, all in one lane
-	routes map[netip.AddrPort]*lane // of addresses that peers have moved to, which another lane would take
-	routed atomic.Int32             // how many there are
+	routes map[netip.AddrPort]*lane // addresses that peers have moved to, where the hash names another lane
+	routed atomic.Int32             // the number of routes
 }
 
 func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
@@ -51,8 +51,8 @@ func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 	return p
 }
 
-// newcomer is the peer of a conversation that another end begins. kcp-go keys its
-// sessions by the text of an address, so this one names the conversation, too.
+// newcomer makes the peer of a conversation that the other end begins. kcp-go keys its
+// sessions by the text of an address, so the text names the conversation, too.
 func (ps *peers) newcomer(id identity) *Peer {
 	p := ps.newPeer(id.addr)
 	p.text = fmt.Sprintf("%v#%08x", id.addr, id.conv)
@@ -62,12 +62,13 @@ func (ps *peers) newcomer(id identity) *Peer {
 	return p
 }
 
-// admits is false where a dialled link hears another address than its peer's.
+// admits tells whether a link accepts datagrams from an address. A dialled link accepts only
+// its peer's.
 func (ps *peers) admits(from netip.AddrPort) bool {
 	return ps.only == nil || ps.only.addr() == from
 }
 
-// knows tells whether there is a conversation with an address, of which something has come.
+// knows tells whether there is a conversation with an address, and it has sent something.
 func (ps *peers) knows(from netip.AddrPort) bool {
 	if ps.only != nil {
 		return ps.only.ledger.heard.Load() != notYet
@@ -77,7 +78,7 @@ func (ps *peers) knows(from netip.AddrPort) bool {
 	return ps.latest[from] != nil
 }
 
-// find returns the peer that a packet is from; nil where there is none.
+// find returns the peer that a packet comes from, or nil if there is none.
 func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 	if ps.only != nil {
 		if ps.only.owns(h) {
@@ -97,8 +98,8 @@ func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 	return p
 }
 
-// begin makes a peer of a conversation that begins, which is in the table then where
-// the verdict says so. Its session will be in this lane.
+// begin makes a peer for a conversation that begins, and puts it into the table, if the
+// verdict allows. Its session will be in the given lane.
 func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict) {
 	p, evicted, v := ps.conversations.begin(ps, id, now)
 	if v != begins {
@@ -113,8 +114,8 @@ func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict
 	return p, v
 }
 
-// enter puts a peer that begins into the table. It is false where it has ended already:
-// another of the same number was confirmed meanwhile.
+// enter puts a peer that begins into the table. It is false if the peer has ended already,
+// because another of the same number was confirmed in the meantime.
 func (ps *peers) enter(p *Peer, in *lane) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -126,8 +127,8 @@ func (ps *peers) enter(p *Peer, in *lane) bool {
 	return true
 }
 
-// hold gives a peer to the session that begins with it, which end ends. It is false
-// where the peer is gone, or has a session: no two have the same.
+// hold ties a peer to the session that begins with it, which end ends. It is false if the
+// peer is gone, or has a session already.
 func (ps *peers) hold(p *Peer, end func()) bool {
 	if ps.only != nil {
 		return true
@@ -141,28 +142,28 @@ func (ps *peers) hold(p *Peer, end func()) bool {
 	return true
 }
 
-// forget takes a peer out, of which the session ends.
+// forget removes a peer whose session ends.
 func (ps *peers) forget(p *Peer) {
 	if ps.only == nil && ps.remove(p) {
 		ps.conversations.forget(p)
 	}
 }
 
-// evict takes a peer out and ends its session.
+// evict removes a peer and ends its session.
 func (ps *peers) evict(p *Peer) {
 	if ps.remove(p) && p.life.end != nil {
 		p.life.end()
 	}
 }
 
-// remove tells whether the peer was in the table.
+// remove takes a peer out of the table, and tells whether it was there.
 func (ps *peers) remove(p *Peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p.life.gone.Swap(true) {
 		return false
 	}
-	if ps.table[p.identity()] == p { // else it has not been put in yet
+	if ps.table[p.identity()] == p { // otherwise it is not in the table yet
 		ps.unlist(p)
 	}
 	return true

@@ -5,13 +5,13 @@ import (
 	"math/rand/v2"
 )
 
-// KCP stamps its data with the milliseconds since its program began. At a listening link
-// the stamps on the wire have another origin, which is drawn for each run of a program.
-// Else an acknowledgement that was recorded would fit the same time of the next run, and
-// show the server a client that is not there; see Peer.confirm. To the other end a stamp
-// is a number that it sends back.
+// KCP stamps its data with the milliseconds since its program began. At a listening link the
+// stamps on the wire have another origin, which each run of a program draws at random.
+// Otherwise a recorded acknowledgement would fit the same time of the next run, and would
+// prove to the server a client that is not there; see Peer.confirm. To the other end a stamp
+// is just a number to return.
 
-// stampOrigin is what is added to the stamps of this run.
+// stampOrigin is added to all stamps of this run.
 func (c *Conversations) stampOrigin() uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -21,7 +21,7 @@ func (c *Conversations) stampOrigin() uint32 {
 	return c.origin
 }
 
-// shiftStamps adds by to the stamps of the segments of one command, in place.
+// shiftStamps adds by to the stamps of all segments with the given command, in place.
 func shiftStamps(packet []byte, command byte, by uint32) {
 	for b := packet; len(b) >= segHeader; {
 		if b[offsetCmd] == command {

@@ -7,17 +7,17 @@ import (
 	"kcptun/std/carrier"
 )
 
-// Stats are the counters of the links of a program, beside kcp-go's own.
+// Stats are the counters of the links of a program, besides those of kcp-go.
 type Stats struct {
 	Short        atomic.Uint64 // datagrams too short to hold a packet
-	Foreign      atomic.Uint64 // datagrams at a client from another address than its server's
-	SealFailures atomic.Uint64 // datagrams that did not open; also in kcp-go's InCsumErrors
-	BadShape     atomic.Uint64 // packets that opened and are not KCP; datagrams above MaxDatagram
-	Strays       atomic.Uint64 // packets of no conversation that is known, and that begin none
-	Crowded      atomic.Uint64 // packets that would have begun one, while too many were not confirmed
-	Moved        atomic.Uint64 // times that a client went on from another address
-	FlowsRefused atomic.Uint64 // connections of the imitation of TCP that were refused, or dropped for others
-	RecvErrors   atomic.Uint64 // receive calls that failed and were tried again
+	Foreign      atomic.Uint64 // datagrams that a client got from an address other than its server's
+	SealFailures atomic.Uint64 // datagrams that did not open; also counted in kcp-go's InCsumErrors
+	BadShape     atomic.Uint64 // packets that opened but are not KCP; datagrams above MaxDatagram
+	Strays       atomic.Uint64 // packets that belong to no known conversation and begin none
+	Crowded      atomic.Uint64 // packets that would have begun one while too many were not confirmed
+	Moved        atomic.Uint64 // times that a client continued from another address
+	FlowsRefused atomic.Uint64 // connections of the imitation of TCP that were refused, or dropped to make room
+	RecvErrors   atomic.Uint64 // receive calls that failed and were retried
 	SendErrors   atomic.Uint64 // datagrams that the system refused to send
 
 	notices carrier.Notices // shared, as the counters are

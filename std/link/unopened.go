@@ -3,25 +3,25 @@ package link
 import "net/netip"
 
 const (
-	// suspicious is how many datagrams of one source that do not open make a line in the
-	// log, where none of it ever has opened. A path that spoils one datagram of a hundred
-	// spoils the first three of a client once in a million times.
+	// suspicious is how many datagrams of one source must fail to open before the log says
+	// so, if none from there has ever opened. A path that damages one datagram in a hundred
+	// damages the first three of a client once in a million times.
 	suspicious = 3
 
-	// suspects is how many sources are counted at a time. The newest takes the place of
-	// another one.
+	// suspects is how many sources are counted at a time. A new one replaces the oldest.
 	suspects = 16
 )
 
-// unopened counts datagrams that did not open, by source, for one goroutine. Those of a
-// source that has a conversation here are spoilt on their way, and are not counted.
+// unopened counts datagrams that did not open, by source. It belongs to one goroutine.
+// Datagrams from a source that has a conversation here were damaged on their way, and are
+// not counted.
 type unopened struct {
 	sources [suspects]struct {
 		from  netip.AddrPort
 		count int
 	}
-	next int  // is replaced
-	any  bool // there is one
+	next int  // the index to be replaced next
+	any  bool // at least one source is counted
 }
 
 // failed counts a datagram, and tells whether its source is suspicious now.
@@ -39,7 +39,7 @@ func (u *unopened) failed(from netip.AddrPort) bool {
 	return false
 }
 
-// opened takes note of a datagram that did open: its source has our key.
+// opened records a datagram that did open: its source has our key.
 func (u *unopened) opened(from netip.AddrPort) {
 	if !u.any {
 		return
@@ -57,7 +57,7 @@ func (u *unopened) opened(from netip.AddrPort) {
 	}
 }
 
-// notOpened counts a datagram that did not open, and logs what that may mean.
+// notOpened counts a datagram that did not open, and logs the likely reasons.
 func (t *intake) notOpened(from netip.AddrPort) {
 	t.opt.Stats.SealFailures.Add(1)
 	if t.peers.knows(from) || !t.unopened.failed(from) {
