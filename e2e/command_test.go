@@ -72,7 +72,7 @@ var badClientCommands = []badCommand{
 	{args: "--socketmode 0600", says: oneLine("--socketmode", "not the path of a unix socket")},
 	{args: "-r http://host:4000", says: oneLine("--remoteaddr", "http://", "host:port")},
 	{args: "-l 2222", says: oneLine("--localaddr", `"127.0.0.1:2222"`)},
-	{args: "-c FOLDER/server.json", says: oneLine("-c", "server.json", "file of a server", "listen", "target")},
+	{args: "-c FOLDER/server.json", says: oneLine("-c", "server.json", "a server's file", "listen", "target")},
 	{args: "--target 127.0.0.1:80", says: oneLine("--target", "client")},
 }
 
@@ -80,7 +80,7 @@ var badServerCommands = []badCommand{
 	{args: "-t 127.0.0.1:0", says: oneLine("--target", "1 to 65535")},
 	{args: "-t 8000", says: oneLine("--target", `"127.0.0.1:8000"`)},
 	{args: "-l 4000", says: oneLine("--listen", `":4000"`)},
-	{args: "-c FOLDER/client.json", says: oneLine("-c", "client.json", "file of a client", "remoteaddr")},
+	{args: "-c FOLDER/client.json", says: oneLine("-c", "client.json", "a client's file", "remoteaddr")},
 	{args: "-l nothing", says: oneLine("--listen", "host:port")},
 	{args: "-l :4000-3000", says: oneLine("--listen", "4000-3000")},
 	{args: "-l [::g]:4000", says: oneLine("--listen", "IPv6")},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kcptun/std/config"
@@ -77,11 +78,9 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 
 func findOption(cmd *cli.Command, name string) *option {
 	for _, f := range cmd.Flags {
-		o := f.(*option)
-		for _, n := range o.names {
-			if n == name {
-				return o
-			}
+		// While a shell asks for completions, there are also flags of package cli.
+		if o, ours := f.(*option); ours && slices.Contains(o.names, name) {
+			return o
 		}
 	}
 	return nil

@@ -141,15 +141,20 @@ func (v *invocation) switchTo(to *bool, usage string, names ...string) *option {
 func (v *invocation) load() error {
 	v.cfg.ReadEnvironment(v.app.Role)
 	errs := v.wrong
+	var unread error
 	if v.file != nil {
-		if err := v.cfg.ReadJSON(v.app.Role, *v.file); err != nil {
-			return errors.Join(append(errs, err)...)
-		}
+		unread = v.cfg.ReadJSON(v.app.Role, *v.file)
+		errs = append(errs, unread)
 	}
-	if len(errs) == 0 { // otherwise a missing setting may just be a misspelt one
+	if errors.Join(errs...) == nil { // otherwise a missing setting may just be a misspelt one
 		errs = append(errs, v.cfg.CheckGiven(v.app.Role))
 	}
-	return errors.Join(append(errs, v.cfg.Check(v.app.Role))...)
+	warnings := v.cfg.Warnings
+	errs = append(errs, v.cfg.Check(v.app.Role))
+	if unread != nil {
+		v.cfg.Warnings = warnings // the others are of values that the file may have replaced
+	}
+	return errors.Join(errs...)
 }
 
 func (v *invocation) run(context.Context, *cli.Command) error {
@@ -172,8 +177,8 @@ func (v *invocation) genkey(context.Context, *cli.Command) error {
 // exist.
 func (v *invocation) noTopic(_ context.Context, cmd *cli.Command, word string) {
 	var known []string
-	for _, sub := range cmd.Commands {
-		known = append(known, sub.Name)
+	for _, sub := range cmd.VisibleCommands() {
+		known = append(known, append([]string{sub.Name}, sub.Aliases...)...)
 	}
 	v.fail(fmt.Errorf("%q is unknown, valid are %s", word, strings.Join(known, ", ")))
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -15,14 +14,37 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 	cmd.Usage = "print what makes a shell complete this program's flags: bash, zsh, fish, powershell"
 	cmd.CommandNotFound = v.noTopic
 	for _, shell := range cmd.Commands {
-		if shell.Name == "pwsh" {
+		switch shell.Name {
+		case "pwsh":
 			shell.Aliases = []string{"powershell"}
+		case "fish":
+			script := shell.Action
+			shell.Action = func(ctx context.Context, cmd *cli.Command) error {
+				if err := script(ctx, cmd); err != nil {
+					return err
+				}
+				v.completeFiles(cmd.Root())
+				return nil
+			}
 		}
 	}
 }
 
+// completeFiles prints the lines by which fish completes names of files after some flags.
+// The script of package cli tells fish that no flag has one; those for other shells do not.
+func (v *invocation) completeFiles(root *cli.Command) {
+	for _, name := range []string{"c", "log", "snmplog"} {
+		form := "-s c"
+		if len(name) > 1 {
+			form = "-l " + name + " -o " + name
+		}
+		fmt.Fprintf(&v.stdout, "complete -c %s %s -r -F -d %q\n", v.name, form, findOption(root, name).usage)
+	}
+}
+
 // complete prints the words that may come next on the command line, one a line, each with
-// its meaning after a colon. The shell's script picks from them.
+// its meaning after a colon. The shell's script picks from them. If there are none, the
+// shell completes names of files.
 func (v *invocation) complete(_ context.Context, cmd *cli.Command) {
 	last := ""
 	if len(v.words) > 1 {
@@ -34,14 +56,17 @@ func (v *invocation) complete(_ context.Context, cmd *cli.Command) {
 		}
 		return
 	}
-	for _, f := range cmd.VisibleFlags() {
-		o, ours := f.(*option)
-		switch {
-		case !ours:
-		case slices.Contains(o.names, strings.TrimLeft(last, "-")) && len(o.choices) > 0:
-			fmt.Fprintln(&v.stdout, strings.Join(o.choices, "\n"))
-			return
+	flag, _, assigned := strings.Cut(last, "=")
+	if o := findOption(cmd, strings.TrimLeft(flag, "-")); o != nil && !o.isSwitch { // a value comes next
+		if assigned {
+			flag += "=" // the shell wants the whole word
+		} else {
+			flag = ""
 		}
+		for _, choice := range o.choices {
+			fmt.Fprintln(&v.stdout, flag+choice)
+		}
+		return
 	}
 	for _, f := range cmd.VisibleFlags() {
 		name := dashed(f.Names()[0])

@@ -7,22 +7,36 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// ReadJSON overrides settings from the file at path. Unknown keys, and text after the JSON
-// value, add to c.Warnings.
+// ReadJSON overrides settings from the file at path. It joins the errors of all values with
+// the wrong type. Unknown keys, and text after the JSON value, add to c.Warnings.
 func (c *Config) ReadJSON(r Role, path string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("-c: %w", err)
 	}
-	if err := c.parseJSON(r, data); err != nil {
+	return inFile(path, c.parseJSON(r, data))
+}
+
+// inFile adds the file's name to each of the errors that are joined in err.
+func inFile(path string, err error) error {
+	joined, is := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !is:
 		return fmt.Errorf("-c %s: %w", path, err)
 	}
-	return nil
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, fmt.Errorf("-c %s: %w", path, e))
+	}
+	return errors.Join(all...)
 }
 
 func (c *Config) parseJSON(r Role, data []byte) error {
@@ -37,49 +51,53 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 		return errorAt(data, at, "%s", reason)
 	}
 	if reason := r.foreign(keys); reason != "" {
-		return errorAt(data, 0, "%s", reason)
+		return errors.New(reason)
 	}
 	before := *c
-	into := any(c)
-	servers, err := listOfServers(data, keys)
-	if err != nil {
-		return err
-	}
-	if servers != "" {
-		into = &struct {
-			*Config
-			RemoteAddr json.RawMessage `json:"remoteaddr"` // hides Config's
-		}{Config: c}
-	}
-	if err := json.Unmarshal(data[:end], into); err != nil {
-		return locate(data, err)
-	}
-	if servers != "" {
-		c.RemoteAddr = servers
-	}
+	wrong := c.setFields(data)
 	c.noteFile(r, keys, &before)
 	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
 		line, column := position(data, end+int64(bytes.Index(data[end:], rest)))
 		c.warn("text after the JSON value is ignored, from line %d, column %d on", line, column)
 	}
 	c.warnUnknown(r, keys)
-	return nil
+	return wrong
 }
 
-// listOfServers returns remoteaddr in the form of the flag if the file gives it as a list
-// of strings, else "".
-func listOfServers(data []byte, keys map[string]json.RawMessage) (string, error) {
-	for key, value := range keys {
-		if !strings.EqualFold(key, "remoteaddr") || value[0] != '[' {
-			continue
+// setFields sets what the JSON object at the start of data gives, and joins the errors of
+// the values that have the wrong type.
+func (c *Config) setFields(data []byte) error {
+	var wrong []error
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.Token() // the opening brace; parseJSON has checked the syntax
+	for dec.More() {
+		key, _ := dec.Token()
+		var value json.RawMessage
+		dec.Decode(&value)
+		if reason := c.setField(key.(string), value); reason != "" {
+			wrong = append(wrong, errorAt(data, dec.InputOffset()-int64(len(value)), "%s", reason))
 		}
+	}
+	return errors.Join(wrong...)
+}
+
+// setField sets the setting of a JSON key, if there is one, or returns what is wrong with
+// the value. The addresses of servers may be a list.
+func (c *Config) setField(key string, value json.RawMessage) (reason string) {
+	if strings.EqualFold(key, "remoteaddr") && value[0] == '[' {
 		var list []string
 		if err := json.Unmarshal(value, &list); err != nil || len(list) == 0 {
-			return "", errorAt(data, int64(bytes.Index(data, value)), "key %q wants a string, or a list of one string or more", key)
+			return fmt.Sprintf("key %q wants a string, or a list of one string or more", key)
 		}
-		return strings.Join(list, ","), nil
+		c.RemoteAddr = strings.Join(list, ",")
+		return ""
 	}
-	return "", nil
+	name, _ := json.Marshal(key) // a string cannot fail
+	err := json.Unmarshal(slices.Concat([]byte("{"), name, []byte(":"), value, []byte("}")), c)
+	if typed, is := errors.AsType[*json.UnmarshalTypeError](err); is {
+		return fmt.Sprintf("key %q wants %s, got %s", typed.Field, jsonName(typed.Type.Kind().String()), typed.Value)
+	}
+	return ""
 }
 
 // foreign explains why the keys look like those of a file for the other end, or returns "".
@@ -98,7 +116,7 @@ func (r Role) foreign(keys map[string]json.RawMessage) string {
 	if len(theirs) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("this is the file of a %v, as it has %s; a %v has %s", other, strings.Join(theirs, ", "), r, strings.Join(r.addresses(), ", "))
+	return fmt.Sprintf("this is a %v's file: it has %s, and a %v's has %s", other, strings.Join(theirs, " and "), r, strings.Join(r.addresses(), " and "))
 }
 
 // addresses are the JSON keys of the two addresses that only this end uses.
@@ -180,10 +198,7 @@ func locate(data []byte, err error) error {
 		}
 		return errorAt(data, at, "%s", explainSyntax(data, at, syntax))
 	case errors.As(err, &typed):
-		if typed.Field == "" {
-			return errorAt(data, typed.Offset-1, "a JSON object is wanted, got %s", typed.Value)
-		}
-		return errorAt(data, typed.Offset-1, "key %q wants %s, got %s", strings.TrimPrefix(typed.Field, "Config."), jsonName(typed.Type.Kind().String()), typed.Value)
+		return errorAt(data, typed.Offset-1, "a JSON object is wanted, got %s", typed.Value)
 	case bad >= 0:
 		return errorAt(data, bad, "%s", reason)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

@@ -109,8 +109,8 @@ func TestJSONErrors(t *testing.T) {
 		"  \n ":                        "line 2, column 2: the text ends before the JSON value does",
 		`{"mtu":1300`:                  "line 1, column 12: the text ends before the JSON value does",
 		"{\n\"mtu\": }":                "line 2, column 8: invalid character '}'",
-		"{\n  \"mtu\": \"1300\"\n}":    `line 2, column 15: key "mtu" wants a whole number, got string`,
-		"{\n\n \"mtu\": 1.5}":          `line 3, column 11: key "mtu" wants a whole number, got number 1.5`,
+		"{\n  \"mtu\": \"1300\"\n}":    `line 2, column 10: key "mtu" wants a whole number, got string`,
+		"{\n\n \"mtu\": 1.5}":          `line 3, column 9: key "mtu" wants a whole number, got number 1.5`,
 		`{"mtu":1e99}`:                 `key "mtu" wants a whole number, got number 1e99`,
 		`{"mtu":99999999999999999999}`: `key "mtu" wants a whole number`,
 		`{"MTU":[1]}`:                  `key "mtu" wants a whole number, got array`,
@@ -119,7 +119,7 @@ func TestJSONErrors(t *testing.T) {
 		`{"remoteaddr":["x:1",2]}`:     `line 1, column 15: key "remoteaddr" wants a string, or a list of one string or more`,
 		`{"RemoteAddr":[]}`:            `key "RemoteAddr" wants a string, or a list of one string or more`,
 		`{"remoteaddr":{}}`:            `key "remoteaddr" wants a string, got object`,
-		"{\"remoteaddr\":[\"x:1\"],\n\"mtu\":\"x\"}": `line 2, column 9: key "mtu" wants a whole number, got string`,
+		"{\"remoteaddr\":[\"x:1\"],\n\"mtu\":\"x\"}": `line 2, column 7: key "mtu" wants a whole number, got string`,
 		`{"key":5}`:       `key "key" wants a string, got number`,
 		`{"key":{"a":1}}`: `key "key" wants a string, got object`,
 		`[]`:              "line 1, column 1: a JSON object is wanted, got array",
@@ -134,6 +134,18 @@ func TestJSONErrors(t *testing.T) {
 			continue
 		}
 		testkit.Contains(t, err.Error(), want)
+	}
+}
+
+// All values of the wrong type are reported, not only the first one.
+func TestJSONErrorsTogether(t *testing.T) {
+	c := Default(Client)
+	err := c.parseJSON(Client, []byte("{\"mtu\":\"x\",\n \"remoteaddr\":[], \"sndwnd\":9,\n\"key\":5}"))
+	want := `line 1, column 8: key "mtu" wants a whole number, got string
+line 2, column 15: key "remoteaddr" wants a string, or a list of one string or more
+line 3, column 7: key "key" wants a string, got number`
+	if err == nil || err.Error() != want || c.SndWnd != 9 || c.MTU != Default(Client).MTU {
+		t.Errorf("sndwnd %d, mtu %d, %v", c.SndWnd, c.MTU, err)
 	}
 }
 

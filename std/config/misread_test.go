@@ -14,11 +14,11 @@ func TestForeignFile(t *testing.T) {
 		text string
 		want string // of the error; "" for none
 	}{
-		{Client, `{"listen":":1","target":"x:1"}`, `this is the file of a server, as it has "listen", "target"; a client has localaddr, remoteaddr`},
-		{Client, `{"TARGET":"x:1","key":"k"}`, `as it has "TARGET"`},
+		{Client, `{"listen":":1","target":"x:1"}`, `this is a server's file: it has "listen" and "target", and a client's has localaddr and remoteaddr`},
+		{Client, `{"TARGET":"x:1","key":"k"}`, `it has "TARGET"`},
 		{Client, `{"listen":":1","remoteaddr":"x:1"}`, ""},
 		{Client, `{"closewait":30}`, ""},
-		{Server, `{"localaddr":":1","remoteaddr":"x:1"}`, `this is the file of a client, as it has "localaddr", "remoteaddr"; a server has listen, target`},
+		{Server, `{"localaddr":":1","remoteaddr":"x:1"}`, `this is a client's file: it has "localaddr" and "remoteaddr", and a server's has listen and target`},
 		{Server, `{"remoteaddr":"x:1","listen":":1"}`, ""},
 		{Server, `{"conn":4}`, ""},
 	} {
