@@ -41,9 +41,20 @@ type echoServer struct {
 func newEchoServer(t *testing.T) *echoServer { return newEchoServerAt(t, "127.0.0.1:0") }
 
 func newEchoServerAt(t *testing.T, addr string) *echoServer {
+	return newEchoServerBy(t, addr, "aes-128-gcm")
+}
+
+// newStayingServer returns a server that does not follow its clients, and their settings.
+func newStayingServer(t *testing.T) *Config {
+	cfg := clientConfig(newEchoServerBy(t, "127.0.0.1:0", "null").addr)
+	cfg.Crypt = "null"
+	return cfg
+}
+
+func newEchoServerBy(t *testing.T, addr, cipher string) *echoServer {
 	t.Helper()
 	c := config.Default(config.Server)
-	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", "aes-128-gcm", 1<<20
+	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", cipher, 1<<20
 	if err := c.Check(config.Server); err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"kcptun/std/app"
 	"kcptun/std/clock"
 	"kcptun/std/session"
-	"kcptun/std/shutdown"
 )
 
 // Redialling backs off from firstBackoff to lastBackoff. lastBackoff is short, because a
@@ -110,9 +107,7 @@ func (s *slot) run(ctx context.Context) {
 			s.retire(ctx, cur, "overslept", -1)
 			cur = nil
 		case <-cur.expired():
-			s.live.Store(nil)
-			s.retire(ctx, cur, "expired", time.Duration(s.cfg.ScavengeTTL)*time.Second)
-			cur = nil
+			cur = s.expire(ctx, cur)
 		case <-cur.exhausted():
 			s.live.Store(nil)
 			s.retire(ctx, cur, "exhausted", -1)
@@ -207,7 +202,7 @@ type held struct {
 func (s *slot) hold(sess *session.Session) *held {
 	h := &held{Session: sess}
 	if s.cfg.AutoExpire > 0 {
-		h.timer = time.NewTimer(time.Duration(s.cfg.AutoExpire) * time.Second)
+		h.timer = time.NewTimer(s.lifetime())
 	}
 	s.wg.Go(func() {
 		select {
@@ -270,46 +265,4 @@ func (h *held) stop() {
 	if h.timer != nil {
 		h.timer.Stop()
 	}
-}
-
-// retire stops a session from taking new streams. It closes the session when it is idle, or
-// after limit; a negative limit means no limit. why is the first word of the logged reason.
-func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
-	closed := "when idle"
-	if limit >= 0 {
-		closed = "when idle, or after " + limit.String()
-	}
-	s.env.Log.Info("session "+why+", it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed", closed)
-	s.seeOut(ctx, h, why, limit)
-}
-
-// seeOut does what retire does, without logging it.
-func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Duration) {
-	h.Retire()
-	var over <-chan time.Time
-	if limit >= 0 {
-		over = time.After(limit)
-	}
-	s.wg.Go(func() {
-		select {
-		case <-h.Idle():
-			s.end(h, errors.New(why+" and idle"))
-		case <-over:
-			s.end(h, fmt.Errorf("%s, and scavengettl is over with %d streams open", why, h.NumStreams()))
-		case <-h.Done():
-			s.env.Log.Warn(why+" session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
-			h.stop()
-		case <-ctx.Done():
-			s.end(h, errClientEnds)
-		}
-	})
-}
-
-// end says goodbye and closes a session once the data already sent has arrived.
-func (s *slot) end(h *held, reason error) {
-	h.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)
-	defer cancel()
-	h.Leave(ctx, reason)
-	s.env.Log.Info("session closed", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
 }

@@ -72,50 +72,6 @@ func TestSessionsOnManyCores(t *testing.T) {
 	}
 }
 
-// An expired session takes no new streams, and ends with its last stream.
-func TestAutoExpire(t *testing.T) {
-	t.Parallel()
-	tn := start(t, plan{client: []string{"--autoexpire", "1"}})
-	old := tn.heldPull(t, 300*kib)
-	first := field(t, tn.client.mustLog(t, "session opened"), "conv")
-	tn.client.mustLog(t, "session expired, it takes no new streams")
-	tn.exchange(t, mib)
-	convs := fields(t, tn.client.lines("session opened"), "conv")
-	if len(convs) < 2 {
-		t.Error("no new session was opened for new streams")
-	}
-	select {
-	case err := <-old:
-		t.Fatalf("the old stream ended too early to show anything: %v", err)
-	default:
-	}
-	tn.target.Release()
-	must(t, <-old)
-	line, err := tn.client.WaitLog(patient(t), `msg="session closed" to=`+tn.remote+` conv=`+first+` reason="expired and idle"`)
-	if err != nil {
-		t.Errorf("the first session is not closed: %q, %v", line, err)
-	}
-	if lines := tn.server.lines("reason=client:"); len(lines) > 0 {
-		t.Errorf("the server saw streams end badly: %s", lines)
-	}
-}
-
-// An expired session is cut after scavengettl.
-func TestScavengeTTL(t *testing.T) {
-	t.Parallel()
-	tn := start(t, plan{client: []string{"--autoexpire", "1", "--scavengettl", "1"}})
-	endless := tn.slowPull(t)
-	line := tn.client.mustLog(t, `msg="session closed"`)
-	if got := field(t, line, "reason"); !strings.Contains(got, "scavengettl is over with 1 streams open") {
-		t.Errorf("the reason is %q", got)
-	}
-	if err := <-endless; err == nil {
-		t.Error("the download of a cut stream came to a good end")
-	}
-	tn.client.mustLog(t, `msg="stream closed"`)
-	tn.server.stop(t) // only its keepalive would tell it of the cut, in half a minute
-}
-
 // If the keys differ, the server reports that and does not grow.
 func TestWrongKey(t *testing.T) {
 	t.Parallel()

@@ -32,8 +32,16 @@ func helloOf(c *config.Config) *mux.Hello {
 	if c.NoComp {
 		settings |= settingNoComp
 	}
-	return &mux.Hello{Can: canGoodbye | canFollow, Settings: settings}
+	can := uint32(canGoodbye)
+	if follows(c) {
+		can |= canFollow
+	}
+	return &mux.Hello{Can: can, Settings: settings}
 }
+
+// follows tells whether a conversation may change address. Without a seal it may not, see
+// link.Options.Settled.
+func follows(c *config.Config) bool { return c.Crypt != "null" }
 
 // Difference is a setting that differs between the peer and this end.
 type Difference struct {

@@ -59,7 +59,7 @@ func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Op
 	return link.Options{
 		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
 		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
-		Conversations: new(link.Conversations), Settled: c.Crypt == "null",
+		Conversations: new(link.Conversations), Settled: !follows(c),
 		Stats: stats, Log: log, OneByOne: os.Getenv(OffloadEnv) == "off",
 	}, nil
 }

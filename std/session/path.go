@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -237,30 +236,6 @@ func (s *Session) HasSlept() bool { return s.path.running() }
 func (s *Session) Doubt() {
 	s.path.asked.Store(int64(clock.Now()))
 	s.mux.Ask()
-}
-
-// moveWait limits how long opening another socket may take.
-const moveWait = time.Second
-
-// moveOn continues from another port if the server can follow, because a silent path may be
-// a blocked flow; the streams then continue. The frame gives the server a packet that it
-// has not seen before, which shows that it is not a replay.
-func (f *Maker) moveOn(s *Session) {
-	defer f.Panics.Catch(s.Close)
-	theirs := s.mux.Hello()
-	if theirs == nil || theirs.Can&canFollow == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), moveWait)
-	defer cancel()
-	was, silent := s.LocalAddr(), s.path.silence()
-	if s.link.Move(ctx) != nil { // the carrier imitates TCP, or no socket is available
-		return
-	}
-	s.mux.Ask()
-	if f.Moved != nil {
-		f.Moved(s, was, silent)
-	}
 }
 
 // PathView is what is known about a path that does not answer.

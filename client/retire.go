@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kcptun/std/session"
+	"kcptun/std/shutdown"
+)
+
+// How a session expires, and how one that takes no new streams ends.
+
+// lifetime is how long a session keeps its port.
+func (s *slot) lifetime() time.Duration { return time.Duration(s.cfg.AutoExpire) * time.Second }
+
+// expire changes the port of a session that has streams, if the server follows, so that no
+// stream is cut. If the server has several ports, new streams get a new session at another
+// of them. Without streams, or with a server that does not follow, the session retires.
+// expire returns the session if the slot keeps it.
+func (s *slot) expire(ctx context.Context, h *held) *held {
+	hopped := s.hop(h)
+	if hopped && !s.dial.hasRange() {
+		return h
+	}
+	s.live.Store(nil)
+	limit := time.Duration(s.cfg.ScavengeTTL) * time.Second
+	if hopped {
+		limit = -1
+	}
+	s.retire(ctx, h, "expired", limit)
+	return nil
+}
+
+// hop continues an expired session from another port. It is false if there is no reason to,
+// or if the server does not follow.
+func (s *slot) hop(h *held) bool {
+	if h.NumStreams() == 0 {
+		return false
+	}
+	was := h.LocalAddr()
+	err := h.Move()
+	facts := []any{"from", h.LocalAddr(), "was", was, "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams()}
+	switch {
+	case errors.Is(err, session.ErrFixed):
+		return false
+	case err != nil:
+		s.env.Log.Warn("session expired, and another port cannot be opened", append(facts, "err", err)...)
+	default:
+		s.env.Log.Info("session expired, it goes on from another port", facts...)
+	}
+	h.timer.Reset(s.lifetime())
+	return true
+}
+
+// retire stops a session from taking new streams. It closes the session when it is idle, or
+// after limit; a negative limit means no limit. why is the first word of the logged reason.
+func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
+	closed := "when idle"
+	if limit >= 0 {
+		closed = "when idle, or after " + limit.String()
+	}
+	s.env.Log.Info("session "+why+", it takes no new streams", "to", h.RemoteAddr(), "conv", h.Conv(), "streams", h.NumStreams(), "closed", closed)
+	s.seeOut(ctx, h, why, limit)
+}
+
+// seeOut does what retire does, without logging it.
+func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Duration) {
+	h.Retire()
+	var over <-chan time.Time
+	if limit >= 0 {
+		over = time.After(limit)
+	}
+	s.wg.Go(func() {
+		for {
+			select {
+			case <-h.expired():
+				s.hop(h)
+				continue
+			case <-h.Idle():
+				s.end(h, errors.New(why+" and idle"))
+			case <-over:
+				s.end(h, fmt.Errorf("%s, and scavengettl is over with %d streams open", why, h.NumStreams()))
+			case <-h.Done():
+				s.env.Log.Warn(why+" session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
+				h.stop()
+			case <-ctx.Done():
+				s.end(h, errClientEnds)
+			}
+			return
+		}
+	})
+}
+
+// end says goodbye and closes a session once the data already sent has arrived.
+func (s *slot) end(h *held, reason error) {
+	h.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)
+	defer cancel()
+	h.Leave(ctx, reason)
+	s.env.Log.Info("session closed", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
+}

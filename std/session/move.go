@@ -1,0 +1,45 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A client's session may continue from another port, with all its streams, if the server
+// has said in its hello that it follows.
+
+// moveWait limits how long opening another socket may take.
+const moveWait = time.Second
+
+// ErrFixed is returned by Move if the session has to stay at its port: the server is a
+// stock one, has not said hello yet or follows nobody, or the carrier imitates TCP.
+var ErrFixed = errors.New("the session cannot change its port")
+
+// Move continues from another port. It fails with ErrFixed, or if the system has no socket
+// for it; the session then stays where it is. The frame gives the server a packet that it
+// has not seen before, which shows that it is not a replay.
+func (s *Session) Move() error {
+	if theirs := s.mux.Hello(); theirs == nil || theirs.Can&canFollow == 0 {
+		return ErrFixed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), moveWait)
+	defer cancel()
+	err := s.link.Move(ctx)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		return ErrFixed
+	case err == nil:
+		s.mux.Ask()
+	}
+	return err
+}
+
+// moveOn moves because the path is silent: the flow may be blocked.
+func (f *Maker) moveOn(s *Session) {
+	defer f.Panics.Catch(s.Close)
+	was, silent := s.LocalAddr(), s.path.silence()
+	if s.Move() == nil && f.Moved != nil {
+		f.Moved(s, was, silent)
+	}
+}
