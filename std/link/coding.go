@@ -137,9 +137,13 @@ func (t *intake) keepRestored(packet []byte) {
 	}
 	metrics.Restored()
 	t.last.incoming.rebuilt.Add(1)
-	t.last.ledger.receive(h)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
+	if t.last.confirmation.isOpen() {
+		h.Una, h.Acked = 0, false
+		withholdAcks(t.spare[begin:])
+	}
+	t.last.ledger.receive(h)
 	if h.Acked && t.last.shift != 0 {
 		shiftStamps(t.spare[begin:], cmdAck, -t.last.shift)
 	}

@@ -73,6 +73,7 @@ func TestOldPacketsTellNothingOld(t *testing.T) {
 			in := newIntake(t, 2, 1)
 			in.hear(seg(conv, 81, 0, 0, "it begins"))
 			in.peer().ledger.sndNext.Store(200)
+			in.peer().confirmation.done.Store(true)
 			in.hear(codedGroup(1, window(ack(una-1, una), 55), window(ack(una-1, una), 55))...)
 			return in
 		}
@@ -202,6 +203,7 @@ func TestRestoredAckCounts(t *testing.T) {
 	if _, err := in.link.WriteTo(seg(conv, 81, 0, 0, "x"), in.peer()); err != nil {
 		t.Fatal(err)
 	}
+	in.peer().confirmation.done.Store(true)
 	wire := codedGroup(1, seg(conv, 84, 0, 0, ""), seg(conv, 82, 0, 1, ""))
 	if in.hear(wire[0]); in.peer().InFlight() != 1 {
 		t.Errorf("%d in flight", in.peer().InFlight())

@@ -2,6 +2,7 @@ package link
 
 import (
 	"container/list"
+	"encoding/binary"
 	"sync/atomic"
 	"time"
 )
@@ -52,5 +53,19 @@ func (p *Peer) confirm(h Packet) {
 	if ok {
 		p.confirmation.done.Store(true)
 		close(p.confirmation.confirmed)
+	}
+}
+
+// withholdAcks removes from a packet, in place, everything that it acknowledges. It is for
+// packets of a peer that is not confirmed and that prove nothing. What they acknowledge may
+// be recorded, and una proves nothing in any case. If KCP saw una, and the acknowledgement
+// before it was lost, KCP would never send again what the peer has to acknowledge to be
+// confirmed.
+func withholdAcks(packet []byte) {
+	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
+		binary.LittleEndian.PutUint32(b[offsetUna:], 0)
+		if b[offsetCmd] == cmdAck {
+			b[offsetCmd] = cmdWindow
+		}
 	}
 }

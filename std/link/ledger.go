@@ -85,13 +85,13 @@ const maxEarly = 64
 
 // plausible tells whether a packet can belong to this conversation. It cannot if it
 // acknowledges what was never sent, or if it brings much data before the peer has shown
-// that it hears us.
+// that it hears us, and does not show that itself.
 func (p *Peer) plausible(h Packet) bool {
 	next := p.ledger.sndNext.Load()
 	if h.Kind != Segments {
 		return true
 	}
-	if h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() {
+	if h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() && !p.isProof(h) {
 		return false
 	}
 	return !after(h.Una, next) && (!h.Acked || after(next, h.Ack))

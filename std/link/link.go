@@ -221,10 +221,17 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 		}
 		return nil
 	}
+	unproven := p.confirmation.isOpen() && !p.isProof(h)
+	if unproven {
+		h.Una, h.Acked = 0, false
+	}
 	known, old, stale := p.received(h, t.now, in.At)
 	if h.Framed {
 		t.decode(p, h, packet) // which copies it, so that it may be changed here
 		packet = packet[fecHeader:]
+	}
+	if unproven {
+		withholdAcks(packet)
 	}
 	if h.Acked && p.shift != 0 {
 		shiftStamps(packet, cmdAck, -p.shift)

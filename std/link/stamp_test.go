@@ -65,6 +65,7 @@ func TestStampsOfRestoredPackets(t *testing.T) {
 		in.link.peers.shift = 1 << 31
 		wire := codedGroup(1, seg(7, 81, 0, 0, "begins"), stamped(join(seg(7, 82, 1, 0, ""), seg(7, 81, 1, 0, "data")), 1<<31))
 		in.hear(wire[0])
+		in.peer().confirmation.done.Store(true)
 		in.peer().sent(parsed(seg(7, 81, 1, 1, "data")))
 		out := in.hear(wire[1+lost])
 		if len(out) != 1 {
