@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,12 +28,14 @@ type auto struct {
 	confirmed <-chan struct{} // closed once the peer has shown that it hears us; nil after that was noticed
 
 	cfg     *config.Config
-	segment int // bytes of data in a full segment
+	link    *link.Conn
+	peer    *link.Peer
+	among   *autos // closing it takes it out
+	segment int    // bytes of data in a full segment
 
 	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and stream data
 	explained     atomic.Uint64 // value of payload when it was last logged
 
-	gone   func() // called when it ends; may be nil
 	once   sync.Once
 	closed error
 }
@@ -48,7 +52,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
 	}
 	metrics.Opened(l.Peer() != nil)
-	a := &auto{cfg: c, segment: f.segment(l)}
+	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l)}
 	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte, code arq.Code) {
 		var n int
 		var parity link.Extra
@@ -66,6 +70,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 	if a.confirmed = peer.Confirmed(); a.confirmed == nil {
 		a.Vouch() // we began the conversation, so it is not a replayed recording
 	}
+	f.autos.add(a)
 	return a
 }
 
@@ -116,9 +121,7 @@ func (a *auto) Close() error {
 	a.once.Do(func() {
 		metrics.Closed()
 		a.closed = a.Conn.Close()
-		if a.gone != nil {
-			a.gone()
-		}
+		a.among.remove(a)
 	})
 	return a.closed
 }
@@ -146,3 +149,31 @@ func (a *auto) load() int64 { return a.moved.load(clock.Now()) }
 func (a *auto) backlog() int { return a.Backlog() }
 
 func (a *auto) window() int64 { return a.Window() }
+
+// autos is a set of engines that have not been closed.
+type autos struct {
+	mu  sync.Mutex
+	all map[*auto]struct{}
+}
+
+func (s *autos) add(a *auto) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[*auto]struct{})
+	}
+	s.all[a] = struct{}{}
+}
+
+func (s *autos) remove(a *auto) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, a)
+}
+
+// list returns the engines of the moment, so that each can be closed meanwhile.
+func (s *autos) list() []*auto {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.all))
+}

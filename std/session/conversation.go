@@ -1,9 +1,7 @@
 package session
 
 import (
-	"maps"
 	"net"
-	"slices"
 	"sync"
 
 	"github.com/xtaci/kcp-go/v5"
@@ -43,7 +41,7 @@ type Listener interface {
 func (f *Maker) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
 	if f.cfg.Auto() {
 		a := &autoListener{
-			sessions: f, link: l, open: make(map[*auto]struct{}),
+			sessions: f, link: l,
 			fresh: make(chan *Conversation, backlog), done: make(chan struct{}),
 		}
 		l.Serve(lane, a.deliver, a.end)
@@ -86,9 +84,8 @@ type autoListener struct {
 	fresh    chan *Conversation
 	done     chan struct{} // closed when no more conversations can begin
 
-	mu   sync.Mutex
-	open map[*auto]struct{} // conversations that have not ended
-	err  error              // why no more can begin
+	mu  sync.Mutex
+	err error // why no more can begin
 }
 
 // deliver processes a packet. The link has made sure that the first packet of a peer begins
@@ -112,12 +109,6 @@ func (a *autoListener) begin(peer *link.Peer) *auto {
 		return nil
 	}
 	e := a.sessions.newAuto(a.link, peer, peer.Conv())
-	e.gone = func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.open, e)
-	}
-	a.open[e] = struct{}{}
 	peer.SetOwner(e)
 	a.fresh <- &Conversation{engine: e, peer: peer, link: a.link}
 	return e
@@ -165,10 +156,9 @@ func (a *autoListener) finish(err error) {
 // end is called when the link is closed, which ends all conversations.
 func (a *autoListener) end(err error) {
 	a.finish(err)
-	a.mu.Lock()
-	open := slices.Collect(maps.Keys(a.open))
-	a.mu.Unlock()
-	for _, e := range open {
-		e.Close()
+	for _, e := range a.sessions.autos.list() {
+		if e.link == a.link {
+			e.Close()
+		}
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,39 +18,6 @@ const explainEvery = time.Minute
 // explainLeast is how many bytes a session must have sent since then to count as busy.
 const explainLeast = 256 << 10
 
-// living is the set of current sessions of mode auto.
-type living struct {
-	mu       sync.Mutex
-	sessions map[*Session]struct{}
-}
-
-func (l *living) add(s *Session) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.sessions == nil {
-		l.sessions = make(map[*Session]struct{})
-	}
-	l.sessions[s] = struct{}{}
-}
-
-func (l *living) remove(s *Session) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.sessions, s)
-}
-
-// each calls f for each session.
-func (l *living) each(f func(*Session, *auto)) {
-	l.mu.Lock()
-	all := slices.Collect(maps.Keys(l.sessions))
-	l.mu.Unlock()
-	for _, s := range all {
-		if a, ok := s.engine.(*auto); ok {
-			f(s, a)
-		}
-	}
-}
-
 // Explain logs what the sessions of mode auto know of their links, until stop is called:
 // the busy ones once a minute, unless --quiet is set, and all of them on SIGUSR1.
 func (f *Maker) Explain(log *slog.Logger) (stop func()) {
@@ -60,7 +25,7 @@ func (f *Maker) Explain(log *slog.Logger) (stop func()) {
 	var wg sync.WaitGroup
 	if f.cfg.Auto() {
 		wg.Go(func() {
-			metrics.OnSignal(ctx, func() { f.living.each(func(s *Session, a *auto) { a.explain(s, log, 0) }) })
+			metrics.OnSignal(ctx, func() { f.explain(log, 0) })
 		})
 		wg.Go(func() { f.explainBusy(ctx, log) })
 	}
@@ -78,23 +43,29 @@ func (f *Maker) explainBusy(ctx context.Context, log *slog.Logger) {
 	for {
 		select {
 		case <-tick.C:
-			f.living.each(func(s *Session, a *auto) {
-				if !f.cfg.Quiet {
-					a.explain(s, log, explainLeast)
-				}
+			if !f.cfg.Quiet {
+				f.explain(log, explainLeast)
+			}
+			for _, a := range f.autos.list() {
 				if a.load() == 0 {
-					s.peer.Rest()
+					a.peer.Rest()
 				}
-			})
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+func (f *Maker) explain(log *slog.Logger, least uint64) {
+	for _, a := range f.autos.list() {
+		a.explain(log, least)
+	}
+}
+
 // explain logs what is known of the link of a session, if the session has sent at least
 // least bytes since the last time.
-func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
+func (a *auto) explain(log *slog.Logger, least uint64) {
 	wire, payload := a.wire.Load(), a.payload.Load()
 	sent := a.explained.Swap(payload)
 	if payload-sent < least {
@@ -110,11 +81,11 @@ func (a *auto) explain(s *Session, log *slog.Logger, least uint64) {
 	if v.Received > 0 {
 		late = float64(v.Late) / float64(v.Received)
 	}
-	attributes := []any{"to", s.RemoteAddr(), "conv", s.Conv(),
+	attributes := []any{"to", a.peer.Addr(), "conv", a.Conv(),
 		"rate", fmt.Sprintf("%.2fMbit/s", v.Rate*8/1e6), "pace", fmt.Sprintf("%.2fMbit/s", v.Pace*8/1e6),
 		"rtt", v.Smooth.Round(time.Millisecond), "least", v.Least.Round(time.Millisecond),
 		"loss", fmt.Sprintf("%.1f%%", 100*v.Loss), "lossout", fmt.Sprintf("%.1f%%", 100*v.Missed), "latein", fmt.Sprintf("%.1f%%", 100*late),
-		"sent", v.Sent, "resent", v.Resent, "copies", v.Copies, "rebuilt", s.peer.Rebuilt(),
+		"sent", v.Sent, "resent", v.Resent, "copies", v.Copies, "rebuilt", a.peer.Rebuilt(),
 		"wire/payload", fmt.Sprintf("%.3f", ratio), "phase", v.Phase, "limit", v.Limit}
 	if v.Code.Parity > 0 {
 		attributes = append(attributes, "parity", fmt.Sprintf("%d/%d", v.Code.Data, v.Code.Parity))

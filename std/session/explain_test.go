@@ -21,18 +21,16 @@ func TestSessionRateIsExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	log, book := testkit.NewLog()
-	a := u.client.engine.(*auto)
-	a.explain(u.client, log, explainLeast)
+	u.clients.explain(log, explainLeast)
 	if book.String() != "" {
 		t.Errorf("of 100,000 bytes the log says %q", book)
 	}
-	a.explain(u.client, log, 0)
+	u.clients.explain(log, 0)
 	testkit.Contains(t, book.String(), `msg="session rate"`, "rate=", "rtt=", "least=", "lossout=", "latein=", "rebuilt=0", "wire/payload=", "phase=", "limit=application")
 	u.client.Close(errTestEnds)
-	var l living
-	l.add(u.client)
-	l.remove(u.client)
-	l.each(func(*Session, *auto) { t.Error("it is over, and is still there") })
+	if left := len(u.clients.autos.list()); left != 0 {
+		t.Errorf("%d of its sessions are there after their end", left)
+	}
 }
 
 // The cost of configured windows and buffers is logged, but not that of values that mode

@@ -43,7 +43,6 @@ type Session struct {
 	retiring chan struct{} // closed when retired
 	err      error         // why it ended
 	done     chan struct{}
-	gone     func() // called when the session is closed; may be nil
 	once     sync.Once
 }
 
@@ -51,7 +50,7 @@ type Session struct {
 // keys and pads takes milliseconds.
 type Maker struct {
 	cfg    *config.Config
-	living living       // in mode auto
+	autos  autos        // its engines of mode auto
 	memory *quota.Bound // in mode auto
 
 	// Panics makes a panic in a session end only that session. If nil, it ends the program.
@@ -152,10 +151,6 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 		s.path.onSilence(s.mux.Ask, func() { f.moveOn(s) })
 	}
 	e.begin()
-	if _, ok := e.(*auto); ok {
-		f.living.add(s)
-		s.gone = func() { f.living.remove(s) }
-	}
 	return s
 }
 
@@ -265,9 +260,6 @@ func (s *Session) Close(reason error) {
 		close(s.done)
 		if s.path != nil {
 			s.path.close()
-		}
-		if s.gone != nil {
-			s.gone()
 		}
 		s.acknowledge()
 		s.link.Forget(s.peer) // first, or kcp-go would start a new session when another packet arrives
