@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"kcptun/bench/report"
 	"kcptun/bench/wan"
@@ -20,7 +21,10 @@ type testCase struct {
 	about   string
 	flags   []string
 	columns []contender
-	profile *config // run by -profile; only for a bulk case
+	kind    string        // report.Loopback or report.Link
+	takes   time.Duration // how long a round of one column takes, about; 0: not known
+	rounds  int           // at most so many; 0: as many as asked for
+	profile *config       // run by -profile; only for a bulk case
 	move    transfer
 }
 
@@ -115,13 +119,14 @@ func (b *bench) cases() []testCase {
 	apart.apart = true
 	all = append(all, b.compare(s, apart))
 	most := slices.Max(b.sizes.sessions)
+	all = append(all, b.autoCases()...)
 	s = scenario{name: "churn", about: fmt.Sprintf("%d sessions with one idle stream each, before and after %v of streams and sessions that come and go", most, b.sizes.churn), run: churning(most)}
 	return append(all, b.compare(s, resting(most)))
 }
 
 // compare returns a case of our pair and the peer's.
 func (b *bench) compare(s scenario, c config) testCase {
-	tc := testCase{name: s.name + "/" + c.name, about: s.about, flags: c.shown()}
+	tc := testCase{name: s.name + "/" + c.name, about: s.about, flags: c.shown(), kind: report.Loopback}
 	if s.move != nil {
 		tc.profile, tc.move = &c, s.move
 	}
@@ -155,7 +160,7 @@ func (b *bench) peerFor(s scenario, c config) contender {
 // mixed returns a case that pairs one end of ours with the peer's other end. Our end is
 // compared with the same end in the peer's own pair.
 func (b *bench) mixed(s scenario) testCase {
-	tc := testCase{name: s.name + "-mixed/" + standard.name, about: s.about + ", one end of each", flags: standard.shown()}
+	tc := testCase{name: s.name + "-mixed/" + standard.name, about: s.about + ", one end of each", flags: standard.shown(), kind: report.Loopback}
 	if (b.peer == lab.Programs{}) {
 		tc.columns = []contender{{name: report.Peer, note: "no peer is installed"}}
 		return tc

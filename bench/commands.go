@@ -69,7 +69,7 @@ func plotCommand(args []string, help io.Writer) error {
 // parseFiles parses the flags of a command that takes files, before and after these, and
 // returns the files.
 func parseFiles(fs *flag.FlagSet, args []string, help io.Writer) (files []string, err error) {
-	head := fmt.Sprintf("Usage: bench %s\nOf a case that is in several files the last one counts.\n", fs.Name())
+	head := fmt.Sprintf("Usage: bench %s\nOf a column of a case that is in several files the last one counts.\n", fs.Name())
 	for {
 		if err := parseFlags(fs, args, head, help); err != nil {
 			return nil, err

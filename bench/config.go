@@ -17,6 +17,7 @@ type config struct {
 	conn    int    // sessions per client
 	clients int    // number of client processes; 0: 1
 	stock   bool   // keeps the defaults of FEC and compression, too
+	kcpgo   bool   // the client is not a program of the pair but kcp-go's own, see serveStock
 	pprof   string // which end serves profiles: "client" or "server"
 	apart   bool   // runs the target in a process of its own
 }
@@ -76,11 +77,12 @@ func (c config) flags() []string {
 	if c.stock {
 		return args
 	}
-	shards := [2]string{"0", "0"}
-	if c.fec {
-		shards = [2]string{"10", "3"}
+	switch {
+	case c.fec:
+		args = append(args, "--datashard", "10", "--parityshard", "3")
+	case c.mode != "auto": // which chooses its own if none is given
+		args = append(args, "--datashard", "0", "--parityshard", "0")
 	}
-	args = append(args, "--datashard", shards[0], "--parityshard", shards[1])
 	if !c.comp {
 		args = append(args, "--nocomp")
 	}

@@ -44,8 +44,8 @@ const (
 
 // openBeside opens the flow beside the transfer: none, one through another tunnel, or
 // kernel TCP. The returned function closes it.
-func (b *bench) openBeside(ctx context.Context, w *wan.Link, way string, open func() (*tunnel, error)) (*flow, func() error, error) {
-	switch b.opts.beside {
+func openBeside(ctx context.Context, w *wan.Link, r linkRun, open func() (*tunnel, error)) (*flow, func() error, error) {
+	switch r.beside {
 	case besideNone:
 		return nil, func() error { return nil }, nil
 	case besideTunnel:
@@ -53,13 +53,13 @@ func (b *bench) openBeside(ctx context.Context, w *wan.Link, way string, open fu
 		if err != nil {
 			return nil, nil, err
 		}
-		return newFlow(way, t.load, t.served), func() error { return errors.Join(t.kill(), t.close()) }, nil
+		return newFlow(r.way, t.load, t.served), func() error { return errors.Join(t.kill(), t.close()) }, nil
 	}
-	target, dial, err := w.Target(ctx, b.opts.beside)
+	target, dial, err := w.Target(ctx, r.beside)
 	if err != nil {
 		return nil, nil, err
 	}
-	return newFlow(way, load{dial}, target), target.Close, nil
+	return newFlow(r.way, load{dial}, target), target.Close, nil
 }
 
 // moment is the progress of a transfer and of the link.
@@ -86,10 +86,18 @@ func look(w *wan.Link, f, beside *flow) moment {
 	return m
 }
 
-// overWAN runs a transfer for a while, with echoes beside it once its start is over.
-func (b *bench) overWAN(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
-	total := b.opts.linkTime()
+// measure does what the run says through a load that crosses the link.
+func (r linkRun) measure(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
 	w.Begin()
+	if r.way == wayMessages {
+		return messages(ctx, l, r)
+	}
+	return r.transfer(ctx, w, l, f, beside)
+}
+
+// transfer runs a transfer for a while, with echoes beside it once its start is over.
+func (r linkRun) transfer(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
+	total := r.time
 	begin := look(w, f, beside)
 	limited, cancel := context.WithDeadline(ctx, begin.at.Add(total))
 	defer cancel()
@@ -119,6 +127,9 @@ func (b *bench) overWAN(ctx context.Context, w *wan.Link, l load, f, beside *flo
 		return nil, err
 	}
 	figures := flowFigures(begin, steady, end, parts, beside != nil)
+	if beside == nil {
+		figures = append(figures, r.relative(steady, end)...)
+	}
 	if len(times) == 0 {
 		return figures, noEchoes(errEcho)
 	}
@@ -147,6 +158,25 @@ func flowFigures(begin, steady, end moment, parts []moment, beside bool) []figur
 		figure{"lost by the link", "packets", float64(end.lost - begin.lost)},
 		figure{"dropped by its queue", "packets", float64(end.dropped - begin.dropped)},
 		figure{"dropped in the start", "packets", float64(steady.dropped - begin.dropped)})
+}
+
+// payloadShare is the payload of a full packet as a share of its bytes on the wire, with
+// the default mtu of 1350 and aes: without the headers of KCP (24 bytes), of the cipher (20),
+// and of UDP and IPv4 (28).
+const payloadShare = 1306.0 / 1378
+
+// relative compares the steady part of a transfer with what the link could carry: full
+// packets at its rate, each sent once and again as often as it is lost.
+func (r linkRun) relative(steady, end moment) []figure {
+	rate := r.cell.Carries(r.way == wayUp, r.time/startShare, r.time) * payloadShare
+	if rate == 0 {
+		return nil
+	}
+	ideal := 1 / payloadShare / (1 - r.cell.Loss/100)
+	return []figure{
+		{report.ShareOfCap, "%", 100 * steady.rate(end) / rate},
+		{report.OverIdeal, "", ratio(end.wire-steady.wire, end.payload-steady.payload) - ideal},
+	}
 }
 
 // leastRate is the goodput of the slowest part. In a long run it shows what the mean hides.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync/atomic"
@@ -63,10 +64,18 @@ func requests(workers int, count func(sizes) int) measurement {
 
 // percentiles are p50 and p99 in milliseconds.
 func percentiles(prefix string, times []time.Duration) []figure {
+	return quantiles(prefix, times, 50, 99)
+}
+
+// quantiles are some percentiles in milliseconds.
+func quantiles(prefix string, times []time.Duration, percents ...int) (figures []figure) {
 	sorted := slices.Sorted(slices.Values(times))
-	// nearest rank: with less than a hundred values, p99 is the maximum
-	at := func(share float64) float64 { return milliseconds(sorted[int(math.Ceil(share*float64(len(sorted))))-1]) }
-	return []figure{{prefix + "p50", "ms", at(0.5)}, {prefix + "p99", "ms", at(0.99)}}
+	for _, p := range percents {
+		// nearest rank: with less than a hundred values, p99 is the maximum
+		rank := int(math.Ceil(float64(p*len(sorted))/100)) - 1
+		figures = append(figures, figure{fmt.Sprintf("%sp%d", prefix, p), "ms", milliseconds(sorted[rank])})
+	}
+	return figures
 }
 
 // background runs f beside the caller. The returned function ends it and waits for it; it

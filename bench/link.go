@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
+	"time"
 
 	"kcptun/bench/report"
 	"kcptun/bench/wan"
@@ -29,17 +32,60 @@ func linkConfigs() []config {
 	}
 }
 
-// Directions of a transfer.
+// What a run does over a link: a transfer in one direction, or small messages there and back.
 const (
-	wayDown = "down" // from the far end to the near end
-	wayUp   = "up"
-	wayBoth = "both" // one after the other, as two cases
+	wayDown     = "down" // from the far end to the near end
+	wayUp       = "up"
+	wayBoth     = "both" // one after the other, as two cases
+	wayMessages = "messages"
 )
 
-var ways = []string{wayDown, wayUp, wayBoth}
+var ways = []string{wayDown, wayUp, wayBoth, wayMessages}
+
+// linkOpening is how long a round takes besides its transfer, about.
+const linkOpening = 400 * time.Millisecond
 
 // tcpVariants are the congestion controls of the kernel to compare with.
 var tcpVariants = []string{"cubic", "bbr"}
+
+// linkRun is what is measured over a link: a transfer beside nothing or another one, or small
+// messages at a steady pace.
+type linkRun struct {
+	cell   wan.Cell
+	way    string
+	beside string
+	time   time.Duration
+}
+
+// name identifies the run in files of figures.
+func (r linkRun) name() string {
+	name := r.cell.Name
+	if r.way == wayMessages {
+		return "messages/" + name
+	}
+	if r.way == wayUp {
+		name += " up"
+	}
+	if r.beside != besideNone {
+		name += " beside " + r.beside
+	}
+	return name
+}
+
+func (r linkRun) about() string {
+	if r.way == wayMessages {
+		return fmt.Sprintf("%d messages of %d bytes a second there and back, %s", messageRate, messageSize, r.cell.About())
+	}
+	about := map[string]string{wayDown: "download", wayUp: "upload"}[r.way]
+	switch r.beside {
+	case besideNone:
+	case besideTunnel:
+		about += " beside one through another tunnel, which begins later"
+	default:
+		about += " beside one of TCP " + r.beside + ", which begins later"
+	}
+	return about + ", " + r.cell.About()
+}
 
 // linkCases returns a case for each cell and direction.
 func (b *bench) linkCases() []testCase {
@@ -47,29 +93,34 @@ func (b *bench) linkCases() []testCase {
 	for _, c := range b.opts.cells {
 		for _, way := range []string{wayDown, wayUp} {
 			if b.opts.way == way || b.opts.way == wayBoth {
-				all = append(all, b.linkCase(c, way))
+				run := linkRun{cell: c, way: way, beside: b.opts.beside, time: b.opts.linkTime()}
+				all = append(all, b.linkCase(run, b.opts.columns))
 			}
+		}
+		if b.opts.way == wayMessages {
+			all = append(all, b.linkCase(linkRun{cell: c, way: wayMessages, time: b.opts.messagesTime()}, b.opts.columns))
 		}
 	}
 	return all
 }
 
-func (b *bench) linkCase(c wan.Cell, way string) testCase {
-	tc := testCase{name: c.Name, about: "download, " + c.About()}
-	if way == wayUp {
-		tc.name, tc.about = c.Name+" up", "upload, "+c.About()
-	}
+// linkCase returns the case of a run, with the columns whose name matches; nil: all.
+func (b *bench) linkCase(r linkRun, columns *regexp.Regexp) testCase {
+	tc := testCase{name: r.name(), about: r.about(), kind: report.Link, takes: r.time + linkOpening}
 	for _, cfg := range linkConfigs() {
-		tc.columns = append(tc.columns, b.overLink(c, way, cfg)...)
+		tc.columns = append(tc.columns, b.overLink(r, cfg)...)
 	}
 	for _, name := range tcpVariants {
-		tc.columns = append(tc.columns, b.plainTCP(c, way, name))
+		tc.columns = append(tc.columns, b.plainTCP(r, name))
 	}
-	if b.opts.columns != nil {
-		tc.columns = slices.DeleteFunc(tc.columns, func(col contender) bool { return !b.opts.columns.MatchString(col.name) })
+	if r.way == wayDown {
+		tc.columns = append(tc.columns, b.stockOverLink(r))
+	}
+	if columns != nil {
+		tc.columns = slices.DeleteFunc(tc.columns, func(col contender) bool { return !columns.MatchString(col.name) })
 	}
 	for i, col := range tc.columns { // the column to compare with may have been left out
-		if !slices.ContainsFunc(tc.columns, func(other contender) bool { return other.name == col.against }) {
+		if !slices.ContainsFunc(tc.columns, func(other contender) bool { return other.name == col.against && other.measure != nil }) {
 			tc.columns[i].against = ""
 		}
 	}
@@ -78,29 +129,36 @@ func (b *bench) linkCase(c wan.Cell, way string) testCase {
 
 // overLink returns the columns of our pair and of the peer's, which does not have all
 // modes.
-func (b *bench) overLink(c wan.Cell, way string, cfg config) []contender {
+func (b *bench) overLink(r linkRun, cfg config) []contender {
 	column := func(name, against string, programs lab.Programs) contender {
-		col := contender{name: name + " " + cfg.name, flags: cfg.shown()}
-		if (programs == lab.Programs{}) {
+		col := contender{name: name + " " + cfg.name, against: against, flags: cfg.shown()}
+		if name == report.Peer && programs == (lab.Programs{}) {
 			col.note = "no peer is installed"
 			return col
 		}
-		if against != "" && b.peer != (lab.Programs{}) {
-			col.against = against + " " + cfg.name
-		}
 		col.measure = func(ctx context.Context, round int) ([]figure, error) {
-			return b.tunnelOverLink(ctx, c, way, cfg, programs, uint64(round))
+			return b.tunnelOverLink(ctx, r, cfg, programs, uint64(round))
 		}
 		return col
 	}
 	if cfg.mode == "auto" {
-		return []contender{column(report.Ours, "", b.ours)}
+		return []contender{column(report.Ours, "tcp bbr", b.ours)}
 	}
-	return []contender{column(report.Ours, report.Peer, b.ours), column(report.Peer, "", b.peer)}
+	return []contender{column(report.Ours, report.Peer+" "+cfg.name, b.ours), column(report.Peer, "", b.peer)}
 }
 
-func (b *bench) tunnelOverLink(ctx context.Context, c wan.Cell, way string, cfg config, programs lab.Programs, seed uint64) ([]figure, error) {
-	w, err := wan.Open(c, seed)
+// stockOverLink returns the column of a client of kcp-go's own with our server in mode auto.
+func (b *bench) stockOverLink(r linkRun) contender {
+	cfg := linkConfigs()[0]
+	cfg.kcpgo = true
+	measure := func(ctx context.Context, round int) ([]figure, error) {
+		return b.tunnelOverLink(ctx, r, cfg, b.ours, uint64(round))
+	}
+	return contender{name: "stock client", flags: append(cfg.shown(), "(server)"), measure: measure}
+}
+
+func (b *bench) tunnelOverLink(ctx context.Context, r linkRun, cfg config, programs lab.Programs, seed uint64) ([]figure, error) {
+	w, err := wan.Open(r.cell, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +167,7 @@ func (b *bench) tunnelOverLink(ctx context.Context, c wan.Cell, way string, cfg 
 	if err != nil {
 		return nil, err
 	}
-	beside, closeBeside, err := b.openBeside(ctx, w, way, func() (*tunnel, error) {
+	beside, closeBeside, err := openBeside(ctx, w, r, func() (*tunnel, error) {
 		return openTunnel(ctx, w.Near, w.Far, programs, cfg)
 	})
 	if err != nil {
@@ -119,7 +177,7 @@ func (b *bench) tunnelOverLink(ctx context.Context, c wan.Cell, way string, cfg 
 	if err != nil {
 		return t.measured(nil, errors.Join(err, closeBeside()))
 	}
-	figures, err := b.overWAN(ctx, w, t.load, newFlow(way, t.load, t.served), beside)
+	figures, err := r.measure(ctx, w, t.load, newFlow(r.way, t.load, t.served), beside)
 	after, errUsage := t.usage()
 	if err == nil && errUsage == nil {
 		spent := after.spent(before)
@@ -141,14 +199,14 @@ func (t *tunnel) kill() error {
 }
 
 // plainTCP measures the kernel's own TCP without a tunnel.
-func (b *bench) plainTCP(c wan.Cell, way, congestion string) contender {
+func (b *bench) plainTCP(r linkRun, congestion string) contender {
 	col := contender{name: "tcp " + congestion}
 	if wan.Possible() != nil || !wan.HasCongestion(congestion) {
 		col.note = "this kernel has no " + congestion
 		return col
 	}
 	col.measure = func(ctx context.Context, round int) ([]figure, error) {
-		w, err := wan.Open(c, uint64(round))
+		w, err := wan.Open(r.cell, uint64(round))
 		if err != nil {
 			return nil, err
 		}
@@ -162,13 +220,13 @@ func (b *bench) plainTCP(c wan.Cell, way, congestion string) contender {
 		if err := l.ready(ctx); err != nil {
 			return nil, err
 		}
-		beside, closeBeside, err := b.openBeside(ctx, w, way, func() (*tunnel, error) {
+		beside, closeBeside, err := openBeside(ctx, w, r, func() (*tunnel, error) {
 			return openTunnel(ctx, w.Near, w.Far, b.ours, linkConfigs()[0])
 		})
 		if err != nil {
 			return nil, err
 		}
-		figures, err := b.overWAN(ctx, w, l, newFlow(way, l, target), beside)
+		figures, err := r.measure(ctx, w, l, newFlow(r.way, l, target), beside)
 		return figures, errors.Join(err, closeBeside())
 	}
 	return col

@@ -36,15 +36,15 @@ func tcpOverLink(t *testing.T, way, beside string) {
 	}
 	must(t, err)
 	defer w.Close()
-	b := &bench{opts: opt(t, "-link", "-time", "2s", "-beside", beside)}
+	r := linkRun{cell: c, way: way, beside: beside, time: 2 * time.Second}
 	tg, dial, err := w.Target(patient(t), "cubic")
 	must(t, err)
 	defer tg.Close()
 	l := load{dial}
 	must(t, l.ready(patient(t)))
-	other, closeOther, err := b.openBeside(patient(t), w, way, nil)
+	other, closeOther, err := openBeside(patient(t), w, r, nil)
 	must(t, err)
-	figures, err := b.overWAN(patient(t), w, l, newFlow(way, l, tg), other)
+	figures, err := r.measure(patient(t), w, l, newFlow(way, l, tg), other)
 	must(t, closeOther())
 	must(t, err)
 	seen := make(map[string]float64)

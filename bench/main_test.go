@@ -38,9 +38,10 @@ func opt(t *testing.T, args ...string) options {
 	return o
 }
 
-// The bench starts itself as a target, which in this test is the test binary.
+// The bench starts itself as a target and as a stock client, which in this test is the test
+// binary.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == apartCommand {
+	if len(os.Args) > 1 && (os.Args[1] == apartCommand || os.Args[1] == stockCommand) {
 		if err := command(os.Args[1:]); err != nil {
 			os.Exit(1)
 		}
@@ -130,17 +131,25 @@ func TestOptions(t *testing.T) {
 		t.Errorf("-link has %d rounds, and %d where 5 are asked for", a, b)
 	}
 	o = opt(t, "-link", "-cells", "20/100/1,200/20/5/3/10/50", "-way", "both", "-columns", "auto|bbr")
-	var names []string
+	names := columnNames(o)
+	names = append(names, columnNames(opt(t, "-link", "-cells", "20/100/1", "-way", "messages", "-columns", "auto|bbr|stock"))...)
+	names = append(names, columnNames(opt(t, "-link", "-cells", "20/100/1", "-beside", "bbr", "-columns", "stock"))...)
+	want := "20/100/1: ours auto,20/100/1: tcp bbr,20/100/1 up: ours auto,20/100/1 up: tcp bbr," +
+		"200/20/5/3/10/50: ours auto,200/20/5/3/10/50: tcp bbr,200/20/5/3/10/50 up: ours auto,200/20/5/3/10/50 up: tcp bbr," +
+		"messages/20/100/1: ours auto,messages/20/100/1: tcp bbr,20/100/1 beside bbr: stock client"
+	if strings.Join(names, ",") != want {
+		t.Errorf("columns %q", names)
+	}
+}
+
+// columnNames are the columns of all cases over links, each after its case.
+func columnNames(o options) (names []string) {
 	for _, c := range (&bench{opts: o}).linkCases() {
 		for _, col := range c.columns {
 			names = append(names, c.name+": "+col.name)
 		}
 	}
-	want := "20/100/1: ours auto,20/100/1: tcp bbr,20/100/1 up: ours auto,20/100/1 up: tcp bbr," +
-		"200/20/5/3/10/50: ours auto,200/20/5/3/10/50: tcp bbr,200/20/5/3/10/50 up: ours auto,200/20/5/3/10/50 up: tcp bbr"
-	if strings.Join(names, ",") != want {
-		t.Errorf("columns %q", names)
-	}
+	return names
 }
 
 func TestCases(t *testing.T) {

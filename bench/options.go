@@ -32,6 +32,9 @@ type options struct {
 	ours, peer lab.Programs // if empty, ours are built and the peer's are looked for
 	lacks      []string     // ciphers that the peer lacks
 
+	targets bool
+	resume  bool
+
 	link    bool
 	columns *regexp.Regexp // selects columns of the links; nil: all
 	way     string
@@ -42,7 +45,7 @@ type options struct {
 	given map[string]string // the flags given, without paths
 }
 
-// linkRounds keeps the default cells, with 7 columns each, under one and a half hours.
+// linkRounds keeps the default cells, with 8 columns each, under one and a half hours.
 const linkRounds = 3
 
 // helpHead precedes the flags in the help.
@@ -59,11 +62,12 @@ func parse(args []string, help io.Writer) (options, error) {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.BoolVar(&o.list, "list", false, "list the cases and end")
 	fs.StringVar(&pattern, "run", "", "measure only the cases whose name matches this `regexp`")
-	fs.IntVar(&o.rounds, "rounds", 5, "times that each case is measured, in alternating order; 3 by default with -link")
+	fs.IntVar(&o.rounds, "rounds", targetRounds, "times that each case is measured, in alternating order; 3 by default with -link")
 	fs.BoolVar(&o.short, "short", false, "small sizes, to see that everything works; the figures mean little")
 	fs.IntVar(&o.size, "size", 0, "`MB` of a bulk transfer, 0 is 256, or 8 with -short")
 	fs.DurationVar(&o.churn, "churn", 0, "how long streams and sessions come and go in the case churn, 0 is 30s, or 1s with -short")
 	fs.StringVar(&o.json, "json", "", "`file` to write the figures to")
+	fs.BoolVar(&o.resume, "resume", false, "keep what the file of -json has from the same command, and measure the rest")
 	fs.StringVar(&o.profile, "profile", "", "`folder` for CPU profiles of our ends in the bulk cases, taken after the rounds, of which there may be 0")
 	fs.DurationVar(&o.soak, "soak", 0, "run tunnels for so `long` under a load of streams, sessions and faults that come and go, and see whether anything grows; Linux")
 	fs.StringVar(&o.out, "o", "", "`name` of the files that -soak writes, to which it adds .csv and .svg; soak by default")
@@ -72,12 +76,13 @@ func parse(args []string, help io.Writer) (options, error) {
 	fs.StringVar(&o.peer.Client, "peer-client", "", "`file` of the client to compare with, by default the installed one")
 	fs.StringVar(&o.peer.Server, "peer-server", "", "`file` of the server to compare with, by default the installed one")
 	fs.StringVar(&lacks, "peer-lacks", "aes-128-gcm,null", "`ciphers` that the peer does not have; of some releases an unknown one silently becomes aes")
+	fs.BoolVar(&o.targets, "targets", false, "measure mode auto in all that it has targets for, over links and on loopback; Linux, root")
 	fs.BoolVar(&o.link, "link", false, "measure over an emulated link instead of loopback; Linux, root")
 	fs.StringVar(&cells, "cells", defaultCells, "links to measure, each `"+wan.CellSyntax+"`: "+wan.CellHelp)
 	fs.StringVar(&columns, "columns", "", "measure over links only the columns whose name matches this `regexp`, such as auto, or 'auto|bbr'")
-	fs.StringVar(&o.way, "way", wayDown, "`way` of the transfers over a link: down, up, or both in turn")
+	fs.StringVar(&o.way, "way", wayDown, "`way` of the transfers over a link: down, up, or both in turn; or messages, small ones at a steady pace, instead of a transfer")
 	fs.StringVar(&o.beside, "beside", besideNone, "`what` else transfers over the same link: tunnel for one more pair, or a congestion control of the kernel, such as bbr")
-	fs.DurationVar(&o.time, "time", 0, "length of each transfer over a link, 0 is 8s, or 3s with -short")
+	fs.DurationVar(&o.time, "time", 0, "length of each transfer over a link, 0 is 8s, or 12s for messages, or 3s with -short")
 	if err := parseFlags(fs, args, helpHead, help); err != nil {
 		return o, err
 	}
@@ -89,16 +94,16 @@ func parse(args []string, help io.Writer) (options, error) {
 	return o, o.complete(fs, pattern, columns, cells)
 }
 
-// remember keeps the flags that affect the figures. Paths are left out, because they would
-// end up in published files.
+// remember keeps the flags that affect the figures. Of paths it keeps only that they were
+// given, because the files are published.
 func (o *options) remember(fs *flag.FlagSet) {
 	o.given = make(map[string]string)
-	paths := []string{"json", "profile", "o", "client", "server", "peer-client", "peer-server"}
+	paths := []string{"json", "profile", "o", "resume", "client", "server", "peer-client", "peer-server"}
 	fs.Visit(func(f *flag.Flag) {
 		switch {
 		case !slices.Contains(paths, f.Name):
 			o.given[f.Name] = f.Value.String()
-		case f.Name != "json" && f.Name != "profile" && f.Name != "o":
+		case strings.Contains(f.Name, "client") || strings.Contains(f.Name, "server"):
 			o.given[f.Name] = report.PathGiven
 		}
 	})
@@ -130,13 +135,19 @@ func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (er
 		}
 	}
 	for _, name := range []string{"cells", "time", "columns", "way", "beside"} {
-		if _, given := o.given[name]; given && !o.link {
+		if _, given := o.given[name]; given && !o.link && name != "columns" {
 			return fmt.Errorf("-%s is for -link", name)
 		}
 	}
 	switch {
 	case !slices.Contains(ways, o.way):
 		return fmt.Errorf("-way is %q, want %s", o.way, wanted(fs, "way"))
+	case columns != "" && !o.link && !o.targets:
+		return errors.New("-columns is for -link and -targets")
+	case o.targets && o.link:
+		return errors.New("-targets and -link are two commands")
+	case o.resume && o.json == "":
+		return errors.New("-resume needs -json")
 	case o.out != "" && o.soak == 0:
 		return errors.New("-o is for -soak")
 	case len(words(cells)) == 0:

@@ -19,10 +19,12 @@ import (
 func run(ctx context.Context, opts options, out, progress io.Writer) (err error) {
 	b := &bench{opts: opts, sizes: opts.sizes()}
 	b.findPeer()
-	cases := b.cases
-	kind := "loopback"
-	if opts.link {
-		cases, kind = b.linkCases, "link"
+	cases, kind := b.cases, report.Loopback
+	switch {
+	case opts.link:
+		cases, kind = b.linkCases, report.Link
+	case opts.targets:
+		cases, kind = b.targetCases, report.Targets
 	}
 	selected := func() []testCase {
 		return slices.DeleteFunc(cases(), func(c testCase) bool { return !opts.selects(c.name) })
@@ -31,10 +33,16 @@ func run(ctx context.Context, opts options, out, progress io.Writer) (err error)
 		return err
 	}
 	if opts.list {
-		return list(out, selected())
+		return list(out, selected(), opts.rounds)
 	}
 	if err := opts.checkOutputs(); err != nil {
 		return err
+	}
+	doc := &report.Document{Kind: kind, Date: today(), Machine: machineFacts(b.peer), Flags: opts.given, Rounds: opts.rounds}
+	if opts.resume {
+		if err := opts.continued(doc); err != nil {
+			return err
+		}
 	}
 	b.warnOfPeer(progress)
 	dir, err := os.MkdirTemp("", "kcptun-bench-")
@@ -45,8 +53,7 @@ func run(ctx context.Context, opts options, out, progress io.Writer) (err error)
 	if err := b.prepare(ctx, dir, progress); err != nil {
 		return err
 	}
-	doc := &report.Document{Kind: kind, Date: today(), Machine: machineFacts(b.peer), Flags: opts.given, Rounds: opts.rounds}
-	return b.all(ctx, selected(), doc, out, progress)
+	return b.all(ctx, missing(selected(), doc), doc, out, progress)
 }
 
 // check refuses, before anything is built, runs that can only fail or have nothing to do.
@@ -54,7 +61,7 @@ func (o *options) check(selected []testCase) error {
 	if err := o.checkPrograms(); err != nil {
 		return err
 	}
-	if o.link && !o.list {
+	if (o.link || o.targets) && !o.list {
 		if err := wan.Possible(); err != nil {
 			return err
 		}
@@ -96,9 +103,19 @@ func (b *bench) prepare(ctx context.Context, dir string, progress io.Writer) (er
 	return err
 }
 
-func list(w io.Writer, cases []testCase) error {
+// list prints the cases and, if it is known of each, how long they take together.
+func list(w io.Writer, cases []testCase, rounds int) error {
+	known := true
 	for _, c := range cases {
-		fmt.Fprintf(w, "%-24s %s\n", c.name, c.about)
+		took := ""
+		if d := c.estimate(rounds); d > 0 {
+			took = fmt.Sprintf("%.0f s: ", d.Seconds())
+		}
+		known = known && c.takes > 0
+		fmt.Fprintf(w, "%-24s %s%s\n", c.name, took, c.about)
+	}
+	if known {
+		fmt.Fprintf(w, "about %.0f minutes, rounds: %d\n", estimate(cases, rounds).Minutes(), rounds)
 	}
 	return nil
 }
@@ -137,7 +154,7 @@ func (b *bench) all(ctx context.Context, cases []testCase, doc *report.Document,
 // measure runs the rounds of one case. It fails only if ctx ends. A round that fails is
 // noted in its column, and the others go on.
 func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (report.Result, error) {
-	r := report.Result{Case: c.name, About: c.about, Flags: c.flags}
+	r := report.Result{Kind: c.kind, Case: c.name, About: c.about, Flags: c.flags}
 	order := make([]int, 0, len(c.columns))
 	for i, col := range c.columns {
 		r.Columns = append(r.Columns, report.Column{Name: col.name, Against: col.against, Note: col.note, Flags: col.flags})
@@ -145,10 +162,11 @@ func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (re
 			order = append(order, i)
 		}
 	}
-	for round := range b.opts.rounds {
+	rounds := c.limit(b.opts.rounds)
+	for round := range rounds {
 		for _, i := range order {
 			begin := time.Now()
-			limited, cancel := context.WithTimeoutCause(ctx, b.sizes.limit()+b.opts.linkTime(), errTooLong)
+			limited, cancel := context.WithTimeoutCause(ctx, b.sizes.limit()+c.takes, errTooLong)
 			figures, err := c.columns[i].measure(limited, round)
 			cancel()
 			if ctx.Err() != nil {
@@ -164,7 +182,7 @@ func (b *bench) measure(ctx context.Context, c testCase, progress io.Writer) (re
 		}
 		slices.Reverse(order) // alternates who runs first, on the colder machine
 	}
-	r.Conclude(b.opts.rounds)
+	r.Conclude(rounds)
 	return r, nil
 }
 

@@ -61,6 +61,14 @@ func (s sizes) limit() time.Duration {
 	return 3*time.Minute + s.churn + s.bury + s.rest + time.Duration((s.bulk+s.warm)/2e6)*time.Second
 }
 
+// messagesTime is how long small messages are sent.
+func (o *options) messagesTime() time.Duration {
+	if o.time > 0 || o.short {
+		return o.linkTime()
+	}
+	return 12 * time.Second
+}
+
 // linkTime is how long each transfer takes.
 func (o *options) linkTime() time.Duration {
 	switch {

@@ -23,6 +23,9 @@ const (
 	stopLimit  = 10 * time.Second // our programs let streams finish for up to 5 s
 )
 
+// tunnelKey is the key of all tunnels.
+const tunnelKey = "bench"
+
 // offloadVariable is the only KCPTUN_ variable that programs get, as it is meant for
 // comparisons. Others would change what is measured.
 const offloadVariable = "KCPTUN_OFFLOAD"
@@ -84,7 +87,7 @@ func (t *tunnel) startEnds(ctx context.Context, far wan.Place) error {
 		return err
 	}
 	t.remote = net.JoinHostPort(far.Host, strconv.Itoa(udp))
-	args := append([]string{"--listen", t.remote, "--target", t.target, "--key", "bench"}, t.cfg.serverFlags()...)
+	args := append([]string{"--listen", t.remote, "--target", t.target, "--key", tunnelKey}, t.cfg.serverFlags()...)
 	if t.server, err = far.Start(ctx, t.programs.Server, offload(), args...); err != nil {
 		return err
 	}
@@ -115,8 +118,15 @@ func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, loa
 		return nil, load{}, err
 	}
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp))
-	args := append([]string{"--localaddr", local, "--remoteaddr", t.remote, "--key", "bench"}, cfg.clientFlags()...)
-	p, err := t.near.Start(ctx, t.programs.Client, offload(), args...)
+	args := append([]string{"--localaddr", local, "--remoteaddr", t.remote, "--key", tunnelKey}, cfg.clientFlags()...)
+	path := t.programs.Client
+	if cfg.kcpgo {
+		args = []string{stockCommand, local, t.remote, tunnelKey}
+		if path, err = os.Executable(); err != nil {
+			return nil, load{}, err
+		}
+	}
+	p, err := t.near.Start(ctx, path, offload(), args...)
 	return p, load{t.near.DialTo(local)}, err
 }
 

@@ -38,6 +38,30 @@ func TestCollect(t *testing.T) {
 	}
 }
 
+// Columns of a case that were measured separately stand side by side, the last one of each
+// name, and are compared with each other.
+func TestCollectColumns(t *testing.T) {
+	run := func(columns ...Column) *Document {
+		return &Document{Kind: Targets, Results: []Result{{Kind: Link, Case: "1/2/3", Columns: columns}}}
+	}
+	column := func(name, against string, value Number) Column {
+		return Column{Name: name, Against: against, Metrics: []Metric{{Name: Goodput, Rounds: Series{value}}}}
+	}
+	c := collect([]*Document{
+		run(column("auto", "bbr", 1), column("fast", "", 1)), run(column("auto", "bbr", 6)), run(column("bbr", "", 3)),
+	})
+	if len(c.link) != 1 || len(c.loopback) != 0 || len(c.runs) != 3 {
+		t.Fatalf("%d links, %d on loopback, %d runs", len(c.link), len(c.loopback), len(c.runs))
+	}
+	r := c.link[0]
+	if len(r.Columns) != 3 || r.Column("auto").Metric(Goodput).Median != 6 {
+		t.Errorf("columns %+v", r.Columns)
+	}
+	if ratio := r.Column("auto").Metric(Goodput).Ratio; ratio == nil || ratio.Median != 2 {
+		t.Errorf("compared: %+v", ratio)
+	}
+}
+
 func TestPlotSeveral(t *testing.T) {
 	c, err := ReadCollection([]string{"testdata/bulk.json", "testdata/link.json"})
 	must(t, err)

@@ -42,18 +42,18 @@ func (c *Collection) heading() string {
 		if commands[m] == nil {
 			order = append(order, m)
 		}
-		commands[m] = append(commands[m], fmt.Sprintf("%s    # %s, rounds: %d", d.command(), d.Date, d.Rounds))
+		commands[m] = append(commands[m], fmt.Sprintf("%s    # %s, rounds: %d", d.Command(), d.Date, d.Rounds))
 	}
 	w := new(strings.Builder)
 	for _, m := range order {
 		fmt.Fprintf(w, "Machine: %s.\n\n```\n%s\n```\n\n", m, strings.Join(commands[m], "\n"))
 	}
-	fmt.Fprintln(w, "Medians of the rounds, in brackets the least and the most. A ratio is ours divided by the peer's.")
+	fmt.Fprintln(w, "Medians of the rounds, in brackets the least and the most. A ratio is ours divided by the peer's, or by what its column names.")
 	return w.String()
 }
 
-// command shows how the run was started, without paths.
-func (d *Document) command() string {
+// Command shows how the run was started, without paths.
+func (d *Document) Command() string {
 	words := []string{"go run ./bench"}
 	for _, name := range slices.Sorted(maps.Keys(d.Flags)) {
 		words = append(words, "-"+name)

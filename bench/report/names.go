@@ -6,7 +6,19 @@ const (
 	Peer       = "peer"
 	Throughput = "throughput"
 	Goodput    = "goodput steady"
+	ShareOfCap = "share of what the link carries"
+	Late       = "messages later than RTT + 100 ms"
+	OverIdeal  = "wire/payload above the least"
 )
+
+// Kinds of results: on one machine, or over an emulated link.
+const (
+	Loopback = "loopback"
+	Link     = "link"
+)
+
+// Targets is the kind of a document that has results of both kinds.
+const Targets = "targets"
 
 // PathGiven replaces the value of flags that are paths.
 const PathGiven = "given"

@@ -12,7 +12,7 @@ import (
 
 // Document is what -json writes: all figures of all rounds.
 type Document struct {
-	Kind    string            `json:"kind"` // "loopback" or "link"
+	Kind    string            `json:"kind"` // Loopback, Link, or Targets with results of both
 	Date    string            `json:"date"`
 	Machine Machine           `json:"machine"`
 	Flags   map[string]string `json:"flags"` // of the bench
@@ -22,6 +22,7 @@ type Document struct {
 
 // Result is the result of one case.
 type Result struct {
+	Kind    string   `json:"kind,omitempty"` // Loopback or Link; "": that of the document
 	Case    string   `json:"case"`
 	About   string   `json:"about"`
 	Flags   []string `json:"flags,omitempty"` // of both programs
@@ -208,7 +209,7 @@ func ReadDocument(path string) (*Document, error) {
 		return nil, err
 	}
 	d := new(Document)
-	if err := json.Unmarshal(text, d); err != nil || d.Kind != "loopback" && d.Kind != "link" {
+	if err := json.Unmarshal(text, d); err != nil || !slices.Contains([]string{Loopback, Link, Targets}, d.Kind) {
 		return nil, fmt.Errorf("%s: not a file written by -json", path)
 	}
 	return d, nil

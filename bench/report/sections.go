@@ -19,6 +19,7 @@ func sections() []section {
 		{"Throughput and CPU", regexp.MustCompile(`^((down|up)\d+|clients\d+(down|up))/`), bulkGrid},
 		{"Latency and requests", regexp.MustCompile(`^(echo|echo-busy|requests\d+)/`), figureGrid("client cpu", "server cpu", "echoes")},
 		{"One end of each", regexp.MustCompile(`-mixed/`), mixedGrid},
+		{"Mode auto and mode fast3 on loopback, both ours", regexp.MustCompile(`^modes-`), columnsGrid},
 		{"Idle sessions and streams", regexp.MustCompile(`^(idle|streams)\d+/`), idleGrid},
 		{"Sessions and streams that came and went", regexp.MustCompile(`^churn/`), figureGrid()},
 	}
@@ -133,6 +134,31 @@ func figureGrid(without ...string) func([]Result) *Grid {
 	}
 }
 
+// columnsGrid has a line for each figure of each case, and the columns of the first one.
+func columnsGrid(results []Result) *Grid {
+	g := &Grid{Text: 2, Head: []string{"case", ""}}
+	columns := results[0].Columns
+	for _, c := range columns {
+		if g.Head = append(g.Head, c.Name); c.Against != "" {
+			g.Head = append(g.Head, "/ "+c.Against)
+		}
+	}
+	for _, r := range results {
+		name := r.Case
+		for _, figure := range r.metricNames() {
+			row := []string{name, r.labelled(figure)}
+			for _, c := range columns {
+				if row = append(row, r.Column(c.Name).cell(figure)); c.Against != "" {
+					row = append(row, r.Column(c.Name).times(figure))
+				}
+			}
+			g.Add(row...)
+			name = ""
+		}
+	}
+	return g
+}
+
 // labelled returns a figure's name with its unit.
 func (r *Result) labelled(figure string) string {
 	for i := range r.Columns {
@@ -189,10 +215,16 @@ var linkFigures = []struct{ title, metric string }{
 	{"Goodput of one stream, MB/s, with its start", "goodput with start"},
 	{"Goodput of the one beside it, MB/s", "goodput beside it"},
 	{"Share of the two that the first one has", "share of both"},
+	{"Goodput without the start, % of what the link carries", ShareOfCap},
 	{"Bytes on the wire per byte of payload", "wire/payload steady"},
 	{"Packets that the queue dropped", "dropped by its queue"},
+	{"Packets that the queue dropped in the start", "dropped in the start"},
 	{"Echo beside the stream, p50, ms", "echo p50"},
 	{"Echo beside the stream, p99, ms", "echo p99"},
+	{"Small messages that took 100 ms more than the round trip, %", Late},
+	{"Small messages, p50, ms", "messages p50"},
+	{"Small messages, p95, ms", "messages p95"},
+	{"Small messages, p99, ms", "messages p99"},
 	{"CPU of both ends, s", "cpu of both"},
 }
 
@@ -201,12 +233,17 @@ func linkTables(w *strings.Builder, results []Result) {
 		return
 	}
 	for _, f := range linkFigures {
-		if !slices.ContainsFunc(results, func(r Result) bool { return r.has(f.metric) }) {
+		if len(with(results, f.metric)) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n## %s\n\n%s", f.title, linkGrid(results, f.metric))
+		fmt.Fprintf(w, "\n## %s\n\n%s", f.title, linkGrid(with(results, f.metric), f.metric))
 	}
 	fmt.Fprintf(w, "\n%s", legend(results, true))
+}
+
+// with returns the results in which any column has a metric.
+func with(results []Result, metric string) []Result {
+	return slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return !r.has(metric) })
 }
 
 // has reports whether any column has a metric.
@@ -226,7 +263,7 @@ func linkGrid(results []Result, metric string) *Grid {
 			}
 			names, g.Head = append(names, c.Name), append(g.Head, c.Name)
 			if c.Against != "" {
-				names, g.Head = append(names, ""), append(g.Head, "ratio")
+				names, g.Head = append(names, ""), append(g.Head, "/ "+c.Against)
 			}
 		}
 	}

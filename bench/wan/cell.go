@@ -161,6 +161,25 @@ func (c Cell) share(at time.Duration) (share float64, next time.Duration) {
 	return 1, 0
 }
 
+// Carries is the mean of what a direction can deliver between two times after Begin, in MB/s
+// of IP packets: its rate less the losses; 0: no limit.
+func (c Cell) Carries(up bool, from, to time.Duration) float64 {
+	rate := c.Rate
+	if up && c.Up > 0 {
+		rate = c.Up
+	}
+	var sum float64 // of the share, over the time in seconds
+	for at := from; at < to; {
+		share, next := c.share(at)
+		if next == 0 || next > to {
+			next = to
+		}
+		sum += share * (next - at).Seconds()
+		at = next
+	}
+	return rate / 8 * (1 - c.Loss/100) * sum / (to - from).Seconds()
+}
+
 // About describes the cell in words.
 func (c Cell) About() string {
 	text := fmt.Sprintf("round trip %v, %g Mbit/s", c.RTT, c.Rate)

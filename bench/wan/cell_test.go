@@ -1,6 +1,7 @@
 package wan
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,32 @@ func TestShare(t *testing.T) {
 			if share, next := c.share(w.at); share != w.share || next != w.next {
 				t.Errorf("%s after %v: %v until %v", word, w.at, share, next)
 			}
+		}
+	}
+}
+
+// What a direction carries, in MB/s, over a time in which its rate may change.
+func TestCarries(t *testing.T) {
+	const s = time.Second
+	for _, c := range []struct {
+		word     string
+		up       bool
+		from, to time.Duration
+		want     float64
+	}{
+		{"1/80/0", false, 2 * s, 8 * s, 10},
+		{"1/80/25", true, 2 * s, 8 * s, 7.5},
+		{"1/80/0/up=8", true, 0, s, 1},
+		{"1/80/0/up=8", false, 0, s, 10},
+		{"1/24/0/swing=3", false, 2 * s, 8 * s, 2},
+		{"1/16/0/half=4", false, 2 * s, 8 * s, 4.0 / 3},
+		{"1/16/0/double=2", false, 2 * s, 8 * s, 4},
+		{"1/0/1", false, 0, s, 0},
+	} {
+		cell, err := ParseCell(c.word)
+		must(t, err)
+		if got := cell.Carries(c.up, c.from, c.to); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s from %v to %v carries %v MB/s, want %v", c.word, c.from, c.to, got, c.want)
 		}
 	}
 }
