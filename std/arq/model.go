@@ -19,7 +19,7 @@ const mtu = 1400
 // Limits of the model.
 const (
 	leastPace  = 30e3 // bytes per second
-	firstBurst = 80   // packets in the first round trip
+	firstBurst = 160  // packets in the first round trip
 	startGain  = 2    // ratio of the pace to the rate during the start
 	mostLoss   = 0.3  // the most loss that is attributed to the link itself
 )

@@ -16,8 +16,8 @@ const (
 	// leastWindow is how many segments every conversation may hold each way, however short
 	// memory is. It is the window that KCP assumes by default.
 	leastWindow = 32
-	// growFirst is the first window announced if windows grow, in segments: four times what
-	// a sender of ours has in flight in the second round trip.
+	// growFirst is the first window announced if windows grow, in segments: more than a
+	// sender of ours has in flight in the second round trip.
 	growFirst = 512
 	// growOver is the ratio of the window to what arrives in a round trip. A sender that
 	// searches for the rate doubles what it sends, and a lost segment holds up those behind
