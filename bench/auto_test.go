@@ -1,10 +1,12 @@
 package main
 
 import (
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,9 @@ func TestTargetCases(t *testing.T) {
 		if seen[name] != want {
 			t.Errorf("%s: columns %q, want %q", name, seen[name], want)
 		}
+	}
+	if lost := report.GoalsWithout(slices.Collect(maps.Keys(seen))); len(lost) > 0 {
+		t.Errorf("nothing measures %q", lost)
 	}
 	if took := estimate(b.targetCases(), b.opts.rounds); took > 35*time.Minute {
 		t.Errorf("they take %v", took)

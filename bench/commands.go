@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"kcptun/bench/report"
@@ -36,6 +38,7 @@ func plotCommand(args []string, help io.Writer) error {
 	out := fs.String("o", "", "`file` to write the SVG to")
 	var o report.PlotOptions
 	fs.StringVar(&o.Metric, "metric", report.Goodput, "`name` of what is drawn of links, such as 'echo p50'")
+	cases := fs.String("run", "", "draw only the links whose name matches this `regexp`")
 	columns := fs.String("columns", "", "draw of links only the columns whose name matches this `regexp`")
 	files, err := parseFiles(fs, args, help)
 	if err != nil {
@@ -48,13 +51,11 @@ func plotCommand(args []string, help io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *columns != "" {
-		if o.Columns, err = regexp.Compile(*columns); err != nil {
-			return fmt.Errorf("-columns: %w", err)
-		}
+	if o.Columns, err = compiled("columns", *columns); err != nil {
+		return err
 	}
-	if o.Metric == report.Goodput {
-		o.Metric = "" // these charts have a title
+	if o.Cases, err = compiled("run", *cases); err != nil {
+		return err
 	}
 	picture, ok := c.SVG(o)
 	if !ok {
@@ -64,6 +65,63 @@ func plotCommand(args []string, help io.Writer) error {
 		return fmt.Errorf("-o %s: %w", *out, bare(err))
 	}
 	return nil
+}
+
+// compiled is the regexp of a flag; nil if there is none.
+func compiled(name, pattern string) (*regexp.Regexp, error) {
+	if pattern == "" {
+		return nil, nil
+	}
+	r, err := regexp.Compile(pattern)
+	if err != nil {
+		err = fmt.Errorf("-%s: %w", name, err)
+	}
+	return r, err
+}
+
+// fillCommand fills pages with figures of files written by -json, and writes the pictures
+// that they refer to.
+func fillCommand(args []string, help io.Writer) error {
+	fs := flag.NewFlagSet("fill FILE.json ... PAGE.md ...", flag.ContinueOnError)
+	files, err := parseFiles(fs, args, help)
+	if err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(help, report.FillHelp)
+		}
+		return err
+	}
+	isPage := func(name string) bool { return strings.HasSuffix(name, ".md") }
+	pages := slices.DeleteFunc(slices.Clone(files), func(name string) bool { return !isPage(name) })
+	if files = slices.DeleteFunc(files, isPage); len(files) == 0 || len(pages) == 0 {
+		return errors.New("fill: want files of figures, and pages")
+	}
+	c, err := report.ReadCollection(files)
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		if err := fillPage(c, page); err != nil {
+			return fmt.Errorf("fill: %s: %w", page, err)
+		}
+	}
+	return nil
+}
+
+func fillPage(c *report.Collection, page string) error {
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return bare(err)
+	}
+	text, pictures, err := c.Fill(string(old))
+	if err != nil {
+		return err
+	}
+	for name, svg := range pictures {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(page), filepath.FromSlash(name)), []byte(svg), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(page, []byte(text), 0o644)
 }
 
 // parseFiles parses the flags of a command that takes files, before and after these, and

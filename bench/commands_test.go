@@ -2,6 +2,9 @@ package main
 
 import (
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"kcptun/bench/report"
@@ -11,6 +14,28 @@ import (
 func TestTableNeedsFiles(t *testing.T) {
 	for _, args := range [][]string{nil, {"report/testdata/absent.json"}, {"report/testdata/tables.md"}, {"-x"}} {
 		if err := tableCommand(args, io.Discard, io.Discard); err == nil {
+			t.Errorf("%q: taken", args)
+		}
+	}
+}
+
+// fill writes pages, and pictures beside them, and nothing if a page has a mistake.
+func TestFillCommand(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "page.md")
+	const marks = "<!-- bench all -->\n<!-- bench end -->\n<!-- bench picture: x.svg; .; .; goodput steady -->\n"
+	must(t, os.WriteFile(page, []byte(marks), 0o644))
+	must(t, fillCommand([]string{"report/testdata/link.json", page}, io.Discard))
+	text, err := os.ReadFile(page)
+	must(t, err)
+	if !strings.Contains(string(text), "## Goodput") || !strings.Contains(string(text), "](x.svg)") {
+		t.Errorf("%s", text)
+	}
+	_, err = os.Stat(filepath.Join(dir, "x.svg"))
+	must(t, err)
+	must(t, os.WriteFile(page, []byte("<!-- bench x -->"), 0o644))
+	for _, args := range [][]string{{page}, {"report/testdata/link.json"}, {"report/testdata/link.json", page}, {"report/testdata/link.json", dir + "/no.md"}} {
+		if err := fillCommand(args, io.Discard); err == nil {
 			t.Errorf("%q: taken", args)
 		}
 	}

@@ -26,6 +26,8 @@ func answer(t *testing.T, line string, out io.Writer) error {
 	switch args[0] {
 	case "plot":
 		return plotCommand(args[1:], out)
+	case "fill":
+		return fillCommand(args[1:], out)
 	case "table":
 		return tableCommand(args[1:], out, out)
 	}
@@ -73,7 +75,7 @@ func TestRefused(t *testing.T) {
 		{"-json", "-json has no value, want a file"},
 		{"-peer-lacks", "-peer-lacks has no value, want some of aes,aes-128-gcm,salsa20,null"},
 		{"-peer-lacks null,aes-256", `-peer-lacks has "aes-256", want some of aes,aes-128-gcm,salsa20,null`},
-		{"word", `unexpected argument "word", want flags only, or table or plot as the first word`},
+		{"word", `unexpected argument "word", want flags only, or table, plot or fill as the first word`},
 		{"-cells 20/100/0", "-cells is for -link"},
 		{"-targets -way up", "-way is for -link"},
 		{"-columns auto", "-columns is for -link and -targets"},
@@ -136,6 +138,7 @@ func TestHelp(t *testing.T) {
 		"-h":       {"Usage: bench [flags] ", "bench table FILE.json ... ", "bench plot FILE.json ... -o FILE.svg "},
 		"--help":   {"Usage: bench [flags] "},
 		"table -h": {"Usage: bench table FILE.json ...\n"},
+		"fill -h":  {"Usage: bench fill FILE.json ... PAGE.md ...\n"},
 		"plot -h":  {"Usage: bench plot FILE.json ... -o FILE.svg\n"},
 	} {
 		var out bytes.Buffer

@@ -9,6 +9,7 @@
 //	go run ./bench -soak 30m              for leaks, under a load that comes and goes; Linux
 //	go run ./bench plot figures.json -o picture.svg
 //	go run ./bench table figures.json     as tables in Markdown, which docs/figures.md has; takes several files, too
+//	go run ./bench fill figures.json README.md    into pages that say by comments what they want
 //
 // This process generates the load; its own CPU time is not counted. A GB is
 // 1e9 bytes, an MB 1e6.
@@ -37,6 +38,9 @@ func main() {
 func command(args []string) error {
 	if len(args) > 0 && args[0] == "plot" {
 		return plotCommand(args[1:], os.Stdout)
+	}
+	if len(args) > 0 && args[0] == "fill" {
+		return fillCommand(args[1:], os.Stdout)
 	}
 	if len(args) > 0 && args[0] == "table" {
 		return tableCommand(args[1:], os.Stdout, os.Stdout)

@@ -52,6 +52,7 @@ const linkRounds = 3
 const helpHead = `Usage: bench [flags]                             measure
        bench table FILE.json ...                 print what -json wrote as tables in Markdown
        bench plot FILE.json ... -o FILE.svg      draw it as a picture
+       bench fill FILE.json ... PAGE.md ...      fill it into pages that say by comments what they want
 
 Flags:
 `
@@ -112,7 +113,7 @@ func (o *options) remember(fs *flag.FlagSet) {
 // complete checks combinations of flags.
 func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (err error) {
 	if fs.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q, want flags only, or table or plot as the first word", fs.Arg(0))
+		return fmt.Errorf("unexpected argument %q, want flags only, or table, plot or fill as the first word", fs.Arg(0))
 	}
 	for _, f := range []struct {
 		name  string
@@ -157,15 +158,11 @@ func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (er
 	case (o.peer.Client == "") != (o.peer.Server == ""):
 		return fmt.Errorf("-peer-client and -peer-server go together")
 	}
-	if pattern != "" {
-		if o.run, err = regexp.Compile(pattern); err != nil {
-			return fmt.Errorf("-run: %w", err)
-		}
+	if o.run, err = compiled("run", pattern); err != nil {
+		return err
 	}
-	if columns != "" {
-		if o.columns, err = regexp.Compile(columns); err != nil {
-			return fmt.Errorf("-columns: %w", err)
-		}
+	if o.columns, err = compiled("columns", columns); err != nil {
+		return err
 	}
 	if o.cells, err = wan.ParseCells(words(cells)); err != nil {
 		return fmt.Errorf("-cells: %w", err)

@@ -83,7 +83,7 @@ func TestPlotSeveral(t *testing.T) {
 	c, err = ReadCollection([]string{"testdata/link.json"})
 	must(t, err)
 	svg, _ = c.SVG(PlotOptions{Metric: "echo p50", Columns: regexp.MustCompile("bbr")})
-	if n := strings.Count(svg, ">tcp bbr<"); n != 1 || strings.Contains(svg, "cubic") || !strings.Contains(svg, ">echo p50<") {
+	if n := strings.Count(svg, ">tcp bbr<"); n != 1 || strings.Contains(svg, "cubic") || !strings.Contains(svg, ">Echo beside the stream, p50, ms<") {
 		t.Errorf("not what was asked for, %d:\n%s", n, svg)
 	}
 	for _, o := range []PlotOptions{{Metric: "none"}, {Columns: regexp.MustCompile("^none$")}} {

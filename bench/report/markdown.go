@@ -58,7 +58,7 @@ func (d *Document) Command() string {
 	for _, name := range slices.Sorted(maps.Keys(d.Flags)) {
 		words = append(words, "-"+name)
 		switch value := d.Flags[name]; {
-		case name == "link" || name == "short": // these flags have no value
+		case slices.Contains([]string{"link", "short", "targets"}, name): // these flags have no value
 		case value == PathGiven:
 			words = append(words, "FILE")
 		default:

@@ -10,7 +10,25 @@ import (
 // PlotOptions choose what is drawn for links.
 type PlotOptions struct {
 	Metric  string         // "" is Goodput
-	Columns *regexp.Regexp // nil is all
+	Columns *regexp.Regexp // nil is all; so for the cases
+	Cases   *regexp.Regexp
+}
+
+func (o PlotOptions) metric() string {
+	if o.Metric == "" {
+		return Goodput
+	}
+	return o.Metric
+}
+
+// title says what is drawn.
+func (o PlotOptions) title() string {
+	for _, f := range linkFigures {
+		if f.metric == o.metric() {
+			return f.title
+		}
+	}
+	return o.metric()
 }
 
 // SVG draws the collection as a picture; ok is false when nothing in it can be
@@ -59,18 +77,17 @@ func bulkCharts(results []Result) []chart {
 
 // linkCharts show one metric, with a group of bars for each link.
 func linkCharts(results []Result, o PlotOptions) []chart {
-	metric, title := Goodput, "Goodput of one stream, MB/s, more is better"
-	if o.Metric != "" {
-		metric, title = o.Metric, o.Metric
-	}
-	c := chart{title: title, metric: metric}
+	c := chart{title: o.title(), metric: o.metric()}
 	for _, r := range results {
+		if o.Cases != nil && !o.Cases.MatchString(r.Case) {
+			continue
+		}
 		for _, col := range r.Columns {
 			if o.Columns == nil || o.Columns.MatchString(col.Name) {
 				c.addSeries(col.Name)
 			}
 		}
-		if r.has(metric) {
+		if r.has(c.metric) {
 			name, _, _ := strings.Cut(r.About, ", queue of 100ms") // the queue of most links
 			c.add(name, r)
 		}

@@ -44,6 +44,9 @@ func (c *Collection) Markdown() string {
 	w := new(strings.Builder)
 	w.WriteString(figuresTitle)
 	w.WriteString(c.heading())
+	if table := c.goalsTable(); table != "" {
+		fmt.Fprintf(w, "\n## Mode auto and its targets\n\nThe worst median of the cases of each line counts.\n\n%s", table)
+	}
 	rest := slices.Clone(c.loopback)
 	for _, s := range sections() {
 		var mine []Result
@@ -251,6 +254,16 @@ func (r *Result) has(metric string) bool {
 	return slices.ContainsFunc(r.Columns, func(c Column) bool { return c.Metric(metric) != nil })
 }
 
+// against is the column with which a column is compared in any result, or "".
+func against(results []Result, column string) string {
+	for i := range results {
+		if c := results[i].Column(column); c != nil && c.Against != "" {
+			return c.Against
+		}
+	}
+	return ""
+}
+
 // linkGrid has a column for each contender, followed by its ratio if the contender is
 // compared.
 func linkGrid(results []Result, metric string) *Grid {
@@ -262,8 +275,8 @@ func linkGrid(results []Result, metric string) *Grid {
 				continue
 			}
 			names, g.Head = append(names, c.Name), append(g.Head, c.Name)
-			if c.Against != "" {
-				names, g.Head = append(names, ""), append(g.Head, "/ "+c.Against)
+			if base := against(results, c.Name); base != "" {
+				names, g.Head = append(names, ""), append(g.Head, "/ "+base)
 			}
 		}
 	}

@@ -79,7 +79,7 @@ text { font: 12px system-ui, sans-serif; fill: #656d76 }
 .small { font-size: 11px; fill: #6e7781 }
 .spread { stroke: #57606a; stroke-width: 1.5 }
 .s0 { fill: #2f81f7 } .s1 { fill: #9aa4b0 } .s2 { fill: #8957e5 }
-.s3 { fill: #c4a7f0 } .s4 { fill: #2da44e } .s5 { fill: #d29922 } .s6 { fill: #cf222e }
+.s3 { fill: #c4a7f0 } .s4 { fill: #2da44e } .s5 { fill: #d29922 } .s6 { fill: #cf222e } .s7 { fill: #1b7c83 }
 @media (prefers-color-scheme: dark) {
 text { fill: #d1d7e0 } .small { fill: #9198a1 } .spread { stroke: #d1d7e0 }
 }
@@ -147,6 +147,9 @@ func (v *canvas) legend(series []string) {
 	v.y += lineStep - barHeight
 	x := float64(svgMargin)
 	for i, name := range series {
+		if x > svgWidth-textRoom {
+			x, v.y = svgMargin, v.y+lineStep
+		}
 		v.rect(x, v.y, barHeight, fmt.Sprintf("s%d", i))
 		v.text(x+barHeight+5, v.y+barHeight-3, "", name)
 		x += barHeight + 25 + 7*float64(len(name))
@@ -158,6 +161,9 @@ func (v *canvas) legend(series []string) {
 func (v *canvas) bar(left, scale float64, series int, b bar) {
 	end := left
 	if b.Median.missing() {
+		if b.note == "" { // it was not measured
+			return
+		}
 		v.text(left+4, v.y+barHeight-3, "small", b.note)
 		v.y += barStep
 		return

@@ -1,0 +1,157 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// FillHelp explains what Fill looks for.
+const FillHelp = `A page says by comments what stands below them:
+  <!-- bench table: CASE, ...; COLUMN: METRIC; ... -->     a table with its own head: a line for each case, whose first cell is kept
+  <!-- bench targets -->                                   the table of mode auto and its targets
+  <!-- bench picture: FILE; CASES; COLUMNS; METRIC -->     a picture of links; CASES and COLUMNS are regexps
+  <!-- bench all --> ... <!-- bench end -->                everything that table prints
+What the files have nothing of stays as it is.
+`
+
+// marker matches the comments.
+var marker = regexp.MustCompile(`^<!-- bench (\w+)(?:: (.*))? -->$`)
+
+// Fill fills in the parts of a page that comments mark. It returns the text of the page, and
+// the pictures by the name that the page has for them.
+func (c *Collection) Fill(page string) (text string, pictures map[string]string, err error) {
+	pictures = make(map[string]string)
+	lines := strings.Split(page, "\n")
+	var out []string
+	for i := 0; i < len(lines); {
+		m := marker.FindStringSubmatch(strings.TrimSpace(lines[i]))
+		out = append(out, lines[i])
+		if i++; m == nil {
+			continue
+		}
+		end := i + length(m[1], lines[i:])
+		if end < i {
+			return "", nil, fmt.Errorf("line %d: no end of it", i)
+		}
+		filled, err := c.fill(m[1], strings.Split(m[2], "; "), lines[i:end], pictures)
+		if err != nil {
+			return "", nil, fmt.Errorf("line %d: %w", i, err)
+		}
+		out, i = append(out, filled...), end
+	}
+	return strings.Join(out, "\n"), pictures, nil
+}
+
+// length is how many lines a mark is about: up to the mark of the end, or a table, or a
+// picture; negative if the mark of the end is missing.
+func length(kind string, lines []string) int {
+	begins := map[string]string{"table": "|", "targets": "|", "picture": "!["}[kind]
+	for i, line := range lines {
+		switch {
+		case kind == "end" || kind != "all" && !strings.HasPrefix(line, begins):
+			return i
+		case kind == "all" && line == "<!-- bench end -->":
+			return i
+		}
+	}
+	if kind == "all" {
+		return -1
+	}
+	return len(lines)
+}
+
+// fill returns the lines below a mark.
+func (c *Collection) fill(kind string, args, old []string, pictures map[string]string) ([]string, error) {
+	switch kind {
+	case "end":
+		return old, nil
+	case "table":
+		return c.fillTable(args, old)
+	case "targets":
+		return orLines(c.goalsTable(), old), nil
+	case "picture":
+		return c.fillPicture(args, old, pictures)
+	case "all":
+		return orLines("\n"+strings.TrimPrefix(c.Markdown(), figuresTitle)+"\n", old), nil
+	}
+	return nil, fmt.Errorf("%q is none of table, targets, picture, all and end", kind)
+}
+
+// orLines splits a text into lines; of an empty one it keeps the old lines.
+func orLines(text string, old []string) []string {
+	if text == "" {
+		return old
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// fillTable keeps the head of a table and the first cell of each line.
+func (c *Collection) fillTable(args, old []string) ([]string, error) {
+	cases := strings.Split(args[0], ", ")
+	if len(old) < 2 || len(args) < 2 || len(old) != 2+len(cases) {
+		return nil, fmt.Errorf("%d cases and %d columns for a table of %d lines", len(cases), len(args)-1, len(old))
+	}
+	lines := old[:2:2]
+	var missing []string
+	for i, name := range cases {
+		cells := []string{strings.TrimSpace(strings.Split(old[2+i], "|")[1])}
+		for _, arg := range args[1:] {
+			column, metric, _ := strings.Cut(arg, ": ")
+			value, ok := c.median(name, column, metric)
+			if !ok {
+				missing = append(missing, fmt.Sprintf("%s of %s in %s", metric, column, name))
+			}
+			cells = append(cells, value)
+		}
+		lines = append(lines, "| "+strings.Join(cells, " | ")+" |")
+	}
+	switch total := len(cases) * (len(args) - 1); {
+	case len(missing) == total:
+		return old, nil
+	case len(missing) > 0: // a table has figures of one time only
+		return nil, fmt.Errorf("%d of %d figures are missing: %s", len(missing), total, strings.Join(missing, ", "))
+	}
+	return lines, nil
+}
+
+// median is a median as tables show it; ok tells that the column was measured, or noted why
+// not.
+func (c *Collection) median(name, column, metric string) (text string, ok bool) {
+	for _, results := range [][]Result{c.link, c.loopback} {
+		for i := range results {
+			col := results[i].Column(column)
+			switch {
+			case results[i].Case != name || col == nil:
+			case col.Metric(metric) != nil:
+				return col.Metric(metric).Median.String(), true
+			case col.Note != "":
+				return "-", true
+			}
+		}
+	}
+	return "-", false
+}
+
+// fillPicture draws a picture, and refers to it with its title as the text.
+func (c *Collection) fillPicture(args, old []string, pictures map[string]string) ([]string, error) {
+	if len(args) != 4 {
+		return nil, fmt.Errorf("a picture has 4 parts, not %d", len(args))
+	}
+	cases, err := regexp.Compile(args[1])
+	if err != nil {
+		return nil, err
+	}
+	columns, err := regexp.Compile(args[2])
+	if err != nil {
+		return nil, err
+	}
+	links := Collection{runs: c.runs, link: c.link}
+	o := PlotOptions{Metric: args[3], Columns: columns, Cases: cases}
+	svg, ok := links.SVG(o)
+	if !ok {
+		return old, nil
+	}
+	pictures[args[0]] = svg
+	return []string{fmt.Sprintf("![%s](%s)", o.title(), args[0])}, nil
+}

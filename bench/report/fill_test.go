@@ -1,0 +1,87 @@
+package report
+
+import (
+	"strings"
+	"testing"
+)
+
+// measured is a collection of one link, with some medians of our column and of TCP BBR.
+func measured(figures map[string]Number) *Collection {
+	r := Result{Case: "100/100/1", About: "a link", Columns: []Column{{Name: auto, Against: "tcp bbr"}, {Name: "tcp bbr"}, {Name: "tcp x", Note: "none"}}}
+	for name, value := range figures {
+		r.Columns[0].Metrics = append(r.Columns[0].Metrics, Metric{Name: name, Rounds: Series{value}})
+	}
+	r.Columns[1].Metrics = []Metric{{Name: Goodput, Rounds: Series{8}}}
+	r.Conclude(1)
+	return collect([]*Document{{Kind: Link, Rounds: 1, Results: []Result{r}}})
+}
+
+func TestFill(t *testing.T) {
+	const head = "text\n\n<!-- bench table: 100/100/1; ours auto: goodput steady; tcp bbr: goodput steady; tcp x: echo p50 -->\n| link | us | them | x |\n|---|--:|--:|--:|\n"
+	const page = head + "| the name | 1 | 2 | 3 |\n\nmore\n" +
+		"<!-- bench picture: a/b.svg; .; auto|bbr; goodput steady -->\nbetween\n" +
+		"<!-- bench picture: c.svg; ^none$; .; goodput steady -->\n![old](c.svg)\n" +
+		"<!-- bench targets -->\n| old |\n<!-- bench all -->\nold\n<!-- bench end -->\nend\n"
+	c := measured(map[string]Number{Goodput: 12, ShareOfCap: 95})
+	got, pictures, err := c.Fill(page)
+	must(t, err)
+	for _, want := range []string{
+		head + "| the name | 12 | 8 | - |\n\nmore\n", "\n![Goodput of one stream, MB/s, without its start](a/b.svg)\nbetween\n", "\n![old](c.svg)\n",
+		"| goodput, of what the link carries | at least 94 % | 95 % | 100/100/1 | yes |\n", "\n## Goodput of one stream", "\n<!-- bench end -->\nend\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "| old |") || strings.Contains(got, "\nold\n") || len(pictures) != 1 || !strings.HasPrefix(pictures["a/b.svg"], "<svg ") {
+		t.Errorf("%d pictures, and:\n%s", len(pictures), got)
+	}
+	again, _, err := c.Fill(got)
+	must(t, err)
+	if again != got {
+		t.Errorf("the second time it is different:\n%s", again)
+	}
+	same, _, err := collect(nil).Fill(got)
+	must(t, err)
+	if !strings.Contains(same, head+"| the name | 12 | 8 | - |\n") {
+		t.Errorf("without figures:\n%s", same)
+	}
+}
+
+// A table with figures of different times, and a mark that nothing can follow, are errors.
+func TestFillRefuses(t *testing.T) {
+	const table = "\n| a | b |\n|---|--:|\n| x | 1 |\n"
+	for mark, want := range map[string]string{
+		"table: 100/100/1; ours auto: goodput steady; tcp bbr: echo p50": "1 of 2 figures are missing: echo p50 of tcp bbr in 100/100/1",
+		"table: 100/100/1, 1/2/3; ours auto: goodput steady":             "2 cases and 1 columns for a table of 3 lines",
+		"table: 100/100/1":        "1 cases and 0 columns",
+		"picture: a.svg; .; .":    "a picture has 4 parts, not 3",
+		"picture: a.svg; (; .; x": "missing closing",
+		"all":                     "no end",
+		"nothing":                 "none of table, targets",
+	} {
+		_, _, err := measured(map[string]Number{Goodput: 12}).Fill("\n<!-- bench " + mark + " -->" + table)
+		if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", mark, err, want)
+		}
+	}
+}
+
+// Of several cases the worst counts, and a case without the figure does not.
+func TestGoals(t *testing.T) {
+	aim := goal{cases: "[0-9]", column: auto, metric: "m", least: true, bound: 5}
+	results := []Result{{Case: "none"}, {Case: "3"}}
+	for name, v := range map[string]Number{"0": 7, "1": 6, "2": none, "x": 1} {
+		results = append(results, Result{Case: name, Columns: []Column{{Name: auto, Metrics: []Metric{{Name: "m", Spread: Spread{Median: v}}}}}})
+	}
+	if v, at, n := aim.worst(results); v != 6 || at != "1" || n != 2 {
+		t.Errorf("%v of %d: %s", v, n, at)
+	}
+	aim.least = false
+	if v, at, n := aim.worst(results); v != 7 || at != "0" || n != 2 {
+		t.Errorf("%v of %d: %s", v, n, at)
+	}
+	if aim.ratio = true; aim.value(&results[2]) == aim.value(&results[2]) {
+		t.Error("a figure that is compared with none has a ratio")
+	}
+}
