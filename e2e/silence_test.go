@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -19,9 +20,10 @@ func (tn *tunnel) ask(t *testing.T) {
 }
 
 const (
-	saysNoAnswer = "the server does not answer: it is not running, or key or crypt differ, or address, port or a firewall is in the way"
-	saysUnheard  = "a client is heard and acknowledges nothing"
-	saysUnopened = "datagrams arrive that do not open: key or crypt differ"
+	saysNoAnswer    = "the server does not answer: it is not running, or key or crypt differ, or address, port or a firewall is in the way"
+	saysUnheard     = "a client is heard and acknowledges nothing"
+	saysUndelivered = "the client did not acknowledge the last of it"
+	saysUnopened    = "datagrams arrive that do not open: key or crypt differ"
 )
 
 // The request fails, and each end that can know the reason reports it. A client used to
@@ -70,6 +72,54 @@ func TestNoAnswer(t *testing.T) {
 					}
 				}
 			}
+		})
+	}
+}
+
+// The way back is cut in the middle of a session. The server does not say that all is well
+// with a stream whose answer nobody has acknowledged, and says that it is not heard.
+func TestAnswerThatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"fast":         {},
+		"auto":         {both: []string{"--mode", "auto"}},
+		"older client": {both: smux2, oldSide: "client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p.relay = new(lab.Fault)
+			p.target = startHand(t, func(conn *net.TCPConn) { // answers, and after EOF once more
+				_, _ = io.ReadFull(conn, make([]byte, 1))
+				_, _ = conn.Write([]byte("1"))
+				_, _ = io.Copy(io.Discard, conn)
+				_, _ = conn.Write([]byte("2"))
+				conn.Close()
+			}).addr()
+			tn := start(t, p)
+			begin := func() net.Conn {
+				conn, err := tn.dial(patient(t))
+				must(t, err)
+				t.Cleanup(func() { conn.Close() })
+				_, err = io.WriteString(conn, "?")
+				must(t, err)
+				_, err = io.ReadFull(conn, make([]byte, 1))
+				must(t, err)
+				return conn
+			}
+			begin().Close()
+			if reason := field(t, tn.server.mustLog(t, `msg="stream closed"`), "reason"); strings.Contains(reason, saysUndelivered) {
+				t.Errorf("a stream whose answer arrived: %s", reason)
+			}
+			conn := begin()
+			must(t, tn.relay.SetFault(lab.Down, lab.Fault{Loss: 1}))
+			must(t, conn.(*net.TCPConn).CloseWrite())
+			line := tn.server.mustLogTimes(t, 2, `msg="stream closed"`)[1]
+			if reason := field(t, line, "reason"); !strings.Contains(reason, saysUndelivered) {
+				t.Errorf("the reason is %q", reason)
+			}
+			tn.server.mustLog(t, saysUnheard)
+			tn.client.kill(t) // neither can take leave of the other
+			tn.server.kill(t)
 		})
 	}
 }

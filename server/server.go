@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kcptun/std/app"
 	"kcptun/std/link"
-	"kcptun/std/mux"
 	"kcptun/std/notice"
 	"kcptun/std/relay"
 	"kcptun/std/session"
@@ -32,6 +32,8 @@ type server struct {
 	refused notice.Recurring // reports sessions that were refused
 	unheard notice.Recurring // reports clients that do not hear us
 	differ  notice.Recurring // reports clients whose QPP settings differ from ours
+
+	delivering atomic.Int32 // streams that have ended and wait for an acknowledgement
 }
 
 var (
@@ -144,20 +146,12 @@ func (s *server) begin(ctx, life context.Context, c *session.Conversation) (*ses
 	}
 	confirming, cancel := context.WithTimeoutCause(life, firstWords, errNoAnswer)
 	defer cancel()
-	defer time.AfterFunc(unheardAfter, func() { s.notHeard(c) }).Stop()
+	defer time.AfterFunc(unheardAfter, func() { s.notHeard(c.Addr(), c.Conv()) }).Stop()
 	if err := sess.AwaitConfirmed(confirming); err != nil {
 		sess.Close(err)
 		return nil, nil, err
 	}
 	return sess, notes, nil
-}
-
-// notHeard warns of a client that we hear but that does not seem to hear us, while begin is
-// still waiting for it.
-func (s *server) notHeard(c *session.Conversation) {
-	if times, due := s.unheard.Due(); due {
-		s.env.Log.Warn("a client is heard and acknowledges nothing: does a firewall, or a NAT, let our datagrams through to it?", "from", c.Addr(), "conv", c.Conv(), "times", times)
-	}
 }
 
 // refuse logs that a conversation did not become a session.
@@ -198,24 +192,4 @@ func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error
 			st.Close()
 		}
 	}
-}
-
-// stream connects one stream to the target and carries it until it ends or ends is closed.
-// It adds the target to ends.
-func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stream, ends *shutdown.Closers) {
-	target, err := dialTarget(ctx, s.cfg.Target)
-	if err != nil {
-		if times, due := s.noTarget.Due(); due {
-			s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.cfg.Target, "reason", err, "times", times)
-		}
-		st.Close()
-		return
-	}
-	ends.Add(target)
-	relay.Carry{
-		Log: s.env.Log, Quiet: s.cfg.Quiet,
-		From: sess.RemoteAddr().String(), To: s.cfg.Target,
-		FromName: "client", ToName: "target",
-		Stream: st.ID(), A: s.pad.Wrap(st), B: target, CloseWait: s.cfg.CloseWait, Group: &s.streams,
-	}.Run()
 }

@@ -68,6 +68,13 @@ func (p *Peer) Silence() (time.Duration, bool) {
 // not include what waits in kcp-go's queue for the window to open.
 func (p *Peer) InFlight() int { return p.ledger.inFlight() }
 
+// Progress is how many segments were sent since the conversation began, and how many of
+// them, from the first on, the peer has acknowledged. Both numbers wrap.
+func (p *Peer) Progress() (sent, acked uint32) {
+	acked = p.ledger.sndUna.Load()
+	return p.ledger.sndNext.Load(), acked
+}
+
 // Busy tells whether something is on its way to the peer, or may be waiting to be sent:
 // there are segments in flight, or the peer has no room, or the rate limit holds
 // datagrams back.

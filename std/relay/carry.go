@@ -21,6 +21,10 @@ type Carry struct {
 	A, B             io.ReadWriteCloser // the ends towards From and To, one of which is the stream
 	CloseWait        int                // seconds, see Between
 	Group            *shutdown.Group    // owns the stream and its goroutines; may be nil
+
+	// Delivered waits until the peer has acknowledged the end of the stream. Its error is
+	// logged with the reason of a stream that has ended well. It may be nil.
+	Delivered func() error
 }
 
 // Run relays the stream until both directions have ended, and closes both ends. Unless
@@ -34,8 +38,15 @@ func (c Carry) Run() {
 	log := c.Log.With("from", c.From, "to", c.To, "stream", c.Stream)
 	log.Info("stream opened")
 	r := c.relay()
-	log.Info("stream closed", "up", r.FromA, "down", r.FromB,
-		"duration", time.Since(begun).Round(time.Millisecond), "reason", c.reason(r))
+	took := time.Since(begun).Round(time.Millisecond)
+	if c.Delivered != nil && r.ErrA == nil && r.ErrB == nil {
+		if err := c.Delivered(); r.FirstA {
+			r.ErrB = err
+		} else {
+			r.ErrA = err
+		}
+	}
+	log.Info("stream closed", "up", r.FromA, "down", r.FromB, "duration", took, "reason", c.reason(r))
 }
 
 func (c Carry) relay() Result {

@@ -28,7 +28,8 @@ func TestCarryStream(t *testing.T) {
 			done <- struct{}{}
 		}()
 		go func() {
-			Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far.ID(), A: u.far, B: b, CloseWait: 30}.Run()
+			Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far.ID(), A: u.far, B: b, CloseWait: 30,
+				Delivered: func() error { return errors.New("not acknowledged") }}.Run()
 			done <- struct{}{}
 		}()
 		up, down := testkit.RandomBytes(1, 300_000), testkit.RandomBytes(2, 400_000)
@@ -48,7 +49,7 @@ func TestCarryStream(t *testing.T) {
 			}
 		} else {
 			testkit.Contains(t, book.String(), `msg="stream opened" from=app:1 to=server:2 stream=`, `msg="stream opened" from=client:3 to=target:4`,
-				"up=300000 down=400000", `reason="application finished, then server"`, `reason="client finished, then target"`)
+				"up=300000 down=400000", `reason="application finished, then server"`, `reason="client finished, then target: not acknowledged"`)
 			if n := strings.Count(book.String(), "\n"); n != 4 {
 				t.Errorf("%d lines", n)
 			}
