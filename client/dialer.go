@@ -38,6 +38,8 @@ type dialer struct {
 	differ   notice.Recurring // reports that its QPP settings differ from ours
 	moves    notice.Recurring // reports sessions that moved to another port
 
+	leaving sync.WaitGroup // sessions that lost a race and take their leave
+
 	doubt atomic.Bool // the last session to end was never answered, nor has any been since
 
 	mu    sync.Mutex

@@ -26,12 +26,13 @@ type pool struct {
 	ended  <-chan struct{}
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	dial   *dialer
 	news   news
 }
 
 func newPool(cfg *Config, env app.Env, dial *dialer) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &pool{auto: cfg.Auto(), ended: ctx.Done(), cancel: cancel}
+	p := &pool{auto: cfg.Auto(), ended: ctx.Done(), cancel: cancel, dial: dial}
 	p.slots = make([]*slot, slots(cfg))
 	for i := range p.slots {
 		p.slots[i] = newSlot(cfg, env, dial, &p.news, func() { p.doubt(i) })
@@ -144,6 +145,7 @@ func (p *pool) living() *session.Session {
 func (p *pool) close() {
 	p.cancel()
 	p.wg.Wait()
+	p.dial.leaving.Wait()
 }
 
 // news tells everyone waiting for a session that one was opened or that a dial failed.

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"kcptun/std/session"
+	"kcptun/std/shutdown"
 )
 
 // Times of a race.
 const (
 	// After this time without an answer, the next candidate is started, too. It is longer
-	// than the round trip of most paths, because the server keeps each session that loses a
-	// race until it has been silent for 30 s.
+	// than the round trip of most paths, because a stock server keeps each session that
+	// loses a race until it has been silent for 30 s.
 	raceStagger = 300 * time.Millisecond
 	// The same delay before a candidate of another server: the first server in the list is
 	// the preferred one.
@@ -93,7 +94,7 @@ func (r *race) run(ctx context.Context, cancel func()) *session.Session {
 					more.Reset(0)
 				}
 			case r.won != nil:
-				a.sess.Close(errLostRace)
+				r.dismiss(a.sess)
 			default:
 				r.won = a.sess
 				r.answered(a, r.first)
@@ -158,10 +159,23 @@ func (d *dialer) attempt(ctx context.Context, c candidate, to netip.AddrPort) at
 		err := context.Cause(ctx)
 		if errors.Is(err, context.Canceled) {
 			err = errLostRace
+			d.dismiss(s)
+		} else {
+			s.Close(err)
 		}
-		s.Close(err)
 		return attempt{candidate: c, addr: to, err: err}
 	}
+}
+
+// dismiss says goodbye for a session that lost a race. The server may have opened it, and
+// would keep it and wonder why its answers are not acknowledged.
+func (d *dialer) dismiss(s *session.Session) {
+	d.leaving.Go(func() {
+		defer d.env.Panics.Catch(s.Close)
+		ctx, cancel := context.WithTimeout(context.Background(), shutdown.DrainLimit)
+		defer cancel()
+		s.Leave(ctx, errLostRace)
+	})
 }
 
 // answered records the address that won the race, and warns if it was not the first one

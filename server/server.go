@@ -154,8 +154,12 @@ func (s *server) begin(ctx, life context.Context, c *session.Conversation) (*ses
 	return sess, notes, nil
 }
 
-// refuse logs that a conversation did not become a session.
+// refuse logs that a conversation did not become a session. If its client has said goodbye,
+// there is no trouble: it was answered sooner at another address of ours.
 func (s *server) refuse(log *slog.Logger, reason error) {
+	if errors.Is(reason, session.ErrLeft) {
+		return
+	}
 	if times, due := s.refused.Due(); due {
 		log.Warn("session refused", "reason", reason, "times", times)
 	}

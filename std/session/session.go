@@ -23,6 +23,9 @@ import (
 	"kcptun/std/rescue"
 )
 
+// ErrLeft ends a server's session whose client has said goodbye.
+var ErrLeft = errors.New("the client has closed it")
+
 // ErrRetired is returned by Open if the session no longer takes new streams.
 var ErrRetired = errors.New("session takes no new streams")
 
@@ -305,7 +308,7 @@ func (s *Session) explain(err error) error {
 		if s.own {
 			return errors.New("the server has closed it")
 		}
-		return errors.New("the client has closed it")
+		return ErrLeft
 	case errors.Is(err, mux.ErrSilent):
 		return s.silence()
 	}
