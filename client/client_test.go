@@ -86,7 +86,7 @@ func TestRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			testkit.NoLeak(t)
 			server := newEchoServer(t)
-			cfg := clientConfig(server.addr)
+			cfg := clientConfig(server.Addr)
 			change(cfg)
 			s := start(t, cfg)
 			if s.log.Count("session opened") != 0 {

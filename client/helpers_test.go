@@ -16,6 +16,7 @@ import (
 	"kcptun/std/relay"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 func newEnv() (app.Env, *testkit.Logbook) {
@@ -24,94 +25,44 @@ func newEnv() (app.Env, *testkit.Logbook) {
 }
 
 func clientConfig(server string) *Config {
-	c := config.Default(config.Client)
-	c.LocalAddr, c.RemoteAddr, c.Key, c.Mode, c.Crypt, c.SockBuf = "127.0.0.1:0", server, "a key", "fast3", "aes-128-gcm", 1<<20
-	return &c
+	c := sessions.Config(config.Client)
+	c.LocalAddr, c.RemoteAddr = "127.0.0.1:0", server
+	return c
 }
 
-// echoServer serves sessions and echoes what it receives on their streams.
-type echoServer struct {
-	addr     string
-	link     *link.Conn
-	mu       sync.Mutex
-	sessions []*session.Session
-	wg       sync.WaitGroup
-}
+// newEchoServer serves sessions and echoes what it receives on their streams.
+func newEchoServer(t *testing.T) *sessions.Server { return newEchoServerAt(t, "127.0.0.1:0") }
 
-func newEchoServer(t *testing.T) *echoServer { return newEchoServerAt(t, "127.0.0.1:0") }
-
-func newEchoServerAt(t *testing.T, addr string) *echoServer {
+func newEchoServerAt(t *testing.T, addr string) *sessions.Server {
 	return newEchoServerBy(t, addr, "aes-128-gcm")
 }
 
 // newStayingServer returns a server that does not follow its clients, and their settings.
 func newStayingServer(t *testing.T) *Config {
-	cfg := clientConfig(newEchoServerBy(t, "127.0.0.1:0", "null").addr)
+	cfg := clientConfig(newEchoServerBy(t, "127.0.0.1:0", "null").Addr)
 	cfg.Crypt = "null"
 	return cfg
 }
 
-func newEchoServerBy(t *testing.T, addr, cipher string) *echoServer {
+func newEchoServerBy(t *testing.T, addr, cipher string) *sessions.Server {
 	t.Helper()
-	c := config.Default(config.Server)
-	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", cipher, 1<<20
-	if err := c.Check(config.Server); err != nil {
-		t.Fatal(err)
-	}
-	env, _ := newEnv()
-	opt, err := session.LinkOptions(&c, env.Log, env.Stats)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := new(echoServer)
-	if e.link, err = link.Listen(context.Background(), opt, addr); err != nil {
-		t.Fatal(err)
-	}
-	sessions := session.New(&c)
-	lis, err := sessions.Listen(e.link, e.link)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.addr = e.link.LocalAddr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	e.wg.Go(func() {
-		for errs := 0; errs < 50; { // with both a session and an error available, it returns either
-			c, err := lis.Accept()
+	c := sessions.Config(config.Server)
+	c.Crypt = cipher
+	return sessions.Serve(t, c, addr, func(s *session.Session) {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		for {
+			st, err := s.Accept()
 			if err != nil {
-				errs++
-				continue
+				s.Close(err)
+				return
 			}
-			e.wg.Go(func() { e.serve(ctx, sessions, c) })
+			wg.Go(func() {
+				_, _ = relay.Copy(st, st)
+				st.Close()
+			})
 		}
 	})
-	t.Cleanup(func() {
-		cancel()
-		e.link.Close() // ends the listener and every session
-		e.wg.Wait()
-		lis.Close()
-	})
-	return e
-}
-
-func (e *echoServer) serve(ctx context.Context, sessions *session.Maker, c *session.Conversation) {
-	s, err := sessions.Server(ctx, c, func(session.Difference) {})
-	if err != nil {
-		return
-	}
-	e.mu.Lock()
-	e.sessions = append(e.sessions, s)
-	e.mu.Unlock()
-	for {
-		st, err := s.Accept()
-		if err != nil {
-			s.Close(err)
-			return
-		}
-		e.wg.Go(func() {
-			_, _ = relay.Copy(st, st)
-			st.Close()
-		})
-	}
 }
 
 // started is a running client.

@@ -8,18 +8,14 @@ import (
 	"kcptun/std/mux"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // deaden opens a session with a stream that echoes, and then removes its server.
-func deaden(t *testing.T, p *pool, server *echoServer) (*session.Session, *mux.Stream) {
+func deaden(t *testing.T, p *pool, server *sessions.Server) (*session.Session, *mux.Stream) {
 	t.Helper()
-	sess := sessionOf(t, p)
-	st, err := sess.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	echoStream(t, st)
-	server.link.Close()
+	sess, st := sessionWithStream(t, p)
+	server.Vanish()
 	if _, err := io.WriteString(st, "is there anybody?"); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +30,7 @@ func TestPoolLeavesADeadPath(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			testkit.NoLeak(t)
 			server := newEchoServer(t)
-			cfg := clientConfig(server.addr)
+			cfg := clientConfig(server.Addr)
 			cfg.Mode = mode
 			p, book := newTestPool(t, cfg)
 			sess, st := deaden(t, p, server)
@@ -46,7 +42,7 @@ func TestPoolLeavesADeadPath(t *testing.T) {
 			st.Close()
 			testkit.Within(t, "closed when idle", sess.Done())
 			testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("cut off and idle") == 1 })
-			newEchoServerAt(t, server.addr)
+			newEchoServerAt(t, server.Addr)
 			other := sessionOf(t, p)
 			if other == sess || other.LocalAddr().String() == sess.LocalAddr().String() {
 				t.Fatal("the session whose path is dead, or its port, again")
@@ -61,11 +57,11 @@ func TestPoolLeavesADeadPath(t *testing.T) {
 func TestPoolWaitsForTheVerdict(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
-	p, _ := newTestPool(t, clientConfig(server.addr))
+	p, _ := newTestPool(t, clientConfig(server.Addr))
 	sess, st := deaden(t, p, server)
 	defer st.Close()
 	testkit.Eventually(t, "there is doubt", sess.Stalled)
-	newEchoServerAt(t, server.addr)
+	newEchoServerAt(t, server.Addr)
 	if sessionOf(t, p) == sess {
 		t.Error("the session that is silent")
 	}
@@ -76,21 +72,16 @@ func TestPoolWaitsForTheVerdict(t *testing.T) {
 func TestPoolDoubtsAll(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
-	cfg := clientConfig(server.addr)
+	cfg := clientConfig(server.Addr)
 	cfg.Conn = 2
 	p, _ := newTestPool(t, cfg)
 	first, second := sessionOf(t, p), sessionOf(t, p)
 	for _, s := range []*session.Session{first, second} {
-		st, err := s.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		echoStream(t, st)
-		st.Close()
+		echoOn(t, s)
 	}
 	first.Doubt()
 	testkit.Eventually(t, "a session that lives is trusted again", func() bool { return !first.Stalled() })
-	server.link.Close()
+	server.Vanish()
 	first.Close(errors.New("cut by the test"))
 	testkit.Eventually(t, "the other is not trusted", second.Stalled)
 	testkit.Within(t, "and found dead", second.DeadPath())
@@ -99,7 +90,7 @@ func TestPoolDoubtsAll(t *testing.T) {
 // A path that is slow, or on which nothing is in flight, is not given up.
 func TestSessionTrustsALivePath(t *testing.T) {
 	testkit.NoLeak(t)
-	p, _ := newTestPool(t, clientConfig(newEchoServer(t).addr))
+	p, _ := newTestPool(t, clientConfig(newEchoServer(t).Addr))
 	sess := sessionOf(t, p)
 	st, err := sess.Open()
 	if err != nil {

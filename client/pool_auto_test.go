@@ -11,7 +11,7 @@ import (
 // first session again when the download is over.
 func TestPoolKeepsBulkApart(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := clientConfig(newEchoServer(t).addr)
+	cfg := clientConfig(newEchoServer(t).Addr)
 	cfg.Mode = "auto"
 	p, book := newTestPool(t, cfg)
 	first := p.pick()

@@ -59,6 +59,18 @@ func echoStream(t *testing.T, st *mux.Stream) {
 	}
 }
 
+// sessionWithStream returns a session of the pool, and a stream on it that echoes.
+func sessionWithStream(t *testing.T, p *pool) (*session.Session, *mux.Stream) {
+	t.Helper()
+	sess := sessionOf(t, p)
+	st, err := sess.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoStream(t, st)
+	return sess, st
+}
+
 // echoOn opens a stream on a session and checks that it echoes.
 func echoOn(t *testing.T, sess *session.Session) {
 	t.Helper()
@@ -73,7 +85,7 @@ func echoOn(t *testing.T, sess *session.Session) {
 // The next stream gets a new session when the old one has died.
 func TestPoolReplacesTheDead(t *testing.T) {
 	testkit.NoLeak(t)
-	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
+	p, book := newTestPool(t, clientConfig(newEchoServer(t).Addr))
 	first := sessionOf(t, p)
 	if sessionOf(t, p) != first {
 		t.Error("a session each time")
@@ -92,7 +104,7 @@ func TestPoolReplacesTheDead(t *testing.T) {
 
 func TestPoolTakesTurns(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := clientConfig(newEchoServer(t).addr)
+	cfg := clientConfig(newEchoServer(t).Addr)
 	cfg.Conn = 3
 	p, _ := newTestPool(t, cfg)
 	seen := map[*session.Session]int{}
@@ -169,13 +181,13 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	}
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
-	s := start(t, clientConfig(server.addr))
+	s := start(t, clientConfig(server.Addr))
 	var conns []net.Conn
 	for range 4 {
 		conns = append(conns, s.dial(t))
 		echo(t, conns[len(conns)-1], "hello")
 	}
-	server.link.Close()
+	server.Vanish()
 	var stuck sync.WaitGroup
 	var written atomic.Int64
 	for _, conn := range conns { // fill every window and buffer up to the application

@@ -99,12 +99,12 @@ func TestRaceFindsTheLiving(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			testkit.NoLeak(t)
 			server := newEchoServer(t)
-			d, of, book := newNamedDialer(t, server.addr, c.addrs...)
+			d, of, book := newNamedDialer(t, server.Addr, c.addrs...)
 			if c.begin != "" {
 				d.beginWith(candidate{d.remotes[0], netip.MustParseAddr(c.begin)})
 			}
 			for range 3 {
-				if s := use(t, d); s.RemoteAddr().String() != server.addr {
+				if s := use(t, d); s.RemoteAddr().String() != server.Addr {
 					t.Errorf("the session goes to %v", s.RemoteAddr())
 				}
 			}
@@ -126,7 +126,7 @@ func TestRaceOfTheSilent(t *testing.T) {
 	}
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
-	d, of, _ := newNamedDialer(t, server.addr, "127.0.0.2", "127.0.0.3")
+	d, of, _ := newNamedDialer(t, server.Addr, "127.0.0.2", "127.0.0.3")
 	_, err := d.dial(context.Background())
 	if err == nil {
 		t.Fatal("a session to addresses at which nobody listens")
@@ -141,7 +141,7 @@ func TestRaceOfTheSilent(t *testing.T) {
 func TestDialInDoubt(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
-	d, of, _ := newNamedDialer(t, server.addr, "127.0.0.2")
+	d, of, _ := newNamedDialer(t, server.Addr, "127.0.0.2")
 	s, err := d.dial(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -165,12 +165,12 @@ func TestDialInDoubt(t *testing.T) {
 func TestPoolGoesRoundABadSlot(t *testing.T) {
 	testkit.NoLeak(t)
 	server := newEchoServer(t)
-	cfg := clientConfig(server.addr)
+	cfg := clientConfig(server.Addr)
 	cfg.Conn = 2
 	p, _ := newTestPool(t, cfg)
 	sess := sessionOf(t, p)
 	bad := p.nextSlot()
-	d, _, _ := newNamedDialer(t, server.addr) // a name without addresses
+	d, _, _ := newNamedDialer(t, server.Addr) // a name without addresses
 	bad.dial = d
 	got, err := p.session(limited(t, testkit.Patience), bad)
 	if err != nil || got != sess {
@@ -182,13 +182,8 @@ func TestPoolGoesRoundABadSlot(t *testing.T) {
 // streams go on. They used to be cut.
 func TestPoolReplacesTheExhausted(t *testing.T) {
 	testkit.NoLeak(t)
-	p, book := newTestPool(t, clientConfig(newEchoServer(t).addr))
-	old := sessionOf(t, p)
-	st, err := old.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	echoStream(t, st)
+	p, book := newTestPool(t, clientConfig(newEchoServer(t).Addr))
+	old, st := sessionWithStream(t, p)
 	old.Retire()
 	if sessionOf(t, p) == old {
 		t.Error("the exhausted session again")
@@ -206,10 +201,10 @@ func TestRaceOverServers(t *testing.T) {
 	first, second := newEchoServer(t), newEchoServer(t)
 	dead := "127.0.0.2:9"
 	for _, c := range []struct{ what, remote, want string }{
-		{"the first lives", first.addr + "," + dead, first.addr},
-		{"the first is dead", dead + ", " + second.addr, second.addr},
-		{"the name of the first is not known", "no-such-host.invalid:9," + second.addr, second.addr},
-		{"two are dead", dead + ",127.0.0.3:9," + first.addr, first.addr},
+		{"the first lives", first.Addr + "," + dead, first.Addr},
+		{"the first is dead", dead + ", " + second.Addr, second.Addr},
+		{"the name of the first is not known", "no-such-host.invalid:9," + second.Addr, second.Addr},
+		{"two are dead", dead + ",127.0.0.3:9," + first.Addr, first.Addr},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			cfg := clientConfig(c.remote)
@@ -247,7 +242,7 @@ func TestPoolUsesAllSlotsAfterAnOutage(t *testing.T) {
 	testkit.NoLeak(t)
 	for name, auto := range map[string]bool{"in turn": false, "auto": true} {
 		t.Run(name, func(t *testing.T) {
-			d, of, book := newNamedDialer(t, newEchoServer(t).addr)
+			d, of, book := newNamedDialer(t, newEchoServer(t).Addr)
 			d.cfg.Conn = 2
 			of.set()
 			p := newPool(d.cfg, d.env, d)

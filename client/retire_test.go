@@ -18,12 +18,7 @@ func TestPoolExpiry(t *testing.T) {
 	cfg := newStayingServer(t)
 	cfg.AutoExpire, cfg.ScavengeTTL = 1, 60
 	p, book := newTestPool(t, cfg)
-	old := sessionOf(t, p)
-	st, err := old.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	echoStream(t, st)
+	old, st := sessionWithStream(t, p)
 	testkit.Eventually(t, "it expires", func() bool { return book.Count("session expired") == 1 })
 	if sessionOf(t, p) == old {
 		t.Error("the expired session again")
@@ -46,12 +41,7 @@ func TestPoolScavenge(t *testing.T) {
 	cfg := newStayingServer(t)
 	cfg.AutoExpire, cfg.ScavengeTTL = 1, 0
 	p, book := newTestPool(t, cfg)
-	old := sessionOf(t, p)
-	st, err := old.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	echoStream(t, st)
+	old, st := sessionWithStream(t, p)
 	testkit.Within(t, "closed with its stream", old.Done())
 	if _, err := st.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Error("the stream's end is no good one:", err)
@@ -66,12 +56,7 @@ func TestPoolScavengesNever(t *testing.T) {
 	cfg := newStayingServer(t)
 	cfg.AutoExpire, cfg.ScavengeTTL = 1, -1
 	p, book := newTestPool(t, cfg)
-	old := sessionOf(t, p)
-	st, err := old.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	echoStream(t, st)
+	old, st := sessionWithStream(t, p)
 	testkit.Eventually(t, "it expires", func() bool { return book.Count("session expired") == 1 })
 	testkit.Contains(t, book.String(), `closed="when idle"`)
 	echoStream(t, st)

@@ -8,6 +8,7 @@ import (
 
 	"kcptun/std/config"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // A client's acknowledgement is lost, and its next packet tells KCP that everything has
@@ -16,7 +17,7 @@ import (
 func TestLostAcknowledgementOfTheFirstFrame(t *testing.T) {
 	testkit.NoLeak(t)
 	heard := make(chan string, 1)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Crypt, cfg.KeepAlive, cfg.DataShard, cfg.ParityShard = "null", 120, 0, 0
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		b := make([]byte, 100)

@@ -10,6 +10,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // play sends a datagram to a server from n addresses.
@@ -65,13 +66,13 @@ func TestRecordedDatagramFromManyAddresses(t *testing.T) {
 		{"later data, auto", 81, 4711, 4000, "data", 0, "auto"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cfg := newConfig(config.Server)
+			cfg := sessions.Config(config.Server)
 			cfg.Mode = c.mode
 			cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 			s := start(t, cfg, 1)
 			before, goroutines := heap(), runtime.NumGoroutine()
 			s.play(t, addresses, sealed(t, cfg, c.cmd, c.sn, c.una, c.data))
-			sess, _ := dialSession(t, newConfig(config.Client), (&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}).String(), 5)
+			sess, _ := sessions.Dial(t, sessions.Config(config.Client), (&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}).String(), 5)
 			echo(t, open(t, sess), "a client gets in all the same")
 			testkit.Eventually(t, "its session is open", func() bool { return s.log.Count("session opened") == 1 })
 			more, grown := runtime.NumGoroutine()-goroutines, heap()-before

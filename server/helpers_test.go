@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +16,7 @@ import (
 	"kcptun/std/mux"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 func newEnv() (app.Env, *testkit.Logbook) {
@@ -32,12 +32,6 @@ func freePorts(t *testing.T, n int) int {
 		t.Fatal(err)
 	}
 	return first
-}
-
-func newConfig(role config.Role) *Config {
-	c := config.Default(role)
-	c.Key, c.Mode, c.Crypt, c.SockBuf = "a key", "fast3", "aes-128-gcm", 1<<20
-	return &c
 }
 
 // started is a running server.
@@ -78,33 +72,8 @@ func (s *started) end(t *testing.T) error {
 // session opens a client's session to port number i of the server.
 func (s *started) session(t *testing.T, cfg *Config, i int) (*session.Session, *link.Conn) {
 	t.Helper()
-	return dialSession(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
+	return sessions.Dial(t, cfg, fmt.Sprintf("127.0.0.1:%d", s.port+i), uint32(77+i))
 }
-
-// session opens a client's session to a server.
-func dialSession(t *testing.T, cfg *Config, server string, conv uint32) (*session.Session, *link.Conn) {
-	t.Helper()
-	if err := cfg.Check(config.Client); err != nil {
-		t.Fatal(err)
-	}
-	env, _ := newEnv()
-	opt, err := session.LinkOptions(cfg, env.Log, env.Stats)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := link.Dial(context.Background(), opt, server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sess, err := session.New(cfg).Client(l, conv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sess.Close(errTestEnds) })
-	return sess, l
-}
-
-var errTestEnds = errors.New("test ends")
 
 func open(t *testing.T, s *session.Session) *mux.Stream {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // Regression: when a recorded session was replayed from another address, the server
@@ -23,7 +24,7 @@ func TestRecordedSessionReachesNoTarget(t *testing.T) {
 func replaySession(t *testing.T, mode string) {
 	testkit.NoLeak(t)
 	var reached atomic.Int32
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Mode = mode
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		reached.Add(1)
@@ -36,9 +37,9 @@ func replaySession(t *testing.T, mode string) {
 	}
 	t.Cleanup(func() { relay.Close() })
 	recording := relay.Record(1000)
-	client := newConfig(config.Client)
+	client := sessions.Config(config.Client)
 	client.Mode = mode
-	sess, _ := dialSession(t, client, relay.Addr(), 5)
+	sess, _ := sessions.Dial(t, client, relay.Addr(), 5)
 	for range 3 {
 		st := open(t, sess)
 		echo(t, st, "an order")
@@ -61,7 +62,7 @@ func replaySession(t *testing.T, mode string) {
 		return stranger
 	}
 	again(s)
-	late, _ := dialSession(t, client, s.addr(), 6)
+	late, _ := sessions.Dial(t, client, s.addr(), 6)
 	st := open(t, late)
 	echo(t, st, "who comes behind it gets in") // everything before it has been handled
 	st.Close()
@@ -80,7 +81,7 @@ func replaySession(t *testing.T, mode string) {
 	next := start(t, cfg, 1)
 	stranger := again(next)
 	testkit.Eventually(t, "the recording begins a session", func() bool { return stranger.Answers() > 0 })
-	late, _ = dialSession(t, client, next.addr(), 7)
+	late, _ = sessions.Dial(t, client, next.addr(), 7)
 	st = open(t, late)
 	echo(t, st, "who comes behind it gets in")
 	st.Close()

@@ -18,6 +18,7 @@ import (
 	"kcptun/std/session"
 	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 var _ func(*Config, string) error = parseJSONConfig
@@ -88,11 +89,11 @@ func TestRun(t *testing.T) {
 			if name == "tcp" {
 				network = "tcp"
 			}
-			cfg := newConfig(config.Server)
+			cfg := sessions.Config(config.Server)
 			cfg.Target = target(t, network, addr, echoes)
 			s := start(t, cfg, 3)
 			for i := range 3 {
-				sess, _ := s.session(t, newConfig(config.Client), i)
+				sess, _ := s.session(t, sessions.Config(config.Client), i)
 				st := open(t, sess)
 				echo(t, st, "hello")
 				if err := st.CloseWrite(); err != nil {
@@ -119,10 +120,10 @@ func TestRun(t *testing.T) {
 // The server adapts to the client and says so.
 func TestRunAdapts(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, cfg, 1)
-	cc := newConfig(config.Client)
+	cc := sessions.Config(config.Client)
 	cc.NoComp, cc.SmuxVer = true, 1
 	sess, _ := s.session(t, cc, 0)
 	st := open(t, sess)
@@ -138,10 +139,10 @@ func TestRunAdapts(t *testing.T) {
 // A target that cannot be reached ends the stream, and the log names it.
 func TestRunTargetRefuses(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Target = filepath.Join(t.TempDir(), "nobody")
 	s := start(t, cfg, 1)
-	sess, _ := s.session(t, newConfig(config.Client), 0)
+	sess, _ := s.session(t, sessions.Config(config.Client), 0)
 	st := open(t, sess)
 	if rest, err := io.ReadAll(st); len(rest) != 0 || err != nil {
 		t.Error(rest, err)
@@ -156,10 +157,10 @@ func TestRunTargetRefuses(t *testing.T) {
 // stream that did not reach its target.
 func TestQuietRefusals(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Target, cfg.Quiet = filepath.Join(t.TempDir(), "nobody"), true
 	s := start(t, cfg, 1)
-	sess, _ := s.session(t, newConfig(config.Client), 0)
+	sess, _ := s.session(t, sessions.Config(config.Client), 0)
 	for range 5 {
 		if _, err := io.ReadAll(open(t, sess)); err != nil {
 			t.Error(err)
@@ -175,7 +176,7 @@ func TestQuietRefusals(t *testing.T) {
 
 func TestOpenLinks(t *testing.T) {
 	testkit.NoLeak(t)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	env, book := newEnv()
 	opt, err := session.LinkOptions(cfg, env.Log, env.Stats)
 	if err != nil {
@@ -211,14 +212,14 @@ func TestOpenLinks(t *testing.T) {
 func TestRunLetsStreamsFinish(t *testing.T) {
 	testkit.NoLeak(t)
 	ending := make(chan struct{})
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, 5))
 		<-ending
 		_, _ = io.WriteString(c, "answer")
 	})
 	s := start(t, cfg, 1)
-	sess, _ := s.session(t, newConfig(config.Client), 0)
+	sess, _ := s.session(t, sessions.Config(config.Client), 0)
 	st := open(t, sess)
 	if _, err := io.WriteString(st, "query"); err != nil {
 		t.Fatal(err)
@@ -248,7 +249,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 		t.Skip("takes the grace of five seconds")
 	}
 	testkit.NoLeak(t)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		for {
 			if _, err := c.Write(make([]byte, 64<<10)); err != nil {
@@ -257,7 +258,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 		}
 	})
 	s := start(t, cfg, 1)
-	cc := newConfig(config.Client)
+	cc := sessions.Config(config.Client)
 	cc.SmuxVer = 1 // where no stream's window stops it before the session's window
 	sess, l := s.session(t, cc, 0)
 	for range 8 {
@@ -289,14 +290,14 @@ func TestLanesOfAPort(t *testing.T) {
 // A session that arrives from the address of another one exists beside it: a first packet
 // from that address ends nothing.
 func TestSessionsFromOneAddress(t *testing.T) {
-	sc := newConfig(config.Server)
+	sc := sessions.Config(config.Server)
 	sc.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, sc, 1)
 	nat := testkit.NewCable(t, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port})
-	first, _ := dialSession(t, newConfig(config.Client), nat.Addr().String(), 1)
+	first, _ := sessions.Dial(t, sessions.Config(config.Client), nat.Addr().String(), 1)
 	old := open(t, first)
 	echo(t, old, "hello")
-	second, _ := dialSession(t, newConfig(config.Client), nat.Addr().String(), 2)
+	second, _ := sessions.Dial(t, sessions.Config(config.Client), nat.Addr().String(), 2)
 	st := open(t, second)
 	echo(t, st, "hello")
 	testkit.Eventually(t, "both sessions are open", func() bool { return s.log.Count("session opened") == 2 })
@@ -320,12 +321,12 @@ func TestRunNamesQPP(t *testing.T) {
 		t.Skip("built without QPP")
 	}
 	testkit.NoLeak(t)
-	cfg := newConfig(config.Server)
+	cfg := sessions.Config(config.Server)
 	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
 	cfg.QPP = true
 	s := start(t, cfg, 1)
 	for i := range 2 { // with two conversations: one that has ended is not started again
-		sess, _ := dialSession(t, newConfig(config.Client), fmt.Sprintf("127.0.0.1:%d", s.port), uint32(77+i))
+		sess, _ := sessions.Dial(t, sessions.Config(config.Client), fmt.Sprintf("127.0.0.1:%d", s.port), uint32(77+i))
 		open(t, sess).Close()
 		testkit.Eventually(t, "the server's hello", sess.Greeted)
 	}

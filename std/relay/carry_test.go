@@ -11,6 +11,7 @@ import (
 	"kcptun/std/mux"
 	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // An application at one end of a tunnel, a target at the other, and what each log says
@@ -18,17 +19,17 @@ import (
 func TestCarryStream(t *testing.T) {
 	for _, quiet := range []bool{false, true} {
 		testkit.NoLeak(t)
-		u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+		u := sessions.NewPair(t, sessions.Config(config.Client), sessions.Config(config.Server))
 		app, a := testkit.TCPPair(t)
 		b, target := testkit.TCPPair(t)
 		log, book := testkit.NewLog()
 		done := make(chan struct{}, 2)
 		go func() {
-			Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.near.ID(), A: a, B: u.near}.Run()
+			Carry{Log: log, Quiet: quiet, From: "app:1", To: "server:2", FromName: "application", ToName: "server", Stream: u.Near.ID(), A: a, B: u.Near}.Run()
 			done <- struct{}{}
 		}()
 		go func() {
-			Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.far.ID(), A: u.far, B: b, CloseWait: 30,
+			Carry{Log: log, Quiet: quiet, From: "client:3", To: "target:4", FromName: "client", ToName: "target", Stream: u.Far.ID(), A: u.Far, B: b, CloseWait: 30,
 				Delivered: func() error { return errors.New("not acknowledged") }}.Run()
 			done <- struct{}{}
 		}()
@@ -54,7 +55,7 @@ func TestCarryStream(t *testing.T) {
 				t.Errorf("%d lines", n)
 			}
 		}
-		u.closed()
+		u.Close()
 	}
 }
 
@@ -92,23 +93,23 @@ func TestCarryCutByShutdown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			testkit.NoLeak(t)
-			u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+			u := sessions.NewPair(t, sessions.Config(config.Client), sessions.Config(config.Server))
 			app, a := testkit.TCPPair(t)
 			log, book := testkit.NewLog()
 			var group shutdown.Group
 			ends := new(shutdown.Closers)
 			ends.Add(a)
-			ends.Add(u.near)
+			ends.Add(u.Near)
 			group.Go(ends, func() {
-				Carry{Log: log, FromName: "application", ToName: "server", Stream: u.near.ID(), A: a, B: u.near, Group: &group}.Run()
+				Carry{Log: log, FromName: "application", ToName: "server", Stream: u.Near.ID(), A: a, B: u.Near, Group: &group}.Run()
 			})
 			if c.half {
 				closeWrite(t, app)
-				testkit.Within(t, "the end to pass", testkit.Gather(u.far))
+				testkit.Within(t, "the end to pass", testkit.Gather(u.Far))
 			}
 			group.Finish(0)
 			testkit.Contains(t, book.String(), c.want)
-			u.closed()
+			u.Close()
 		})
 	}
 }
@@ -128,34 +129,34 @@ func TestRelayToAbandonedStream(t *testing.T) {
 		{2, (*mux.Stream).CloseWrite, 200 * time.Millisecond, errAbandoned},
 	} {
 		testkit.NoLeak(t)
-		cc, sc := endConfig(config.Client), endConfig(config.Server)
+		cc, sc := sessions.Config(config.Client), sessions.Config(config.Server)
 		cc.SmuxVer, sc.SmuxVer = c.version, c.version
-		u := newBridge(t, cc, sc)
+		u := sessions.NewPair(t, cc, sc)
 		app, a := testkit.TCPPair(t)
 		near := make(chan Result, 1)
-		go func() { near <- relay(a, u.near, limits{write: c.limit}, newGoroutine, nil) }()
+		go func() { near <- relay(a, u.Near, limits{write: c.limit}, newGoroutine, nil) }()
 		go func() { _, _ = app.Write(testkit.RandomBytes(1, 8<<20)); app.Close() }()
-		if _, err := io.ReadFull(u.far, make([]byte, 1000)); err != nil {
+		if _, err := io.ReadFull(u.Far, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
-		if err := c.end(u.far); err != nil {
+		if err := c.end(u.Far); err != nil {
 			t.Fatal(err)
 		}
 		if got := testkit.Within(t, "the client's end", near); !errors.Is(got.ErrA, c.want) {
 			t.Errorf("smux %d: %+v, want %v", c.version, got, c.want)
 		}
-		u.closed()
+		u.Close()
 	}
 }
 
 // A stream on which nobody writes is not given up, and a socket never is.
 func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	testkit.NoLeak(t)
-	u := newBridge(t, endConfig(config.Client), endConfig(config.Server))
+	u := sessions.NewPair(t, sessions.Config(config.Client), sessions.Config(config.Server))
 	app, a := testkit.TCPPair(t)
 	near := make(chan Result, 1)
-	go func() { near <- relay(a, u.near, limits{write: 100 * time.Millisecond}, newGoroutine, nil) }()
-	if err := u.far.CloseWrite(); err != nil {
+	go func() { near <- relay(a, u.Near, limits{write: 100 * time.Millisecond}, newGoroutine, nil) }()
+	if err := u.Far.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	if got := testkit.Within(t, "EOF", testkit.Gather(testkit.Deadline(t, app))); got != testkit.SumOf(nil) {
@@ -164,7 +165,7 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	for range 3 {
 		time.Sleep(120 * time.Millisecond) // longer than the limit, without a Write
 		send(t, app, []byte("x"))
-		if _, err := io.ReadFull(u.far, make([]byte, 1)); err != nil {
+		if _, err := io.ReadFull(u.Far, make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,8 +173,8 @@ func TestRelayAbandonsOnlyStuckStreams(t *testing.T) {
 	if got := testkit.Within(t, "the end", near); got.ErrA != nil || got.FromA != 3 {
 		t.Errorf("%+v", got)
 	}
-	u.far.Close()
-	u.closed()
+	u.Far.Close()
+	u.Close()
 
 	x, xa := testkit.TCPPair(t)
 	yb, y := testkit.TCPPair(t)

@@ -11,6 +11,7 @@ import (
 	"kcptun/std/build"
 	"kcptun/std/config"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // held is the size of the live heap in bytes.
@@ -24,12 +25,20 @@ func held() int64 {
 
 // memoryConfigs are settings under which a session itself holds little memory.
 func memoryConfigs(version int, qpp bool) (client, server *config.Config) {
-	client, server = endConfig(config.Client), endConfig(config.Server)
+	client, server = sessions.Config(config.Client), sessions.Config(config.Server)
 	for _, c := range []*config.Config{client, server} {
 		c.NoComp, c.SmuxVer, c.QPP = true, version, qpp
 		c.SndWnd, c.RcvWnd, c.SmuxBuf, c.StreamBuf = 64, 64, 512<<10, 64<<10
 	}
 	return client, server
+}
+
+// padFor returns the pad that the settings ask for.
+func padFor(c *config.Config) *Pad {
+	if !c.QPP {
+		return nil
+	}
+	return NewPad(c.QPPCount, c.Key)
 }
 
 // still waits until a counter no longer changes.
@@ -56,13 +65,13 @@ func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 				continue
 			}
 			cc, sc := memoryConfigs(version, qpp)
-			u, pad := newBridge(t, cc, sc), padFor(cc)
+			u, pad := sessions.NewPair(t, cc, sc), padFor(cc)
 			var written atomic.Int64
 			before := held()
 			done := make(chan Result, streams)
 			var targets []net.Conn
 			for range streams {
-				_, far := u.open(t)
+				_, far := u.Open(t)
 				b, target := testkit.TCPPair(t)
 				_ = b.SetReadBuffer(16 << 10) // so that all are soon full
 				_ = target.SetWriteBuffer(16 << 10)
@@ -84,7 +93,7 @@ func TestHeldUpStreamsHoldNoBuffers(t *testing.T) {
 			if each > bound {
 				t.Errorf("smux %d, QPP %t: %d bytes for a stream that is held up, want less than %d", version, qpp, each, bound)
 			}
-			u.closed()
+			u.Close()
 			for _, target := range targets {
 				target.Close()
 				testkit.Within(t, "the relays to end", done)
@@ -101,11 +110,11 @@ func TestIdleStreamsHoldNoBuffers(t *testing.T) {
 			continue
 		}
 		cc, sc := memoryConfigs(2, qpp)
-		u, pad := newBridge(t, cc, sc), padFor(cc)
+		u, pad := sessions.NewPair(t, cc, sc), padFor(cc)
 		before := held()
 		done := make(chan Result, 2*streams)
 		for range streams {
-			near, far := u.open(t)
+			near, far := u.Open(t)
 			app, a := testkit.TCPPair(t)
 			b, target := testkit.TCPPair(t)
 			go func() { done <- Between(a, pad.Wrap(near), 0) }()
@@ -122,7 +131,7 @@ func TestIdleStreamsHoldNoBuffers(t *testing.T) {
 		if each > bound {
 			t.Errorf("QPP %t: %d bytes for an idle stream, want less than %d", qpp, each, bound)
 		}
-		u.closed()
+		u.Close()
 		for range 2 * streams {
 			testkit.Within(t, "the relays to end", done)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"kcptun/std/config"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 
 	"github.com/xtaci/qpp"
 )
@@ -109,14 +110,14 @@ func hexOf(b []byte) string { return hex.EncodeToString(b) }
 // place.
 func TestQPPOverStreams(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := endConfig(config.Client), endConfig(config.Server)
+	cc, sc := sessions.Config(config.Client), sessions.Config(config.Server)
 	cc.QPP, sc.QPP = true, true
-	u := newBridge(t, cc, sc)
+	u := sessions.NewPair(t, cc, sc)
 	app, a := testkit.TCPPair(t)
 	b, target := testkit.TCPPair(t)
 	done := make(chan Result, 2)
-	go func() { done <- Between(a, padFor(cc).Wrap(u.near), 0) }()
-	go func() { done <- Between(padFor(sc).Wrap(u.far), b, 0) }()
+	go func() { done <- Between(a, padFor(cc).Wrap(u.Near), 0) }()
+	go func() { done <- Between(padFor(sc).Wrap(u.Far), b, 0) }()
 	for _, way := range [][2]*net.TCPConn{{app, target}, {target, app}} {
 		data := testkit.RandomBytes(5, 1_000_003)
 		go func() { _, _ = way[0].Write(data); _ = way[0].CloseWrite() }()
@@ -129,7 +130,7 @@ func TestQPPOverStreams(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	u.closed()
+	u.Close()
 }
 
 // writeOnly is a writer without other methods.

@@ -10,6 +10,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/mux"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // The path is dead and the window full. An application that finishes then is cut off after
@@ -17,15 +18,15 @@ import (
 // session ended half a minute later.
 func TestRelayOnAStuckSession(t *testing.T) {
 	testkit.NoLeak(t)
-	cc, sc := endConfig(config.Client), endConfig(config.Server)
+	cc, sc := sessions.Config(config.Client), sessions.Config(config.Server)
 	var cable *testkit.Cable
-	u := newBridgeBy(t, cc, sc, func(server net.Addr) net.Addr {
+	u := sessions.NewPairBy(t, cc, sc, func(server net.Addr) net.Addr {
 		cable = testkit.NewCable(t, server)
 		return cable.Addr()
 	})
 	others := make([]*mux.Stream, 2)
 	for i := range others {
-		others[i], _ = u.open(t)
+		others[i], _ = u.Open(t)
 	}
 	cable.Cut.Store(true)
 	var written atomic.Int64
@@ -44,12 +45,12 @@ func TestRelayOnAStuckSession(t *testing.T) {
 	still(t, "the window to be full", &written)
 	app, a := testkit.TCPPair(t)
 	done := make(chan Result, 1)
-	go func() { done <- Between(a, u.near, 100*time.Millisecond) }()
+	go func() { done <- Between(a, u.Near, 100*time.Millisecond) }()
 	closeWrite(t, app)
 	if got := testkit.Within(t, "the relay ends", done); !errors.Is(got.ErrB, errSilent) {
 		t.Errorf("%+v", got)
 	}
-	u.closed()
+	u.Close()
 	for range others {
 		testkit.Within(t, "another stream's end", full)
 	}

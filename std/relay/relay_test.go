@@ -12,6 +12,7 @@ import (
 
 	"kcptun/std/config"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // substrate makes connections of one kind.
@@ -327,12 +328,12 @@ func TestPipe(t *testing.T) {
 // and the rest of the answer does not cross the link.
 func TestRelayEndsWhenThePeerLeaves(t *testing.T) {
 	for _, version := range []int{1, 2} {
-		cc, sc := endConfig(config.Client), endConfig(config.Server)
+		cc, sc := sessions.Config(config.Client), sessions.Config(config.Server)
 		cc.SmuxVer, sc.SmuxVer = version, version
-		u := newBridge(t, cc, sc)
+		u := sessions.NewPair(t, cc, sc)
 		target, ours := testkit.TCPPair(t)
 		done := make(chan Result, 1)
-		go func() { done <- Between(u.far, ours, 0) }()
+		go func() { done <- Between(u.Far, ours, 0) }()
 		go func() {
 			for b := testkit.RandomBytes(1, 64<<10); ; {
 				if _, err := target.Write(b); err != nil {
@@ -340,11 +341,11 @@ func TestRelayEndsWhenThePeerLeaves(t *testing.T) {
 				}
 			}
 		}()
-		if _, err := u.near.Read(make([]byte, 1000)); err != nil {
+		if _, err := u.Near.Read(make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}
-		u.near.Close()
+		u.Near.Close()
 		testkit.Within(t, "the end of the relay", done)
-		u.closed()
+		u.Close()
 	}
 }

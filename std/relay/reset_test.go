@@ -13,6 +13,7 @@ import (
 
 	"kcptun/std/build"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // reset ends a connection like a program that is killed.
@@ -44,11 +45,11 @@ func TestRelayNoticesResetWithoutRoom(t *testing.T) {
 			t.Run(fmt.Sprintf("smux %d, QPP %t", version, qpp), func(t *testing.T) {
 				testkit.NoLeak(t)
 				cc, sc := memoryConfigs(version, qpp)
-				u, pad := newBridge(t, cc, sc), padFor(cc)
+				u, pad := sessions.NewPair(t, cc, sc), padFor(cc)
 				app, a := testkit.TCPPair(t)
 				done := make(chan Result, 1)
-				go func() { done <- Between(a, pad.Wrap(u.near), 0) }()
-				other, otherFar := u.open(t)
+				go func() { done <- Between(a, pad.Wrap(u.Near), 0) }()
+				other, otherFar := u.Open(t)
 				failed := make(chan error, 2)
 				for _, w := range []io.Writer{other, app} {
 					var written atomic.Int64
@@ -60,10 +61,10 @@ func TestRelayNoticesResetWithoutRoom(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 				rest := testkit.Gather(otherFar) // makes room
-				if got := testkit.Within(t, "the end at the other end", testkit.Gather(u.far)); got.Err != nil {
+				if got := testkit.Within(t, "the end at the other end", testkit.Gather(u.Far)); got.Err != nil {
 					t.Error(got.Err)
 				}
-				u.closed()
+				u.Close()
 				testkit.Within(t, "the other stream's end", rest)
 				for range cap(failed) {
 					testkit.Within(t, "a writer's end", failed)
