@@ -81,7 +81,7 @@ func compiled(name, pattern string) (*regexp.Regexp, error) {
 
 // fillCommand fills pages with figures of files written by -json, and writes the pictures
 // that they refer to.
-func fillCommand(args []string, help io.Writer) error {
+func fillCommand(args []string, out, help io.Writer) error {
 	fs := flag.NewFlagSet("fill FILE.json ... PAGE.md ...", flag.ContinueOnError)
 	files, err := parseFiles(fs, args, help)
 	if err != nil {
@@ -100,28 +100,31 @@ func fillCommand(args []string, help io.Writer) error {
 		return err
 	}
 	for _, page := range pages {
-		if err := fillPage(c, page); err != nil {
+		if err := fillPage(c, page, out); err != nil {
 			return fmt.Errorf("fill: %s: %w", page, err)
 		}
 	}
 	return nil
 }
 
-func fillPage(c *report.Collection, page string) error {
+func fillPage(c *report.Collection, page string, out io.Writer) error {
 	old, err := os.ReadFile(page)
 	if err != nil {
 		return bare(err)
 	}
-	text, pictures, err := c.Fill(string(old))
+	f, err := c.Fill(string(old))
 	if err != nil {
 		return err
 	}
-	for name, svg := range pictures {
+	for _, kept := range f.Kept {
+		fmt.Fprintf(out, "%s, %s\n", page, kept)
+	}
+	for name, svg := range f.Pictures {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(page), filepath.FromSlash(name)), []byte(svg), 0o644); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(page, []byte(text), 0o644)
+	return os.WriteFile(page, []byte(f.Text), 0o644)
 }
 
 // parseFiles parses the flags of a command that takes files, before and after these, and

@@ -25,7 +25,7 @@ func TestFillCommand(t *testing.T) {
 	page := filepath.Join(dir, "page.md")
 	const marks = "<!-- bench all -->\n<!-- bench end -->\n<!-- bench picture: x.svg; .; .; goodput steady -->\n"
 	must(t, os.WriteFile(page, []byte(marks), 0o644))
-	must(t, fillCommand([]string{"report/testdata/link.json", page}, io.Discard))
+	must(t, fillCommand([]string{"report/testdata/link.json", page}, io.Discard, io.Discard))
 	text, err := os.ReadFile(page)
 	must(t, err)
 	if !strings.Contains(string(text), "## Goodput") || !strings.Contains(string(text), "](x.svg)") {
@@ -35,7 +35,7 @@ func TestFillCommand(t *testing.T) {
 	must(t, err)
 	must(t, os.WriteFile(page, []byte("<!-- bench x -->"), 0o644))
 	for _, args := range [][]string{{page}, {"report/testdata/link.json"}, {"report/testdata/link.json", page}, {"report/testdata/link.json", dir + "/no.md"}} {
-		if err := fillCommand(args, io.Discard); err == nil {
+		if err := fillCommand(args, io.Discard, io.Discard); err == nil {
 			t.Errorf("%q: taken", args)
 		}
 	}

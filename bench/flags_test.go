@@ -27,7 +27,7 @@ func answer(t *testing.T, line string, out io.Writer) error {
 	case "plot":
 		return plotCommand(args[1:], out)
 	case "fill":
-		return fillCommand(args[1:], out)
+		return fillCommand(args[1:], out, out)
 	case "table":
 		return tableCommand(args[1:], out, out)
 	}

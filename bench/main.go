@@ -40,7 +40,7 @@ func command(args []string) error {
 		return plotCommand(args[1:], os.Stdout)
 	}
 	if len(args) > 0 && args[0] == "fill" {
-		return fillCommand(args[1:], os.Stdout)
+		return fillCommand(args[1:], os.Stdout, os.Stdout)
 	}
 	if len(args) > 0 && args[0] == "table" {
 		return tableCommand(args[1:], os.Stdout, os.Stdout)

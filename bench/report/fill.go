@@ -1,27 +1,35 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // FillHelp explains what Fill looks for.
 const FillHelp = `A page says by comments what stands below them:
-  <!-- bench table: CASE, ...; COLUMN: METRIC; ... -->     a table with its own head: a line for each case, whose first cell is kept
+  <!-- bench table: CASE, ...; COLUMN: METRIC; ... -->     a table: a line for each case; head and first cells are kept
   <!-- bench targets -->                                   the table of mode auto and its targets
   <!-- bench picture: FILE; CASES; COLUMNS; METRIC -->     a picture of links; CASES and COLUMNS are regexps
   <!-- bench all --> ... <!-- bench end -->                everything that table prints
-What the files have nothing of stays as it is.
+What the files do not have all figures of stays as it is.
 `
 
 // marker matches the comments.
 var marker = regexp.MustCompile(`^<!-- bench (\w+)(?:: (.*))? -->$`)
 
-// Fill fills in the parts of a page that comments mark. It returns the text of the page, and
-// the pictures by the name that the page has for them.
-func (c *Collection) Fill(page string) (text string, pictures map[string]string, err error) {
-	pictures = make(map[string]string)
+// Filled is a page with figures.
+type Filled struct {
+	Text     string
+	Pictures map[string]string // by the name that the page has for them
+	Kept     []string          // what was not filled in, and why
+}
+
+// Fill fills in the parts of a page that comments mark.
+func (c *Collection) Fill(page string) (f Filled, err error) {
+	f.Pictures = make(map[string]string)
 	lines := strings.Split(page, "\n")
 	var out []string
 	for i := 0; i < len(lines); {
@@ -32,16 +40,24 @@ func (c *Collection) Fill(page string) (text string, pictures map[string]string,
 		}
 		end := i + length(m[1], lines[i:])
 		if end < i {
-			return "", nil, fmt.Errorf("line %d: no end of it", i)
+			return f, fmt.Errorf("line %d: no end of it", i)
 		}
-		filled, err := c.fill(m[1], strings.Split(m[2], "; "), lines[i:end], pictures)
-		if err != nil {
-			return "", nil, fmt.Errorf("line %d: %w", i, err)
+		filled, err := c.fill(m[1], strings.Split(m[2], "; "), lines[i:end], f.Pictures)
+		switch {
+		case errors.Is(err, errMissing):
+			f.Kept = append(f.Kept, fmt.Sprintf("line %d stays as it is: %v", i, err))
+		case err != nil:
+			return f, fmt.Errorf("line %d: %w", i, err)
 		}
 		out, i = append(out, filled...), end
 	}
-	return strings.Join(out, "\n"), pictures, nil
+	f.Text = strings.Join(out, "\n")
+	return f, nil
 }
+
+// errMissing is the error of a table of which the files do not have all figures. It stays,
+// since the figures of one table belong together.
+var errMissing = errors.New("figures are missing")
 
 // length is how many lines a mark is about: up to the mark of the end, or a table, or a
 // picture; negative if the mark of the end is missing.
@@ -86,17 +102,21 @@ func orLines(text string, old []string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// fillTable keeps the head of a table and the first cell of each line.
+// fillTable keeps the head of a table and the first cell of each line. If there is no table
+// yet, it makes these of the names.
 func (c *Collection) fillTable(args, old []string) ([]string, error) {
-	cases := strings.Split(args[0], ", ")
-	if len(old) < 2 || len(args) < 2 || len(old) != 2+len(cases) {
-		return nil, fmt.Errorf("%d cases and %d columns for a table of %d lines", len(cases), len(args)-1, len(old))
+	cases, columns := strings.Split(args[0], ", "), args[1:]
+	if len(columns) == 0 || len(old) > 0 && len(old) != 2+len(cases) {
+		return nil, fmt.Errorf("%d cases and %d columns for a table of %d lines", len(cases), len(columns), len(old))
 	}
-	lines := old[:2:2]
+	lines := newTable(cases, columns)
+	if len(old) > 0 {
+		lines = slices.Clone(old)
+	}
 	var missing []string
 	for i, name := range cases {
-		cells := []string{strings.TrimSpace(strings.Split(old[2+i], "|")[1])}
-		for _, arg := range args[1:] {
+		cells := []string{strings.TrimSpace(strings.Split(lines[2+i], "|")[1])}
+		for _, arg := range columns {
 			column, metric, _ := strings.Cut(arg, ": ")
 			value, ok := c.median(name, column, metric)
 			if !ok {
@@ -104,15 +124,21 @@ func (c *Collection) fillTable(args, old []string) ([]string, error) {
 			}
 			cells = append(cells, value)
 		}
-		lines = append(lines, "| "+strings.Join(cells, " | ")+" |")
+		lines[2+i] = "| " + strings.Join(cells, " | ") + " |"
 	}
-	switch total := len(cases) * (len(args) - 1); {
-	case len(missing) == total:
-		return old, nil
-	case len(missing) > 0: // a table has figures of one time only
-		return nil, fmt.Errorf("%d of %d figures are missing: %s", len(missing), total, strings.Join(missing, ", "))
+	if len(missing) > 0 {
+		return old, fmt.Errorf("%d of %d %w, the first is %s", len(missing), len(cases)*len(columns), errMissing, missing[0])
 	}
 	return lines, nil
+}
+
+// newTable is a table without figures.
+func newTable(cases, columns []string) []string {
+	g := &Grid{Text: 1, Head: append([]string{"link"}, columns...)}
+	for _, name := range cases {
+		g.Add(name)
+	}
+	return strings.Split(strings.TrimSuffix(g.String(), "\n"), "\n")
 }
 
 // median is a median as tables show it; ok tells that the column was measured, or noted why

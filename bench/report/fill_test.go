@@ -23,8 +23,9 @@ func TestFill(t *testing.T) {
 		"<!-- bench picture: c.svg; ^none$; .; goodput steady -->\n![old](c.svg)\n" +
 		"<!-- bench targets -->\n| old |\n<!-- bench all -->\nold\n<!-- bench end -->\nend\n"
 	c := measured(map[string]Number{Goodput: 12, ShareOfCap: 95})
-	got, pictures, err := c.Fill(page)
+	f, err := c.Fill(page)
 	must(t, err)
+	got := f.Text
 	for _, want := range []string{
 		head + "| the name | 12 | 8 | - |\n\nmore\n", "\n![Goodput of one stream, MB/s, without its start](a/b.svg)\nbetween\n", "\n![old](c.svg)\n",
 		"| goodput, of what the link carries | at least 94 % | 95 % | 100/100/1 | yes |\n", "\n## Goodput of one stream", "\n<!-- bench end -->\nend\n",
@@ -33,34 +34,50 @@ func TestFill(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
 	}
-	if strings.Contains(got, "| old |") || strings.Contains(got, "\nold\n") || len(pictures) != 1 || !strings.HasPrefix(pictures["a/b.svg"], "<svg ") {
-		t.Errorf("%d pictures, and:\n%s", len(pictures), got)
+	if strings.Contains(got, "| old |") || strings.Contains(got, "\nold\n") || len(f.Pictures) != 1 || !strings.HasPrefix(f.Pictures["a/b.svg"], "<svg ") {
+		t.Errorf("%d pictures, and:\n%s", len(f.Pictures), got)
 	}
-	again, _, err := c.Fill(got)
+	again, err := c.Fill(got)
 	must(t, err)
-	if again != got {
-		t.Errorf("the second time it is different:\n%s", again)
+	if again.Text != got || len(again.Kept) > 0 {
+		t.Errorf("the second time it is different, or %q:\n%s", again.Kept, again.Text)
 	}
-	same, _, err := collect(nil).Fill(got)
+	same, err := collect(nil).Fill(got)
 	must(t, err)
-	if !strings.Contains(same, head+"| the name | 12 | 8 | - |\n") {
-		t.Errorf("without figures:\n%s", same)
+	if !strings.Contains(same.Text, head+"| the name | 12 | 8 | - |\n") || len(same.Kept) != 1 {
+		t.Errorf("without figures %q:\n%s", same.Kept, same.Text)
 	}
 }
 
-// A table with figures of different times, and a mark that nothing can follow, are errors.
+// A table of which only a part was measured stays as it is; one that is not there yet is
+// made.
+func TestFillWhole(t *testing.T) {
+	const part = "<!-- bench table: 100/100/1; ours auto: goodput steady; tcp bbr: echo p50 -->\n| a | b | c |\n|---|--:|--:|\n| x | 1 | 2 |\n"
+	f, err := measured(map[string]Number{Goodput: 12}).Fill(part)
+	must(t, err)
+	if f.Text != part || len(f.Kept) != 1 || f.Kept[0] != "line 1 stays as it is: 1 of 2 figures are missing, the first is echo p50 of tcp bbr in 100/100/1" {
+		t.Errorf("%q\n%s", f.Kept, f.Text)
+	}
+	const none = "<!-- bench table: 100/100/1; ours auto: goodput steady -->\n"
+	f, err = measured(map[string]Number{Goodput: 12}).Fill(none)
+	must(t, err)
+	if want := none + "| link | ours auto: goodput steady |\n| --- | --: |\n| 100/100/1 | 12 |\n"; f.Text != want {
+		t.Errorf("%s\nwant\n%s", f.Text, want)
+	}
+}
+
+// A mark that does not fit what follows it is an error.
 func TestFillRefuses(t *testing.T) {
 	const table = "\n| a | b |\n|---|--:|\n| x | 1 |\n"
 	for mark, want := range map[string]string{
-		"table: 100/100/1; ours auto: goodput steady; tcp bbr: echo p50": "1 of 2 figures are missing: echo p50 of tcp bbr in 100/100/1",
-		"table: 100/100/1, 1/2/3; ours auto: goodput steady":             "2 cases and 1 columns for a table of 3 lines",
+		"table: 100/100/1, 1/2/3; ours auto: goodput steady": "2 cases and 1 columns for a table of 3 lines",
 		"table: 100/100/1":        "1 cases and 0 columns",
 		"picture: a.svg; .; .":    "a picture has 4 parts, not 3",
 		"picture: a.svg; (; .; x": "missing closing",
 		"all":                     "no end",
 		"nothing":                 "none of table, targets",
 	} {
-		_, _, err := measured(map[string]Number{Goodput: 12}).Fill("\n<!-- bench " + mark + " -->" + table)
+		_, err := measured(map[string]Number{Goodput: 12}).Fill("\n<!-- bench " + mark + " -->" + table)
 		if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", mark, err, want)
 		}

@@ -48,7 +48,7 @@ var goals = []goal{
 	{"a rate that swings: goodput, to TCP BBR", `.*/swing=[^ ]*`, auto, Goodput, true, true, 1, ""},
 	{"the same: echo p99", `.*/swing=.*`, auto, "echo p99", false, false, 250, "ms"},
 	{"overtaking and loss: goodput, of what the link carries", `.*/jitter=.*`, auto, ShareOfCap, false, true, 92, "%"},
-	{"a narrow uplink, a long queue: the same", `.*/(up|queue=500).*`, auto, ShareOfCap, false, true, 95, "%"},
+	{"a narrow uplink or a long queue: goodput, of what the link carries", `.*/(up|queue=500).*`, auto, ShareOfCap, false, true, 95, "%"},
 	{"the same: echo p50, at a round trip of 50 ms", `50/.*/(up|queue=500).*`, auto, "echo p50", false, false, 80, "ms"},
 	{"a queue of 10 ms: packets dropped in the start", `.*/queue=10` + either, auto, "dropped in the start", false, false, 1000, ""},
 	{"a client of kcp-go's own, 5 %: goodput", `100/100/5`, "stock client", Goodput, false, true, 10, "MB/s"},
