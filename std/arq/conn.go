@@ -80,6 +80,13 @@ func (c *Conn) Protect() {
 	c.mu.Unlock()
 }
 
+// TellRuns calls Engine.TellRuns.
+func (c *Conn) TellRuns() {
+	c.mu.Lock()
+	c.engine.TellRuns()
+	c.mu.Unlock()
+}
+
 // Read reads what the peer has sent, and waits until there is something.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.mu.Lock()

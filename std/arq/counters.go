@@ -35,6 +35,7 @@ type View struct {
 	Code   Code          // the parity groups for packets of a call or game
 	Smooth time.Duration // round trip, smoothed
 	Least  time.Duration // shortest round trip of about the last 10 s
+	Runs   bool          // acknowledgements tell of runs, see TellRuns
 	Limit  string        // what keeps the sender from sending more
 }
 
@@ -44,7 +45,7 @@ var phaseNames = [phases]string{starting: "start", draining: "drain", cruising: 
 func (e *Engine) View() View {
 	return View{
 		Stats: e.stats, Phase: phaseNames[e.mdl.phase], Pace: e.pace(), Rate: e.mdl.bw, Loss: e.mdl.losses.own, Missed: e.parity.misses.known(), Code: e.parity.code,
-		Smooth: e.rtt.smooth, Least: e.rtt.least, Limit: e.limitedBy(),
+		Smooth: e.rtt.smooth, Least: e.rtt.least, Runs: e.rcv.runs, Limit: e.limitedBy(),
 	}
 }
 

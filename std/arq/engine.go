@@ -58,11 +58,12 @@ type Engine struct {
 	askWait   time.Duration
 	sent      int64 // bytes on the wire, without acknowledgements and copies
 	packet    []byte
-	first     bool // the packet has data sent for the first time, which needs protection
-	code      Code // see Code
-	echoes    []echo
+	first     bool  // the packet has data sent for the first time, which needs protection
+	code      Code  // see Code
+	acks      []ack // to be put into packets
 	stats     Stats
-	protect   bool // see Protect
+	protect   bool    // see Protect
+	run       [2]byte // data of an acknowledgement
 }
 
 // New makes an engine for a new conversation.
@@ -106,6 +107,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 			}
 		case cmdAck:
 			heard = true
+			e.acknowledgeRun(&s)
 			if e.proof.check(s.ts) {
 				e.rcv.hears()
 			}

@@ -195,7 +195,9 @@ func TestEngineForgetsWhatHasArrived(t *testing.T) {
 func FuzzEngine(f *testing.F) {
 	push := segment{conv: 3, cmd: cmdPush, sn: 0, wnd: 10, data: []byte("x")}
 	ack := segment{conv: 3, cmd: cmdAck, sn: 0, ts: 1000, una: 1, wnd: 65535}
+	run := segment{conv: 3, cmd: cmdAck, sn: 9, ts: 1000, wnd: 65535, data: []byte{5, 0}}
 	f.Add(ack.appendTo(push.appendTo(nil)), uint16(10))
+	f.Add(run.appendTo(nil), uint16(10))
 	f.Fuzz(func(t *testing.T, b []byte, wait uint16) {
 		s := newScript(t)
 		s.Write(make([]byte, 20_000))

@@ -54,7 +54,7 @@ func TestReceiverBoundsAcknowledgements(t *testing.T) {
 	}
 	r.push(&segment{sn: 50, ts: 6}, 0)
 	acks := r.due(nil)
-	if len(acks) > mostAcks || acks[len(acks)-1] != (echo{50, 6}) {
+	if len(acks) > mostAcks || acks[len(acks)-1].echo != (echo{50, 6}) {
 		t.Errorf("%d acknowledgements, the last %v", len(acks), acks[len(acks)-1])
 	}
 }

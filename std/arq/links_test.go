@@ -50,6 +50,7 @@ var cells = []cell{
 	{name: "100/100/1 up 5", rtt: 100 * msec, mbit: 100, loss: 1, upMbit: 5},
 	{name: "100/100/0 up 3", rtt: 100 * msec, mbit: 100, upMbit: 3},
 	{name: "50/100/1 up 2 queue 500", rtt: 50 * msec, mbit: 100, loss: 1, queue: 500 * msec, upMbit: 2},
+	{name: "50/20/1 up 0.4 queue 500", rtt: 50 * msec, mbit: 20, loss: 1, queue: 500 * msec, upMbit: 0.4},
 	{name: "60/swing 60:20 3s", rtt: 60 * msec, mbit: 60, swing: steps(3*time.Second, 60, 20), meanMbit: 40},
 	{name: "60/swing 10..70 1s", rtt: 60 * msec, mbit: 70, swing: steps(time.Second, 40, 10, 70, 25, 55, 15), meanMbit: 35.83},
 	{name: "100/halves and doubles", rtt: 100 * msec, mbit: 100, swing: steps(4*time.Second, 100, 50, 100), meanMbit: 83.33},

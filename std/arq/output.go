@@ -77,12 +77,9 @@ func (e *Engine) fill(now time.Duration) {
 // control sends what is not data: acknowledgements and windows. It is never held back, but
 // if the settings have a limit, data waits for it.
 func (e *Engine) control(now time.Duration, emit func([]byte)) {
-	e.echoes = e.echoes[:0]
 	if e.answers(now) {
-		e.echoes = e.rcv.due(e.echoes)
-	}
-	for _, a := range e.echoes {
-		e.put(&segment{cmd: cmdAck, sn: a.sn, ts: a.ts}, emit)
+		e.acks = e.rcv.due(e.acks[:0])
+		e.putAcks(e.acks, emit)
 	}
 	if e.snd.shut() && e.snd.outstanding == 0 {
 		if e.ask == 0 {

@@ -139,6 +139,8 @@ func converse(t *testing.T, script []byte, size int, mode *[4]int) {
 	if mode == nil {
 		o := &ours{sim: s, stream: stream{send: back}, Engine: New(cfg)}
 		o.out = func(p []byte) { net.send(p, a.input) }
+		a.TellRuns()
+		o.TellRuns()
 		b, atB = o, &o.stream
 	} else {
 		k := newTheirs(s, cfg, *mode, back, func(p []byte) { net.send(p, a.input) })

@@ -4,25 +4,26 @@ import "time"
 
 // receiver puts segments in order, and knows what has to be acknowledged.
 type receiver struct {
-	next   uint32        // all segments before it have arrived
-	newest uint32        // the newest segment that has arrived
-	limit  int           // the most segments that may ever wait for the application
-	want   int           // the most that may wait now
-	fits   int           // how many fit within the memory bound of all conversations
-	ring   []*buffer     // segments that arrived early, by sn modulo its length, a power of two
-	early  int           // in ring
-	queue  []*buffer     // in order, for the application
-	bytes  int           // in queue
-	acks   []ack         // still to be sent
-	before [2][]echo     // early segments in the last packets of acks, the latest first
-	since  time.Duration // when the first of acks began to wait
-	tell   bool          // the window must be announced
-	shut   bool          // the last window announced was zero
+	next   uint32         // all segments before it have arrived
+	newest uint32         // the newest segment that has arrived
+	limit  int            // the most segments that may ever wait for the application
+	want   int            // the most that may wait now
+	fits   int            // how many fit within the memory bound of all conversations
+	ring   []*buffer      // segments that arrived early, by sn modulo its length, a power of two
+	early  int            // in ring
+	queue  []*buffer      // in order, for the application
+	bytes  int            // in queue
+	acks   []ack          // still to be sent
+	before [repeats][]ack // early segments in the last packets of acks, the latest first
+	since  time.Duration  // when the first of acks began to wait
+	tell   bool           // the window must be announced
+	shut   bool           // the last window announced was zero
 
 	came    int           // new segments in the current round
 	roundAt time.Duration // when it began
 
 	unheard bool // the peer has not shown that it hears us
+	runs    bool // see TellRuns
 }
 
 func newReceiver(limit int, grow bool) receiver {
@@ -40,8 +41,10 @@ type echo struct{ sn, ts uint32 }
 // ack is an acknowledgement to be sent.
 type ack struct {
 	echo
-	again  bool // its segment is a duplicate
-	filled bool // it arrived after later ones, and closed the last gap before it
+	again  bool   // its segment is a duplicate
+	filled bool   // it arrived after later ones, and closed the last gap before it
+	newest bool   // all that had arrived before it were older
+	before uint32 // how many segments right before it arrived right before it
 }
 
 // firstWindow is how many segments are accepted in total from a peer that has not shown
@@ -90,7 +93,8 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 		r.acknowledge(ack{echo: echo{s.sn, s.ts}, again: true}, now)
 		return false
 	}
-	r.acknowledge(ack{echo: echo{s.sn, s.ts}, filled: ahead == 0 && r.early > 0}, now)
+	newest := after(s.sn, r.newest)
+	r.acknowledge(ack{echo: echo{s.sn, s.ts}, filled: ahead == 0 && r.early > 0, newest: newest}, now)
 	r.grow(int(ahead) + 1)
 	at := &r.ring[s.sn&uint32(len(r.ring)-1)]
 	if *at != nil {
@@ -99,7 +103,7 @@ func (r *receiver) push(s *segment, now time.Duration) bool {
 	*at = newBuffer(s.data)
 	r.early++
 	r.came++
-	if after(s.sn, r.newest) {
+	if newest {
 		r.newest = s.sn
 	}
 	r.collect()
@@ -183,40 +187,53 @@ func (r *receiver) read(p []byte) (n int) {
 	return n
 }
 
+// repeats is in how many further packets a run of early segments is acknowledged.
+// worthRepeats is how long it is, less one.
+const repeats, worthRepeats = 4, 3
+
 // due removes and returns the acknowledgements that are to be sent: the last of the new
 // segments, from which the sender measures a round trip, and those that arrived early; una
 // covers the rest. A segment that filled a gap is acknowledged too, after the one before
-// it, so that the sender learns the order of arrival. What the packet before last
-// acknowledged is repeated for segments that are still early: that packet may have been
-// lost, and losses come in bursts.
-func (r *receiver) due(out []echo) []echo {
+// it, so that the sender learns the order of arrival. Segments that are still early are
+// repeated, because earlier packets may have been lost, and losses come in bursts.
+func (r *receiver) due(out []ack) []ack {
 	if len(r.acks) == 0 {
 		return out
 	}
-	for _, e := range r.before[1] {
-		if after(e.sn, r.next) {
-			out = append(out, e)
-		}
-	}
-	begin, last := len(out), len(r.acks)-1
+	out = r.repeat(out)
+	last := len(r.acks) - 1
 	for i, a := range r.acks {
 		if !a.again {
 			last = i
 		}
 	}
+	oldest := r.before[len(r.before)-1][:0]
+	copy(r.before[1:], r.before[:])
 	for i, a := range r.acks {
+		early := after(a.sn, r.next)
 		late := a.filled || i+1 < len(r.acks) && r.acks[i+1].filled
 		if i == last || late || !after(r.next, a.sn) {
-			out = append(out, a.echo)
+			out = r.join(out, a)
+		}
+		if early {
+			oldest = r.join(oldest, a)
 		}
 	}
-	r.before[0], r.before[1] = r.before[1][:0], r.before[0]
-	for _, e := range out[begin:] {
-		if after(e.sn, r.next) {
-			r.before[0] = append(r.before[0], e)
-		}
-	}
+	r.before[0] = oldest
 	r.acks = r.acks[:0]
+	return out
+}
+
+// repeat returns what earlier packets acknowledged and is still early: all of the packet
+// before the last, and the runs of others.
+func (r *receiver) repeat(out []ack) []ack {
+	for i := len(r.before) - 1; i >= 0; i-- {
+		for _, a := range r.before[i] {
+			if after(a.sn, r.next) && (i == 1 || a.before >= worthRepeats) {
+				out = r.join(out, a)
+			}
+		}
+	}
 	return out
 }
 

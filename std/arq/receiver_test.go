@@ -28,8 +28,8 @@ func pushAll(r *receiver, sns ...uint32) (fresh int) {
 	return fresh
 }
 
-func numbers(echoes []echo) (sns []uint32) {
-	for _, e := range echoes {
+func numbers(acks []ack) (sns []uint32) {
+	for _, e := range acks {
 		sns = append(sns, e.sn)
 	}
 	return sns

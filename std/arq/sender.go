@@ -191,6 +191,14 @@ func (s *sender) arrived(f *flight) {
 	s.buffers--
 }
 
+// covered records that the peer has a segment, by which transmission it does not say.
+func (s *sender) covered(f *flight) {
+	if f.sends == 1 {
+		s.resolved(f.tx, f.at)
+	}
+	s.arrived(f)
+}
+
 // resolved records that a transmission has arrived.
 func (s *sender) resolved(tx uint64, at time.Duration) {
 	if tx > s.newest {
@@ -235,13 +243,9 @@ func (s *sender) advance(una uint32) {
 	}
 	for ; after(una, s.una); s.una++ {
 		f := s.flight(s.una)
-		if f.state == delivered {
-			continue
+		if f.state != delivered {
+			s.covered(f)
 		}
-		if f.sends == 1 {
-			s.resolved(f.tx, f.at)
-		}
-		s.arrived(f)
 	}
 	if s.una == s.next && len(s.ring) > keepRing {
 		s.ring, s.log, s.first = nil, nil, s.nextTx

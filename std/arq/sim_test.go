@@ -160,7 +160,9 @@ func newEnd(s *sim, out *wire, cfg Config) *end {
 	if cfg.MTU == 0 {
 		cfg = Config{Conv: 1, MTU: 1330, Overhead: simOverhead, Send: 32768, Receive: 32768, Grow: true}
 	}
-	return &end{Engine: New(cfg), sim: s, out: out}
+	e := &end{Engine: New(cfg), sim: s, out: out}
+	e.TellRuns()
+	return e
 }
 
 func (e *end) write(n int) {

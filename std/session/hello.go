@@ -14,6 +14,7 @@ import (
 const (
 	canGoodbye = 1 << 0 // it ends a session when the peer says that the session is closed
 	canFollow  = 1 << 1 // as a server, it continues a session whose client changes address
+	canRuns    = 1 << 2 // it understands acknowledgements that tell of runs
 )
 
 // The settings in a hello, starting at the lowest bit: QPPCount in 16 bits, 0 without QPP;
@@ -35,6 +36,9 @@ func helloOf(c *config.Config) *mux.Hello {
 	can := uint32(canGoodbye)
 	if follows(c) {
 		can |= canFollow
+	}
+	if c.Auto() {
+		can |= canRuns
 	}
 	return &mux.Hello{Can: can, Settings: settings}
 }
@@ -68,8 +72,13 @@ func unreadable(c *config.Config, theirs mux.Hello) *Difference {
 
 // greeted handles the hello of a session's peer.
 func (f *Maker) greeted(s *Session, theirs mux.Hello) {
-	if a, ok := s.engine.(*auto); ok && f.cfg.ChoosesParity() {
-		a.Protect() // it is an end of ours, and stock ones restore nonsense
+	if a, ok := s.engine.(*auto); ok {
+		if f.cfg.ChoosesParity() {
+			a.Protect() // it is an end of ours, and stock ones restore nonsense
+		}
+		if theirs.Can&canRuns != 0 {
+			a.TellRuns()
+		}
 	}
 	if d := unreadable(f.cfg, theirs); d != nil && f.Unreadable != nil {
 		f.Unreadable(s, *d)

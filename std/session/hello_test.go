@@ -33,6 +33,10 @@ func TestHelloSettings(t *testing.T) {
 		if got := helloOf(&cfg); got.Can != canGoodbye {
 			t.Errorf("without a seal a server says that it can do %b", got.Can)
 		}
+		cfg.Mode = config.ModeAuto
+		if got := helloOf(&cfg); got.Can != canGoodbye|canRuns {
+			t.Errorf("in mode auto an end says that it can do %b", got.Can)
+		}
 	}
 }
 
@@ -75,6 +79,29 @@ func TestUnreadableIsNamed(t *testing.T) {
 				u.closed()
 			})
 		}
+	}
+}
+
+// An end in mode auto tells of runs in its acknowledgements if its peer is in mode auto,
+// too: the engine of the other modes does not understand them.
+func TestRunsAreToldInModeAuto(t *testing.T) {
+	for _, mode := range []string{"fast3", config.ModeAuto} {
+		testkit.NoLeak(t)
+		cc, sc := testConfig(config.Client), testConfig(config.Server)
+		cc.Mode, sc.Mode = config.ModeAuto, mode
+		u := newTunnel(t, cc, sc)
+		testkit.Eventually(t, "the hello", func() bool { return u.client.Greeted() && u.server.Greeted() })
+		want := mode == config.ModeAuto
+		runs := func(s *Session) bool {
+			a, ok := s.engine.(*auto)
+			return ok && a.View().Runs
+		}
+		if want {
+			testkit.Eventually(t, "runs in the acknowledgements of both ends", func() bool { return runs(u.client) && runs(u.server) })
+		} else if runs(u.client) {
+			t.Error("a peer in mode fast3 is told of runs")
+		}
+		u.closed()
 	}
 }
 
