@@ -99,9 +99,11 @@ func (b *bench) modes(s scenario) testCase {
 	bare := standard
 	bare.name, bare.fec = "fast3 without FEC", false
 	tc := testCase{name: "modes-" + s.name + "/aes", about: s.about + ", in mode auto and in mode fast3", kind: report.Loopback, takes: loopbackTakes}
-	for _, c := range []config{autoConfig, {name: "fast3", crypt: standard.crypt, mode: standard.mode, window: standard.window, fec: true}, bare} {
+	auto := autoConfig
+	tc.profile, tc.move = &auto, s.move
+	for _, c := range []config{auto, {name: "fast3", crypt: standard.crypt, mode: standard.mode, window: standard.window, fec: true}, bare} {
 		col := b.contender(report.Ours+" "+c.name, "", b.ours, s, c)
-		if col.flags = c.shown(); c.mode == autoConfig.mode {
+		if col.flags = c.shown(); c.mode == auto.mode {
 			col.against = report.Ours + " fast3"
 		}
 		tc.columns = append(tc.columns, col)

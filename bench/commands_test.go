@@ -41,6 +41,25 @@ func TestFillCommand(t *testing.T) {
 	}
 }
 
+// The marks in our pages fit the tables below them.
+func TestPagesFill(t *testing.T) {
+	c, err := report.ReadCollection([]string{"report/testdata/link.json"})
+	must(t, err)
+	marks := 0
+	for _, page := range []string{"../README.md", "../README.zh.md", "../docs/performance.md", "../docs/figures.md"} {
+		text, err := os.ReadFile(page)
+		must(t, err)
+		plain := strings.ReplaceAll(string(text), "\r\n", "\n") // as git may check it out
+		if _, err := c.Fill(plain); err != nil {
+			t.Errorf("%s: %v", page, err)
+		}
+		marks += strings.Count(plain, "\n<!-- bench ")
+	}
+	if marks < 8 {
+		t.Errorf("only %d marks found", marks)
+	}
+}
+
 // Every case belongs to exactly one table. A case in none would be shown as unknown, and a
 // case in two only in the first.
 func TestSections(t *testing.T) {

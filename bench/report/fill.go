@@ -11,6 +11,7 @@ import (
 // FillHelp explains what Fill looks for.
 const FillHelp = `A page says by comments what stands below them:
   <!-- bench table: CASE, ...; COLUMN: METRIC; ... -->     a table: a line for each case; head and first cells are kept
+  <!-- bench rows: COLUMN, ...; CASE: METRIC; ... -->      a table that is there: a line for each figure; head, first cells and units are kept
   <!-- bench targets -->                                   the table of mode auto and its targets
   <!-- bench picture: FILE; CASES; COLUMNS; METRIC -->     a picture of links; CASES and COLUMNS are regexps
   <!-- bench all --> ... <!-- bench end -->                everything that table prints
@@ -62,7 +63,7 @@ var errMissing = errors.New("figures are missing")
 // length is how many lines a mark is about: up to the mark of the end, or a table, or a
 // picture; negative if the mark of the end is missing.
 func length(kind string, lines []string) int {
-	begins := map[string]string{"table": "|", "targets": "|", "picture": "!["}[kind]
+	begins := map[string]string{"table": "|", "rows": "|", "targets": "|", "picture": "!["}[kind]
 	for i, line := range lines {
 		switch {
 		case kind == "end" || kind != "all" && !strings.HasPrefix(line, begins):
@@ -84,6 +85,8 @@ func (c *Collection) fill(kind string, args, old []string, pictures map[string]s
 		return old, nil
 	case "table":
 		return c.fillTable(args, old)
+	case "rows":
+		return c.fillRows(strings.Split(args[0], ", "), args[1:], old)
 	case "targets":
 		return orLines(c.goalsTable(), old), nil
 	case "picture":
@@ -91,7 +94,7 @@ func (c *Collection) fill(kind string, args, old []string, pictures map[string]s
 	case "all":
 		return orLines("\n"+strings.TrimPrefix(c.Markdown(), figuresTitle)+"\n", old), nil
 	}
-	return nil, fmt.Errorf("%q is none of table, targets, picture, all and end", kind)
+	return nil, fmt.Errorf("%q is none of table, rows, targets, picture, all and end", kind)
 }
 
 // orLines splits a text into lines; of an empty one it keeps the old lines.
@@ -128,6 +131,31 @@ func (c *Collection) fillTable(args, old []string) ([]string, error) {
 	}
 	if len(missing) > 0 {
 		return old, fmt.Errorf("%d of %d %w, the first is %s", len(missing), len(cases)*len(columns), errMissing, missing[0])
+	}
+	return lines, nil
+}
+
+// fillRows fills a table with a line for each figure and a column for each contender. What
+// follows the number in a cell is its unit, and stays.
+func (c *Collection) fillRows(columns, figures, old []string) ([]string, error) {
+	if len(figures) == 0 || len(old) != 2+len(figures) {
+		return nil, fmt.Errorf("%d figures for a table of %d lines", len(figures), len(old))
+	}
+	lines := slices.Clone(old)
+	for i, figure := range figures {
+		cells := strings.Split(strings.Trim(lines[2+i], "| "), " | ")
+		if len(cells) != 1+len(columns) {
+			return nil, fmt.Errorf("%d columns for %q", len(columns), lines[2+i])
+		}
+		name, metric, _ := strings.Cut(figure, ": ")
+		for k, column := range columns {
+			value, ok := c.median(name, column, metric)
+			if !ok {
+				return old, fmt.Errorf("%w, the first is %s of %s in %s", errMissing, metric, column, name)
+			}
+			cells[1+k] = value + strings.TrimLeft(cells[1+k], "0123456789.-")
+		}
+		lines[2+i] = "| " + strings.Join(cells, " | ") + " |"
 	}
 	return lines, nil
 }

@@ -66,16 +66,35 @@ func TestFillWhole(t *testing.T) {
 	}
 }
 
+// Lines of figures keep their names and units, and stay if one of them was not measured.
+func TestFillRows(t *testing.T) {
+	const mark = "<!-- bench rows: ours auto, tcp bbr; 100/100/1: goodput steady; 100/100/1: %s -->\n| | a | b |\n|---|--:|--:|\n"
+	whole := strings.ReplaceAll(mark, "%s", "goodput steady")
+	f, err := measured(map[string]Number{Goodput: 12}).Fill(whole + "| x | 1.5 MB/s | 2 |\n| y | - | 3 秒 |\n")
+	must(t, err)
+	if want := whole + "| x | 12 MB/s | 8 |\n| y | 12 | 8 秒 |\n"; f.Text != want || len(f.Kept) > 0 {
+		t.Errorf("%q:\n%s\nwant\n%s", f.Kept, f.Text, want)
+	}
+	part := strings.ReplaceAll(mark, "%s", "echo p50") + "| x | 1 | 2 |\n| y | 3 | 4 |\n"
+	f, err = measured(map[string]Number{Goodput: 12}).Fill(part)
+	must(t, err)
+	if f.Text != part || len(f.Kept) != 1 {
+		t.Errorf("%q:\n%s", f.Kept, f.Text)
+	}
+}
+
 // A mark that does not fit what follows it is an error.
 func TestFillRefuses(t *testing.T) {
 	const table = "\n| a | b |\n|---|--:|\n| x | 1 |\n"
 	for mark, want := range map[string]string{
 		"table: 100/100/1, 1/2/3; ours auto: goodput steady": "2 cases and 1 columns for a table of 3 lines",
+		"rows: a, b; c: d":        "2 columns for \"| x | 1 |\"",
+		"rows: a; c: d; e: f":     "2 figures for a table of 3 lines",
 		"table: 100/100/1":        "1 cases and 0 columns",
 		"picture: a.svg; .; .":    "a picture has 4 parts, not 3",
 		"picture: a.svg; (; .; x": "missing closing",
 		"all":                     "no end",
-		"nothing":                 "none of table, targets",
+		"nothing":                 "none of table, rows, targets",
 	} {
 		_, err := measured(map[string]Number{Goodput: 12}).Fill("\n<!-- bench " + mark + " -->" + table)
 		if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), want) {
