@@ -70,6 +70,7 @@ func newDialer(cfg *Config, env app.Env) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.Panics = env.Panics
 	remotes, err := address.ParseList(cfg.RemoteAddr)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,7 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 		over = time.After(limit)
 	}
 	s.wg.Go(func() {
+		defer s.env.Panics.Catch(h.Close)
 		for {
 			select {
 			case <-h.expired():

@@ -26,6 +26,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	if err != nil {
 		return err
 	}
+	options.Panics = env.Panics
 	links, err := openLinks(ctx, cfg, env, options)
 	if err != nil {
 		return err

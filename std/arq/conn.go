@@ -22,6 +22,7 @@ type Conn struct {
 	readable sync.Cond
 	writable sync.Cond
 	closed   bool
+	err      error // why, if it is closed: what its user gets
 	timer    *time.Timer
 	due      time.Duration // when the timer fires; 0: never
 	running  bool          // a goroutine is in run
@@ -36,7 +37,7 @@ type Conn struct {
 // only outgoing packets wait meanwhile. It is never called by two goroutines at once, nor
 // after Close has returned.
 func NewConn(cfg Config, local, remote net.Addr, send func(packet []byte, code Code)) *Conn {
-	c := &Conn{local: local, remote: remote, send: send, engine: New(cfg)}
+	c := &Conn{local: local, remote: remote, send: send, engine: New(cfg), err: net.ErrClosed}
 	c.origin = clock.Now() - time.Second // a time of 0 or less means never
 	c.readable.L, c.writable.L = &c.mu, &c.mu
 	c.timer = time.AfterFunc(time.Hour, c.fire)
@@ -53,7 +54,7 @@ func (c *Conn) Deliver(packet []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return net.ErrClosed
+		return c.err
 	}
 	err := c.engine.Input(c.now(), packet)
 	c.window.Store(int64(c.engine.Window()))
@@ -95,7 +96,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.readable.Wait()
 	}
 	if c.closed {
-		return 0, net.ErrClosed
+		return 0, c.err
 	}
 	n := c.engine.Read(p)
 	if c.engine.Readable() > 0 {
@@ -118,7 +119,7 @@ func (c *Conn) WriteBuffers(v [][]byte) (n int, err error) {
 		c.writable.Wait()
 	}
 	if c.closed {
-		return 0, net.ErrClosed
+		return 0, c.err
 	}
 	for _, b := range v {
 		c.engine.Write(b)
@@ -130,6 +131,7 @@ func (c *Conn) WriteBuffers(v [][]byte) (n int, err error) {
 
 // fire is called when the timer expires.
 func (c *Conn) fire() {
+	defer c.engine.cfg.Panics.Catch(c.Fail)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due = 0
@@ -147,22 +149,10 @@ func (c *Conn) run() {
 		c.again = true
 		return
 	}
-	c.running = true
-	out := batches.Get().(*batch)
-	c.again = true
-	for rounds := 0; c.again && !c.closed && rounds < mostRounds; rounds++ {
-		c.again = false
-		c.engine.Output(c.now(), func(packet []byte) { out.add(packet, c.engine.Code()) })
-		c.mu.Unlock()
-		out.flush(c.send)
-		c.mu.Lock()
-	}
-	batches.Put(out)
-	c.running = false
+	c.output()
 	c.count()
 	c.backlog.Store(int64(c.engine.Limit()))
 	if c.closed {
-		c.writable.Broadcast() // Close waits for run to end
 		return
 	}
 	if c.engine.Room() > 0 {
@@ -174,6 +164,32 @@ func (c *Conn) run() {
 		return
 	}
 	c.arm()
+}
+
+// output sends what is due. The caller holds c.mu, and holds it again afterwards, also if
+// the engine or send panics.
+func (c *Conn) output() {
+	c.running, c.again = true, true
+	defer func() {
+		c.running = false
+		if c.closed {
+			c.writable.Broadcast() // Close waits for it
+		}
+	}()
+	out := batches.Get().(*batch)
+	for rounds := 0; c.again && !c.closed && rounds < mostRounds; rounds++ {
+		c.again = false
+		c.engine.Output(c.now(), func(packet []byte) { out.add(packet, c.engine.Code()) })
+		c.flush(out)
+	}
+	batches.Put(out)
+}
+
+// flush sends a batch. It releases c.mu meanwhile.
+func (c *Conn) flush(out *batch) {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	out.flush(c.send)
 }
 
 // arm sets the timer, unless it already fires early enough.
@@ -189,12 +205,18 @@ func (c *Conn) arm() {
 // Close ends the conversation at this end only: it sends nothing to the peer. It is
 // idempotent.
 func (c *Conn) Close() error {
+	c.Fail(net.ErrClosed)
+	return nil
+}
+
+// Fail is Close with an error, which Read and Write return from then on.
+func (c *Conn) Fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return nil
+		return
 	}
-	c.closed = true
+	c.closed, c.err = true, err
 	c.timer.Stop()
 	c.readable.Broadcast()
 	c.writable.Broadcast()
@@ -202,7 +224,6 @@ func (c *Conn) Close() error {
 		c.writable.Wait()
 	}
 	c.engine.Close()
-	return nil
 }
 
 // View returns what is known about the link.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kcptun/std/quota"
+	"kcptun/std/rescue"
 )
 
 // ErrSegment is returned for a packet that does not belong to the conversation.
@@ -30,6 +31,8 @@ type Config struct {
 	Memory *quota.Bound // what this engine holds together with others; nil: no bound
 
 	Count func(Stats) // told from time to time what has happened since the last call; may be nil
+
+	Panics *rescue.Net // a panic in the goroutine of a Conn's timer ends that Conn; nil: the program
 }
 
 // Engine is one conversation. It must be used by one goroutine at a time. All times are on

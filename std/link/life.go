@@ -14,9 +14,10 @@ type life struct {
 	held bool   // a session has it
 	end  func() // ends that session
 
-	gone      atomic.Bool   // no longer in the table
-	forgotten atomic.Bool   // the server does not know the conversation; at a dialled link
-	answered  chan struct{} // closed when the first packet came; nil at a listening link
+	gone      atomic.Bool           // no longer in the table
+	failure   atomic.Pointer[error] // why we ended it; nil: we did not
+	forgotten atomic.Bool           // the server does not know the conversation; at a dialled link
+	answered  chan struct{}         // closed when the first packet came; nil at a listening link
 }
 
 // Answered is closed when a packet of the peer has passed every check. It is nil at a

@@ -22,6 +22,7 @@ import (
 	"kcptun/std/link/fec"
 	"kcptun/std/metrics"
 	"kcptun/std/notice"
+	"kcptun/std/rescue"
 )
 
 // MaxDatagram is the largest UDP payload in bytes that the link sends.
@@ -46,6 +47,8 @@ type Options struct {
 	Settled bool
 
 	Conversations *Conversations // shared by all links of a program; nil: the link's own
+
+	Panics *rescue.Net // a panic over a packet ends its conversation; nil: it ends the program
 }
 
 // carrier is the part of the settings that its sockets need.
@@ -106,6 +109,7 @@ type intake struct {
 	inbox []carrier.Inbound
 	now   time.Duration // when inbox arrived, by std/clock
 	last  *Peer         // the peer of the previous packet
+	owner *Peer         // the peer of the packet that is being processed; nil: not known yet
 
 	unopened unopened // by source
 
@@ -116,8 +120,10 @@ type intake struct {
 // next is ReadFrom.
 func (t *intake) next(p []byte) (int, net.Addr, error) {
 	for {
-		if t.peers.only != nil && t.peers.only.IsForgotten() {
-			return 0, nil, ErrForgotten
+		if t.peers.only != nil {
+			if err := t.peers.only.ended(); err != nil {
+				return 0, nil, err
+			}
 		}
 		if len(t.restored) > 0 {
 			return t.nextRestored(p), t.last, nil
@@ -168,8 +174,11 @@ func (c *Conn) receive() (inbox []carrier.Inbound, now time.Duration, err error)
 }
 
 // admit checks a datagram, and returns the KCP packet in it and its peer, or nil if it
-// holds none, as with parity. A datagram that fails a check allocates nothing.
-func (t *intake) admit(datagram []byte, in *carrier.Inbound) ([]byte, *Peer) {
+// holds none, as with parity. A datagram that fails a check allocates nothing. One over
+// which we panic is dropped, and its conversation ends.
+func (t *intake) admit(datagram []byte, in *carrier.Inbound) (packet []byte, from *Peer) {
+	t.owner = nil
+	defer t.opt.Panics.Catch(t.failed)
 	packet, h, ok := t.check(datagram, in)
 	if !ok || !t.recognise(h, in) {
 		return nil, nil
@@ -269,7 +278,7 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
-	t.last = p
+	t.last, t.owner = p, p
 	if t.peers.only != nil && p.ledger.showsForgotten(h) {
 		p.life.forgotten.Store(true)
 		return false
@@ -313,21 +322,6 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, ok bool) {
 	h, ok = ParsePacket(p)
 	peer.sent(h)
 	return h, ok && peer.owns(h)
-}
-
-// sendFailed records datagrams that the system refused. They are lost like any other, and
-// KCP retransmits.
-func (c *Conn) sendFailed(refused int, err error) {
-	if c.isClosed() {
-		return
-	}
-	c.opt.Stats.SendErrors.Add(uint64(refused))
-	if c.peers.only != nil {
-		c.peers.only.sendFrom(netip.Addr{}) // the address that we sent from may not be ours any more
-	}
-	if times, due := c.sendTrouble.Due(); due {
-		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
-	}
 }
 
 // Peer is the only peer of a dialled link. It is nil at a listening one.
@@ -384,20 +378,5 @@ func (c *Conn) isClosed() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// pause keeps the receiver from spinning if the socket fails at every call, as it does
-// without any network. The first failures cost nothing; then the pause is 1 ms, and doubles
-// up to 256 ms.
-func (c *Conn) pause(failures int) {
-	if failures < 4 {
-		return
-	}
-	t := time.NewTimer(time.Millisecond << min(failures-4, 8))
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.closed:
 	}
 }

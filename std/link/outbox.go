@@ -92,12 +92,22 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 			return err
 		}
 	}
+	b, isNew := o.fill(peer, packet, n)
+	o.queued.Add(int64(n))
+	if isNew {
+		return o.enqueue(b)
+	}
+	return nil
+}
+
+// fill appends packet, as a datagram of n bytes, to the open batch of peer or to a new one,
+// which the caller must put into the queue.
+func (o *outbox) fill(peer *Peer, packet []byte, n int) (b *batch, isNew bool) {
 	f := &peer.filling
 	f.mu.Lock()
-	b, isNew := f.batch, false
-	if b == nil || !b.Fits(n) {
+	defer f.mu.Unlock() // whoever sends for all peers takes it, too
+	if b = f.batch; b == nil || !b.Fits(n) {
 		b, isNew = o.newBatch(peer), true
-		f.batch = b
 	}
 	if len(b.Buf)+n > cap(b.Buf) {
 		o.enlarge(b)
@@ -108,12 +118,8 @@ func (o *outbox) put(peer *Peer, packet []byte) error {
 		b.Buf = o.seal.Seal(b.Buf, packet)
 	}
 	b.Add(n)
-	f.mu.Unlock()
-	o.queued.Add(int64(n))
-	if isNew {
-		return o.enqueue(b)
-	}
-	return nil
+	f.batch = b
+	return b, isNew
 }
 
 func (o *outbox) newBatch(peer *Peer) *batch {

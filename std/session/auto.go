@@ -14,6 +14,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/metrics"
+	"kcptun/std/rescue"
 )
 
 // datagramHeaders are the bytes of UDP and IP before each datagram. A link's rate
@@ -32,6 +33,7 @@ type auto struct {
 	peer    *link.Peer
 	among   *autos // closing it takes it out
 	segment int    // bytes of data in a full segment
+	panics  *rescue.Net
 
 	wire, payload atomic.Uint64 // bytes sent: datagrams with their headers, and stream data
 	explained     atomic.Uint64 // value of payload when it was last logged
@@ -47,12 +49,13 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		Conv: conv, MTU: mtu, Send: min(c.SndWnd, config.MaxAutoWindow), Receive: min(c.RcvWnd, config.MaxAutoWindow),
 		Grow: c.FollowsWindow(), Memory: f.memory,
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
+		Panics: f.Panics,
 	}
 	if c.DataShard > 0 { // each packet bears its share of the parity
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
 	}
 	metrics.Opened(l.Peer() != nil)
-	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l)}
+	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l), panics: f.Panics}
 	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte, code arq.Code) {
 		var n int
 		var parity link.Extra
@@ -75,8 +78,10 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 }
 
 // deliver processes a packet from the peer. A packet that does not belong to the
-// conversation either was refused by the link or is malformed and is dropped.
+// conversation either was refused by the link or is malformed and is dropped. A panic ends
+// only this conversation: the caller reads for others, too.
 func (a *auto) deliver(packet []byte) {
+	defer a.panics.Catch(a.Fail)
 	metrics.Received(1, len(packet))
 	select {
 	case <-a.confirmed:
@@ -114,7 +119,7 @@ func countSegments(s arq.Stats) {
 	}.Count()
 }
 
-func (a *auto) begin() {}
+func (a *auto) begin(func(error)) {}
 
 // Close ends the conversation.
 func (a *auto) Close() error {

@@ -47,7 +47,7 @@ func (f *Maker) Listen(l *link.Conn, lane net.PacketConn) (Listener, error) {
 		l.Serve(lane, a.deliver, a.end)
 		return a, nil
 	}
-	lis, err := kcp.ServeConn(nil, 0, 0, lane)
+	lis, err := kcp.ServeConn(nil, 0, 0, guarded{lane, f.Panics})
 	if err != nil {
 		return nil, err
 	}

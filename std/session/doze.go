@@ -10,6 +10,7 @@ import (
 	"kcptun/std/clock"
 	"kcptun/std/config"
 	"kcptun/std/link"
+	"kcptun/std/rescue"
 )
 
 // kcp-go's clock fires once an interval for every session, which is nearly all that an idle
@@ -116,11 +117,15 @@ type dozer struct {
 	wokeAt  time.Duration // when it last woke up
 }
 
-func newDozer(k *kcp.UDPSession, peer *link.Peer, cfg *config.Config) *dozer {
+// newDozer starts the dozer. If its timer panics, end ends the session.
+func newDozer(k *kcp.UDPSession, peer *link.Peer, cfg *config.Config, panics *rescue.Net, end func(error)) *dozer {
 	d := &dozer{kcp: k, peer: peer, cfg: cfg, interval: time.Duration(cfg.Interval) * time.Millisecond}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.timer = time.AfterFunc(clock.Aligned(watchPeriod, watchPeriod), func() { d.on(onTimer) })
+	d.timer = time.AfterFunc(clock.Aligned(watchPeriod, watchPeriod), func() {
+		defer panics.Catch(end)
+		d.on(onTimer)
+	})
 	return d
 }
 

@@ -10,6 +10,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/mux"
+	"kcptun/std/rescue"
 )
 
 // engine carries a session's bytes to the peer and back, complete and in order, in KCP's
@@ -19,8 +20,8 @@ type engine interface {
 	net.Conn
 	mux.BuffersWriter
 	Conv() uint32
-	// begin is called when the session above it begins.
-	begin()
+	// begin is called when the session above it begins, which end ends after a panic.
+	begin(end func(error))
 	// drain waits until the peer has acknowledged everything written, or until ctx ends.
 	drain(ctx context.Context) error
 	// timeout is how long to wait for an acknowledgement before the first retransmission.
@@ -43,7 +44,7 @@ func (f *Maker) newEngine(l *link.Conn, conv uint32) (engine, error) {
 		l.Serve(l, func(_ *link.Peer, packet []byte) { a.deliver(packet) }, func(error) { a.Close() })
 		return a, nil
 	}
-	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, l)
+	k, err := kcp.NewConn4(conv, l.Peer(), nil, 0, 0, false, guarded{l, f.Panics})
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +57,8 @@ type classic struct {
 	cfg  *config.Config
 	peer *link.Peer
 	doze *dozer // nil before begin
+
+	panics *rescue.Net
 }
 
 func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *classic {
@@ -67,12 +70,14 @@ func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *cl
 	k.SetWindowSize(c.SndWnd, c.RcvWnd)
 	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of the link's overhead
 	k.SetACKNoDelay(c.AckNodelay)
-	return &classic{UDPSession: k, cfg: c, peer: peer}
+	return &classic{UDPSession: k, cfg: c, peer: peer, panics: f.Panics}
 }
 
 func (c *classic) Conv() uint32 { return c.GetConv() }
 
-func (c *classic) begin() { c.doze = newDozer(c.UDPSession, c.peer, c.cfg) }
+func (c *classic) begin(end func(error)) {
+	c.doze = newDozer(c.UDPSession, c.peer, c.cfg, c.panics, end)
+}
 
 // drain waits for three intervals of silence: within one interval, kcp-go sends what was
 // waiting for the window.

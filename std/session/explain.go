@@ -66,6 +66,7 @@ func (f *Maker) explain(log *slog.Logger, least uint64) {
 // explain logs what is known of the link of a session, if the session has sent at least
 // least bytes since the last time.
 func (a *auto) explain(log *slog.Logger, least uint64) {
+	defer a.panics.Catch(a.Fail)
 	wire, payload := a.wire.Load(), a.payload.Load()
 	sent := a.explained.Swap(payload)
 	if payload-sent < least {

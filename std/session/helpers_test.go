@@ -14,6 +14,7 @@ import (
 	"kcptun/std/config"
 	"kcptun/std/link"
 	"kcptun/std/mux"
+	"kcptun/std/rescue"
 	"kcptun/std/testkit"
 )
 
@@ -69,24 +70,36 @@ func newTunnel(t testing.TB, cc, sc *config.Config) *tunnel {
 // address.
 func newTunnelBy(t testing.TB, cc, sc *config.Config, way func(server net.Addr) net.Addr) *tunnel {
 	t.Helper()
+	return newTunnelIn(t, cc, sc, way, nil)
+}
+
+// newTunnelIn is newTunnelBy, but panics are caught.
+func newTunnelIn(t testing.TB, cc, sc *config.Config, way func(server net.Addr) net.Addr, panics *rescue.Net) *tunnel {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
 	defer cancel()
 	u := new(tunnel)
 	var err error
-	u.serverLink, err = link.Listen(ctx, linkOptions(t, sc), "127.0.0.1:0")
+	options := linkOptions(t, sc)
+	options.Panics = panics
+	u.serverLink, err = link.Listen(ctx, options, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := New(sc)
+	server.Panics = panics
 	lis, err := server.Listen(u.serverLink, u.serverLink)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.clientLink, err = link.Dial(ctx, linkOptions(t, cc), way(u.serverLink.LocalAddr()).String())
+	options = linkOptions(t, cc)
+	options.Panics = panics
+	u.clientLink, err = link.Dial(ctx, options, way(u.serverLink.LocalAddr()).String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.clients, u.servers = New(cc), server
+	u.clients.Panics = panics
 	u.client, err = u.clients.Client(u.clientLink, rand.Uint32())
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 
 	"kcptun/std/clock"
 	"kcptun/std/link"
+	"kcptun/std/rescue"
 )
 
 const (
@@ -43,6 +44,8 @@ type pathWatch struct {
 	limit   time.Duration        // of silence, after which a peer forgets us
 	dead    chan struct{}        // closed when the path was found to be dead
 	slept   chan struct{}        // closed when this program has been suspended for longer than limit
+	panics  *rescue.Net
+	end     func(error) // ends the session after a panic
 
 	watching atomic.Bool
 	writes   atomic.Uint32 // to the engine
@@ -113,6 +116,7 @@ func (w *pathWatch) arm() {
 
 // tick checks the peer, and keeps doing so while the peer owes something or is written to.
 func (w *pathWatch) tick() {
+	defer w.panics.Catch(w.end)
 	if move := w.look(); move != nil {
 		move()
 	}

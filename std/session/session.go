@@ -142,6 +142,7 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	mc.Silence, mc.Before, mc.Resumed, mc.Released = peer.Lifeless, peer.Wake, peer.Wake, s.released
 	if own {
 		s.path = newPathWatch(peer, e.timeout, mc.Patience)
+		s.path.panics, s.path.end = f.Panics, s.Close
 		mc.Before = func() {
 			peer.Wake()
 			s.path.sending()
@@ -153,7 +154,7 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	if own {
 		s.path.onSilence(s.mux.Ask, func() { f.moveOn(s) })
 	}
-	e.begin()
+	e.begin(s.Close)
 	return s
 }
 
@@ -296,6 +297,9 @@ func (s *Session) Conv() uint32 { return s.engine.Conv() }
 func (s *Session) explain(err error) error {
 	if reason := s.Err(); reason != nil {
 		return reason
+	}
+	if why := s.peer.Failure(); why != nil {
+		return why
 	}
 	switch {
 	case s.peer.IsForgotten():

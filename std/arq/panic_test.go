@@ -1,0 +1,62 @@
+package arq
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+
+	"kcptun/std/rescue"
+)
+
+// A panic leaves no lock behind and nobody waits for what will never happen: the user of
+// the Conn gets it, and can close the Conn. In the timer's goroutine it ends the Conn alone.
+// It used to end the program, from any goroutine.
+func TestPanicEndsTheConn(t *testing.T) {
+	data := segment{conv: 9, cmd: cmdPush, wnd: 64, data: []byte("data")}
+	packet := data.appendTo(nil)
+	for name, prepare := range map[string]func(cfg *Config) (send func([]byte, Code)){
+		"sending": func(*Config) func([]byte, Code) {
+			return func([]byte, Code) { panic("send") }
+		},
+		"with the lock": func(cfg *Config) func([]byte, Code) {
+			cfg.Count = func(Stats) { panic("count") }
+			return func([]byte, Code) {}
+		},
+	} {
+		for _, timer := range []bool{false, true} {
+			cfg := Config{Conv: 9, MTU: 1300, Send: 64, Receive: 64, Panics: &rescue.Net{Log: slog.New(slog.DiscardHandler)}}
+			send := prepare(&cfg)
+			c := NewConn(cfg, nil, nil, send)
+			ended := make(chan error, 1)
+			go func() {
+				var b [100]byte
+				for {
+					if _, err := c.Read(b[:]); err != nil {
+						ended <- err
+						return
+					}
+				}
+			}()
+			caught := func() (v any) {
+				defer func() { v = recover() }()
+				if timer {
+					_ = c.Deliver(packet) // the timer acknowledges it
+				} else {
+					_, _ = c.Write([]byte("data"))
+				}
+				return nil
+			}()
+			var failure *rescue.Panic
+			if timer {
+				if err := <-ended; !errors.As(err, &failure) || cfg.Panics.Caught() != 1 || caught != nil {
+					t.Errorf("%s, timer: %v, %d panics caught, %v", name, err, cfg.Panics.Caught(), caught)
+				}
+			} else if caught == nil {
+				t.Errorf("%s: the writer did not get the panic", name)
+			}
+			done := make(chan error, 1)
+			go func() { done <- c.Close() }()
+			within(t, name+": the end", done)
+		}
+	}
+}
