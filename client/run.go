@@ -30,6 +30,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 		return err
 	}
 	defer lis.Close()
+	listen.LogDescriptors(env.Log)
 	env.Log.Info("listening", "addr", lis.Addr())
 
 	defer dial.sessions.Explain(env.Log)()

@@ -74,3 +74,19 @@ func (c crowd) leave() {
 		conn.Close()
 	}
 }
+
+// A program raises its limit of open files as far as it may, and says how far.
+func TestOpenFilesAreRaised(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{"client": programs.Client, "server": programs.Server} {
+		args := plan{}.flags(nil, "--localaddr", "127.0.0.1:0", "--remoteaddr", freeAddr(t))
+		if name == "server" {
+			args = plan{}.flags(nil, "--listen", freeAddr(t), "--target", freeAddr(t))
+		}
+		p := launch(t, name, "/bin/sh", nil, append([]string{"-c", `ulimit -Sn 40 && exec "$0" "$@"`, path}, args...))
+		if limit := field(t, p.mustLog(t, `msg="open files"`), "limit"); limit == "40" {
+			t.Errorf("the %s may have %s open files, as at its start", name, limit)
+		}
+		p.mustLog(t, "msg=listening")
+	}
+}

@@ -36,14 +36,15 @@ func TestMoveOnPurpose(t *testing.T) {
 				p := p
 				p.relay = &lab.Fault{Rate: mib, Delay: 10 * time.Millisecond}
 				tn := start(t, p)
-				done := begin(t, func(ctx context.Context, progress lab.Progress) error { return transfer(tn, ctx, progress) })
+				var h headway
+				done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error { return transfer(tn, ctx, progress) }))
 				wait(t, "the transfer is under way", func() bool {
 					return tn.relay.Counters(lab.Up).BytesOut+tn.relay.Counters(lab.Down).BytesOut > 512*kib
 				})
 				tn.relay.Block()
-				begun := time.Now()
+				h.begin()
 				must(t, <-done)
-				t.Logf("the transfer ended after %v", time.Since(begun).Round(10*time.Millisecond))
+				h.log(t)
 				tn.client.mustLog(t, saysMoved)
 				tn.answered(t, "an answer from another port")
 				tn.server.mustLog(t, "a client goes on from another address")

@@ -117,11 +117,14 @@ func TestMovedClient(t *testing.T) {
 					return err
 				},
 			} {
-				done := begin(t, transfer)
+				var h headway
+				done := begin(t, h.watch(transfer))
 				tn.relay.Rebind()
+				h.begin()
 				if err := <-done; err != nil {
 					t.Fatalf("%s: %v", what, err)
 				}
+				h.log(t)
 			}
 			for range 3 {
 				tn.relay.Rebind()
@@ -150,15 +153,18 @@ func TestBlackhole(t *testing.T) {
 				}
 				p.relay = &lab.Fault{Rate: mib}
 				tn := start(t, p)
-				done := begin(t, func(ctx context.Context, progress lab.Progress) error {
+				var h headway
+				done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error {
 					_, err := lab.Pull(ctx, tn.dial, 4*mib, progress)
 					return err
-				})
+				}))
 				tn.relay.Cut(true)
 				time.Sleep(length) // the length of the cut is what is tested
 				tn.relay.Cut(false)
+				h.begin()
 				tn.answered(t, "an answer after the cut")
 				must(t, <-done)
+				h.log(t)
 			})
 		}
 	}

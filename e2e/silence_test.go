@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"kcptun/e2e/lab"
 )
@@ -55,6 +56,7 @@ func TestNoAnswer(t *testing.T) {
 			if c.deaf {
 				must(t, tn.relay.SetFault(lab.Down, lab.Fault{Loss: 1}))
 			}
+			begun := time.Now()
 			tn.ask(t)
 			if c.client != "" {
 				line := tn.client.mustLog(t, c.client)
@@ -65,6 +67,7 @@ func TestNoAnswer(t *testing.T) {
 			if c.server != "" {
 				tn.server.mustLog(t, c.server)
 			}
+			t.Logf("named after %v", time.Since(begun).Round(10*time.Millisecond))
 			for _, p := range []*program{tn.client, tn.server} {
 				if p != nil && !p.old {
 					if lines := p.lines("session opened"); len(lines) > 0 {

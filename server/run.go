@@ -9,6 +9,7 @@ import (
 	"kcptun/std/address"
 	"kcptun/std/app"
 	"kcptun/std/link"
+	"kcptun/std/listen"
 	"kcptun/std/relay"
 	"kcptun/std/session"
 )
@@ -32,6 +33,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 		return err
 	}
 	defer closeAll(links)
+	listen.LogDescriptors(env.Log)
 	srv := &server{cfg: cfg, env: env, sessions: session.New(cfg), noTarget: relay.Refusals{Quiet: cfg.Quiet}}
 	if cfg.QPP {
 		srv.pad = relay.NewPad(cfg.QPPCount, cfg.Key)

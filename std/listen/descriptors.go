@@ -2,6 +2,7 @@ package listen
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"syscall"
@@ -15,4 +16,11 @@ func OutOfDescriptors(err error) bool {
 	}
 	var dns *net.DNSError // it keeps only the text of its cause
 	return errors.As(err, &dns) && (strings.Contains(dns.Err, syscall.EMFILE.Error()) || strings.Contains(dns.Err, syscall.ENFILE.Error()))
+}
+
+// LogDescriptors logs how many descriptors the process may have.
+func LogDescriptors(log *slog.Logger) {
+	if limit := descriptorLimit(); limit > 0 {
+		log.Info("open files", "limit", limit)
+	}
 }
