@@ -87,8 +87,14 @@ func (t *tunnel) startEnds(ctx context.Context, far wan.Place) error {
 		return err
 	}
 	t.remote = net.JoinHostPort(far.Host, strconv.Itoa(udp))
-	args := append([]string{"--listen", t.remote, "--target", t.target, "--key", tunnelKey}, t.cfg.serverFlags()...)
-	if t.server, err = far.Start(ctx, t.programs.Server, offload(), args...); err != nil {
+	limited, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	flags := append([]string{"--key", tunnelKey}, t.cfg.serverFlags()...)
+	err = far.Do(func() error {
+		t.server, err = lab.StartServer(limited, t.programs.Server, offload(), t.remote, t.target, flags...)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	cfg := t.cfg
@@ -118,16 +124,31 @@ func (t *tunnel) startClient(ctx context.Context, cfg config) (*lab.Process, loa
 		return nil, load{}, err
 	}
 	local := net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp))
-	args := append([]string{"--localaddr", local, "--remoteaddr", t.remote, "--key", tunnelKey}, cfg.clientFlags()...)
-	path := t.programs.Client
 	if cfg.kcpgo {
-		args = []string{stockCommand, local, t.remote, tunnelKey}
-		if path, err = os.Executable(); err != nil {
-			return nil, load{}, err
-		}
+		p, err := t.startStock(ctx, local)
+		return p, load{t.near.DialTo(local)}, err
 	}
-	p, err := t.near.Start(ctx, path, offload(), args...)
+	limited, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	var p *lab.Process
+	flags := append([]string{"--key", tunnelKey}, cfg.clientFlags()...)
+	err = t.near.Do(func() error {
+		p, local, err = lab.StartClient(limited, t.programs.Client, offload(), local, t.remote, flags...)
+		return err
+	})
+	if err != nil && p != nil {
+		err = errors.Join(err, p.Kill())
+	}
 	return p, load{t.near.DialTo(local)}, err
+}
+
+// startStock starts a client of kcp-go's own.
+func (t *tunnel) startStock(ctx context.Context, local string) (*lab.Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return t.near.Start(ctx, self, offload(), stockCommand, local, t.remote, tunnelKey)
 }
 
 // inTurn dials through the loads in turn, so that of as many connections as there are loads

@@ -28,7 +28,12 @@ func launch(t *testing.T, name, path string, env, args []string) *program {
 	t.Helper()
 	proc, err := lab.Start(context.Background(), path, env, args...)
 	must(t, err)
-	p := &program{Process: proc, name: name}
+	return watch(t, name, proc, false)
+}
+
+// watch stops a running program at the end of the test, and checks how it ends.
+func watch(t *testing.T, name string, proc *lab.Process, old bool) *program {
+	p := &program{Process: proc, name: name, old: old}
 	t.Cleanup(func() { p.finish(t) })
 	return p
 }

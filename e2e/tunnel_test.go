@@ -111,10 +111,11 @@ func tryServer(t *testing.T, p plan) (*program, error) {
 	if old {
 		path = oldProgram(t, lab.OldServer)
 	}
-	s := launch(t, "server", path, p.env, p.flags(p.server, "--listen", p.listen, "--target", p.target))
-	s.old = old
-	_, err := s.ListenAddr(patient(t))
-	return s, err
+	proc, err := lab.StartServer(patient(t), path, p.env, p.listen, p.target, p.flags(p.server)...)
+	if proc == nil {
+		t.Fatal(err)
+	}
+	return watch(t, "server", proc, old), err
 }
 
 // startClient starts the client of a plan, which sends to remote. It returns the client,
@@ -128,9 +129,11 @@ func startClient(t *testing.T, remote string, p plan) (*program, lab.Dial) {
 	if p.local == "" {
 		p.local = "127.0.0.1:0"
 	}
-	c := launch(t, "client", path, p.env, p.flags(p.client, "--localaddr", p.local, "--remoteaddr", remote))
-	c.old = old
-	addr, err := c.ListenAddr(patient(t))
+	proc, addr, err := lab.StartClient(patient(t), path, p.env, p.local, remote, p.flags(p.client)...)
+	if proc == nil {
+		t.Fatal(err)
+	}
+	c := watch(t, "client", proc, old)
 	must(t, err)
 	return c, lab.DialTo(addr)
 }

@@ -57,11 +57,8 @@ func (n *Network) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	args := append([]string{"-l", n.listen, "-t", n.Target.Addr()}, n.cfg.Server...)
-	if n.Server, err = Start(context.WithoutCancel(ctx), n.cfg.Programs.Server, n.env, args...); err != nil {
-		return err
-	}
-	if _, err = n.Server.ListenAddr(ctx); err != nil {
+	n.Server, err = StartServer(ctx, n.cfg.Programs.Server, n.env, n.listen, n.Target.Addr(), n.cfg.Server...)
+	if err != nil {
 		return err
 	}
 	n.Client, n.Dial, err = n.StartClient(ctx, n.cfg.Client...)
@@ -70,14 +67,12 @@ func (n *Network) start(ctx context.Context) (err error) {
 
 // StartClient starts another client, which the caller must end.
 func (n *Network) StartClient(ctx context.Context, flags ...string) (*Process, Dial, error) {
-	args := append([]string{"-l", "127.0.0.1:0", "-r", n.Relay.Addr()}, flags...)
-	p, err := Start(context.WithoutCancel(ctx), n.cfg.Programs.Client, n.env, args...)
+	p, addr, err := StartClient(ctx, n.cfg.Programs.Client, n.env, "127.0.0.1:0", n.Relay.Addr(), flags...)
+	if err != nil && p != nil {
+		err = errors.Join(err, p.Kill())
+	}
 	if err != nil {
 		return nil, nil, err
-	}
-	addr, err := p.ListenAddr(ctx)
-	if err != nil {
-		return nil, nil, errors.Join(err, p.Kill())
 	}
 	return p, DialTo(addr), nil
 }
