@@ -7,11 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"testing"
 
-	"kcptun/std/config"
 	"kcptun/std/testkit"
 )
 
@@ -35,38 +33,6 @@ func TestConfigFields(t *testing.T) {
 	}
 	if VERSION != "SELFBUILD" {
 		t.Error(VERSION)
-	}
-}
-
-// The example files contain the defaults and cause no warnings; the short one uses mode
-// auto. Their placeholder key is refused.
-func TestExamples(t *testing.T) {
-	for path, mode := range map[string]string{"../dist/local.json.example": "auto", "../dist/local.full.json.example": "fast"} {
-		want := config.Default(config.Client)
-		got := want
-		want.Mode = mode
-		if err := parseJSONConfig(&got, path); err != nil {
-			t.Fatal(err)
-		}
-		if len(got.Warnings) > 0 {
-			t.Error(path, got.Warnings)
-		}
-		if got.Key != config.PlaceholderKey {
-			t.Errorf("%s: key %q, want the placeholder", path, got.Key)
-		}
-		unchanged := got
-		if err := unchanged.Check(config.Client); err == nil {
-			t.Errorf("%s can be started with as it is", path)
-		}
-		for _, c := range []*Config{&got, &want} {
-			c.RemoteAddr, c.LocalAddr, c.Key = "vps:29900", "127.0.0.1:12948", "a key"
-			if err := c.Check(config.Client); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v\nwant %+v", path, got, want)
-		}
 	}
 }
 

@@ -9,10 +9,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
 	"testing"
+
+	"kcptun/std/config"
 )
 
 // The JSON keys by the end that knows them, each with an example of its type.
@@ -276,5 +279,41 @@ func TestCIRunFails(t *testing.T) {
 				t.Errorf("the lines of go test are missing:\n%s", out)
 			}
 		})
+	}
+}
+
+// The example files contain the defaults and cause no warnings; the short ones use mode
+// auto. A start with their placeholder key is refused.
+func TestExamples(t *testing.T) {
+	for name, role := range map[string]config.Role{
+		"local.json.example": config.Client, "local.full.json.example": config.Client,
+		"server.json.example": config.Server, "server.full.json.example": config.Server,
+	} {
+		got, want := config.Default(role), config.Default(role)
+		if err := got.ReadJSON(role, name); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Warnings) > 0 {
+			t.Error(name, got.Warnings)
+		}
+		unchanged := got
+		if err := unchanged.Check(role); err == nil || !strings.Contains(err.Error(), "placeholder") {
+			t.Errorf("%s: started as it is: %v", name, err)
+		}
+		if !strings.Contains(name, "full") {
+			want.Mode = config.ModeAuto
+		}
+		for _, c := range []*config.Config{&got, &want} {
+			c.Key, c.RemoteAddr = "a key", "vps:29900"
+			if role == config.Client {
+				c.LocalAddr = "127.0.0.1:12948"
+			}
+			if err := c.Check(role); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v\nwant %+v", name, got, want)
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -38,38 +37,6 @@ func TestConfigFields(t *testing.T) {
 	}
 	if VERSION != "SELFBUILD" {
 		t.Error(VERSION)
-	}
-}
-
-// The example files contain the defaults and cause no warnings; the short one uses mode
-// auto. Their placeholder key is refused.
-func TestExamples(t *testing.T) {
-	for path, mode := range map[string]string{"../dist/server.json.example": "auto", "../dist/server.full.json.example": "fast"} {
-		want := config.Default(config.Server)
-		got := want
-		want.Mode = mode
-		if err := parseJSONConfig(&got, path); err != nil {
-			t.Fatal(err)
-		}
-		if len(got.Warnings) > 0 {
-			t.Error(path, got.Warnings)
-		}
-		if got.Key != config.PlaceholderKey {
-			t.Errorf("%s: key %q, want the placeholder", path, got.Key)
-		}
-		unchanged := got
-		if err := unchanged.Check(config.Server); err == nil {
-			t.Errorf("%s can be started with as it is", path)
-		}
-		for _, c := range []*Config{&got, &want} {
-			c.Key = "a key"
-			if err := c.Check(config.Server); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %+v\nwant %+v", path, got, want)
-		}
 	}
 }
 
