@@ -28,7 +28,7 @@ func TestFill(t *testing.T) {
 	got := f.Text
 	for _, want := range []string{
 		head + "| the name | 12 | 8 | - |\n\nmore\n", "\n![Goodput of one stream, MB/s, without its start](a/b.svg)\nbetween\n", "\n![old](c.svg)\n",
-		"| goodput, of what the link carries | at least 94 % | 95 % | 100/100/1 | yes |\n", "\n## Goodput of one stream", "\n<!-- bench end -->\nend\n",
+		"| goodput, of what the link carries | at least 94 % | 95 % | 1 |  |\n", "\n## Goodput of one stream", "\n<!-- bench end -->\nend\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
@@ -110,12 +110,18 @@ func TestGoals(t *testing.T) {
 	for name, v := range map[string]Number{"0": 7, "1": 6, "2": none, "x": 1} {
 		results = append(results, Result{Case: name, Columns: []Column{{Name: auto, Metrics: []Metric{{Name: "m", Spread: Spread{Median: v}}}}}})
 	}
-	if v, at, n := aim.worst(results); v != 6 || at != "1" || n != 2 {
-		t.Errorf("%v of %d: %s", v, n, at)
+	if v, at, missed, n := aim.worst(results); v != 6 || at != "1" || n != 2 || missed != nil {
+		t.Errorf("%v of %d: %s, missed in %q", v, n, at, missed)
 	}
-	aim.least = false
-	if v, at, n := aim.worst(results); v != 7 || at != "0" || n != 2 {
-		t.Errorf("%v of %d: %s", v, n, at)
+	aim.least, aim.bound = false, 6
+	if v, at, missed, n := aim.worst(results); v != 7 || at != "0" || n != 2 || len(missed) != 1 || missed[0] != "0" {
+		t.Errorf("%v of %d: %s, missed in %q", v, n, at, missed)
+	}
+	// A bound of 10.7 is reached by what is shown as 10.7.
+	aim = goal{cases: "[0-9]", column: auto, metric: "m", least: true, bound: 10.7}
+	results[2].Columns[0].Metrics[0].Median, results[3].Columns[0].Metrics[0].Median = 10.66, 10.66
+	if _, _, missed, _ := aim.worst(results); len(missed) > 0 {
+		t.Errorf("missed in %q", missed)
 	}
 	if aim.ratio = true; aim.value(&results[2]) == aim.value(&results[2]) {
 		t.Error("a figure that is compared with none has a ratio")

@@ -62,25 +62,22 @@ var goals = []goal{
 
 // goalsTable compares medians with the goals; it is empty if there are figures of none.
 func (c *Collection) goalsTable() string {
-	g := &Grid{Text: 1, Head: []string{"", "target", "measured", "worst of", "reached"}}
+	g := &Grid{Text: 1, Head: []string{"", "target", "measured", "cases", "missed in"}}
 	for _, aim := range goals {
-		worst, at, count := aim.worst(slices.Concat(c.link, c.loopback))
+		worst, at, missed, count := aim.worst(slices.Concat(c.link, c.loopback))
 		if count == 0 {
 			continue
 		}
-		reached, than := "yes", "at most"
+		than := "at most "
 		if aim.least {
-			than = "at least"
-		}
-		if aim.better(aim.bound, worst) {
-			reached = "**no**"
-		}
-		place := at
-		if count > 1 {
-			place = fmt.Sprintf("%d: %s", count, at)
+			than = "at least "
 		}
 		unit := strings.TrimRight(" "+aim.unit, " ")
-		g.Add(aim.what, than+" "+aim.bound.String()+unit, worst.String()+unit, place, reached)
+		shown := worst.String() + unit
+		if count > 1 {
+			shown += ", in " + at
+		}
+		g.Add(aim.what, than+aim.bound.String()+unit, shown, fmt.Sprint(count), strings.Join(missed, ", "))
 	}
 	if len(g.rows) == 0 {
 		return ""
@@ -88,9 +85,9 @@ func (c *Collection) goalsTable() string {
 	return g.String()
 }
 
-// worst returns the worst median of the goal's cases, the name of that case, and how many
-// cases there are.
-func (a goal) worst(results []Result) (worst Number, at string, count int) {
+// worst returns the worst median of the goal's cases, the name of that case, the cases in
+// which the goal is missed, and how many cases there are.
+func (a goal) worst(results []Result) (worst Number, at string, missed []string, count int) {
 	match := regexp.MustCompile("^(" + a.cases + ")$")
 	for i := range results {
 		r := &results[i]
@@ -101,8 +98,12 @@ func (a goal) worst(results []Result) (worst Number, at string, count int) {
 		if count++; count == 1 || a.better(worst, v) {
 			worst, at = v, r.Case
 		}
+		// A goal has as many digits as a median is shown with.
+		if a.better(a.bound, v) && v.String() != a.bound.String() {
+			missed = append(missed, r.Case)
+		}
 	}
-	return worst, at, count
+	return worst, at, missed, count
 }
 
 // value is the goal's figure of a case.

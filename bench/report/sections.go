@@ -45,7 +45,7 @@ func (c *Collection) Markdown() string {
 	w.WriteString(figuresTitle)
 	w.WriteString(c.heading())
 	if table := c.goalsTable(); table != "" {
-		fmt.Fprintf(w, "\n## Mode auto and its targets\n\nThe worst median of the cases of each line counts.\n\n%s", table)
+		fmt.Fprintf(w, "\n## Mode auto and its targets\n\nEach line shows the worst median of its cases.\n\n%s", table)
 	}
 	rest := slices.Clone(c.loopback)
 	for _, s := range sections() {
