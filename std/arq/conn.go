@@ -74,6 +74,13 @@ func (c *Conn) Vouch() {
 	c.mu.Unlock()
 }
 
+// SetMTU calls Engine.SetMTU.
+func (c *Conn) SetMTU(n int) {
+	c.mu.Lock()
+	c.engine.SetMTU(n)
+	c.mu.Unlock()
+}
+
 // Protect calls Engine.Protect.
 func (c *Conn) Protect() {
 	c.mu.Lock()

@@ -20,7 +20,7 @@ var ErrSegment = errors.New("not a packet of this conversation")
 // Config holds the settings of an engine.
 type Config struct {
 	Conv     uint32 // conversation
-	MTU      int    // the longest packet, in bytes
+	MTU      int    // the longest packet, in bytes; see also SetMTU
 	Overhead int    // further bytes of each packet on the wire, which the pace includes
 	Send     int    // the most segments in flight
 	Receive  int    // the most segments that wait for the application
@@ -61,6 +61,7 @@ type Engine struct {
 	askWait   time.Duration
 	sent      int64 // bytes on the wire, without acknowledgements and copies
 	packet    []byte
+	largest   int   // the longest packet now, in bytes
 	first     bool  // the packet has data sent for the first time, which needs protection
 	code      Code  // see Code
 	acks      []ack // to be put into packets
@@ -71,7 +72,7 @@ type Engine struct {
 
 // New makes an engine for a new conversation.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, snd: newSender(cfg.MTU-headerBytes, cfg.Send), rtt: newRTT()}
+	e := &Engine{cfg: cfg, largest: cfg.MTU, snd: newSender(cfg.MTU-headerBytes, cfg.Send), rtt: newRTT()}
 	e.snd.clockBase = cfg.Clock
 	e.rcv = newReceiver(cfg.Receive, cfg.Grow)
 	e.held.bound = cfg.Memory
@@ -79,6 +80,13 @@ func New(cfg Config) *Engine {
 	e.mdl = newModel(&e.rtt)
 	e.loss.update(&e.rtt)
 	return e
+}
+
+// SetMTU makes packets of at most n bytes from now on, but not more than Config.MTU. A
+// segment that has a number, or waits for one, keeps its length.
+func (e *Engine) SetMTU(n int) {
+	e.largest = min(n, e.cfg.MTU)
+	e.snd.mss = e.largest - headerBytes
 }
 
 // Input processes a packet from the peer. If it is malformed in the middle, the part before

@@ -121,7 +121,7 @@ func (e *Engine) answers(now time.Duration) bool {
 	case n >= manyAcks || now >= e.answerAt():
 		return true
 	}
-	return e.tokens > 0 && e.snd.mayNumber() && len(e.snd.queue[0].data())+(n+1)*headerBytes <= e.cfg.MTU
+	return e.tokens > 0 && e.snd.mayNumber() && len(e.snd.queue[0].data())+(n+1)*headerBytes <= e.largest
 }
 
 // one sends a data segment, a lost one before a new one. It returns false if there is none.
@@ -165,7 +165,7 @@ func (e *Engine) transmit(sn uint32, f *flight, ts uint32, emit func([]byte)) {
 
 // put adds a segment to the packet, which it first sends if there is no room.
 func (e *Engine) put(s *segment, emit func([]byte)) {
-	if len(e.packet)+headerBytes+len(s.data) > e.cfg.MTU {
+	if len(e.packet)+headerBytes+len(s.data) > e.largest {
 		e.flush(emit)
 	}
 	if e.cfg.Limit > 0 && s.cmd != cmdPush {
@@ -181,7 +181,7 @@ func (e *Engine) put(s *segment, emit func([]byte)) {
 func (e *Engine) flush(emit func([]byte)) {
 	if len(e.packet) > 0 {
 		e.code = Code{}
-		if e.first && len(e.packet) <= e.cfg.MTU-CodeHeader {
+		if e.first && len(e.packet) <= e.largest-CodeHeader {
 			e.code = e.parity.code
 			e.tokens -= CodeHeader + float64((len(e.packet)+e.cfg.Overhead)*e.code.Parity/max(e.code.Data, 1))
 		}

@@ -69,4 +69,4 @@ func (e *Engine) settle() {
 
 // Window is how many bytes of the stream may be in flight from the peer or waiting for the
 // application.
-func (e *Engine) Window() int { return e.rcv.want * e.snd.mss }
+func (e *Engine) Window() int { return e.rcv.want * (e.cfg.MTU - headerBytes) }

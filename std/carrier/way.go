@@ -13,7 +13,8 @@ type Way struct {
 	Text  string     // of Addr, for the log
 	Local netip.Addr // the source address; if invalid, the system chooses
 
-	whole atomic.Bool // see NoSegments
+	whole     atomic.Bool // see NoSegments
+	fragments atomic.Bool // see Fragment
 }
 
 // NewWay returns the way to an address, from a source address that the system chooses.
@@ -37,3 +38,14 @@ func (w *Way) NoSegments() { w.whole.Store(true) }
 
 // Segments tells whether the system may segment what goes this way.
 func (w *Way) Segments() bool { return !w.whole.Load() }
+
+// Fragment lets the system, and routers on the way, split datagrams that are too large into
+// IP fragments, where it can. Otherwise a path may drop them.
+func (w *Way) Fragment(on bool) {
+	if w.fragments.Load() != on {
+		w.fragments.Store(on)
+	}
+}
+
+// Fragments tells whether datagrams may be split into IP fragments.
+func (w *Way) Fragments() bool { return w.fragments.Load() }

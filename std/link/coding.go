@@ -36,7 +36,10 @@ func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 }
 // data and parity packets. A group that has begun is finished first. It is for a link whose
 // options turn parity off.
 func (c *Conn) WriteCoded(p []byte, peer *Peer, data, parity int) (n int, after Extra, err error) {
-	h, ok := c.prepare(p, peer)
+	h, probe, ok := c.prepare(p, peer)
+	if probe != nil {
+		p, ok = probe, false
+	}
 	if !ok || h.Kind != Segments || h.Framed || len(p) > fec.MaxPacket-fec.Header {
 		n, err = c.post(peer, p)
 		return n, after, err

@@ -37,6 +37,7 @@ type Options struct {
 	Stats     *Stats       // shared by all links of a program
 	Log       *slog.Logger // never nil
 	OneByOne  bool         // one datagram per system call, no offloads
+	MTU       int          // the largest datagram in bytes, see Peer.Size; 0: whatever KCP sends
 
 	DataShards, ParityShards int        // of the groups that are sent, as fec.Check allows; 0 turns parity off
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
@@ -76,7 +77,7 @@ type Conn struct {
 
 	answers answers // to unknown senders
 
-	recvTrouble, sendTrouble, sealTrouble, moves notice.Recurring
+	recvTrouble, sendTrouble, sealTrouble, moves, sizes notice.Recurring
 }
 
 var _ net.PacketConn = (*Conn)(nil)
@@ -239,6 +240,9 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 		t.decode(p, h, packet) // which copies it, so that it may be changed here
 		packet = packet[fecHeader:]
 	}
+	if p.sizing.expecting.Load() {
+		t.arrivals(packet, p, t.now) // before the stamps change
+	}
 	if unproven {
 		withholdAcks(packet)
 	}
@@ -305,7 +309,10 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	if !ok {
 		return 0, &net.AddrError{Err: "not a peer of this link", Addr: fmt.Sprint(addr)}
 	}
-	h, ok := c.prepare(p, peer)
+	h, probe, ok := c.prepare(p, peer)
+	if probe != nil {
+		return c.post(peer, probe)
+	}
 	if ok && c.opt.coded() && h.Kind == Segments && !h.Framed && len(p) <= fec.MaxPacket-fec.Header {
 		n, _, err := c.postCoded(peer, p, c.opt.DataShards, c.opt.ParityShards)
 		return n, err
@@ -314,14 +321,18 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 }
 
 // prepare records a packet that will be sent. ok tells whether it belongs to the peer's
-// conversation.
-func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, ok bool) {
+// conversation. probe is what to send in its place, without error correction; nil: itself.
+func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 	if peer.shift != 0 {
 		shiftStamps(p, cmdPush, peer.shift)
 	}
 	h, ok = ParsePacket(p)
+	isNew := after(h.Next, peer.ledger.sndNext.Load())
 	peer.sent(h)
-	return h, ok && peer.owns(h)
+	if ok = ok && peer.owns(h); ok {
+		probe = c.measure(p, peer, h, isNew)
+	}
+	return h, probe, ok
 }
 
 // Peer is the only peer of a dialled link. It is nil at a listening one.
@@ -340,15 +351,6 @@ func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
 // Advice is one line about a setting that the system did not grant in full (a clamped
 // socket buffer), and how to mend that; or "".
 func (c *Conn) Advice() string { return c.sock.Advice() }
-
-// Overhead is the number of bytes that the link adds to a packet.
-func (c *Conn) Overhead() int {
-	n := c.opt.Sealer.Overhead()
-	if c.opt.coded() {
-		n += fec.Header
-	}
-	return n
-}
 
 // LocalAddr is the address of the socket.
 func (c *Conn) LocalAddr() net.Addr { return c.sock.LocalAddr() }

@@ -28,6 +28,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if !t.peers.move(p, carrier.NewWay(from).From(at)) {
 		return nil
 	}
+	p.sizing.restart()
 	t.opt.Stats.Moved.Add(1)
 	if times, due := t.moves.Due(); due {
 		t.opt.Log.Info("a client goes on from another address", "conv", h.Conv, "from", was, "to", from, "times", times)

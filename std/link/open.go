@@ -70,5 +70,6 @@ func (c *Conn) Move(ctx context.Context) error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
+	c.peers.only.sizing.restart()
 	return m.Move(ctx)
 }

@@ -21,8 +21,10 @@ const (
 	fecOOB      = 0xf3
 	cmdPush     = 81
 	cmdAck      = 82
+	cmdAsk      = 83
 	cmdWindow   = 84 // the last
 	offsetCmd   = 4
+	offsetFrg   = 5
 	offsetWnd   = 6
 	offsetTS    = 8
 	offsetSN    = 12
@@ -33,11 +35,12 @@ const (
 
 // Packet is what the link reads from an opened KCP packet.
 type Packet struct {
-	Kind Kind
-	Conv uint32 // conversation; 0 for parity, which names none
-	Una  uint32 // the sender has received all below it; only with Segments
-	Push bool   // the packet carries data
-	Next uint32 // one above the highest sequence number pushed; only with Push
+	Kind  Kind
+	Conv  uint32 // conversation; 0 for parity, which names none
+	Una   uint32 // the sender has received all below it; only with Segments
+	Push  bool   // the packet carries data
+	Next  uint32 // one above the highest sequence number pushed; only with Push
+	First uint32 // the lowest sequence number pushed; only with Push
 
 	Begins   bool   // the first segment is the first of a conversation, and the packet acknowledges nothing
 	Acked    bool   // the packet acknowledges segments singly
@@ -96,6 +99,9 @@ func parseSegments(b []byte) (Packet, bool) {
 		case cmdWindow:
 			p.Tells, p.Number = true, binary.LittleEndian.Uint32(b[offsetSN:])
 		case cmdPush:
+			if sn := binary.LittleEndian.Uint32(b[offsetSN:]); !p.Push || after(p.First, sn) {
+				p.First = sn
+			}
 			p.Stamp = binary.LittleEndian.Uint32(b[offsetTS:])
 		}
 		if next := binary.LittleEndian.Uint32(b[offsetSN:]) + 1; cmd == cmdPush && (!p.Push || after(next, p.Next)) {

@@ -17,6 +17,9 @@ func expected(segs []kcpSegment) Packet {
 		p.Begins = p.Begins && s.una == 0
 		switch s.cmd {
 		case 81:
+			if !p.Push || int32(p.First-s.sn) > 0 {
+				p.First = s.sn
+			}
 			p.Stamp = s.ts
 		case 82:
 			p.Acked, p.Ack, p.AckStamp = true, s.sn, s.ts
@@ -105,7 +108,7 @@ func TestParsePacketShapes(t *testing.T) {
 	packet := func(una uint32, next ...uint32) *Packet {
 		p := &Packet{Kind: Segments, Conv: 5, Una: una, Window: 9}
 		if len(next) > 0 {
-			p.Push, p.Next, p.Stamp = true, next[0], 77
+			p.Push, p.First, p.Next, p.Stamp = true, next[0]-1, next[0], 77
 		}
 		return p
 	}
@@ -122,6 +125,10 @@ func TestParsePacketShapes(t *testing.T) {
 		p.Begins = true
 		return p
 	}
+	from := func(sn uint32, p *Packet) *Packet {
+		p.First = sn
+		return p
+	}
 	framed := packet(2, 4)
 	framed.Framed = true
 	for _, c := range []struct {
@@ -134,20 +141,20 @@ func TestParsePacketShapes(t *testing.T) {
 		{"ack names no number pushed", seg(5, 82, 3, 2, ""), acked(packet(2), 3)},
 		{"window ask", seg(5, 83, 0, 2, ""), packet(2)},
 		{"window tell", seg(5, 84, 0, 2, ""), tells(packet(2), 0)},
-		{"the highest of several pushes", join(seg(5, 81, 7, 2, "a"), seg(5, 81, 3, 2, "b")), packet(2, 8)},
+		{"the highest of several pushes", join(seg(5, 81, 7, 2, "a"), seg(5, 81, 3, 2, "b")), from(3, packet(2, 8))},
 		{"the highest of several una", join(seg(5, 82, 7, 2, ""), seg(5, 82, 3, 9, ""), seg(5, 82, 3, 4, "")), acked(packet(9), 3)},
 		{"ack and push", join(seg(5, 82, 100, 2, ""), seg(5, 81, 3, 2, "b")), acked(packet(2, 4), 100)},
 		{"the first of a conversation", seg(5, 81, 0, 0, "a"), first(1)},
-		{"the first two", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 0, "b")), first(2)},
+		{"the first two", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 0, "b")), from(0, first(2))},
 		{"the second alone", seg(5, 81, 1, 0, "a"), packet(0, 2)},
-		{"the second before the first", join(seg(5, 81, 1, 0, "b"), seg(5, 81, 0, 0, "a")), packet(0, 2)},
+		{"the second before the first", join(seg(5, 81, 1, 0, "b"), seg(5, 81, 0, 0, "a")), from(0, packet(0, 2))},
 		{"the first, and something was heard", seg(5, 81, 0, 1, "a"), packet(1, 1)},
-		{"the first, and something was heard since", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 1, "b")), packet(1, 2)},
+		{"the first, and something was heard since", join(seg(5, 81, 0, 0, "a"), seg(5, 81, 1, 1, "b")), from(0, packet(1, 2))},
 		{"window ask of nothing", seg(5, 83, 0, 0, ""), packet(0)},
 		{"window tell of nothing", seg(5, 84, 0, 0, ""), tells(packet(0), 0)},
 		{"ack of number 0", seg(5, 82, 0, 0, ""), acked(packet(0), 0)},
 		{"push of the last number", seg(5, 81, top, 2, "a"), packet(2, 0)},
-		{"pushes around the wrap", join(seg(5, 81, top, top, "a"), seg(5, 81, 0, top, "b")), packet(top, 1)},
+		{"pushes around the wrap", join(seg(5, 81, top, top, "a"), seg(5, 81, 0, top, "b")), from(top, packet(top, 1))},
 		{"una around the wrap", join(seg(5, 82, 1, top, ""), seg(5, 82, 1, 1, "")), acked(packet(1), 1)},
 		{"a rest below a header is ignored", join(seg(5, 82, 1, 2, ""), make([]byte, 23)), acked(packet(2), 1)},
 		{"data with FEC", withFEC(0xf1, seg(5, 81, 3, 2, "data")), framed},

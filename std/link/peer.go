@@ -24,6 +24,7 @@ type Peer struct {
 	life         life         // its lane and its session, and whether it is over
 	hooks        hooks        // who is told of its packets
 	pacing       pacing       // when datagrams leave
+	sizing       sizing       // how large they are
 	filling      filling      // the batch that its next datagram goes into
 	outgoing     outgoing     // parity for what is sent
 	incoming     incoming     // restores what was lost

@@ -14,6 +14,7 @@ import (
 type peers struct {
 	only          *Peer
 	limit         int // bytes per second and peer; 0 is no limit
+	most          int // bytes in a datagram, see Options.MTU
 	stop          <-chan struct{}
 	conversations *Conversations
 	shift         uint32 // see stampOrigin
@@ -27,7 +28,7 @@ type peers struct {
 }
 
 func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
-	ps := &peers{limit: opt.RateLimit, stop: stop, conversations: opt.Conversations}
+	ps := &peers{limit: opt.RateLimit, most: opt.MTU, stop: stop, conversations: opt.Conversations}
 	if only.IsValid() {
 		ps.only = ps.newPeer(only)
 		ps.only.text = only.String()
@@ -45,6 +46,7 @@ func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 	p := &Peer{table: ps}
 	p.way.Store(carrier.NewWay(addr))
 	p.ledger.init()
+	p.sizing.init(ps.most)
 	if ps.limit > 0 {
 		p.pacing.pacer = newRateLimit(ps.limit)
 	}

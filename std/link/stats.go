@@ -19,12 +19,13 @@ type Stats struct {
 	FlowsRefused atomic.Uint64 // connections of the imitation of TCP that were refused, or dropped to make room
 	RecvErrors   atomic.Uint64 // receive calls that failed and were retried
 	SendErrors   atomic.Uint64 // datagrams that the system refused to send
+	Shrunk       atomic.Uint64 // times that large packets did not pass and smaller ones were sent to a peer
 
 	notices carrier.Notices // shared, as the counters are
 }
 
 // String lists every counter as Name:value, in the style of kcp-go's Snmp.
 func (s *Stats) String() string {
-	return fmt.Sprintf("LinkShort:%d LinkForeign:%d LinkSealFailures:%d LinkBadShape:%d LinkStrays:%d LinkCrowded:%d LinkMoved:%d LinkFlowsRefused:%d LinkRecvErrors:%d LinkSendErrors:%d",
-		s.Short.Load(), s.Foreign.Load(), s.SealFailures.Load(), s.BadShape.Load(), s.Strays.Load(), s.Crowded.Load(), s.Moved.Load(), s.FlowsRefused.Load(), s.RecvErrors.Load(), s.SendErrors.Load())
+	return fmt.Sprintf("LinkShort:%d LinkForeign:%d LinkSealFailures:%d LinkBadShape:%d LinkStrays:%d LinkCrowded:%d LinkMoved:%d LinkFlowsRefused:%d LinkRecvErrors:%d LinkSendErrors:%d LinkShrunk:%d",
+		s.Short.Load(), s.Foreign.Load(), s.SealFailures.Load(), s.BadShape.Load(), s.Strays.Load(), s.Crowded.Load(), s.Moved.Load(), s.FlowsRefused.Load(), s.RecvErrors.Load(), s.SendErrors.Load(), s.Shrunk.Load())
 }

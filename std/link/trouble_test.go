@@ -170,10 +170,10 @@ func TestPauseBegins(t *testing.T) {
 
 func TestStatsText(t *testing.T) {
 	var s Stats
-	for i, c := range []interface{ Add(uint64) uint64 }{&s.Short, &s.Foreign, &s.SealFailures, &s.BadShape, &s.Strays, &s.Crowded, &s.Moved, &s.FlowsRefused, &s.RecvErrors, &s.SendErrors} {
+	for i, c := range []interface{ Add(uint64) uint64 }{&s.Short, &s.Foreign, &s.SealFailures, &s.BadShape, &s.Strays, &s.Crowded, &s.Moved, &s.FlowsRefused, &s.RecvErrors, &s.SendErrors, &s.Shrunk} {
 		c.Add(uint64(i + 1))
 	}
-	const want = "LinkShort:1 LinkForeign:2 LinkSealFailures:3 LinkBadShape:4 LinkStrays:5 LinkCrowded:6 LinkMoved:7 LinkFlowsRefused:8 LinkRecvErrors:9 LinkSendErrors:10"
+	const want = "LinkShort:1 LinkForeign:2 LinkSealFailures:3 LinkBadShape:4 LinkStrays:5 LinkCrowded:6 LinkMoved:7 LinkFlowsRefused:8 LinkRecvErrors:9 LinkSendErrors:10 LinkShrunk:11"
 	if got := s.String(); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}

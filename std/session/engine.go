@@ -58,7 +58,8 @@ type classic struct {
 	peer *link.Peer
 	doze *dozer // nil before begin
 
-	panics *rescue.Net
+	panics   *rescue.Net
+	overhead int // of the link, in bytes per datagram
 }
 
 func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *classic {
@@ -70,13 +71,16 @@ func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *cl
 	k.SetWindowSize(c.SndWnd, c.RcvWnd)
 	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of the link's overhead
 	k.SetACKNoDelay(c.AckNodelay)
-	return &classic{UDPSession: k, cfg: c, peer: peer, panics: f.Panics}
+	return &classic{UDPSession: k, cfg: c, peer: peer, panics: f.Panics, overhead: l.Overhead()}
 }
 
 func (c *classic) Conv() uint32 { return c.GetConv() }
 
 func (c *classic) begin(end func(error)) {
 	c.doze = newDozer(c.UDPSession, c.peer, c.cfg, c.panics, end)
+	resize := func(size int) { c.SetMtu(size - c.overhead) }
+	resize(c.peer.Size())
+	c.peer.OnResize(resize)
 }
 
 // drain waits for three intervals of silence: within one interval, kcp-go sends what was

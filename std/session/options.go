@@ -57,7 +57,7 @@ func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Op
 		limit = 0 // the engine respects it, and one receiver for many peers must not wait for one of them
 	}
 	return link.Options{
-		Sealer: sealer, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
+		Sealer: sealer, MTU: c.MTU, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
 		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
 		Conversations: new(link.Conversations), Settled: !follows(c),
 		Stats: stats, Log: log, OneByOne: os.Getenv(OffloadEnv) == "off",

@@ -52,7 +52,18 @@ func (i *localInfo) read(conn *net.UDPConn, b []byte) (n int, from netip.AddrPor
 // write sends one datagram.
 func (i *localInfo) write(conn *net.UDPConn, d []byte, way *carrier.Way) error {
 	space := i.putLocal(&i.told, 0, way)
-	_, _, err := conn.WriteMsgUDPAddrPort(d, i.told.B[:space], way.Addr)
+	send := func() (err error) {
+		_, _, err = conn.WriteMsgUDPAddrPort(d, i.told.B[:space], way.Addr)
+		return err
+	}
+	if !way.Fragments() {
+		return send()
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	fragmenting(raw, i.v6, func() { err = send() })
 	return err
 }
 

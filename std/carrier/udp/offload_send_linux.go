@@ -50,7 +50,7 @@ func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 			n++
 		}
 		if n == 0 {
-			r, e := t.single(batches[0])
+			r, e := t.apart(batches[0])
 			if e != nil {
 				refused, err = refused+r, e
 			}
@@ -80,7 +80,9 @@ func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 }
 
 // whole tells whether a batch can go out in one message.
-func (t *sender) whole(b *carrier.Batch) bool { return b.Count == 1 || t.s.gso && b.Way.Segments() }
+func (t *sender) whole(b *carrier.Batch) bool {
+	return !b.Way.Fragments() && (b.Count == 1 || t.s.gso && b.Way.Segments())
+}
 
 // noOffload and noPath recognize the kernel's errors if it, or the path to the peer, does
 // not support segmentation.
@@ -101,6 +103,16 @@ func (t *sender) giveUp(way *carrier.Way, e error) {
 	}
 	way.NoSegments() // segments would need IP fragments, on this path only
 	t.s.opt.Log.Info("the system does not segment datagrams for this peer, sending them one by one", "to", way.Text, "err", e)
+}
+
+// apart sends the datagrams of a batch as messages of their own, and in fragments if their
+// way asks for that.
+func (t *sender) apart(b *carrier.Batch) (refused int, err error) {
+	if !b.Way.Fragments() {
+		return t.single(b)
+	}
+	fragmenting(t.s.raw, t.s.v6, func() { refused, err = t.single(b) })
+	return refused, err
 }
 
 // single sends the datagrams of a batch as messages of their own.

@@ -1,0 +1,106 @@
+package link
+
+import (
+	"time"
+)
+
+// The watch suspects that large packets do not pass if the oldest segment in flight was sent
+// this often in large packets, for this long, and nothing of that size has arrived since. A
+// path that loses a share of x at random loses all these with a probability of x^5 at most,
+// and x^13 if other large packets are in flight. Then packets are smaller than necessary
+// until the next search.
+const (
+	watchSends = 5
+	watchLeast = 2 * time.Second
+)
+
+// watchAsks is the transmission from which on the peer is asked for an answer, which is
+// small: if it answers, then only what is large is lost.
+const watchAsks = 3
+
+// markLasts is how long an acknowledgement is expected for a large segment that was marked.
+// Later the mark makes room for another one.
+const markLasts = time.Second
+
+// watch is the suspicion that the path has begun to drop large packets: it follows the
+// oldest segment in flight.
+type watch struct {
+	sn     uint32
+	sends  int           // of sn, in large packets; 0: nothing is watched
+	since  time.Duration // the first of them
+	asked  time.Duration // when the peer was first asked
+	marks  [8]mark       // large segments sent since the second transmission
+	marked int
+}
+
+// forget ends the suspicion.
+func (w *watch) forget() { *w = watch{} }
+
+// sent records a transmission of the oldest segment in flight.
+func (w *watch) sent(sn uint32, now time.Duration) {
+	if w.sends == 0 || w.sn != sn {
+		*w = watch{sn: sn, since: now}
+	}
+	if w.sends++; w.sends == watchAsks {
+		w.asked = now
+	}
+}
+
+// mark records a large segment. If it is acknowledged, large packets pass, whichever of its
+// transmissions has arrived: it has no small one.
+func (w *watch) mark(m mark) {
+	if w.sends < 2 {
+		return
+	}
+	if w.marked < len(w.marks) {
+		w.marks[w.marked] = m
+		w.marked++
+		return
+	}
+	for i := range w.marks {
+		if m.at-w.marks[i].at > markLasts {
+			w.marks[i] = m
+			return
+		}
+	}
+}
+
+// isMarked tells whether a segment from first to last is marked.
+func (w *watch) isMarked(first, last uint32) bool {
+	for i := range w.marks[:w.marked] {
+		if sn := w.marks[i].sn; !after(first, sn) && !after(sn, last) {
+			return true
+		}
+	}
+	return false
+}
+
+// isCertain tells whether large packets do not pass. heard is when the last packet of the
+// peer came.
+func (w *watch) isCertain(now, heard time.Duration) bool {
+	return w.sends >= watchSends && now-w.since >= watchLeast && heard > w.asked
+}
+
+// watchLarge is called for each large packet while there is something to watch. The lock of
+// the sizing is held.
+func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) {
+	z := &p.sizing
+	if oldest {
+		z.watch.sent(p.ledger.sndUna.Load(), now)
+		if z.watch.sends >= watchAsks {
+			ask := reply(packet, cmdAsk)
+			_, _ = c.put(p, ask[:]) // it fails only when the link is closed
+		}
+	}
+	if h.Next-1 == h.First {
+		z.watch.mark(mark{h.First, h.Stamp, len(packet), now})
+	}
+	if size := int(z.size.Load()); size > baseSize && z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
+		c.shrunk(p, size, baseSize)
+		z.told = baseSize
+		z.search.from = p.ledger.sndNext.Load()
+		z.search.begin(baseSize, z.most)
+		z.resize(baseSize)
+		p.way.Load().Fragment(true)
+	}
+}
