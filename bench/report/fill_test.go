@@ -107,7 +107,8 @@ func TestFillRefuses(t *testing.T) {
 func TestGoals(t *testing.T) {
 	aim := goal{cases: "[0-9]", column: auto, metric: "m", least: true, bound: 5}
 	results := []Result{{Case: "none"}, {Case: "3"}}
-	for name, v := range map[string]Number{"0": 7, "1": 6, "2": none, "x": 1} {
+	for i, v := range []Number{7, 6, none, 1} {
+		name := []string{"0", "1", "2", "x"}[i]
 		results = append(results, Result{Case: name, Columns: []Column{{Name: auto, Metrics: []Metric{{Name: "m", Spread: Spread{Median: v}}}}}})
 	}
 	if v, at, missed, n := aim.worst(results); v != 6 || at != "1" || n != 2 || missed != nil {
