@@ -31,11 +31,13 @@ var (
 	clientKeys = map[string]any{"localaddr": "", "socketmode": "", "remoteaddr": "", "conn": 0.0, "autoexpire": 0.0, "scavengettl": 0.0}
 	serverKeys = map[string]any{"listen": "", "target": ""}
 
-	// What both ends must have equal, for nothing on the wire announces it to a stock peer.
+	// Settings that must be equal at both ends, because nothing on the wire tells a stock
+	// peer about them.
 	equalKeys = []string{"key", "crypt", "qpp", "qpp-count", "nocomp", "smuxver"}
 )
 
-// readExample parses one example file, and refuses a second key of the same name and text after the object.
+// readExample parses one example file, and refuses duplicate keys and text after the
+// object.
 func readExample(t *testing.T, name string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -46,7 +48,8 @@ func readExample(t *testing.T, name string) map[string]any {
 	if err := json.Unmarshal(text, &values); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	// Every value is a plain one: the tokens are the two braces, and two for each setting.
+	// Every value is a plain one, so the tokens are the two braces and two for each
+	// setting.
 	tokens := 0
 	for dec := json.NewDecoder(bytes.NewReader(text)); ; tokens++ {
 		if _, err := dec.Token(); err == io.EOF {
@@ -96,9 +99,9 @@ func sameType(a, b any) bool {
 	return false
 }
 
-// A first user's example is short, opens nothing to the network that need not be open, and leaves the tuning to
-// mode auto. Of all else it says what the full one says, which has every key, with the defaults: that includes the
-// windows and the error correction that mode auto would choose.
+// The example for a first user is short, opens nothing to the network that need not be open, and leaves the tuning
+// to mode auto. Otherwise it agrees with the full one, which has every key with its default, including the windows
+// and the error correction that mode auto would choose.
 func TestExamplesAreShort(t *testing.T) {
 	for _, end := range []string{"local", "server"} {
 		short, full := readExample(t, end+".json.example"), readExample(t, end+".full.json.example")
@@ -158,7 +161,7 @@ func TestUnits(t *testing.T) {
 	for end, file := range map[string]string{"client": "local.json", "server": "server.json"} {
 		got := unitSettings(t, "linux/kcptun-"+end+".service")
 		for name, value := range map[string]string{
-			// A file of root's, mode 0600, which the unit's user cannot read: systemd does.
+			// A file of root's with mode 0600: the unit's user cannot read it, so systemd does.
 			"ExecStart":       "/usr/local/bin/kcptun-" + end + " -c ${CREDENTIALS_DIRECTORY}/" + file,
 			"LoadCredential":  file + ":/etc/kcptun/" + file,
 			"EnvironmentFile": "-/etc/kcptun/" + end + ".env",
@@ -177,7 +180,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// In these files a comment has a line of its own: what follows a value on its line would become part of it.
+// In these files a comment needs a line of its own: after a value it would become part of the value.
 func TestSysctlLines(t *testing.T) {
 	line := regexp.MustCompile(`^(#.*|[a-z0-9_.]+=[0-9]+|)$`)
 	for _, name := range []string{"linux/sysctl_linux", "freebsd/sysctl_freebsd"} {
@@ -228,7 +231,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// A check that cannot fail is none: .ci/run in a small module of its own, sound and then broken in three ways.
+// A check that cannot fail checks nothing: .ci/run in a small module of its own, first sound and then broken in
+// three ways.
 func TestCIRunFails(t *testing.T) {
 	for _, tool := range []string{"bash", "go", "gofmt"} {
 		if _, err := exec.LookPath(tool); err != nil {

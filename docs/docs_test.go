@@ -150,7 +150,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// files are the paths of this tree.
+// files are the paths in this tree.
 type files []string
 
 func tree(t *testing.T) (all files) {
@@ -175,8 +175,8 @@ func tree(t *testing.T) (all files) {
 	return all
 }
 
-// has tells whether a path is there, or anywhere a file of that name alone; a star stands for
-// any part of a name.
+// has tells whether a path exists, or for a bare name, whether a file of that name exists
+// anywhere. A star stands for any part of a name.
 func (all files) has(name string) bool {
 	return slices.ContainsFunc(all, func(path string) bool {
 		if !strings.Contains(name, "/") {

@@ -81,7 +81,7 @@ func TestScavengeTTL(t *testing.T) {
 }
 
 // If the server follows, a session with streams goes on from another port when it expires,
-// and nothing is cut, however short scavengettl is. A long download used to be.
+// and nothing is cut, however short scavengettl is. A long download used to be cut.
 func TestHopsAtExpiry(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{

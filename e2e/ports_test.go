@@ -9,9 +9,9 @@ import (
 	"kcptun/std/crypt"
 )
 
-// With --crypt none anybody can write a packet that begins a conversation. From thousands
-// of ports come as many; the server keeps few of those that have acknowledged nothing of
-// its own, and a client gets in all the same.
+// With --crypt none, anybody can write a packet that begins a conversation. If each of
+// thousands of ports begins one, the server keeps few of those that have acknowledged
+// nothing, and a client still gets in.
 func TestConversationsFromManyPorts(t *testing.T) {
 	t.Parallel()
 	fullOnly(t)
@@ -54,8 +54,8 @@ func TestConversationsFromManyPorts(t *testing.T) {
 	}
 }
 
-// beginning is a datagram of --crypt none, with the first data of a conversation: the
-// beginning of a compressed stream that never goes on.
+// beginning is a datagram of --crypt none with the first data of a conversation: the
+// beginning of a compressed stream that never continues.
 func beginning(none crypt.Sealer, rng *rand.Rand) []byte {
 	packet := binary.LittleEndian.AppendUint32(nil, rng.Uint32()) // the number of the conversation
 	packet = append(packet, 81, 0, 0xff, 0)

@@ -79,8 +79,8 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// The way back is cut in the middle of a session. The server does not say that all is well
-// with a stream whose answer nobody has acknowledged, and says that it is not heard.
+// The way back is cut in the middle of a session. The server does not report a good end for
+// a stream whose answer was never acknowledged, and reports that it is not heard.
 func TestAnswerThatIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]plan{

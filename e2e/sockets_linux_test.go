@@ -12,7 +12,7 @@ import (
 )
 
 // tcpStates returns the states of the TCP sockets of this machine that have one of these
-// ports at either end, but for those that listen or only wait for late packets.
+// ports at either end, except those that listen or only wait for late packets.
 func tcpStates(t *testing.T, ports ...string) (states []string) {
 	t.Helper()
 	const listens, timeWait = "0A", "06"

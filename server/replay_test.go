@@ -76,8 +76,8 @@ func replaySession(t *testing.T, mode string) {
 		t.Error(err)
 	}
 
-	// Another run of the server does not remember the number, so the recording begins a
-	// session, and the server answers the address that replays it.
+	// A restarted server does not remember the number, so the recording begins a session,
+	// and the server answers the address that replays it.
 	next := start(t, cfg, 1)
 	stranger := again(next)
 	testkit.Eventually(t, "the recording begins a session", func() bool { return stranger.Answers() > 0 })

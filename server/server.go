@@ -38,8 +38,8 @@ type server struct {
 
 var (
 	errServerEnds = errors.New("server ends")
-	errNoAnswer   = fmt.Errorf("nothing acknowledged within %v: a client that does not hear us, or a recording that somebody plays again", firstWords)
-	errNoWords    = fmt.Errorf("no first bytes within %v: a client that is gone, or a datagram that somebody plays again", firstWords)
+	errNoAnswer   = fmt.Errorf("nothing acknowledged within %v: a client that does not hear us, or a replayed recording", firstWords)
+	errNoWords    = fmt.Errorf("no first bytes within %v: a client that is gone, or a replayed datagram", firstWords)
 )
 
 // serve accepts sessions from all links until ctx ends, lets their streams

@@ -15,8 +15,8 @@ const (
 	mostBytes     = 512 << 10              // most bytes in one direction of a stream
 )
 
-// patience is how long a stream may take. It is longer than a session is kept whose peer is
-// gone.
+// patience is how long a stream may take. That is longer than a session whose peer is gone
+// is kept.
 const patience = 90 * time.Second
 
 var errPatience = errors.New("the stream took too long")

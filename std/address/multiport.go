@@ -37,7 +37,7 @@ func ParseMultiPort(addr string) (*MultiPort, error) {
 		return nil, fmt.Errorf("%q: %w", addr, err)
 	}
 	if mp.MinPort > mp.MaxPort {
-		return nil, fmt.Errorf("%q: the range begins above its end", addr)
+		return nil, fmt.Errorf("%q: the range begins after its end", addr)
 	}
 	return mp, nil
 }

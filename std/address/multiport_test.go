@@ -56,7 +56,7 @@ func TestParseMultiPortRefuses(t *testing.T) {
 		"vps:8_0":            "1 to 65535",
 		"vps:0x50":           "1 to 65535",
 		"vps:http":           "1 to 65535",
-		"vps:4000-3000":      "above its end",
+		"vps:4000-3000":      "after its end",
 	} {
 		got, err := ParseMultiPort(addr)
 		if err == nil {

@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// MaxUnixPath is how many bytes the path of a unix socket may have: the structure of the
-// system has room for that and a NUL. It is 107 on Linux and Windows, and 103 on macOS and
-// FreeBSD.
+// MaxUnixPath is the maximum length of the path of a unix socket in bytes: the system's
+// structure has room for that and a NUL. It is 107 on Linux and Windows, and 103 on macOS
+// and FreeBSD.
 const MaxUnixPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// HasAbstract tells whether the system has unix sockets without a file. Their names begin
-// with an @ here, as in most programs, which stands for a NUL.
+// HasAbstract tells whether the system has unix sockets without a file. As in most
+// programs, their names begin with an @, which stands for a NUL.
 const HasAbstract = runtime.GOOS == "linux" || runtime.GOOS == "android"
 
 // IsAbstract tells whether an address is the name of a unix socket without a file.

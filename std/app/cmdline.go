@@ -114,5 +114,5 @@ func (s *scanner) strayWord(word string) {
 	for _, sub := range s.root.Commands {
 		known = append(known, sub.Name)
 	}
-	s.fail(fmt.Errorf("%q is neither a flag nor the value of one, nor a command: a switch like --nocomp takes no value but --nocomp=false, and all flags begin with a dash%s", word, config.DidYouMean(word, known)))
+	s.fail(fmt.Errorf("%q is neither a flag, nor the value of one, nor a command: flags begin with a dash, and a switch takes a value only as in --nocomp=false%s", word, config.DidYouMean(word, known)))
 }

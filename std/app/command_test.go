@@ -60,7 +60,7 @@ func TestCheckCommandJSON(t *testing.T) {
 	}
 	want := []reportedError{
 		{"", "", "--bogus is not a flag of the command check"},
-		{"--conn", "conn", `"x" is no value for it, valid are 1 to 65535`},
+		{"--conn", "conn", `"x" is not valid, valid are 1 to 65535`},
 		{"--mtu", "mtu", "3 is out of range, valid are 100 to 1500"},
 	}
 	if !slices.Equal(got.Errors, want) {

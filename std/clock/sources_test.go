@@ -12,8 +12,8 @@ import (
 // wall are the ways to lose the monotonic reading of a time.
 var wall = regexp.MustCompile(`\.UnixNano\(|\btime\.Unix(Milli|Micro)?\(|\.Round\(0\)`)
 
-// Durations that were differences of the wall clock ended streams, and sessions, or kept
-// them, when somebody set it. So no source measures by it.
+// Durations measured by the wall clock ended streams and sessions, or kept them, when the
+// clock was set. So no source file measures by it.
 func TestNobodyMeasuresByTheWallClock(t *testing.T) {
 	root := filepath.Join("..", "..")
 	files := 0

@@ -68,9 +68,9 @@ func (c *Config) checkKey(fail failFunc) {
 		fail("key", "is the placeholder of the example files, valid is any other text: the command genkey prints a good one")
 	case c.Key != "":
 	case os.Getenv(KeyEnv) == "" && envSet(KeyEnv):
-		fail("key", "the environment variable %s is set but empty, valid is any text that is not", KeyEnv)
+		fail("key", "the environment variable %s is set but empty, valid is any text", KeyEnv)
 	default:
-		fail("key", "is empty, valid is any text that is not")
+		fail("key", "is empty, valid is any other text")
 	}
 	c.warnOddKey()
 	if c.Key == DefaultKey && c.Crypt != "null" {

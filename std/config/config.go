@@ -28,7 +28,7 @@ func (r Role) String() string {
 const DefaultKey = "it's a secrect"
 
 // PlaceholderKey stands for a key in the example files, and is refused.
-const PlaceholderKey = "replace this by a key of your own, such as genkey prints"
+const PlaceholderKey = "replace this with a key of your own, such as genkey prints"
 
 // KeyEnv is the environment variable that gives the key.
 const KeyEnv = "KCPTUN_KEY"

@@ -61,17 +61,17 @@ func mistake(before []byte, r rune, text string) string {
 	case inString && r == '\t':
 		return `a tab is written \t`
 	case inString && strings.ContainsFunc(string(line), isTypographicQuote):
-		return `the closing " is missing, a typographic quote is none`
+		return `the closing " is missing, a typographic quote does not count`
 	case inString:
 		return `the closing " is missing`
 	case typographic:
 		return fmt.Sprintf("a typographic character (%U) where JSON has %c", r, meant)
 	case r >= utf8.RuneSelf && !unicode.IsGraphic(r) || unicode.Is(unicode.Zs, r) && r != ' ':
-		return fmt.Sprintf("a space or an invisible character (%U) that JSON does not know, remove it", r)
+		return fmt.Sprintf("a space or an invisible character (%U) that JSON does not allow, remove it", r)
 	case r == '\'':
-		return `text stands in double quotes, "text"`
+		return `JSON has text in double quotes, "text"`
 	case r == '/' || r == '#':
-		return "there are no comments in JSON"
+		return "JSON has no comments"
 	case (r == '}' || r == ']') && bytes.HasSuffix(bytes.TrimSpace(before), []byte(",")):
 		return "there is no comma after the last value"
 	case r == '"' && strings.Contains(text, "after object key:value pair"):

@@ -13,7 +13,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// smallest is a packet of the least size that KCP has.
+// smallest is the smallest packet of KCP.
 const smallest = 24
 
 // form is a cipher of the table, made from 32 bytes of key.
@@ -121,7 +121,7 @@ func TestSealRoundTrip(t *testing.T) {
 	})
 }
 
-// Our own AES and that of kcp-go are one on the wire.
+// Our own AES and kcp-go's are the same on the wire.
 func TestOwnAESIsTheSame(t *testing.T) {
 	byName := make(map[string]form)
 	for _, f := range everyForm() {
@@ -158,9 +158,9 @@ func TestSealWrongKey(t *testing.T) {
 	}
 }
 
-// A flipped bit is noticed, with one exception that the wire has always had: the
-// random bytes at the head of the CFB form are not under the CRC, and with
-// stream ciphers and small blocks a change there does not reach the packet.
+// A flipped bit is noticed, with an exception that the wire format has always had: the CRC
+// does not cover the random bytes at the head of the CFB form, and with stream ciphers and
+// small blocks a change there does not affect the packet.
 func TestSealFlippedBits(t *testing.T) {
 	forms(t, func(t *testing.T, name string, a, b, _ Sealer) {
 		if name == "null" {
@@ -189,8 +189,8 @@ func TestSealLengths(t *testing.T) {
 				t.Errorf("%d bytes open", size)
 			}
 		}
-		// The CFB form is bounded by a table of kcp-go's. The link refuses the
-		// others by their length.
+		// A table of kcp-go's limits the CFB form. The link refuses longer datagrams of the
+		// other forms.
 		if _, isCFB := a.(*cfb); isCFB {
 			if _, ok := b.Open(a.Seal(nil, make([]byte, maxDatagram+1-a.Overhead()))); ok {
 				t.Errorf("%d bytes open", maxDatagram+1)

@@ -44,9 +44,9 @@ func leavers() []leaver {
 	}
 }
 
-// An application that leaves while it waits is noticed, whether it leaves before the
-// watch or during it; one that has sent its request and finished is not taken for gone,
-// and nothing of the request is lost.
+// An application that leaves while it waits is noticed, whether it leaves before the watch
+// begins or during it. One that has sent its request and finished sending does not count as
+// gone, and nothing of the request is lost.
 func TestWatchLeft(t *testing.T) {
 	for _, c := range leavers() {
 		for _, early := range []bool{true, false} {
@@ -89,7 +89,8 @@ func pairOf(t *testing.T, network string) (app, ours net.Conn) {
 	return testkit.TCPPair(t)
 }
 
-// Who finishes without a word may want to hear what the target says first.
+// An application that finishes without sending anything may be waiting for the target to
+// speak first.
 func TestWatchLeftHasGrace(t *testing.T) {
 	app, ours := testkit.TCPPair(t)
 	if err := app.CloseWrite(); err != nil {

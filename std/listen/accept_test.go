@@ -12,7 +12,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// flaky is a listener that fails at each Accept until it may not.
+// flaky is a listener whose Accept fails until it is told to succeed.
 type flaky struct {
 	net.Listener
 	mu       sync.Mutex
@@ -77,14 +77,14 @@ func TestAcceptLoopEndsWithContext(t *testing.T) {
 	if err := testkit.Within(t, "AcceptLoop ends with the context", done); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
-	// 5, 10, 20 ms between the first four: it waits and does not spin.
+	// 5, 10 and 20 ms between the first four calls: it waits instead of spinning.
 	if took := time.Since(begun); took < 35*time.Millisecond {
 		t.Errorf("four failures in %v", took)
 	}
 }
 
-// fitful is a listener that fails at every other Accept, as where each connection takes
-// the last descriptor and another one ends.
+// fitful is a listener at which every other Accept fails, as when each connection takes the
+// last descriptor and then another one ends.
 type fitful struct {
 	net.Listener
 	calls int
@@ -97,8 +97,8 @@ func (f *fitful) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// A trouble that comes again after each success is one line a minute. There used to be
-// one for each.
+// A problem that recurs after each success is logged once a minute. It used to be logged
+// each time.
 func TestAcceptLoopLogsSeldom(t *testing.T) {
 	testkit.NoLeak(t)
 	inner, err := net.Listen("tcp", "127.0.0.1:0")

@@ -13,7 +13,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// limitDescriptors leaves the test more descriptors and no others.
+// limitDescriptors allows the test this many more descriptors.
 func limitDescriptors(t *testing.T, more int) {
 	t.Helper()
 	var old syscall.Rlimit
@@ -40,7 +40,7 @@ func limitDescriptors(t *testing.T, more int) {
 // setNumber sets a field whose type differs by system.
 func setNumber[T int64 | uint64](field *T, n int) { *field = T(n) }
 
-// A crowd of connections leaves descriptors for what it waits for, and when it has gone
+// A crowd of connections leaves descriptors for what they wait for. When they have gone,
 // the next connection is accepted.
 func TestAcceptLoopLeavesSpare(t *testing.T) {
 	testkit.NoLeak(t)

@@ -74,7 +74,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("%s is there and is not a socket, it is left alone: choose another path or remove it", path)
+		return fmt.Errorf("%s exists and is not a socket, it is left alone: choose another path or remove it", path)
 	}
 	if !ownedByUs(info) {
 		return fmt.Errorf("%s is the socket of another user, it is left alone: choose another path", path)
@@ -85,7 +85,7 @@ func removeStale(path string) error {
 		return fmt.Errorf("%s is in use by a program that listens there", path)
 	}
 	if !isRefused(err) {
-		return fmt.Errorf("%s is there and is not a stale socket of ours (%w), it is left alone", path, err)
+		return fmt.Errorf("%s exists and is not a stale socket of ours (%w), it is left alone", path, err)
 	}
 	return os.Remove(path)
 }

@@ -31,7 +31,7 @@ func readCSV(t *testing.T, path string) [][]string {
 }
 
 func TestAppend(t *testing.T) {
-	// The directory looks like a layout, too, and must stay as it is.
+	// The name of the directory looks like a layout, too, and must not be changed.
 	dir := filepath.Join(t.TempDir(), "20060102")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// An empty file that somebody made gets the header, a file with lines does not.
+// An empty file that already exists gets the header; a file with lines does not.
 func TestAppendHeader(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "snmp")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -95,7 +95,7 @@ func TestAppendEach(t *testing.T) {
 	}
 }
 
-// Trouble is logged once, and a last line is written at the end.
+// A problem is logged once, and a last line is written at the end.
 func TestAppendEachTrouble(t *testing.T) {
 	testkit.NoLeak(t)
 	dir := filepath.Join(t.TempDir(), "late")

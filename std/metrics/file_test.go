@@ -39,7 +39,7 @@ func TestSnmpFileNames(t *testing.T) {
 	}
 }
 
-// narrowFile has room for so many bytes.
+// narrowFile has room for a limited number of bytes.
 type narrowFile struct {
 	bytes.Buffer
 	room int
@@ -59,8 +59,8 @@ func (f *narrowFile) Truncate(size int64) error {
 	return nil
 }
 
-// What had broken: a disk that was full for a while left half a row in the file, and the
-// next one ran into it.
+// Regression: a disk that was full for a while left half a row in the file, and the next
+// row was appended to it.
 func TestSnmpRowsAreWhole(t *testing.T) {
 	f := &narrowFile{room: 20}
 	row := []byte("1,2,3,4,5\n")

@@ -34,7 +34,7 @@ func TestRecurring(t *testing.T) {
 	})
 }
 
-// Each time is counted in one line, whoever meets the trouble.
+// Each occurrence is counted in exactly one line, whichever goroutine meets it.
 func TestRecurringCountsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Recurring

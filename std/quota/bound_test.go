@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Whoever takes all he can get leaves as much as he has, and what is given back is free.
+// A holder that takes all it can get leaves as much free as it has, and what is given back
+// is free again.
 func TestBoundIsShared(t *testing.T) {
 	b := NewBound(1200)
 	held := make([]int64, 5)

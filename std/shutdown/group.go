@@ -105,7 +105,7 @@ func (g *Group) Finish(grace time.Duration) {
 	}
 	g.mu.Unlock()
 	g.cut.Store(true) // before the first connection ends because of it
-	// All at once: a slow one must not keep the others open.
+	// All at once, because a slow one must not keep the others open.
 	var closing sync.WaitGroup
 	for _, c := range left {
 		closing.Go(func() { c.Close() })

@@ -42,7 +42,7 @@ func TestGroupWaitsForAll(t *testing.T) {
 	g.Finish(0) // again does nothing
 }
 
-// closer counts its Close and tells of it.
+// closer counts the calls of Close and reports them.
 type closer struct {
 	count *atomic.Int32
 	gone  chan struct{}
@@ -82,8 +82,8 @@ func TestGroupClosesWhatIsLeft(t *testing.T) {
 	}
 }
 
-// A closer that takes its time must not make the others wait for it: a stream's
-// Close may take 30 s where the peer is gone.
+// A closer that takes long must not make the others wait: closing a stream may take 30 s if
+// the peer is gone.
 func TestGroupClosesAllAtOnce(t *testing.T) {
 	testkit.NoLeak(t)
 	var g Group
@@ -112,8 +112,8 @@ func (c *slowCloser) Close() error {
 	return nil
 }
 
-// What closing does not end, as a stream on a dead path, is ended by force, and not before
-// sessions have had their time.
+// What closing does not end, such as a stream on a dead path, is ended by force, but only
+// after sessions have had their time.
 func TestGroupEndForces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g Group

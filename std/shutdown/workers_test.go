@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Goroutines are used again, no more of them stay than are allowed, and none for
-// long.
+// Goroutines are reused, no more of them stay idle than are allowed, and none stays idle
+// for long.
 func TestWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w workers

@@ -22,7 +22,7 @@ const (
 
 var (
 	errTooManyFlows = errors.New("too many connections")
-	errUnproven     = errors.New("too many connections of which no datagram has come that opens")
+	errUnproven     = errors.New("too many connections that have not sent a valid datagram")
 )
 
 // flows is the table of a carrier's flows, keyed by the peer's address.

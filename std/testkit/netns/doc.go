@@ -1,3 +1,3 @@
-// Package netns is two machines in one, for tests that take addresses, firewalls or wires
-// of their own: network namespaces of Linux. On other systems it is empty.
+// Package netns makes two machines of one, for tests that need addresses, firewalls or
+// wires of their own. It uses network namespaces of Linux; on other systems it is empty.
 package netns

@@ -9,7 +9,7 @@ import (
 // Firewalled is a lab whose firewalls a test, or the imitation of TCP, can change.
 type Firewalled struct{ *Lab }
 
-// NewFirewalled skips the test where it cannot be.
+// NewFirewalled skips the test if this machine does not allow it.
 func NewFirewalled(t testing.TB) *Firewalled {
 	t.Helper()
 	return &Firewalled{New(t, "iptables", "ip6tables")}

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lab is two network namespaces with a wire between them, w0. The server's has
-// two addresses of each family. They are gone with the test.
+// Lab is two network namespaces with a wire between them, w0. The server's has two
+// addresses of each family. The namespaces end with the test.
 type Lab struct {
 	T              testing.TB
 	Server, Client string // names of the namespaces
@@ -26,8 +26,8 @@ const (
 	Server6, Other6, Client6 = "2001:db8::1", "2001:db8::2", "2001:db8::11"
 )
 
-// New skips the test where it cannot be: without root, or without ip or
-// another of the programs.
+// New skips the test if this machine does not allow it, or lacks ip or another of the
+// programs.
 func New(t testing.TB, programs ...string) *Lab {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -54,8 +54,8 @@ func New(t testing.TB, programs ...string) *Lab {
 	return l
 }
 
-// Wire lays a wire between the namespaces, with addresses at its ends that are
-// good at once.
+// Wire lays a wire between the namespaces, with addresses at its ends that can be used at
+// once.
 func (l *Lab) Wire(name string, server, client []string) {
 	l.T.Helper()
 	l.Run("ip link add " + name + " netns " + l.Server + " type veth peer name " + name + " netns " + l.Client)
@@ -97,16 +97,16 @@ func (l *Lab) In(ns string, f func() error) (err error) {
 	return err
 }
 
-// Close closes where the firewall rules of --tcp are.
+// Close calls c in a namespace, where the firewall rules of --tcp are.
 func (l *Lab) Close(ns string, c func() error) {
 	if err := l.In(ns, c); err != nil && !errors.Is(err, net.ErrClosed) {
 		l.T.Error(err)
 	}
 }
 
-// OnThread runs f on a thread of its own, which ends with it: what f changes of
-// the thread (rights, network namespace) changes nothing for others. It is never
-// the main thread, which stands for the whole process in /proc/net.
+// OnThread runs f on a thread of its own that ends with f, so what f changes about the
+// thread (rights, network namespace) affects nothing else. It is never the main thread,
+// which represents the whole process in /proc/net.
 func OnThread(f func()) {
 	done := make(chan struct{})
 	go func() {
