@@ -109,7 +109,7 @@ func (d *dialer) dial(ctx context.Context) (*session.Session, error) {
 		return nil, err
 	}
 	if len(all) == 1 && !d.doubt.Load() {
-		return d.open(ctx, all[0].to())
+		return d.open(ctx, all[0], all[0].to())
 	}
 	return d.race(ctx, all)
 }
@@ -188,13 +188,15 @@ func (d *dialer) failed(err error) {
 	}
 }
 
-// open opens a session to one address.
-func (d *dialer) open(ctx context.Context, to netip.AddrPort) (*session.Session, error) {
+// open opens a session to one address of a candidate.
+func (d *dialer) open(ctx context.Context, c candidate, to netip.AddrPort) (*session.Session, error) {
 	open := link.Dial
 	if d.cfg.TCP {
 		open = link.DialTCP
 	}
-	l, err := open(ctx, d.options, to.String())
+	options := d.options
+	options.Range = link.PortRange{Min: uint16(c.server.MinPort), Max: uint16(c.server.MaxPort)}
+	l, err := open(ctx, options, to.String())
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func (r *race) fail(a attempt) {
 
 // attempt starts a session and waits for the server's answer, until ctx ends.
 func (d *dialer) attempt(ctx context.Context, c candidate, to netip.AddrPort) attempt {
-	s, err := d.open(ctx, to)
+	s, err := d.open(ctx, c, to)
 	if err != nil {
 		return attempt{candidate: c, addr: to, err: err}
 	}

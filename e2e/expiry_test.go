@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +112,32 @@ func TestHopsAtExpiry(t *testing.T) {
 				t.Errorf("the conversations are %v, want one", convs)
 			}
 			tn.exchange(t, 64*kib)
+		})
+	}
+}
+
+// With a range, a session goes on at another port of the server, too, as long as it has
+// streams.
+func TestHopsOverPorts(t *testing.T) {
+	t.Parallel()
+	for name, p := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const ports = 3
+			first := freePorts(t, ports)
+			p.listen = fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1)
+			p.client = []string{"--autoexpire", "1", "--scavengettl", "1"}
+			tn := start(t, p)
+			done := tn.heldPull(t, 4*mib)
+			at := fields(t, tn.client.mustLogTimes(t, 3, saysHopped), "to")
+			tn.target.Release()
+			must(t, <-done)
+			if len(at) < 2 {
+				t.Errorf("it went from port to port and was at %s", at)
+			}
+			if convs := fields(t, tn.server.lines("session opened"), "conv"); len(convs) != 1 {
+				t.Errorf("the conversations are %v, want one", convs)
+			}
 		})
 	}
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,5 +51,53 @@ func TestMoveOnPurpose(t *testing.T) {
 				tn.server.mustLog(t, "a client goes on from another address")
 			})
 		}
+	}
+}
+
+// A port of the server is blocked for good in the middle of a transfer. The client
+// continues the same session at another port of the range. It used to be cut, and a new
+// session was opened there.
+func TestMoveToAnotherPort(t *testing.T) {
+	t.Parallel()
+	for name, p := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const ports = 4
+			first := freePorts(t, ports)
+			p.noClient, p.listen = true, fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1)
+			tn := start(t, p)
+			fault := lab.Fault{Rate: mib, Delay: 10 * time.Millisecond}
+			relays, err := lab.NewRelays(lab.RelayConfig{Server: fmt.Sprintf("127.0.0.1:%d", first), Up: fault, Down: fault, Seed: 1}, ports)
+			must(t, err)
+			t.Cleanup(func() { relays.Close() })
+			tn.client, tn.dial = startClient(t, relays.Addr(), p)
+			var h headway
+			done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error {
+				_, err := lab.Pull(ctx, tn.dial, 4*mib, progress)
+				return err
+			}))
+			opened := tn.client.mustLog(t, "session opened")
+			was := field(t, opened, "to")
+			for _, relay := range relays {
+				if relay.Addr() == was {
+					wait(t, "the transfer is under way", func() bool { return relay.Counters(lab.Down).BytesOut > 512*kib })
+					relay.Cut(true)
+				}
+			}
+			h.begin()
+			must(t, <-done)
+			h.log(t)
+			if to := field(t, tn.client.mustLog(t, saysMoved), "to"); to == was {
+				t.Errorf("the session goes on at the port that is blocked: %s", to)
+			}
+			line := tn.server.mustLog(t, "a client goes on from another address")
+			if got, want := field(t, line, "conv"), field(t, opened, "conv"); got != want {
+				t.Errorf("the conversation %s goes on, not %s", got, want)
+			}
+			if lines := tn.client.lines("session cut off"); len(lines) > 0 {
+				t.Errorf("a session was cut off: %s", lines)
+			}
+			tn.client.stop(t)
+		})
 	}
 }

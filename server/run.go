@@ -65,6 +65,8 @@ func openLinks(ctx context.Context, cfg *Config, env app.Env, options link.Optio
 	var advised sync.Once
 	for _, addr := range ports.All() {
 		for _, o := range opens {
+			options := options
+			options.Siblings = options.Siblings && o.name == "udp"
 			l, err := o.listen(ctx, options, addr)
 			if err != nil {
 				return links, fmt.Errorf("listening on %s: %w", addr, err)

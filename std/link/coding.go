@@ -94,7 +94,7 @@ func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 	if c.isClosed() {
 		return 0, net.ErrClosed
 	}
-	return len(packet) + c.opt.Sealer.Overhead(), c.out.put(peer, packet)
+	return len(packet) + c.opt.Sealer.Overhead(), c.outboxOf(peer).put(peer, packet)
 }
 
 // decode gives a packet with a FEC header to the decoder. The packets that it restores are

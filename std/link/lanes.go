@@ -26,9 +26,13 @@ const laneList = 1 << 12
 // order. WriteTo and Close are those of the link.
 //
 // Call it once, before anything is read, and do not call ReadFrom of the link afterwards.
-// If n is below 2, the link itself is the only lane.
+// If n is below 2, the link itself is the only lane, unless it has siblings, which may
+// receive for its peers.
 func (c *Conn) Lanes(n int) []net.PacketConn {
-	if n < 2 {
+	switch {
+	case n < 2 && c.opt.Siblings:
+		n = 1
+	case n < 2:
 		return []net.PacketConn{c}
 	}
 	conns := make([]net.PacketConn, n)
@@ -64,6 +68,9 @@ func (c *Conn) Serve(lane net.PacketConn, deliver func(from *Peer, packet []byte
 // has moved there: its session stays in the lane where it began.
 func (c *Conn) laneOf(from netip.AddrPort) *lane {
 	if l := c.peers.route(from); l != nil {
+		return l
+	}
+	if l := c.guests.laneOf(from); l != nil {
 		return l
 	}
 	return c.byHash(from)
@@ -125,10 +132,31 @@ func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.next(p) }
 func (l *lane) put(in *carrier.Inbound, now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := &l.waiting
-	for !l.closed && (len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.Data) > laneBytes) {
+	for !l.closed && l.isFull(in) {
 		l.room.Wait()
 	}
+	l.add(in, now)
+}
+
+// offer is put, but drops the datagrams if there is no room. It is for the reader of
+// another lane, which must not wait for this one.
+func (l *lane) offer(in *carrier.Inbound, now time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed && !l.isFull(in) {
+		l.add(in, now)
+	}
+}
+
+// isFull tells whether there is no room for more datagrams; l.mu is held.
+func (l *lane) isFull(in *carrier.Inbound) bool {
+	w := &l.waiting
+	return len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.Data) > laneBytes
+}
+
+// add is put, once there is room; l.mu is held.
+func (l *lane) add(in *carrier.Inbound, now time.Duration) {
+	w := &l.waiting
 	begin := len(w.buf)
 	w.buf = append(w.buf, in.Data...) // slices of the previous array stay valid
 	w.list = append(w.list, *in)

@@ -49,6 +49,13 @@ type Options struct {
 
 	Conversations *Conversations // shared by all links of a program; nil: the link's own
 
+	// Siblings tells that the program listens on several UDP ports with links that share
+	// Conversations: a client may continue its conversation at another of them.
+	Siblings bool
+
+	// Range are the ports of the server, at a dialled link; 0: it has only the one dialled.
+	Range PortRange
+
 	Panics *rescue.Net // a panic over a packet ends its conversation; nil: it ends the program
 }
 
@@ -76,6 +83,7 @@ type Conn struct {
 	err     error // from closing the socket
 
 	answers answers // to unknown senders
+	guests  guests  // peers of siblings
 
 	recvTrouble, sendTrouble, sealTrouble, moves, sizes notice.Recurring
 }
@@ -181,7 +189,7 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) (packet []byte, fro
 	t.owner = nil
 	defer t.opt.Panics.Catch(t.failed)
 	packet, h, ok := t.check(datagram, in)
-	if !ok || !t.recognise(h, in) {
+	if !ok || !t.recognise(h, packet, in) {
 		return nil, nil
 	}
 	if in.Path != nil {
@@ -258,7 +266,7 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 // recognise finds the conversation that a packet belongs to, or begins it. Any other packet
 // is dropped here, whoever sent it: kcp-go would make a session of it, or let it end one,
 // and it must not change anything in a living conversation.
-func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
+func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 	if h.Kind == OutOfBand {
 		metrics.OutOfBand()
 		return false
@@ -277,8 +285,11 @@ func (t *intake) recognise(h Packet, in *carrier.Inbound) bool {
 	if p == nil && h.Kind == Segments && t.peers.only == nil {
 		t.tellForgotten(h, in)
 	}
-	// A client that has moved may send its first packets to another lane.
-	if p == nil || !p.plausible(h) || p.life.lane != t.lane {
+	if p != nil && p.life.lane != t.lane { // a client that has just moved
+		t.passOn(packet, in, p.life.lane)
+		return false
+	}
+	if p == nil || !p.plausible(h) {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}

@@ -21,11 +21,11 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if p == nil {
 		p = t.opt.Conversations.proven(h)
 	}
-	if p == nil || p.table != t.peers || !p.plausible(h) || !p.isFresh(h) {
+	if p == nil || !p.mayComeTo(t.Conn) || !p.plausible(h) || !p.isFresh(h) {
 		return nil
 	}
 	was := p.addr()
-	if !t.peers.move(p, carrier.NewWay(from).From(at)) {
+	if !p.table.move(p, carrier.NewWay(from).From(at)) || !p.lodge(t.Conn, from) {
 		return nil
 	}
 	p.sizing.restart()

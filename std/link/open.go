@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 
 	"kcptun/std/carrier"
@@ -62,14 +61,3 @@ func ListenTCP(ctx context.Context, opt Options, local string) (*Conn, error) {
 
 // Refused is a hint that nobody listens on a UDP host:port; see udp.Refused.
 func Refused(ctx context.Context, hostport string) bool { return udp.Refused(ctx, hostport) }
-
-// Move makes a dialled UDP link continue from another port. A server of ours follows. Any
-// other server loses the conversation.
-func (c *Conn) Move(ctx context.Context) error {
-	m, ok := c.sock.(*carrier.Movable)
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	c.peers.only.sizing.restart()
-	return m.Move(ctx)
-}

@@ -57,6 +57,7 @@ const smallBatch = 2048
 type batch struct {
 	carrier.Batch
 	peer  *Peer
+	owner *outbox
 	small [smallBatch]byte
 	large *[carrier.MaxBatchBytes]byte // holds Buf once small is too small
 }
@@ -106,7 +107,7 @@ func (o *outbox) fill(peer *Peer, packet []byte, n int) (b *batch, isNew bool) {
 	f := &peer.filling
 	f.mu.Lock()
 	defer f.mu.Unlock() // whoever sends for all peers takes it, too
-	if b = f.batch; b == nil || !b.Fits(n) {
+	if b = f.batch; b == nil || b.owner != o || !b.Fits(n) {
 		b, isNew = o.newBatch(peer), true
 	}
 	if len(b.Buf)+n > cap(b.Buf) {
@@ -124,7 +125,7 @@ func (o *outbox) fill(peer *Peer, packet []byte, n int) (b *batch, isNew bool) {
 
 func (o *outbox) newBatch(peer *Peer) *batch {
 	b := batches.Get().(*batch)
-	b.peer = peer
+	b.peer, b.owner = peer, o
 	b.Begin(peer.way.Load(), b.small[:])
 	return b
 }
@@ -140,7 +141,7 @@ func (o *outbox) recycle(b *batch) {
 	if b.large != nil {
 		larges.Put(b.large)
 	}
-	b.peer, b.large = nil, nil
+	b.peer, b.owner, b.large = nil, nil, nil
 	b.Begin(nil, nil)
 	batches.Put(b)
 }

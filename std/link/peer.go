@@ -19,6 +19,8 @@ type Peer struct {
 	endpoint        // who the peer is, and the way to it
 	table    *peers // the table of its link; never changes
 
+	host atomic.Pointer[lodging] // the sibling through which it is reached; nil: its own link is
+
 	ledger       ledger       // what was sent, acknowledged and received
 	confirmation confirmation // whether the peer is where it says
 	life         life         // its lane and its session, and whether it is over

@@ -168,5 +168,6 @@ func (ps *peers) remove(p *Peer) bool {
 	if ps.table[p.identity()] == p { // otherwise it is not in the table yet
 		ps.unlist(p)
 	}
+	p.leave()
 	return true
 }

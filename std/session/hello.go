@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"kcptun/std/address"
 	"kcptun/std/config"
 	"kcptun/std/mux"
 )
@@ -15,6 +16,7 @@ const (
 	canGoodbye = 1 << 0 // it ends a session when the peer says that the session is closed
 	canFollow  = 1 << 1 // as a server, it continues a session whose client changes address
 	canRuns    = 1 << 2 // it understands acknowledgements that tell of runs
+	canPorts   = 1 << 3 // as a server, it continues a session at any of its ports
 )
 
 // The settings in a hello, starting at the lowest bit: QPPCount in 16 bits, 0 without QPP;
@@ -36,6 +38,9 @@ func helloOf(c *config.Config) *mux.Hello {
 	can := uint32(canGoodbye)
 	if follows(c) {
 		can |= canFollow
+		if hasPorts(c) {
+			can |= canPorts
+		}
 	}
 	if c.Auto() {
 		can |= canRuns
@@ -46,6 +51,12 @@ func helloOf(c *config.Config) *mux.Hello {
 // follows tells whether a conversation may change address. Without a seal it may not, see
 // link.Options.Settled.
 func follows(c *config.Config) bool { return c.Crypt != "null" }
+
+// hasPorts tells whether this end is a server that listens on several ports.
+func hasPorts(c *config.Config) bool {
+	ports, err := address.ParseMultiPort(c.Listen)
+	return err == nil && ports.MaxPort > ports.MinPort
+}
 
 // Difference is a setting that differs between the peer and this end.
 type Difference struct {

@@ -29,6 +29,10 @@ func TestHelloSettings(t *testing.T) {
 		if got := helloOf(&cfg); *got != (mux.Hello{Can: canGoodbye | canFollow, Settings: c.want}) {
 			t.Errorf("%+v: %+v, want %#x", c, got, c.want)
 		}
+		cfg.Listen = ":3000-3001"
+		if got := helloOf(&cfg); got.Can != canGoodbye|canFollow|canPorts {
+			t.Errorf("with several ports a server says that it can do %b", got.Can)
+		}
 		cfg.Crypt = "null"
 		if got := helloOf(&cfg); got.Can != canGoodbye {
 			t.Errorf("without a seal a server says that it can do %b", got.Can)

@@ -16,16 +16,17 @@ const moveWait = time.Second
 // stock one, has not said hello yet or follows nobody, or the carrier imitates TCP.
 var ErrFixed = errors.New("the session cannot change its port")
 
-// Move continues from another port. It fails with ErrFixed, or if the system has no socket
-// for it; the session then stays where it is. The frame gives the server a packet that it
-// has not seen before, which shows that it is not a replay.
+// Move continues from another port, and if possible to another port of the server. It fails
+// with ErrFixed, or if the system has no socket for it; the session then stays where it is.
+// The frame gives the server a packet that it has not seen before, which shows that it is
+// not a replay.
 func (s *Session) Move() error {
-	if theirs := s.mux.Hello(); theirs == nil || theirs.Can&canFollow == 0 {
+	if !s.can(canFollow) {
 		return ErrFixed
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), moveWait)
 	defer cancel()
-	err := s.link.Move(ctx)
+	err := s.link.Move(ctx, s.can(canPorts))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return ErrFixed
@@ -34,6 +35,15 @@ func (s *Session) Move() error {
 	}
 	return err
 }
+
+// can tells whether the peer has all these abilities.
+func (s *Session) can(abilities uint32) bool {
+	theirs := s.mux.Hello()
+	return theirs != nil && theirs.Can&abilities == abilities
+}
+
+// KeepsPort tells whether Move leaves a session at the port of the server where it is.
+func (s *Session) KeepsPort() bool { return !s.can(canFollow | canPorts) }
 
 // moveOn moves because the path is silent: the flow may be blocked.
 func (f *Maker) moveOn(s *Session) {

@@ -1,0 +1,153 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"kcptun/std/carrier"
+)
+
+// A server that listens on several ports has a link for each, and these are siblings. A
+// client may continue its conversation at another port. Its session stays in the lane, and
+// its peer in the table, of the link where they began. The sibling passes on what comes
+// from the client to that lane, and sends to it, because a client accepts datagrams only
+// from the address to which it sends.
+
+// PortRange is the ports of a server, from Min to Max.
+type PortRange struct{ Min, Max uint16 }
+
+// other returns a random port of the range that is not this one, or this one if there is no
+// other.
+func (r PortRange) other(port uint16) uint16 {
+	if r.Max <= r.Min {
+		return port
+	}
+	n := r.Max - r.Min
+	if port < r.Min || port > r.Max {
+		return r.Min + uint16(rand.Uint32N(uint32(n)+1))
+	}
+	next := r.Min + uint16(rand.Uint32N(uint32(n)))
+	if next >= port {
+		next++
+	}
+	return next
+}
+
+// lodging is a peer's stay at a sibling of its link.
+type lodging struct {
+	at   *Conn
+	from netip.AddrPort // the peer's address there
+}
+
+// guests are the peers of other links that are reached through this one.
+type guests struct {
+	mu    sync.Mutex
+	lanes map[netip.AddrPort]*lane // of their own links
+	count atomic.Int32             // of lanes
+}
+
+// laneOf returns the lane of a guest; nil if nobody is a guest from there.
+func (g *guests) laneOf(from netip.AddrPort) *lane {
+	if g.count.Load() == 0 {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lanes[from]
+}
+
+// set records the lane of a guest; nil ends its stay.
+func (g *guests) set(from netip.AddrPort, to *lane) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if to == nil {
+		delete(g.lanes, from)
+	} else {
+		if g.lanes == nil {
+			g.lanes = make(map[netip.AddrPort]*lane)
+		}
+		g.lanes[from] = to
+	}
+	g.count.Store(int32(len(g.lanes)))
+}
+
+// mayComeTo tells whether packets of a peer may come through a link: it is the peer's own,
+// or both are siblings.
+func (p *Peer) mayComeTo(c *Conn) bool {
+	return p.table == c.peers || c.opt.Siblings && p.life.lane != nil && p.life.lane.opt.Siblings
+}
+
+// lodge records through which link a peer is reached from now on. It is false if the peer
+// is gone.
+func (p *Peer) lodge(c *Conn, from netip.AddrPort) bool {
+	ps := p.table
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.leave()
+	if p.life.gone.Load() {
+		return false
+	}
+	if c.peers != ps {
+		c.guests.set(from, p.life.lane)
+		p.host.Store(&lodging{c, from})
+	}
+	return true
+}
+
+// leave ends a peer's stay at a sibling; the lock of its table is held.
+func (p *Peer) leave() {
+	if l := p.host.Swap(nil); l != nil {
+		l.at.guests.set(l.from, nil)
+	}
+}
+
+// outboxOf returns the outbox for a peer: that of the link through which it is reached.
+func (c *Conn) outboxOf(p *Peer) *outbox {
+	if l := p.host.Load(); l != nil {
+		return l.at.out
+	}
+	return c.out
+}
+
+// Move makes a dialled UDP link continue from another local port, and with anyPort also to
+// another port of the server's range. A server of ours follows. Any other server loses the
+// conversation.
+func (c *Conn) Move(ctx context.Context, anyPort bool) error {
+	m, ok := c.sock.(*carrier.Movable)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	c.peers.only.sizing.restart()
+	if err := m.Move(ctx); err != nil || !anyPort {
+		return err
+	}
+	c.peers.only.sendTo(c.opt.Range)
+	return nil
+}
+
+// sendTo makes packets to the peer go to another port of the range.
+func (e *endpoint) sendTo(r PortRange) {
+	for {
+		old := e.way.Load()
+		to := netip.AddrPortFrom(old.Addr.Addr(), r.other(old.Addr.Port()))
+		if to == old.Addr || e.way.CompareAndSwap(old, carrier.NewWay(to)) {
+			return
+		}
+	}
+}
+
+// passOn hands a packet that was opened here to the lane of its session. It is sealed
+// again, because a lane takes datagrams.
+func (t *intake) passOn(packet []byte, in *carrier.Inbound, to *lane) {
+	if to == nil {
+		return
+	}
+	one := *in
+	one.Data = t.opt.Sealer.Seal(nil, packet)
+	one.Size = len(one.Data)
+	to.offer(&one, t.now)
+}

@@ -1,0 +1,120 @@
+package link
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/xtaci/kcp-go/v5"
+
+	"kcptun/std/testkit"
+)
+
+func TestOtherPort(t *testing.T) {
+	for _, c := range []struct {
+		ports     PortRange
+		now       uint16
+		want, but uint16 // any of the ports up to want, except for but
+	}{
+		{PortRange{}, 9, 9, 0},
+		{PortRange{9, 9}, 9, 9, 0},
+		{PortRange{9, 10}, 9, 10, 9},
+		{PortRange{9, 10}, 10, 9, 10},
+		{PortRange{65533, 65535}, 65534, 65535, 65534},
+		{PortRange{1, 65535}, 1, 65535, 1},
+		{PortRange{20, 30}, 5, 30, 5},
+	} {
+		for range 100 {
+			got := c.ports.other(c.now)
+			if got == c.but || got > c.want || got < c.ports.Min {
+				t.Fatalf("%v: %d comes after %d", c.ports, got, c.now)
+			}
+		}
+	}
+}
+
+// siblings are two links of one program at consecutive ports.
+func siblings(t *testing.T, opt Options) (pair [2]*Conn, ports PortRange) {
+	t.Helper()
+	opt.Siblings, opt.Conversations = true, new(Conversations)
+	for range 100 {
+		first, _ := listenAt(t, opt, "127.0.0.1:0")
+		port := first.LocalAddr().(*net.UDPAddr).Port
+		second, err := Listen(t.Context(), opt, fmt.Sprintf("127.0.0.1:%d", port+1))
+		if err == nil {
+			t.Cleanup(func() { second.Close() })
+			return [2]*Conn{first, second}, PortRange{uint16(port), uint16(port + 1)}
+		}
+	}
+	t.Skip("no two consecutive ports are free")
+	return pair, ports
+}
+
+// A session of kcp-go goes on while its client goes from one port of the server to another
+// and back, and its bytes arrive whole. When it ends, nothing is left at either port.
+func TestSessionMovesToAnotherPort(t *testing.T) {
+	for name, lanes := range map[string]int{"one lane": 1, "lanes": 4} {
+		t.Run(name, func(t *testing.T) {
+			opt, _ := options(newAES())
+			opt.DataShards, opt.ParityShards = 10, 3
+			servers, ports := siblings(t, opt)
+			accepted := make(chan *kcp.UDPSession, 8)
+			for _, server := range servers {
+				for _, conn := range server.Lanes(lanes) {
+					listener, err := kcp.ServeConn(nil, 0, 0, conn)
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { listener.Close() })
+					go func() {
+						if k, err := listener.AcceptKCP(); err == nil {
+							accepted <- k
+						}
+					}()
+				}
+			}
+			opt.Range = ports
+			client := dialTo(t, opt, servers[0].LocalAddr().String())
+			c, err := kcp.NewConn4(7, client.Peer(), nil, 0, 0, false, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			tune(c, client)
+			if _, err := c.Write([]byte{'!'}); err != nil {
+				t.Fatal(err)
+			}
+			s := testkit.Within(t, "the session", accepted)
+			t.Cleanup(func() { s.Close() })
+			tune(s, client)
+			if _, err := s.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			peer := s.RemoteAddr().(*Peer)
+			for i := range 6 {
+				exchange(t, c, s, 100_000)
+				was := client.Peer().Addr().String()
+				if err := client.Move(t.Context(), true); err != nil {
+					t.Fatal(err)
+				}
+				if now := client.Peer().Addr().String(); now == was || now != servers[(i+1)%2].LocalAddr().String() {
+					t.Errorf("from %s it goes on at %s", was, now)
+				}
+			}
+			exchange(t, c, s, 100_000)
+			if err := client.Move(t.Context(), true); err != nil {
+				t.Fatal(err)
+			}
+			exchange(t, c, s, 100_000)
+			if n := servers[1].guests.count.Load(); n != 1 {
+				t.Errorf("%d guests at the other port", n)
+			}
+			servers[0].Forget(peer)
+			for _, server := range servers {
+				if n := server.guests.count.Load(); n != 0 || len(server.peers.table) != 0 {
+					t.Errorf("%d guests and %d peers are left", n, len(server.peers.table))
+				}
+			}
+		})
+	}
+}
