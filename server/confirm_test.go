@@ -19,7 +19,7 @@ func TestLostAcknowledgementOfTheFirstFrame(t *testing.T) {
 	heard := make(chan string, 1)
 	cfg := sessions.Config(config.Server)
 	cfg.Crypt, cfg.KeepAlive, cfg.DataShard, cfg.ParityShard = "null", 120, 0, 0
-	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		b := make([]byte, 100)
 		n, _ := c.Read(b)
 		heard <- string(b[:n])

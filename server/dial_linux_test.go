@@ -22,7 +22,7 @@ func TestDialTargetWaitsForDescriptor(t *testing.T) {
 	free := takeDescriptors(t)
 	dialled := make(chan error, 1)
 	go func() {
-		conn, err := dialTarget(context.Background(), lis.Addr().String())
+		conn, err := target(lis.Addr().String()).dial(context.Background())
 		if err == nil {
 			conn.Close()
 		}

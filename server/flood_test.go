@@ -68,7 +68,7 @@ func TestRecordedDatagramFromManyAddresses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := sessions.Config(config.Server)
 			cfg.Mode = c.mode
-			cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+			cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", echoes)
 			s := start(t, cfg, 1)
 			before, goroutines := heap(), runtime.NumGoroutine()
 			s.play(t, addresses, sealed(t, cfg, c.cmd, c.sn, c.una, c.data))

@@ -105,8 +105,8 @@ func echo(t *testing.T, st io.ReadWriter, text string) {
 	}
 }
 
-// target listens and passes each connection to handle.
-func target(t *testing.T, network, addr string, handle func(net.Conn)) string {
+// startTarget listens and passes each connection to handle.
+func startTarget(t *testing.T, network, addr string, handle func(net.Conn)) string {
 	t.Helper()
 	lis, err := net.Listen(network, addr)
 	if err != nil {

@@ -26,7 +26,7 @@ func replaySession(t *testing.T, mode string) {
 	var reached atomic.Int32
 	cfg := sessions.Config(config.Server)
 	cfg.Mode = mode
-	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		reached.Add(1)
 		echoes(c)
 	})

@@ -34,7 +34,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	}
 	defer closeAll(links)
 	listen.LogDescriptors(env.Log)
-	srv := &server{cfg: cfg, env: env, sessions: session.New(cfg), noTarget: relay.Refusals{Quiet: cfg.Quiet}}
+	srv := &server{cfg: cfg, env: env, target: target(cfg.Target), sessions: session.New(cfg), noTarget: relay.Refusals{Quiet: cfg.Quiet}}
 	if cfg.QPP {
 		srv.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
 	}

@@ -22,6 +22,7 @@ import (
 type server struct {
 	cfg      *Config
 	env      app.Env
+	target   dialer
 	sessions *session.Maker
 	noTarget relay.Refusals
 	pad      *relay.Pad // for QPP; nil: QPP is off

@@ -57,7 +57,7 @@ func TestRun(t *testing.T) {
 				network = "tcp"
 			}
 			cfg := sessions.Config(config.Server)
-			cfg.Target = target(t, network, addr, echoes)
+			cfg.Target = startTarget(t, network, addr, echoes)
 			s := start(t, cfg, 3)
 			for i := range 3 {
 				sess, _ := s.session(t, sessions.Config(config.Client), i)
@@ -88,7 +88,7 @@ func TestRun(t *testing.T) {
 func TestRunAdapts(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := sessions.Config(config.Server)
-	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, cfg, 1)
 	cc := sessions.Config(config.Client)
 	cc.NoComp, cc.SmuxVer = true, 1
@@ -180,7 +180,7 @@ func TestRunLetsStreamsFinish(t *testing.T) {
 	testkit.NoLeak(t)
 	ending := make(chan struct{})
 	cfg := sessions.Config(config.Server)
-	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, 5))
 		<-ending
 		_, _ = io.WriteString(c, "answer")
@@ -217,7 +217,7 @@ func TestRunEndsOnDeadPath(t *testing.T) {
 	}
 	testkit.NoLeak(t)
 	cfg := sessions.Config(config.Server)
-	cfg.Target = target(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		for {
 			if _, err := c.Write(make([]byte, 64<<10)); err != nil {
 				return
@@ -258,7 +258,7 @@ func TestLanesOfAPort(t *testing.T) {
 // from that address ends nothing.
 func TestSessionsFromOneAddress(t *testing.T) {
 	sc := sessions.Config(config.Server)
-	sc.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+	sc.Target = startTarget(t, "tcp", "127.0.0.1:0", echoes)
 	s := start(t, sc, 1)
 	nat := testkit.NewCable(t, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port})
 	first, _ := sessions.Dial(t, sessions.Config(config.Client), nat.Addr().String(), 1)
@@ -289,7 +289,7 @@ func TestRunNamesQPP(t *testing.T) {
 	}
 	testkit.NoLeak(t)
 	cfg := sessions.Config(config.Server)
-	cfg.Target = target(t, "tcp", "127.0.0.1:0", echoes)
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", echoes)
 	cfg.QPP = true
 	s := start(t, cfg, 1)
 	for i := range 2 { // with two conversations: one that has ended is not started again

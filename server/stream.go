@@ -13,20 +13,20 @@ import (
 // stream connects one stream to the target and carries it until it ends or ends is closed.
 // It adds the target to ends.
 func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stream, ends *shutdown.Closers) {
-	target, err := dialTarget(ctx, s.cfg.Target)
+	conn, err := s.target.dial(ctx)
 	if err != nil {
 		if times, due := s.noTarget.Due(); due {
-			s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.cfg.Target, "reason", err, "times", times)
+			s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.target, "reason", err, "times", times)
 		}
 		st.Close()
 		return
 	}
-	ends.Add(target)
+	ends.Add(conn)
 	relay.Carry{
 		Log: s.env.Log, Quiet: s.cfg.Quiet,
-		From: sess.RemoteAddr().String(), To: s.cfg.Target,
+		From: sess.RemoteAddr().String(), To: s.target.String(),
 		FromName: "client", ToName: "target",
-		Stream: st.ID(), A: s.pad.Wrap(st), B: target, CloseWait: s.cfg.CloseWait, Group: &s.streams,
+		Stream: st.ID(), A: s.pad.Wrap(st), B: conn, CloseWait: s.cfg.CloseWait, Group: &s.streams,
 		Delivered: func() error { return s.delivered(ctx, sess) },
 	}.Run()
 }
