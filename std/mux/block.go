@@ -89,8 +89,8 @@ func (q *blocks) append(data []byte) (memory int) {
 // room is the unused end of a block.
 func (b *block) room() []byte { return b.bytes[len(b.bytes):cap(b.bytes)] }
 
-// take removes the first block, or with many a chain of up to maxBlocks.
-func (q *blocks) take(many bool) *block {
+// pop removes the first block, or with many a chain of up to maxBlocks.
+func (q *blocks) pop(many bool) *block {
 	first, last := q.first, q.first
 	for n := 1; many && n < maxBlocks && last.next != nil; n++ {
 		last = last.next
@@ -128,7 +128,7 @@ func (q *blocks) read(p []byte) (n, memory int) {
 	n = copy(p, b.bytes[b.off:])
 	if b.off += n; b.off == len(b.bytes) {
 		memory = cap(b.bytes)
-		q.take(false).free()
+		q.pop(false).free()
 	}
 	return n, memory
 }

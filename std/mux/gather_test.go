@@ -45,7 +45,7 @@ func TestHeldBack(t *testing.T) {
 				must(t, err)
 				c.do(t, st)
 				synctest.Wait()
-				writes := conn.take()
+				writes := conn.written()
 				if c.want == "" && len(writes) == 0 {
 					return
 				}
@@ -67,7 +67,7 @@ func TestFreeConnection(t *testing.T) {
 	for range 3 {
 		_, err := st.Write([]byte("now"))
 		must(t, err)
-		if got := framesOf(t, bytes.Join(conn.take(), nil)); got != "SYN 3, PSH 3 3" && got != "PSH 3 3" {
+		if got := framesOf(t, bytes.Join(conn.written(), nil)); got != "SYN 3, PSH 3 3" && got != "PSH 3 3" {
 			t.Errorf("written: %q", got)
 		}
 	}
@@ -94,7 +94,7 @@ func load(t *testing.T, conn *sink, cfg Config, writers, n int) [][]byte {
 	synctest.Wait()
 	s.Close(errEnough)
 	all.Wait()
-	return conn.take()
+	return conn.written()
 }
 
 // The first bytes of a session go out in small writes.

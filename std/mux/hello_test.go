@@ -94,12 +94,12 @@ func TestHelloIsBehindTheFirstBytes(t *testing.T) {
 			s := start(t, k, helloConfig(2, true, 9))
 			c.first(s)
 			synctest.Wait()
-			writes := k.take()
+			writes := k.written()
 			if got := framesOf(t, bytes.Join(writes, nil)); got != c.want || len(writes) != 1 {
 				t.Errorf("%s: %q in %d writes, want %q", c.name, got, len(writes), c.want)
 			}
 			must(t, s.Nop())
-			if got := framesOf(t, bytes.Join(k.take(), nil)); got != "NOP 0" {
+			if got := framesOf(t, bytes.Join(k.written(), nil)); got != "NOP 0" {
 				t.Errorf("%s: then %q", c.name, got)
 			}
 		})

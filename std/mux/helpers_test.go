@@ -188,8 +188,8 @@ func (k *sink) Close() error {
 	return nil
 }
 
-// take returns the writes since the last call.
-func (k *sink) take() [][]byte {
+// written returns the writes since the last call.
+func (k *sink) written() [][]byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	writes := k.writes

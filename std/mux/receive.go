@@ -158,7 +158,7 @@ func (s *Session) opened(id uint32) error {
 	if frame != nil {
 		ok = s.out.add(frame[:], false)
 	}
-	s.settle(ok, sweep)
+	s.windowComputed(ok, sweep)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {

@@ -38,7 +38,7 @@ func TestCloseWriteDoesNotWait(t *testing.T) {
 		close(conn.gate)
 		synctest.Wait()
 		var sent []byte
-		for _, w := range conn.take() {
+		for _, w := range conn.written() {
 			sent = append(sent, w...)
 		}
 		if last := framesOf(t, sent[len(sent)-headerBytes:]); last != "FIN 5" {
@@ -160,7 +160,7 @@ func TestDrainWaitsForTheConnection(t *testing.T) {
 		close(conn.gate)
 		must(t, s.Drain(t.Context()))
 		var sent []byte
-		for _, w := range conn.take() {
+		for _, w := range conn.written() {
 			sent = append(sent, w...)
 		}
 		if last := framesOf(t, sent[len(sent)-2*headerBytes:]); last != "FIN 5, NOP 5" {

@@ -168,7 +168,7 @@ func (s *Session) begin(st *Stream) error {
 	if window != nil {
 		frames = append(frames, window[:])
 	}
-	s.settle(true, sweep)
+	s.windowComputed(true, sweep)
 	return s.out.write(frames, true, &st.waiter)
 }
 

@@ -436,7 +436,7 @@ func TestBefore(t *testing.T) {
 	s := start(t, conn, cfg)
 	must(t, s.Nop())
 	must(t, s.Nop())
-	if n := len(conn.take()); calls != n || n != 2 {
+	if n := len(conn.written()); calls != n || n != 2 {
 		t.Errorf("%d calls for %d writes", calls, n)
 	}
 }
@@ -472,7 +472,7 @@ func TestAsBuffersWriter(t *testing.T) {
 	}
 	k := newSink()
 	n, err := AsBuffersWriter(net.Conn(k)).WriteBuffers([][]byte{[]byte("one"), nil, []byte("three")})
-	if writes := k.take(); n != 8 || err != nil || len(writes) != 1 || string(writes[0]) != "onethree" {
+	if writes := k.written(); n != 8 || err != nil || len(writes) != 1 || string(writes[0]) != "onethree" {
 		t.Errorf("%d, %v, %q", n, err, writes)
 	}
 }

@@ -61,11 +61,12 @@ func (st *Stream) wake() {
 
 // deliver adds received data: a copy of small, or b itself.
 func (st *Stream) deliver(small []byte, b *block) {
-	st.session.settle(st.take(small, b))
+	st.session.windowComputed(st.enqueue(small, b))
 }
 
-// take is deliver with the lock, which a panic leaves open: the end of the session takes it.
-func (st *Stream) take(small []byte, b *block) (ok, sweep bool) {
+// enqueue does that with the lock held. Even a panic releases the lock, because the end of
+// the session needs it.
+func (st *Stream) enqueue(small []byte, b *block) (ok, sweep bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	size, memory := len(small), 0
@@ -156,7 +157,7 @@ func (st *Stream) WriteTo(w io.Writer) (int64, error) {
 		err := st.readable()
 		var b *block
 		if err == nil {
-			b = st.unread.take(many != nil)
+			b = st.unread.pop(many != nil)
 		}
 		st.mu.Unlock()
 		switch {
@@ -207,7 +208,7 @@ func (st *Stream) consumed(n, memory int) {
 	st.mu.Lock()
 	ok, sweep := st.read(n, memory)
 	st.mu.Unlock()
-	s.settle(ok, sweep)
+	s.windowComputed(ok, sweep)
 }
 
 // grant applies a window update of the peer.

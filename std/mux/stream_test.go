@@ -93,7 +93,7 @@ func TestCorkedWithoutCredit(t *testing.T) {
 		st.grant(0, 10)
 		go st.WriteCorked(make([]byte, 100))
 		synctest.Wait()
-		if got := framesOf(t, bytes.Join(conn.take(), nil)); got != "SYN 3, PSH 3 10" {
+		if got := framesOf(t, bytes.Join(conn.written(), nil)); got != "SYN 3, PSH 3 10" {
 			t.Errorf("written: %q", got)
 		}
 	})
@@ -463,7 +463,7 @@ func TestFrameSize(t *testing.T) {
 			}
 			var got []byte
 			largest := 0
-			r := bytes.NewReader(bytes.Join(conn.take(), nil))
+			r := bytes.NewReader(bytes.Join(conn.written(), nil))
 			for f, err := readFrame(r); err == nil; f, err = readFrame(r) {
 				got = append(got, f.data...)
 				largest = max(largest, len(f.data))

@@ -123,9 +123,9 @@ func (st *Stream) demote() (ok bool) {
 	return st.session.out.add(st.tell(w.held + firstWindow)[:], false)
 }
 
-// settle does what is due after a window was computed, with no lock held. ok is false if
-// the peer does not accept updates.
-func (s *Session) settle(ok, sweep bool) {
+// windowComputed does what is due after a window was computed, with no lock held. ok is
+// false if the peer does not accept updates.
+func (s *Session) windowComputed(ok, sweep bool) {
 	if sweep {
 		for _, st := range s.all() {
 			ok = st.demote() && ok

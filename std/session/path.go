@@ -56,7 +56,7 @@ type pathWatch struct {
 
 	mu     sync.Mutex
 	closed bool
-	late   sync.Once
+	once   sync.Once // closes slept
 	timer  *time.Timer
 	due    time.Duration // when the timer fires
 	seen   uint32        // writes at the last tick
@@ -95,7 +95,7 @@ func (w *pathWatch) sending() {
 func (w *pathWatch) running() bool {
 	now := clock.WithSleep()
 	if now-time.Duration(w.ran.Swap(int64(now))) > w.limit {
-		w.late.Do(func() { close(w.slept) })
+		w.once.Do(func() { close(w.slept) })
 	}
 	select {
 	case <-w.slept:
@@ -174,7 +174,7 @@ func (w *pathWatch) rest() func() {
 	w.moved = 0
 	if !w.bulk {
 		w.watching.Store(false)
-		// Who wrote since writes was read took the watch for awake, and left it to look at that.
+		// A writer since writes was read saw that the watch was awake, and left this to it.
 		if w.writes.Load() != w.seen && !w.watching.Swap(true) {
 			w.since.Store(int64(clock.Now()))
 			w.arm()

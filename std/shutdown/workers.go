@@ -44,15 +44,15 @@ func (w *workers) work(f func()) {
 	more := make(chan func(), 1)
 	for f != nil {
 		f()
-		if !w.rest(more) {
+		if !w.park(more) {
 			return
 		}
 		f = <-more
 	}
 }
 
-// rest waits for more work. It returns false if the worker is no longer needed.
-func (w *workers) rest(more chan func()) bool {
+// park makes the worker wait for more work. It returns false if the worker is no longer needed.
+func (w *workers) park(more chan func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed || len(w.idle) == idleWorkers {

@@ -47,9 +47,9 @@ func (e *earlySegments) keep(flows *flows, from, to netip.AddrPort, raw []byte, 
 	return nil
 }
 
-// take removes and returns the datagrams that were kept for a flow that is now in the
+// claim removes and returns the datagrams that were kept for a flow that is now in the
 // table.
-func (e *earlySegments) take(f *flow, now time.Duration) (found []carrier.Inbound) {
+func (e *earlySegments) claim(f *flow, now time.Duration) (found []carrier.Inbound) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rest := e.kept[:0]

@@ -34,11 +34,11 @@ func TestTCPKeepsEarlySegments(t *testing.T) {
 	for range 10 {
 		early.keep(none, stranger, f.local, raw, start)
 	}
-	found := early.take(f, start)
+	found := early.claim(f, start)
 	if len(found) != 1 || string(found[0].Data) != "payload" || found[0].From != f.peer {
 		t.Errorf("found %v", found)
 	}
-	if found = early.take(f, start); len(found) != 0 || len(early.kept) != 11 {
+	if found = early.claim(f, start); len(found) != 0 || len(early.kept) != 11 {
 		t.Errorf("found %v again, of %d that are left", found, len(early.kept))
 	}
 	for range 3 * earlyLimit {
@@ -68,7 +68,7 @@ func TestTCPExaminesEarlySegments(t *testing.T) {
 		}
 		bare.listener = server.listener
 	}
-	if found := bare.early.take(f, clock.Now()); len(found) != 1 || string(found[0].Data) != "payload" {
+	if found := bare.early.claim(f, clock.Now()); len(found) != 1 || string(found[0].Data) != "payload" {
 		t.Errorf("kept: %v", found)
 	}
 }

@@ -95,7 +95,7 @@ func (c *Conn) accept() {
 		conn, err := c.listener.AcceptTCP()
 		failed := err != nil
 		if !failed {
-			err = c.take(conn)
+			err = c.adopt(conn)
 		}
 		if errors.Is(err, net.ErrClosed) || c.isClosed() {
 			return
@@ -120,8 +120,8 @@ func (c *Conn) accept() {
 	}
 }
 
-// take makes a flow of an accepted connection.
-func (c *Conn) take(conn *net.TCPConn) error {
+// adopt makes a flow of an accepted connection.
+func (c *Conn) adopt(conn *net.TCPConn) error {
 	ipv6 := carrier.Unmap(conn.RemoteAddr().(*net.TCPAddr).AddrPort()).Addr().Is6()
 	for _, s := range c.socks {
 		if s.ipv6 != ipv6 {
@@ -137,7 +137,7 @@ func (c *Conn) take(conn *net.TCPConn) error {
 			release(conn, ipv6)
 			return err
 		}
-		if found := c.early.take(f, clock.Now()); len(found) > 0 {
+		if found := c.early.claim(f, clock.Now()); len(found) > 0 {
 			c.give(harvest{found: found})
 		}
 		return nil

@@ -99,7 +99,7 @@ func (r *receiver) call(fd uintptr) bool {
 
 // recv keeps the borrowed buffers until a call finds nothing to read.
 func (r *receiver) recv() ([]carrier.Inbound, error) {
-	r.rest()
+	r.pauseIfDue()
 	for i := range r.msgs {
 		h := &r.msgs[i].Hdr
 		h.Namelen = uint32(unsafe.Sizeof(r.names[i]))
@@ -126,8 +126,8 @@ func (r *receiver) recv() ([]carrier.Inbound, error) {
 	return r.in, nil
 }
 
-// rest pauses if a pause is due. By now the datagrams received last have been processed.
-func (r *receiver) rest() {
+// pauseIfDue pauses if the load says so. By now the datagrams received last have been processed.
+func (r *receiver) pauseIfDue() {
 	if r.pause == 0 {
 		return
 	}
