@@ -40,20 +40,15 @@ func answer(t *testing.T, line string, out io.Writer) error {
 	return run(ctx, opts, out, out)
 }
 
-// Invalid input gets a single line, which names the flag and what is valid, before anything
-// is built. Regression: the mistake was printed below 45 lines of help, appeared only after
-// the programs were built, or was measured.
-func TestRefused(t *testing.T) {
-	dir := t.TempDir()
-	foreign := filepath.Join(dir, "foreign.json")
-	must(t, os.WriteFile(foreign, []byte(`{"name": "something else"}`), 0o644))
-	screen, err := os.Create(filepath.Join(t.TempDir(), "stderr")) // where package flag would write
-	must(t, err)
-	defer func(f *os.File) { os.Stderr = f; screen.Close() }(os.Stderr)
-	os.Stderr = screen
+// refusal is a line of arguments that is refused, and the answer.
+type refusal struct{ line, want string }
+
+// refusals lists lines of arguments. dir is an empty folder, foreign a JSON file of something
+// else.
+func refusals(dir, foreign string) []refusal {
 	const times = "want a duration such as 5s, from 0 to 1000h"
 	const noProfile = "-profile is for the bulk cases on loopback, such as down1/aes, of which none is selected"
-	rows := []struct{ line, want string }{
+	rows := []refusal{
 		{"-rounds x", `-rounds is "x", want 1 or more, or 0 with -profile`},
 		{"-rounds -1", "-rounds is -1, want 1 or more, or 0 with -profile"},
 		{"-rounds 0", "-rounds is 0, want 1 or more, or 0 with -profile"},
@@ -106,10 +101,24 @@ func TestRefused(t *testing.T) {
 		{"table -x", "there is no flag -x, see -h"},
 	}
 	if runtime.GOOS != "windows" { // there, the file's name decides
-		rows = append(rows, struct{ line, want string }{
+		rows = append(rows, refusal{
 			"-client report/testdata/bulk.json -server report/testdata/bulk.json", "-client report/testdata/bulk.json: not executable"})
 	}
-	for _, row := range rows {
+	return rows
+}
+
+// Invalid input gets a single line, which names the flag and what is valid, before anything
+// is built. Regression: the mistake was printed below 45 lines of help, appeared only after
+// the programs were built, or was measured.
+func TestRefused(t *testing.T) {
+	dir := t.TempDir()
+	foreign := filepath.Join(dir, "foreign.json")
+	must(t, os.WriteFile(foreign, []byte(`{"name": "something else"}`), 0o644))
+	screen, err := os.Create(filepath.Join(t.TempDir(), "stderr")) // where package flag would write
+	must(t, err)
+	defer func(f *os.File) { os.Stderr = f; screen.Close() }(os.Stderr)
+	os.Stderr = screen
+	for _, row := range refusals(dir, foreign) {
 		var out bytes.Buffer
 		err := answer(t, row.line, &out)
 		switch {
