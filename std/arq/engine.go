@@ -110,6 +110,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 		case cmdPush:
 			if newest := e.rcv.newest; e.rcv.push(&s, now) {
 				e.stats.Received++
+				e.loss.hurry(now, &e.rtt)
 				if after(newest, s.sn) {
 					e.stats.Late++
 				}

@@ -117,5 +117,13 @@ func (l *loss) fire(s *sender, now time.Duration, mark func(f *flight)) {
 	}
 }
 
+// hurry makes the next probe due now, if the wait since the last one has become longer than
+// the first: new data of the peer shows that the network is back.
+func (l *loss) hurry(now time.Duration, r *rtt) {
+	if l.tries > 1 && now-l.since >= r.timeout() {
+		l.since = min(l.since, now-l.timeout(r))
+	}
+}
+
 // progress records that something has arrived.
 func (l *loss) progress(now time.Duration) { l.tries, l.since = 0, now }

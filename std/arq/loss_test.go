@@ -155,3 +155,37 @@ func TestNetworkIsBack(t *testing.T) {
 		}
 	}
 }
+
+// After a long silence, new data of the peer shows that the network is back. Then the next
+// probe is due at once, and not a second time before an answer can have come.
+func TestProbeIsHurried(t *testing.T) {
+	c := newLossCase()
+	now := time.Second
+	probe := func() {
+		c.l.fire(&c.s, now, func(*flight) {})
+		for {
+			sn, f, ok := c.s.nextLost()
+			if !ok {
+				break
+			}
+			c.s.sent(sn, f, now, 100)
+		}
+	}
+	for range 3 {
+		now = c.l.probe(&c.s, &c.r)
+		probe()
+	}
+	once := c.r.timeout()
+	c.l.hurry(now+once/2, &c.r)
+	if at := c.l.probe(&c.s, &c.r); at <= now+once {
+		t.Errorf("a probe is due %v after the last one", at-now)
+	}
+	now += once + msec
+	if c.l.hurry(now, &c.r); c.l.probe(&c.s, &c.r) > now {
+		t.Error("the network is back, and no probe is due")
+	}
+	probe()
+	if c.l.hurry(now+msec, &c.r); c.l.probe(&c.s, &c.r) <= now+once {
+		t.Error("another probe is due before an answer can have come")
+	}
+}

@@ -30,6 +30,12 @@ const (
 	bulkPackets = 16
 	askAfter    = 2 * time.Second
 
+	// pokeAfter is how long a silent peer may owe something before it is asked each
+	// watchPeriod. KCP sends new data at once, while the pauses between its retransmissions
+	// have become long. So a network that is back is noticed soon, and a server that has to
+	// follow us soon learns where we are.
+	pokeAfter = time.Second
+
 	// lateTick is how late the timer of the watch may be. If it is later than that, this
 	// program has been suspended, and has had no chance to hear the peer.
 	lateTick = time.Second
@@ -65,6 +71,7 @@ type pathWatch struct {
 	bulk   bool          // a transfer was seen, and the peer has not been asked since
 	passed uint64        // packets at the last tick
 	moved  int           // how often since the peer was last heard
+	left   bool          // dead is closed
 }
 
 func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Duration) *pathWatch {
@@ -154,16 +161,18 @@ func (w *pathWatch) look() func() {
 	patience := max(deadAfter, deadTimeouts*w.timeout())
 	w.patience.Store(int64(patience))
 	silent := w.silence()
-	if owes && silent >= patience {
-		w.closed = true
+	if owes && silent >= patience && !w.left {
+		w.left = true
 		close(w.dead)
-		return nil
 	}
 	w.arm()
 	before := w.moved
 	w.moved = int(silent * stalledShare / patience)
-	if owes && w.moved > before {
+	switch {
+	case owes && w.moved > before && !w.left:
 		return w.move
+	case owes && silent >= pokeAfter:
+		return w.ask
 	}
 	return nil
 }

@@ -67,6 +67,32 @@ func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
 	u.closed()
 }
 
+// A silent server is asked again and again, also when its path was found to be dead. A
+// network that was back used to be noticed, after a while without it, at KCP's next
+// retransmission, whose pauses double.
+func TestPathWatchAsksTheSilent(t *testing.T) {
+	testkit.NoLeak(t)
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
+	asked := make(chan struct{}, 1000)
+	u.client.path.onSilence(func() { asked <- struct{}{} }, func() {})
+	u.serverLink.Close()
+	if _, err := u.near.Write([]byte("is there anybody?")); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Within(t, "it is asked", asked)
+	testkit.Within(t, "its path is dead", u.client.DeadPath())
+	for len(asked) > 0 {
+		<-asked
+	}
+	testkit.Within(t, "it is asked again", asked)
+	testkit.Within(t, "and again", asked)
+	u.closed()
+	u.client.Close(errTestEnds)
+	for len(asked) > 0 {
+		<-asked
+	}
+}
+
 // A write just when the watch comes to rest is watched.
 func TestPathWatchMissesNoWrite(t *testing.T) {
 	w := newPathWatch(new(link.Peer), func() time.Duration { return time.Second }, time.Hour)
