@@ -116,6 +116,7 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 		in.dec.From(binary.LittleEndian.Uint32(packet))
 	}
 	out := in.dec.Decode(packet, t.keepRestored)
+	t.believeRestored(p)
 	if out.Began {
 		newest, open := in.dec.Groups()
 		metrics.Groups(uint64(newest), uint64(open))
@@ -131,27 +132,43 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 	}
 }
 
-// keepRestored keeps a copy of a restored packet, to be returned next, if it is valid.
+// keepRestored keeps a copy of a restored packet.
 func (t *intake) keepRestored(packet []byte) {
-	h, ok := parseSegments(packet)
-	if !ok || !t.last.owns(h) || !t.last.plausible(h) {
-		metrics.RestoringFailed()
-		return
-	}
-	metrics.Restored()
-	t.last.incoming.rebuilt.Add(1)
 	begin := len(t.spare)
 	t.spare = append(t.spare, packet...)
-	if t.last.confirmation.isOpen() {
-		h.Una, h.Acked = 0, false
-		withholdAcks(t.spare[begin:])
-	}
-	t.last.ledger.receive(h)
-	if h.Acked && t.last.shift != 0 {
-		shiftStamps(t.spare[begin:], cmdAck, -t.last.shift)
-	}
-	t.last.ledger.markStale(t.spare[begin:], t.last.ledger.sndUna.Load(), true)
 	t.restored = append(t.restored, t.spare[begin:len(t.spare):len(t.spare)])
+}
+
+// believeRestored records the packets that were restored from a group, if all are valid.
+// Otherwise it drops them all: parity does not show which way it went, nor when. Parity that
+// we have sent ourselves restores headers that look valid, because those of both ends have
+// much in common, but the stamps of the packets are hardly ever right in all of them.
+func (t *intake) believeRestored(p *Peer) {
+	for _, packet := range t.restored {
+		h, ok := parseSegments(packet)
+		if !ok || !p.owns(h) || !p.plausible(h, t.now) || h.Push && !p.ledger.mayBeTheirs(h.Stamp, t.now) {
+			for range t.restored {
+				metrics.RestoringFailed()
+			}
+			t.restored, t.spare = nil, nil
+			return
+		}
+	}
+	for _, packet := range t.restored {
+		metrics.Restored()
+		p.incoming.rebuilt.Add(1)
+		h, _ := parseSegments(packet)
+		if p.confirmation.isOpen() || !p.mayAck(h) { // what is restored confirms nobody
+			una := p.ledger.sndUna.Load()
+			h = h.withoutAcks(una)
+			withholdAcks(packet, una)
+		}
+		p.ledger.receive(h)
+		if h.Acked {
+			shiftStamps(packet, cmdAck, -p.shift.Load())
+		}
+		p.ledger.markStale(packet, p.ledger.sndUna.Load(), true)
+	}
 }
 
 // nextRestored copies the next restored packet into p. kcp-go will count it as received,

@@ -354,6 +354,7 @@ func TestRestoredAckTakesNoRoundTrip(t *testing.T) {
 		testkit.Eventually(t, fmt.Sprintf("%d packets are dealt with", n), func() bool { return l.asked.Load() > n })
 	}
 	near.deliver(codedGroup(1, ackOfNext(0, 0), seg(conv, 84, 0, 1, ""))[0], fakeServerAddr)
+	aged(l.Peer())
 	handedOut(1)
 	wire := moved(codedGroup(1, ackOfNext(1, late), seg(conv, 84, 0, 1, "")), 1)
 	near.deliver(wire[1], fakeServerAddr)

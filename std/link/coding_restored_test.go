@@ -72,7 +72,7 @@ func TestOldPacketsTellNothingOld(t *testing.T) {
 		before := func() *intakeOf {
 			in := newIntake(t, 2, 1)
 			in.hear(seg(conv, 81, 0, 0, "it begins"))
-			in.peer().ledger.sndNext.Store(200)
+			in.peer().sent(parsed(seg(conv, 81, 199, 0, "x")))
 			in.peer().confirmation.done.Store(true)
 			in.hear(codedGroup(1, window(ack(una-1, una), 55), window(ack(una-1, una), 55))...)
 			return in
@@ -130,10 +130,9 @@ func TestRestoredAckIsNoted(t *testing.T) {
 	in := newIntake(t, 2, 1)
 	in.hear(seg(conv, 81, 0, 0, "it begins"))
 	for sn := range uint32(5) {
-		if _, err := in.link.WriteTo(seg(conv, 81, sn, 0, "x"), in.peer()); err != nil {
-			t.Fatal(err)
-		}
+		in.peer().sent(parsed(seg(conv, 81, sn, 0, "x")))
 	}
+	in.peer().confirmation.done.Store(true)
 	wire := codedGroup(1, seg(conv, 82, 0, 1, ""), seg(conv, 82, 4, 5, ""))
 	if in.hear(wire[0]); in.peer().InFlight() != 4 {
 		t.Fatalf("%d in flight", in.peer().InFlight())
@@ -178,20 +177,16 @@ func TestRestoredNonsenseIsRefused(t *testing.T) {
 func TestRestoredDataIsOwed(t *testing.T) {
 	const conv = 7
 	in := newIntake(t, 2, 1)
-	write := func(packet []byte) {
-		if _, err := in.link.WriteTo(packet, in.peer()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(seg(conv, 81, 0, 0, "x"))
-	wire := codedGroup(1, seg(conv, 82, 0, 1, ""), seg(conv, 81, 0, 1, "lost"))
+	in.hear(seg(conv, 81, 0, 0, "it begins"))
+	in.peer().sent(parsed(seg(conv, 81, 0, 1, "x")))
+	wire := codedGroup(1, seg(conv, 82, 0, 1, ""), seg(conv, 81, 1, 1, "lost"))
 	if in.hear(wire[0]); in.peer().Owes() {
 		t.Error("something is owed before it has come")
 	}
 	if in.hear(wire[2]); !in.peer().Owes() {
 		t.Error("what was restored is not owed")
 	}
-	if write(seg(conv, 82, 0, 1, "")); in.peer().Owes() {
+	if in.peer().sent(parsed(seg(conv, 82, 1, 2, ""))); in.peer().Owes() {
 		t.Error("something is owed after it was acknowledged")
 	}
 }
@@ -200,9 +195,7 @@ func TestRestoredDataIsOwed(t *testing.T) {
 func TestRestoredAckCounts(t *testing.T) {
 	const conv = 7
 	in := newIntake(t, 2, 1)
-	if _, err := in.link.WriteTo(seg(conv, 81, 0, 0, "x"), in.peer()); err != nil {
-		t.Fatal(err)
-	}
+	in.peer().sent(parsed(seg(conv, 81, 0, 0, "x")))
 	in.peer().confirmation.done.Store(true)
 	wire := codedGroup(1, seg(conv, 84, 0, 0, ""), seg(conv, 82, 0, 1, ""))
 	if in.hear(wire[0]); in.peer().InFlight() != 1 {

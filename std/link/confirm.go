@@ -28,17 +28,9 @@ func (p *Peer) Confirmed() <-chan struct{} { return p.confirmation.confirmed }
 func (c *confirmation) isOpen() bool { return c.confirmed != nil && !c.done.Load() }
 
 // isProof tells whether a packet holds an acknowledgement that nobody can send who has not
-// heard us: it returns the time at which data of this conversation was sent.
+// heard us: it returns the stamp of data of this conversation.
 func (p *Peer) isProof(h Packet) bool {
-	return h.Acked && p.isOurs(h.AckStamp)
-}
-
-// isOurs tells whether we may have sent data of this conversation at a time of KCP's. The
-// times of the other end have another origin.
-func (p *Peer) isOurs(stamp uint32) bool {
-	l := &p.ledger
-	first := l.sndFirstStamp.Load()
-	return l.sndNext.Load() != 0 && stamp-first <= l.sndStamp.Load()-first
+	return h.Acked && p.ledger.isOurs(h.AckStamp)
 }
 
 // confirm confirms the peer if a packet proves that it is where it says.
@@ -56,14 +48,26 @@ func (p *Peer) confirm(h Packet) {
 	}
 }
 
-// withholdAcks removes from a packet, in place, everything that it acknowledges. It is for
-// packets of a peer that is not confirmed and that prove nothing. What they acknowledge may
-// be recorded, and una proves nothing in any case. If KCP saw una, and the acknowledgement
-// before it was lost, KCP would never send again what the peer has to acknowledge to be
-// confirmed.
-func withholdAcks(packet []byte) {
+// mayAck tells whether to believe what a packet acknowledges. There are two reasons not to:
+//
+//   - The peer is not confirmed, and the packet proves nothing. It may be recorded. If KCP
+//     saw its una, and the acknowledgement before it was lost, KCP would never send again
+//     what the peer has to acknowledge to be confirmed.
+//   - The packet does not show which way it went. If we have sent it ourselves, its una says
+//     what has come here, and KCP would never send again what is missing there.
+func (p *Peer) mayAck(h Packet) bool {
+	if p.confirmation.isOpen() {
+		return p.isProof(h)
+	}
+	return h.Push || h.Acked
+}
+
+// withholdAcks removes from a packet, in place, everything that it acknowledges beyond una.
+func withholdAcks(packet []byte, una uint32) {
 	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
-		binary.LittleEndian.PutUint32(b[offsetUna:], 0)
+		if after(binary.LittleEndian.Uint32(b[offsetUna:]), una) {
+			binary.LittleEndian.PutUint32(b[offsetUna:], una)
+		}
 		if b[offsetCmd] == cmdAck {
 			b[offsetCmd] = cmdWindow
 		}

@@ -63,7 +63,7 @@ func TestAcksWithoutProofAreWithheld(t *testing.T) {
 		confirmed bool
 	}{
 		{"una", seg(7, 81, 1, 1, "data"), seg(7, 81, 1, 0, "data"), false},
-		{"a forged acknowledgement", join(forged, seg(7, 81, 2, 1, "data")), join(seg(7, 84, 0, 0, ""), seg(7, 81, 2, 0, "data")), false},
+		{"a forged acknowledgement", join(forged, seg(7, 81, 2, 1, "data")), nil, false},
 		{"proof before much data", join(proof, late), join(seg(7, 82, 0, 1, ""), late), true},
 		{"una afterwards", seg(7, 81, 3, 1, "data"), seg(7, 81, 3, 1, "data"), true},
 	} {
@@ -107,9 +107,9 @@ func FuzzWithholdAcks(f *testing.F) {
 		if !ok {
 			t.Skip()
 		}
-		withholdAcks(packet)
+		withholdAcks(packet, 0)
 		after, ok := parseSegments(packet)
-		if !ok || after.Una != 0 || after.Acked || after.Push != before.Push || after.Next != before.Next || after.Window != before.Window {
+		if !ok || int32(after.Una) > 0 || after.Acked || after.Push != before.Push || after.Next != before.Next || after.Window != before.Window {
 			t.Errorf("%+v became %+v", before, after)
 		}
 	})

@@ -44,7 +44,6 @@ type Conversations struct {
 	unconfirmed list.List        // of *Peer, the oldest first
 	copies      map[uint32]int   // how many of them have the same number
 	living      map[uint32]*Peer // those that are confirmed, by their numbers
-	origin      uint32           // of stamps, see stampOrigin; 0: not drawn yet
 
 	ended   ring[uint64] // digests of those that ended before they were confirmed
 	numbers ring[uint32] // of those that were confirmed, alive or not

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"kcptun/std/carrier"
 	"kcptun/std/clock"
@@ -54,10 +55,12 @@ func fakePair() (client, server *fakeCarrier) {
 	return client, server
 }
 
-// fakeConns are a dialled and a listening link over two carriers in memory.
+// fakeConns are a dialled and a listening link over two carriers in memory. The stamps of the
+// dialled one are KCP's.
 func fakeConns(t testing.TB, client, server *fakeCarrier, opt Options) (c, s *Conn) {
 	t.Helper()
 	c, s = newConn(client, opt, server.addr), newConn(server, opt, netip.AddrPort{})
+	c.Peer().shift.Store(0)
 	t.Cleanup(func() { c.Close(); s.Close() })
 	return c, s
 }
@@ -155,8 +158,14 @@ func peerOf(c *Conn, from netip.AddrPort, conv uint32) *Peer {
 	return p
 }
 
-// beginAt has the conversation of a dialled link begin, as its first data does.
-func beginAt(c *Conn, conv uint32) { c.Peer().sent(parsed(seg(conv, 81, 0, 0, "x"))) }
+// beginAt has the conversation of a dialled link begin, as its first data does. Its stamp is
+// not that of seg.
+func beginAt(c *Conn, conv uint32) {
+	c.Peer().sent(parsed(stamped(seg(conv, 81, 0, 0, "x"), stampGap)))
+}
+
+// aged makes a conversation an hour old.
+func aged(p *Peer) { p.ledger.sndFirstStamp.Add(^millis(time.Hour)) }
 
 // logbook is a slog.Handler that keeps the lines.
 type logbook struct {

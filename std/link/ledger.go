@@ -22,14 +22,16 @@ type ledger struct {
 	sndAtFirst atomic.Uint32 // sndNext when the peer acknowledged something for the first time
 	sndWindow  atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
 
-	sndFirstStamp atomic.Uint32 // KCP's times in the data sent, as on the wire: the first
-	sndStamp      atomic.Uint32 // and the latest
+	sndFirstStamp atomic.Uint32 // the stamps of the data sent: the first, or one stampGap before
+	sndStamp      atomic.Uint32 // the latest
 
 	rcvNext  atomic.Uint32 // one above the highest sequence number received
 	rcvUna   atomic.Uint32 // we have acknowledged all below it
-	rcvStamp atomic.Uint32 // the latest of KCP's times in the data received
+	rcvStamp atomic.Uint32 // the latest stamp of the data received
+	rcvClock atomic.Uint32 // how many milliseconds the peer's clock is ahead of ours; valid once rcvNext is not 0
+	echoed   uint32        // the latest of our stamps that came back; only for the reader
 
-	heard atomic.Int64 // when the last packet came, by std/clock; notYet before it
+	heard atomic.Int64 // when the last packet with news came, see hasNews, by std/clock; notYet before it
 	acked atomic.Int64 // when the last packet came that acknowledged something new; notYet before it
 
 	outage outage // the last one
@@ -90,10 +92,10 @@ func (p *Peer) Owes() bool { return after(p.ledger.rcvNext.Load(), p.ledger.rcvU
 // acknowledgement. The rest of a replayed recording must not fill our memory.
 const maxEarly = 64
 
-// plausible tells whether a packet can belong to this conversation. It cannot if it
+// plausible tells whether a packet can come from the peer. It cannot if we have sent it, if it
 // acknowledges what was never sent, or if it brings much data before the peer has shown
 // that it hears us, and does not show that itself.
-func (p *Peer) plausible(h Packet) bool {
+func (p *Peer) plausible(h Packet, now time.Duration) bool {
 	next := p.ledger.sndNext.Load()
 	if h.Kind != Segments {
 		return true
@@ -101,28 +103,33 @@ func (p *Peer) plausible(h Packet) bool {
 	if h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() && !p.isProof(h) {
 		return false
 	}
-	return !after(h.Una, next) && (!h.Acked || after(next, h.Ack))
+	return !after(h.Una, next) && (!h.Acked || after(next, h.Ack)) && !p.ledger.isReflected(h, now)
 }
 
 // received records a packet of the peer that holds segments. A packet changes only what it
 // has the last word on: one that was delayed or is replayed moves nothing back. received
-// returns how far the peer had acknowledged before, and whether markStale has to be called
-// because the packet speaks of the past; old is whether all of it does.
+// tells whether markStale has to be called because the packet speaks of the past; old is
+// whether all of it does.
 //
 // Of two packets with the same una, the older one may arrive last and report a window that
 // is no longer true. If it reports 0, KCP asks again after half a second. If it reports too
 // much, KCP retransmits what found no room.
-func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint32, old, stale bool) {
+func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale bool) {
 	l := &p.ledger
-	before := l.heard.Swap(int64(now))
-	if before == notYet && p.life.answered != nil {
-		close(p.life.answered)
+	if l.hasNews(h, now) {
+		before := l.heard.Swap(int64(now))
+		if before == notYet && p.life.answered != nil {
+			close(p.life.answered)
+		}
+		l.endOutage(before, now)
 	}
-	l.endOutage(before, now)
 	p.hooks.active()
-	known = l.sndUna.Load()
+	known := l.sndUna.Load()
 	old = after(known, h.Una)
 	fresh := l.receive(h)
+	if h.Push && h.Stamp == l.rcvStamp.Load() {
+		l.setClock(h.Stamp, now)
+	}
 	if l.sndUna.Load() != known {
 		l.acked.Store(int64(now))
 		if known == 0 {
@@ -139,7 +146,7 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (known uint3
 		p.confirm(h)
 	}
 	old = old || l.isOfOutage(h, now)
-	return known, old, old || h.Acked && after(known, h.Ack)
+	return old, old || h.Acked && after(known, h.Ack)
 }
 
 // receive records the data in a packet of the peer, and what the packet says has arrived at
@@ -156,11 +163,40 @@ func (l *ledger) receive(h Packet) (fresh bool) {
 		l.sndUna.Store(h.Una)
 		fresh = true
 	}
+	if h.Acked && (l.sndSacked.Load() == 0 || after(h.AckStamp, l.echoed)) {
+		l.echoed = h.AckStamp
+	}
 	if l.isSacked(h) {
 		l.sndSacked.Store(h.Ack + 1)
 	}
 	return fresh
 }
+
+// hasNews tells whether a packet shows that the peer is there now, as no recording does. It
+// is the first one, it holds data that is new or was sent later than all before, or it
+// acknowledges something for the first time or something that was sent later. A report of a
+// window looks like any other, but may be all that the peer has to say: it counts for
+// reportCounts after the last acknowledgement, and for maxShut if the peer has no room.
+func (l *ledger) hasNews(h Packet, now time.Duration) bool {
+	switch {
+	case l.heard.Load() == notYet, h.Push && l.rcvNext.Load() == 0, l.isNew(h), l.isLater(h):
+		return true
+	case after(h.Una, l.sndUna.Load()), l.isSacked(h), h.Acked && after(h.AckStamp, l.echoed):
+		return true
+	case h.Push, h.Acked:
+		return false
+	}
+	counts := reportCounts
+	if l.sndWindow.Load() == 0 {
+		counts = maxShut
+	}
+	acked := l.acked.Load()
+	return acked != notYet && now-time.Duration(acked) < counts
+}
+
+// reportCounts is much longer than it takes to notice that a path drops what is large: only
+// the answers to requests for a window arrive then.
+const reportCounts = 30 * time.Second
 
 // farthest is how far the data of a peer can reach beyond what we have acknowledged:
 // windows have 16 bits.
@@ -208,6 +244,9 @@ func (p *Peer) pushed(h Packet) {
 		l.sndStamp.Store(h.Stamp)
 	} else if after(h.Stamp, l.sndStamp.Load()) {
 		l.sndStamp.Store(h.Stamp)
+		if h.Stamp-l.sndFirstStamp.Load() > stampGap {
+			l.sndFirstStamp.Store(h.Stamp - stampGap)
+		}
 	}
 	if after(h.Next, l.sndNext.Load()) {
 		l.sndNext.Store(h.Next)

@@ -32,7 +32,7 @@ func TestLifeless(t *testing.T) {
 		{"said the same again", -50 * minute, 5, 100, 60 * minute},
 		{"said something older", -45 * minute, 4, 100, 60 * minute},
 		{"acknowledged more", -40 * minute, 6, 100, 40 * minute},
-		{"has no room", -30 * minute, 6, 0, 28 * minute},
+		{"has no room", -30 * minute, 6, 0, 38 * minute},
 		{"answered a probe", -1 * minute, 6, 0, -1 * minute},
 	} {
 		hear(c.at, c.una, c.room)

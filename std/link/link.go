@@ -239,11 +239,11 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 		}
 		return nil
 	}
-	unproven := p.confirmation.isOpen() && !p.isProof(h)
-	if unproven {
-		h.Una, h.Acked = 0, false
+	known, mayAck := p.ledger.sndUna.Load(), p.mayAck(h)
+	if !mayAck {
+		h = h.withoutAcks(known)
 	}
-	known, old, stale := p.received(h, t.now, in.At)
+	old, stale := p.received(h, t.now, in.At)
 	if h.Framed {
 		t.decode(p, h, packet) // which copies it, so that it may be changed here
 		packet = packet[fecHeader:]
@@ -251,11 +251,11 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	if p.sizing.expecting.Load() {
 		t.arrivals(packet, p, t.now) // before the stamps change
 	}
-	if unproven {
-		withholdAcks(packet)
+	if !mayAck {
+		withholdAcks(packet, known)
 	}
-	if h.Acked && p.shift != 0 {
-		shiftStamps(packet, cmdAck, -p.shift)
+	if h.Acked {
+		shiftStamps(packet, cmdAck, -p.shift.Load())
 	}
 	if stale {
 		p.ledger.markStale(packet, known, old)
@@ -289,7 +289,7 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 		t.passOn(packet, in, p.life.lane)
 		return false
 	}
-	if p == nil || !p.plausible(h) {
+	if p == nil || !p.plausible(h, t.now) {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
@@ -314,7 +314,7 @@ func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
 // the last packet of its group, the parity of the group follows. WriteTo returns the length
 // of the whole datagram, so that kcp-go's counter OutBytes includes what the link adds. It
 // blocks while the peer is above its rate limit or the socket accepts no more, and fails
-// only when the link is closed. It may change the stamps in p, see stampOrigin.
+// only when the link is closed. It may change the stamps in p, see drawShift.
 func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer, ok := addr.(*Peer)
 	if !ok {
@@ -334,10 +334,15 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 // prepare records a packet that will be sent. ok tells whether it belongs to the peer's
 // conversation. probe is what to send in its place, without error correction; nil: itself.
 func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
-	if peer.shift != 0 {
-		shiftStamps(p, cmdPush, peer.shift)
-	}
 	h, ok = ParsePacket(p)
+	if h.Push && !h.Framed {
+		if c.peers.only == nil && peer.ledger.sndNext.Load() == 0 {
+			peer.drawShift(h.Stamp)
+		}
+		shift := peer.shift.Load()
+		shiftStamps(p, cmdPush, shift)
+		h.Stamp += shift
+	}
 	isNew := after(h.Next, peer.ledger.sndNext.Load())
 	peer.sent(h)
 	if ok = ok && peer.owns(h); ok {

@@ -21,7 +21,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if p == nil {
 		p = t.opt.Conversations.proven(h)
 	}
-	if p == nil || !p.mayComeTo(t.Conn) || !p.plausible(h) || !p.isFresh(h) {
+	if p == nil || !p.mayComeTo(t.Conn) || !p.plausible(h, t.now) || !p.isFresh(h) {
 		return nil
 	}
 	was := p.addr()
@@ -41,16 +41,11 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 // whose window is full can offer only the second: it retransmits what has arrived already,
 // with the current time.
 //
-// Somebody may also replay what we have sent ourselves. Nothing in a packet says which way
-// it went, but its times do. Data has the time of its sender, and an acknowledgement has the
-// time of its receiver. So una alone, as in a packet that only reports a window, shows
-// nothing.
+// The packet must be plausible, so that it is not one that we have sent ourselves. Still una
+// alone, as in a packet that only reports a window, shows nothing.
 func (p *Peer) isFresh(h Packet) bool {
 	l := &p.ledger
-	if (l.isNew(h) || l.isLater(h)) && !p.isOurs(h.Stamp) {
-		return true
-	}
-	return p.isProof(h) && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
+	return l.isNew(h) || l.isLater(h) || h.Acked && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
 }
 
 // move records that a peer lives at another address now. It is false if the peer is gone,

@@ -49,6 +49,7 @@ func TestOutageIsNoRoundTrip(t *testing.T) {
 				push := testkit.Within(t, "data", far.inbox).Data
 				ack := seg(conv, 82, sn, sn+1, "")
 				binary.LittleEndian.PutUint32(ack[8:], binary.LittleEndian.Uint32(push[8:])-age)
+				aged(l.Peer())
 				l.Peer().ledger.heard.Add(-int64(silence))
 				near.deliver(ack, fakeServerAddr)
 				testkit.Eventually(t, "the answer is dealt with", func() bool { return l.asked.Load() > int64(sn)+1 })

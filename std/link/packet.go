@@ -113,5 +113,14 @@ func parseSegments(b []byte) (Packet, bool) {
 	return p, true
 }
 
+// withoutAcks is the packet without what it acknowledges beyond una, see withholdAcks.
+func (p Packet) withoutAcks(una uint32) Packet {
+	p.Acked = false
+	if after(p.Una, una) {
+		p.Una = una
+	}
+	return p
+}
+
 // after tells whether a follows b. Sequence numbers wrap.
 func after(a, b uint32) bool { return int32(a-b) > 0 }

@@ -32,14 +32,16 @@ type Peer struct {
 	incoming     incoming     // restores what was lost
 }
 
-// endpoint is who a peer is, and the way to it. The text and the shift are set before the
-// peer is shared, and so is the conversation at a listening link. At a dialled link the
-// writer sets the conversation when it sends the first data: first conv, then begun. The
-// way is replaced as a whole, by compare-and-swap or under the lock of the table.
+// endpoint is who a peer is, and the way to it. The text is set before the peer is shared,
+// and so is the conversation at a listening link. At a dialled link the writer sets the
+// conversation when it sends the first data: first conv, then begun. The shift is set there
+// before the peer is shared, and by the writer of a listening link before it sends the first
+// data. The way is replaced as a whole, by compare-and-swap or
+// under the lock of the table.
 type endpoint struct {
 	way   atomic.Pointer[carrier.Way] // where packets to the peer go
 	text  string                      // see String; formatting it for every packet would be slow
-	shift uint32                      // added to the stamps on the wire, see stampOrigin; 0 at a dialled link
+	shift atomic.Uint32               // added to the stamps on the wire, see drawShift
 	conv  atomic.Uint32               // valid once begun is set, and constant from then on
 	begun atomic.Bool
 }

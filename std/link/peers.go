@@ -2,6 +2,7 @@ package link
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,6 @@ type peers struct {
 	most          int // bytes in a datagram, see Options.MTU
 	stop          <-chan struct{}
 	conversations *Conversations
-	shift         uint32 // see stampOrigin
 
 	mu     sync.Mutex
 	table  map[identity]*Peer
@@ -32,10 +32,10 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 	if only.IsValid() {
 		ps.only = ps.newPeer(only)
 		ps.only.text = only.String()
+		ps.only.shift.Store(rand.Uint32())
 		ps.only.life.answered = make(chan struct{})
 		return ps
 	}
-	ps.shift = ps.conversations.stampOrigin()
 	ps.table = make(map[identity]*Peer)
 	ps.latest = make(map[netip.AddrPort]*Peer)
 	ps.living = make(map[netip.AddrPort]int)
@@ -59,7 +59,6 @@ func (ps *peers) newcomer(id identity) *Peer {
 	p := ps.newPeer(id.addr)
 	p.text = fmt.Sprintf("%v#%08x", id.addr, id.conv)
 	p.begin(id.conv)
-	p.shift = ps.shift
 	p.confirmation.confirmed = make(chan struct{})
 	return p
 }

@@ -42,6 +42,7 @@ func newNarrow(t *testing.T) *narrow {
 	fake := newFake(fakeClientAddr)
 	fake.onSend = func(d []byte) { n.sent = append(n.sent, slices.Clone(d)) }
 	n.c = newConn(fake, opt, fakeServerAddr)
+	n.c.Peer().shift.Store(0)
 	t.Cleanup(func() { n.c.Close() })
 	return n
 }
@@ -70,8 +71,11 @@ func (n *narrow) arrive(datagram []byte) {
 	}
 	answer := seg(1, cmdAck, sn, n.una, "")
 	binary.LittleEndian.PutUint32(answer[offsetTS:], stamp)
-	if cmd != cmdPush || n.alone {
+	switch {
+	case cmd != cmdPush:
 		answer = seg(1, cmdWindow, 0, n.una, "")
+	case n.alone:
+		answer = stamped(seg(1, cmdPush, 0, n.una, "x"), stampGap)
 	}
 	if !n.silent && n.dice.Float64() >= n.loss {
 		admit(n.c, answer, fakeServerAddr)()

@@ -62,11 +62,11 @@ func TestRecordedAckOfAnotherRunDoesNotConfirm(t *testing.T) {
 func TestStampsOfRestoredPackets(t *testing.T) {
 	for _, lost := range []int{0, 1} {
 		in := newIntake(t, 2, 1)
-		in.link.peers.shift = 1 << 31
+		in.peer().shift.Store(1 << 31)
 		wire := codedGroup(1, seg(7, 81, 0, 0, "begins"), stamped(join(seg(7, 82, 1, 0, ""), seg(7, 81, 1, 0, "data")), 1<<31))
 		in.hear(wire[0])
 		in.peer().confirmation.done.Store(true)
-		in.peer().sent(parsed(seg(7, 81, 1, 1, "data")))
+		in.peer().sent(parsed(stamped(seg(7, 81, 1, 1, "data"), 1<<31)))
 		out := in.hear(wire[1+lost])
 		if len(out) != 1 {
 			t.Fatalf("%d packets", len(out))
