@@ -106,3 +106,38 @@ func goroutineCount(t *testing.T) int {
 	must(t, err)
 	return n
 }
+
+// Thousands of short streams leave neither descriptors nor much memory behind. The test's
+// log shows how much.
+func TestShortStreamsLeaveLittle(t *testing.T) {
+	t.Parallel()
+	fullOnly(t)
+	for name, p := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, p)
+			tn.exchange(t, 64*kib)
+			must(t, tn.target.WaitIdle(patient(t)))
+			programs := []*program{tn.client, tn.server}
+			var files []int
+			var before []int64
+			for _, p := range programs {
+				files, before = append(files, settled(t, fileCount(p))), append(before, memory(t, p))
+			}
+			for i := range 3000 {
+				if _, err := lab.Echo(patient(t), tn.dial, 1, 100); err != nil {
+					t.Fatalf("stream %d: %v", i, err)
+				}
+			}
+			for i, p := range programs {
+				most := files[i] + 1 // in mode auto a client may have opened a second session
+				wait(t, fmt.Sprintf("the %s to have %d descriptors again", p.name, most), func() bool { return fileCount(p)(t) <= most })
+				grown := float64(memory(t, p)-before[i]) / mib
+				t.Logf("the %s had %.1f MiB and %d descriptors, and grew by %.1f MiB", p.name, float64(before[i])/mib, files[i], grown)
+				if !raceDetector && grown > 12 {
+					t.Errorf("the %s grew by %.1f MiB", p.name, grown)
+				}
+			}
+		})
+	}
+}

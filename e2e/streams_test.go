@@ -133,7 +133,7 @@ func TestHalfCloseByApplication(t *testing.T) {
 	versions(t, func(t *testing.T, flags []string) {
 		for _, more := range [][]string{nil, {"--nocomp"}, {"--QPP"}} {
 			tn := start(t, plan{both: append(more, flags...)})
-			for _, size := range [][2]int64{{0, 0}, {1, 1}, {2 * mib, 0}, {0, 2 * mib}, {2 * mib, 2 * mib}} {
+			for _, size := range [][2]int64{{0, 0}, {1, 1}, {2 * mib, 0}, {0, 2 * mib}, {2 * mib, 2 * mib}, {1, 5 * mib}} {
 				if _, err := lab.HalfClose(patient(t), tn.dial, size[0], size[1]); err != nil {
 					t.Errorf("%d bytes up, %d down, %v: %v", size[0], size[1], more, err)
 				}
