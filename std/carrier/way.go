@@ -39,8 +39,8 @@ func (w *Way) NoSegments() { w.whole.Store(true) }
 // Segments tells whether the system may segment what goes this way.
 func (w *Way) Segments() bool { return !w.whole.Load() }
 
-// Fragment lets the system, and routers on the way, split datagrams that are too large into
-// IP fragments, where it can. Otherwise a path may drop them.
+// Fragment lets routers on the way split datagrams that are too large for them into IP
+// fragments, where the carrier can: over UDP and IPv4. Otherwise a path may drop them.
 func (w *Way) Fragment(on bool) {
 	if w.fragments.Load() != on {
 		w.fragments.Store(on)

@@ -63,7 +63,7 @@ func (i *localInfo) write(conn *net.UDPConn, d []byte, way *carrier.Way) error {
 	if err != nil {
 		return err
 	}
-	fragmenting(raw, i.v6, func() { err = send() })
+	fragmenting(raw, func() { err = send() })
 	return err
 }
 

@@ -111,7 +111,7 @@ func (t *sender) apart(b *carrier.Batch) (refused int, err error) {
 	if !b.Way.Fragments() {
 		return t.single(b)
 	}
-	fragmenting(t.s.raw, t.s.v6, func() { refused, err = t.single(b) })
+	fragmenting(t.s.raw, func() { refused, err = t.single(b) })
 	return refused, err
 }
 
