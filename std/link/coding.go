@@ -116,7 +116,9 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 		in.dec.From(binary.LittleEndian.Uint32(packet))
 	}
 	out := in.dec.Decode(packet, t.keepRestored)
-	t.believeRestored(p)
+	if t.believeRestored(p) {
+		in.dec.Vouch()
+	}
 	if out.Began {
 		newest, open := in.dec.Groups()
 		metrics.Groups(uint64(newest), uint64(open))
@@ -139,11 +141,12 @@ func (t *intake) keepRestored(packet []byte) {
 	t.restored = append(t.restored, t.spare[begin:len(t.spare):len(t.spare)])
 }
 
-// believeRestored records the packets that were restored from a group, if all are valid.
+// believeRestored records the packets that were restored from a group, if there are any and
+// all are valid, and tells whether that is so.
 // Otherwise it drops them all: parity does not show which way it went, nor when. Parity that
 // we have sent ourselves restores headers that look valid, because those of both ends have
 // much in common, but the stamps of the packets are hardly ever right in all of them.
-func (t *intake) believeRestored(p *Peer) {
+func (t *intake) believeRestored(p *Peer) (valid bool) {
 	for _, packet := range t.restored {
 		h, ok := parseSegments(packet)
 		if !ok || !p.owns(h) || !p.plausible(h, t.now) || h.Push && !p.ledger.mayBeTheirs(h.Stamp, t.now) {
@@ -151,7 +154,7 @@ func (t *intake) believeRestored(p *Peer) {
 				metrics.RestoringFailed()
 			}
 			t.restored, t.spare = nil, nil
-			return
+			return false
 		}
 	}
 	for _, packet := range t.restored {
@@ -169,6 +172,7 @@ func (t *intake) believeRestored(p *Peer) {
 		}
 		p.ledger.markStale(packet, p.ledger.sndUna.Load(), true)
 	}
+	return len(t.restored) > 0
 }
 
 // nextRestored copies the next restored packet into p. kcp-go will count it as received,

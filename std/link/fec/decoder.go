@@ -22,6 +22,8 @@ type Decoder struct {
 
 	begun  bool
 	newest uint32 // number of the newest group
+	known  uint32 // number of the newest group that certainly belongs to this conversation
+	last   uint32 // number of the group that was last restored
 	olds   int    // how many of the latest packets in a row were too old
 	groups [keepGroups]group
 
@@ -86,7 +88,11 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 		d.learn()
 		return out // packets so far cannot be sorted into groups
 	}
-	g, began := d.group(seq / uint32(d.code.total()))
+	id := seq / uint32(d.code.total())
+	g, began := d.group(id)
+	if g != nil && isData && d.ahead(id, d.known) > 0 {
+		d.known = id
+	}
 	i := int(seq % uint32(d.code.total()))
 	if g == nil || g.came.has(i) {
 		return out
@@ -112,25 +118,30 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	case g.data+g.parity >= d.code.data:
 		out.Restored, out.Failed = d.restore(g, restored)
 		d.proven = d.proven || out.Restored > 0 && !out.Failed
+		d.last = g.id
 		d.close(g)
 	}
 	return out
 }
 
-// parityAhead is how many sequence numbers parity may be ahead of the newest group if
-// groups are small: that many packets may be lost in a row.
-const parityAhead = 32
+// Vouch records that the group that was last restored belongs to this conversation, as the
+// restored packets have shown.
+func (d *Decoder) Vouch() {
+	if d.begun && d.ahead(d.last, d.known) > 0 {
+		d.known = d.last
+	}
+}
 
 // isForeign tells whether parity is unlikely to belong to this conversation. Parity does
-// not name its conversation, and anybody may replay it. So it may advance by a few packets
-// or groups at most, and cannot cast doubt on a shape that a whole group has confirmed.
-// Data names its conversation, and may do both.
+// not name its conversation, and anybody may replay it. So it may be ahead of what certainly
+// belongs to it by so few groups that no data becomes too old, and cannot cast doubt on a
+// shape that a whole group has confirmed. Data names its conversation, and may do both.
 func (d *Decoder) isForeign(seq uint32) bool {
 	if d.doubt || !d.begun {
 		return false
 	}
 	total := uint32(d.code.total())
-	return d.ahead(seq/total, d.newest) > int32(max(keepGroups*total, parityAhead)) || d.proven && int(seq%total) < d.code.data
+	return d.ahead(seq/total, d.known) > int32((keepGroups-1)*total) || d.proven && int(seq%total) < d.code.data
 }
 
 // group returns the group with this id, starting it if necessary. It returns nil for a
@@ -143,6 +154,9 @@ func (d *Decoder) group(id uint32) (g *group, began bool) {
 		d.begun = false
 	}
 	d.olds = 0
+	if !d.begun {
+		d.known = id
+	}
 	if !d.begun || d.ahead(id, d.newest) > 0 {
 		d.begun, d.newest = true, id
 		d.raise(id)

@@ -73,7 +73,7 @@ func TestDecoderRestoresInLargeGroups(t *testing.T) {
 			wire := s.group()
 			lost := rnd.IntN(c.parity + 3) // sometimes more than can be restored
 			rnd.Shuffle(len(wire), func(i, j int) { wire[i], wire[j] = wire[j], wire[i] })
-			come := wire[min(lost, len(wire)):]
+			come := withData(wire, wire[min(lost, len(wire)):])
 			var want []uint32
 			came := make(map[uint32]bool)
 			for n, w := range come {

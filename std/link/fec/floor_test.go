@@ -76,3 +76,26 @@ func TestForeignParityLeavesRestoring(t *testing.T) {
 		}
 	}
 }
+
+// Nor does parity whose numbers rise, each a little above the one before: it made all that
+// followed too old, for some 230 packets.
+func TestRisingForeignParityLeavesRestoring(t *testing.T) {
+	for _, c := range []shape{{4, 3}, {10, 3}, {2, 1}} {
+		s, r := newSender(c), newReceiver(c)
+		r.take(s.group()...)
+		rising := s.next + uint32(100*c.total()) // so that it comes ahead of every group
+		for ahead := s.next + uint32(c.total()); ahead < rising; ahead += uint32(c.total()) {
+			p := make([]byte, 60)
+			putHeader(p, ahead+uint32(c.data), kindParity)
+			r.Decode(p, func([]byte) {})
+		}
+		clear(r.got)
+		for i := range 2 * keepGroups {
+			first := s.next
+			if r.take(s.group()[1:]...); i == 0 || i >= keepGroups { // those between are spoilt
+				r.restored(t, fmt.Sprint(c, ", group ", i), s, first)
+			}
+			clear(r.got)
+		}
+	}
+}

@@ -97,8 +97,7 @@ func FuzzEncodeDecode(f *testing.F) {
 			if shuffle {
 				s.rnd.Shuffle(len(wire), func(i, j int) { wire[i], wire[j] = wire[j], wire[i] })
 			}
-			// Where more is lost, groups that are lost whole let what follows seem too far ahead.
-			come := lossy(s.rnd, wire, int(loss)%60)
+			come := withData(wire, lossy(s.rnd, wire, int(loss)%60))
 			r.take(come...)
 			missing := make(map[uint32]bool)
 			if len(come) >= c.data {
