@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+
+	"kcptun/std/notice"
 )
 
 // Panic is a caught panic, given as the reason why a stream or session has ended.
@@ -14,11 +16,13 @@ type Panic struct{ Value any }
 
 func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
 
-// Net catches panics, logs each with its stack, and counts them. A nil Net catches none.
+// Net catches panics and counts them. It logs one a minute with its stack, because a
+// datagram of a stranger may cause them. A nil Net catches none.
 type Net struct {
 	Log *slog.Logger
 
 	caught atomic.Uint64
+	lines  notice.Recurring
 }
 
 // Caught is the number of panics caught.
@@ -41,7 +45,9 @@ func (n *Net) Catch(end func(error)) {
 		return
 	}
 	n.caught.Add(1)
-	n.Log.Error("panic, its stream or session ends", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	if times, due := n.lines.Due(); due {
+		n.Log.Error("panic, its stream or session ends", "panic", fmt.Sprint(v), "times", times, "stack", string(debug.Stack()))
+	}
 	if end != nil {
 		end(&Panic{v})
 	}

@@ -7,7 +7,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// A panic is caught, counted, and logged with its stack; what did not panic is not.
+// A panic is caught, counted, and logged with its stack, if no other was a moment ago; what did not panic is not.
 func TestCatch(t *testing.T) {
 	log, book := testkit.NewLog()
 	n := &Net{Log: log}
@@ -33,6 +33,9 @@ func TestCatch(t *testing.T) {
 	}()
 	if n.Caught() != 2 {
 		t.Errorf("%d caught", n.Caught())
+	}
+	if lines := book.Count("level=ERROR"); lines != 1 {
+		t.Errorf("%d lines", lines)
 	}
 }
 
