@@ -52,3 +52,28 @@ func TestLargeDatagramsVanish(t *testing.T) {
 		}
 	}
 }
+
+// The path becomes smaller while a download is on its way. What was sent in large packets is
+// stuck, and the end that sends it says so. It gives that session up in the end, and the next
+// one is not stuck.
+func TestPathBecomesSmaller(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes as long as the keepalive waits")
+	}
+	for _, mode := range []string{"fast", "auto"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			tn := start(t, plan{both: []string{"--mode", mode}, relay: new(lab.Fault)})
+			cut := tn.heldPull(t, 8*mib)
+			must(t, tn.relay.SetFault(lab.Down, lab.Fault{MaxSize: 1252}))
+			tn.target.Release()
+			tn.server.mustLog(t, "large packets do not pass")
+			t.Logf("the download that was stuck: %v", <-cut)
+			must(t, tn.pull(t, mib))
+			if n := len(tn.server.lines("session opened")); n != 2 {
+				t.Errorf("%d sessions were opened, want 2: %s", n, tn.server.Log())
+			}
+		})
+	}
+}

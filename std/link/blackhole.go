@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"time"
 )
 
@@ -22,6 +23,13 @@ const watchAsks = 3
 // Later the mark makes room for another one.
 const markLasts = time.Second
 
+// stuckAfter is for how long the oldest segment is sent in vain before its conversation ends.
+// kcp-go has then sent it at least twice in fragments.
+const stuckAfter = 30 * time.Second
+
+// errStuck ends a conversation: new ones get through, and it does not.
+var errStuck = errors.New("the path drops large packets now, and what was sent in them before is stuck")
+
 // watch is the suspicion that the path has begun to drop large packets: it follows the
 // oldest segment in flight.
 type watch struct {
@@ -31,6 +39,8 @@ type watch struct {
 	asked  time.Duration // when the peer was first asked
 	marks  [8]mark       // large segments sent since the second transmission
 	marked int
+
+	certain bool // it is more than a suspicion
 }
 
 // forget ends the suspicion.
@@ -81,6 +91,11 @@ func (w *watch) isCertain(now, heard time.Duration) bool {
 	return w.sends >= watchSends && now-w.since >= watchLeast && heard > w.asked
 }
 
+// isStuck tells whether there is no hope left for the oldest segment in flight.
+func (w *watch) isStuck(una uint32, now time.Duration) bool {
+	return w.certain && w.sn == una && now-w.since >= stuckAfter
+}
+
 // watchLarge is called for each large packet while there is something to watch. The lock of
 // the sizing is held.
 func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) {
@@ -95,12 +110,16 @@ func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now tim
 	if h.Next-1 == h.First {
 		z.watch.mark(mark{h.First, h.Stamp, len(packet), now})
 	}
-	if size := int(z.size.Load()); size > baseSize && z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
+	if z.watch.certain || !z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
+		return
+	}
+	z.watch.certain = true
+	z.search.from = p.ledger.sndNext.Load()
+	p.way.Load().Fragment(true)
+	if size := int(z.size.Load()); size > baseSize {
 		c.shrunk(p, size, baseSize)
 		z.told = baseSize
-		z.search.from = p.ledger.sndNext.Load()
 		z.search.begin(baseSize, z.most)
 		z.resize(baseSize)
-		p.way.Load().Fragment(true)
 	}
 }

@@ -248,8 +248,8 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 		t.decode(p, h, packet) // which copies it, so that it may be changed here
 		packet = packet[fecHeader:]
 	}
-	if p.sizing.expecting.Load() {
-		t.arrivals(packet, p, t.now) // before the stamps change
+	if t.isStuck(packet, p) {
+		return nil
 	}
 	if !mayAck {
 		withholdAcks(packet, known)
@@ -329,26 +329,6 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 		return n, err
 	}
 	return c.post(peer, p)
-}
-
-// prepare records a packet that will be sent. ok tells whether it belongs to the peer's
-// conversation. probe is what to send in its place, without error correction; nil: itself.
-func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
-	h, ok = ParsePacket(p)
-	if h.Push && !h.Framed {
-		if c.peers.only == nil && peer.ledger.sndNext.Load() == 0 {
-			peer.drawShift(h.Stamp)
-		}
-		shift := peer.shift.Load()
-		shiftStamps(p, cmdPush, shift)
-		h.Stamp += shift
-	}
-	isNew := after(h.Next, peer.ledger.sndNext.Load())
-	peer.sent(h)
-	if ok = ok && peer.owns(h); ok {
-		probe = c.measure(p, peer, h, isNew)
-	}
-	return h, probe, ok
 }
 
 // Peer is the only peer of a dialled link. It is nil at a listening one.

@@ -95,6 +95,26 @@ func (z *sizing) restart() {
 	z.resize(baseSize)
 }
 
+// prepare records a packet that will be sent. ok tells whether it belongs to the peer's
+// conversation. probe is what to send in its place, without error correction; nil: itself.
+func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
+	h, ok = ParsePacket(p)
+	if h.Push && !h.Framed {
+		if c.peers.only == nil && peer.ledger.sndNext.Load() == 0 {
+			peer.drawShift(h.Stamp)
+		}
+		shift := peer.shift.Load()
+		shiftStamps(p, cmdPush, shift)
+		h.Stamp += shift
+	}
+	isNew := after(h.Next, peer.ledger.sndNext.Load())
+	peer.sent(h)
+	if ok = ok && peer.owns(h); ok {
+		probe = c.measure(p, peer, h, isNew)
+	}
+	return h, probe, ok
+}
+
 // measure is called for each packet before it is sent. isNew tells whether its last segment
 // is sent for the first time. measure returns the padded packet if this one is to be a
 // probe, and otherwise nil.
@@ -124,8 +144,19 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 	return z.search.pad(packet, h, c.opt.Sealer.Overhead(), now)
 }
 
-// arrivals reads in a packet of the peer which probes have arrived.
-func (c *Conn) arrivals(packet []byte, p *Peer, now time.Duration) {
+// isStuck reads in a packet of the peer which probes have arrived, before its stamps change.
+// It ends the conversation, and is true, if that is stuck.
+func (t *intake) isStuck(packet []byte, p *Peer) bool {
+	if !p.sizing.expecting.Load() || !t.arrivals(packet, p, t.now) {
+		return false
+	}
+	t.peers.fail(p, errStuck)
+	return true
+}
+
+// arrivals reads in a packet of the peer which probes have arrived. It tells whether the
+// conversation has to end because it is stuck.
+func (c *Conn) arrivals(packet []byte, p *Peer, now time.Duration) (stuck bool) {
 	z := &p.sizing
 	z.mu.Lock()
 	defer z.mu.Unlock()
@@ -142,13 +173,13 @@ func (c *Conn) arrivals(packet []byte, p *Peer, now time.Duration) {
 			z.watch.forget()
 		}
 	}
-	if !z.search.acknowledged(una, arrived) {
-		return
+	if z.search.acknowledged(una, arrived) {
+		z.resize(z.search.passes)
+		if z.search.isOver() {
+			c.settled(p, now)
+		}
 	}
-	z.resize(z.search.passes)
-	if z.search.isOver() {
-		c.settled(p, now)
-	}
+	return z.watch.isStuck(una, now)
 }
 
 // settled logs the result of a search if it is news. The lock is held.

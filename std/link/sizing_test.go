@@ -187,6 +187,16 @@ func TestPathBecomesSmaller(t *testing.T) {
 				if got := p.Size(); got != c.want || p.way.Load().Fragments() != (c.want == baseSize) {
 					t.Errorf("size %d, want %d; in fragments: %v; logged %q", got, c.want, p.way.Load().Fragments(), n.book.lines)
 				}
+				if p.Failure() != nil {
+					t.Errorf("it ended at once: %v", p.Failure())
+				}
+				for range 80 {
+					n.write(stuck, 1350)
+					time.Sleep(time.Second / 2)
+				}
+				if got := p.Failure(); (got == errStuck) != (c.want == baseSize) {
+					t.Errorf("after 44 s it ended with %v", got)
+				}
 			})
 		})
 	}

@@ -46,7 +46,7 @@ func (t *intake) failed(why error) {
 	}
 }
 
-// fail ends a conversation because of an error of ours. At a dialled link, the reader ends
+// fail ends a conversation because it cannot go on. At a dialled link, the reader ends
 // it when it sees the reason.
 func (ps *peers) fail(p *Peer, why error) {
 	p.life.failure.CompareAndSwap(nil, &why)
@@ -59,7 +59,7 @@ func (ps *peers) fail(p *Peer, why error) {
 	}
 }
 
-// Failure is the error of ours that has ended the conversation; nil: none has.
+// Failure is why the link has ended the conversation, which could not go on; nil: it has not.
 func (p *Peer) Failure() error {
 	if why := p.life.failure.Load(); why != nil {
 		return *why
