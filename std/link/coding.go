@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"kcptun/std/clock"
 	"kcptun/std/link/fec"
 	"kcptun/std/metrics"
 )
@@ -89,12 +90,17 @@ func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
 	return c.put(peer, packet)
 }
 
-// put puts a packet into the outbox. It returns the length of its datagram.
+// put puts a packet into the outbox, or loses it if the peer may be sent no more now. It
+// returns the length of its datagram.
 func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 	if c.isClosed() {
 		return 0, net.ErrClosed
 	}
-	return len(packet) + c.opt.Sealer.Overhead(), c.outboxOf(peer).put(peer, packet)
+	n := len(packet) + c.opt.Sealer.Overhead()
+	if peer.probation.on.Load() && !peer.probation.allows(n, clock.Now()) {
+		return n, nil
+	}
+	return n, c.outboxOf(peer).put(peer, packet)
 }
 
 // decode gives a packet with a FEC header to the decoder. The packets that it restores are

@@ -28,6 +28,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if !p.table.move(p, carrier.NewWay(from).From(at)) || !p.lodge(t.Conn, from) {
 		return nil
 	}
+	p.probation.begin(was, from, p.ledger.sndStamp.Load(), t.now)
 	p.sizing.restart()
 	t.opt.Stats.Moved.Add(1)
 	if times, due := t.moves.Due(); due {

@@ -24,6 +24,7 @@ type Peer struct {
 	ledger       ledger       // what was sent, acknowledged and received
 	confirmation confirmation // whether the peer is where it says
 	life         life         // its lane and its session, and whether it is over
+	probation    probation    // what may be sent to a new address of it
 	hooks        hooks        // who is told of its packets
 	pacing       pacing       // when datagrams leave
 	sizing       sizing       // how large they are
