@@ -44,6 +44,7 @@ type model struct {
 	route  route
 	start  start
 
+	heard     time.Duration // when the last sample came
 	longFrom  time.Duration // since when the queue has been long; 0: it is not
 	probeGain float64
 	probeFrom float64       // the rate when probing began
@@ -184,7 +185,12 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // more than the link carries.
 func (m *model) watch(s sample) {
 	// The queue must be long over several samples: if the program itself was suspended,
-	// samples arrive late and reveal nothing about the link.
+	// samples arrive late and reveal nothing about the link. Nor does the time in which none
+	// has arrived.
+	if silence := s.now - m.heard; silence > max(50*time.Millisecond, m.rtt.least/2, seconds(8*mtu/max(m.bw, 1))) {
+		m.longFrom = 0
+	}
+	m.heard = s.now
 	switch {
 	case m.rtt.queue() <= m.longQueue():
 		m.longFrom = 0

@@ -52,3 +52,28 @@ func TestModelLooksForALostRate(t *testing.T) {
 		}
 	}
 }
+
+// When a program did not run for some hundred milliseconds while it drained a queue, it took
+// that nothing had arrived meanwhile for a link that had become slower, and sent at a third
+// of its rate for a second.
+func TestPauseIsNoSlowerLink(t *testing.T) {
+	for at := 3000 * msec; at < 4400*msec; at += 50 * msec {
+		s := new(sim)
+		w := wire{delay: 50 * msec, rate: 20e6 / 8, queue: 100 * msec, loss: 0.01}
+		client, server := pair(s, w, w, 1)
+		client.write(64)
+		client.poll()
+		server.bulk = true
+		server.poll()
+		s.run(at)
+		before := server.mdl.bw
+		server.pause(300 * msec)
+		for range 10 {
+			s.run(s.now + 100*msec)
+			if server.mdl.bw < 0.7*before {
+				t.Errorf("a pause at %v: the rate is %.1f MB/s, before %.1f", at, server.mdl.bw/1e6, before/1e6)
+				break
+			}
+		}
+	}
+}

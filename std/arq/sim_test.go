@@ -148,6 +148,8 @@ type end struct {
 	written, read int64 // bytes of the stream
 	sent          int64 // bytes on the wire
 	onRead        func()
+	paused        bool
+	late          [][]byte            // what has arrived in a pause
 	lose          func(p []byte) bool // nil: only the link does
 	cpuPackets    int
 	coded         int // of them, with error correction
@@ -172,6 +174,9 @@ func (e *end) write(n int) {
 
 // poll does what is due.
 func (e *end) poll() {
+	if e.paused {
+		return
+	}
 	if e.bulk {
 		if room := e.Room(); room > 0 {
 			e.write(room)
@@ -206,7 +211,25 @@ func (e *end) poll() {
 	}
 }
 
+// pause keeps an end from running for a while, as a busy machine does.
+func (e *end) pause(d time.Duration) {
+	e.paused = true
+	e.sim.after(d, func() {
+		e.paused = false
+		late := e.late
+		e.late = nil
+		for _, p := range late {
+			e.input(p)
+		}
+		e.poll()
+	})
+}
+
 func (e *end) input(p []byte) {
+	if e.paused {
+		e.late = append(e.late, p)
+		return
+	}
 	if err := e.Input(e.sim.clock(), p); err != nil {
 		panic(err)
 	}
