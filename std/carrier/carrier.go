@@ -53,6 +53,8 @@ type Inbound struct {
 	From netip.AddrPort // IPv4 in plain form, also on a dual-stack socket
 	At   netip.Addr     // the address it was sent to; invalid if unknown
 
+	Sibling bool // it was sent to another port of the server than that of the link that reads it
+
 	Path    Path    // told if the datagram is genuine; nil over UDP
 	Numbers Numbers // passed to Path.Confirm
 }

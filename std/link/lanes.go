@@ -88,7 +88,9 @@ func (c *Conn) distribute() {
 			return // closed: Close tells the lanes
 		}
 		for i := range inbox {
-			c.laneOf(inbox[i].From).put(&inbox[i], now)
+			l := c.laneOf(inbox[i].From)
+			inbox[i].Sibling = l.Conn != c
+			l.put(&inbox[i], now)
 		}
 	}
 }

@@ -296,6 +296,9 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
+	if !in.Sibling && p.host.Load() != nil && p.isFresh(h) {
+		p.lodge(t.Conn, in.From) // it has returned, and has the same address as at the sibling
+	}
 	t.last, t.owner = p, p
 	if t.peers.only != nil && p.ledger.showsForgotten(h) {
 		p.life.forgotten.Store(true)

@@ -147,6 +147,7 @@ func (t *intake) passOn(packet []byte, in *carrier.Inbound, to *lane) {
 		return
 	}
 	one := *in
+	one.Sibling = to.Conn != t.Conn
 	one.Data = t.opt.Sealer.Seal(nil, packet)
 	one.Size = len(one.Data)
 	to.offer(&one, t.now)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
 
@@ -116,5 +117,47 @@ func TestSessionMovesToAnotherPort(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A client sent to one port of the server, then to the other, then to the first again, all
+// from one address. The server found it at home and went on sending to it from the other
+// port, whose datagrams the client does not accept: the session stood still.
+func TestReturnsFromTheSameAddress(t *testing.T) {
+	opt, _ := options(crypt.Plain{})
+	servers, _ := siblings(t, opt)
+	home := servers[0].Lanes(1)[0]
+	servers[1].Lanes(1)
+	go func() { // of what begins at the sibling, nothing is expected
+		for {
+			if _, _, err := servers[1].lanes[0].ReadFrom(make([]byte, MaxDatagram)); err != nil {
+				return
+			}
+		}
+	}()
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	send := func(packet []byte, server int) *Peer {
+		t.Helper()
+		if _, err := socket.WriteTo(packet, servers[server].LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		_, from, err := home.ReadFrom(make([]byte, MaxDatagram))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return from.(*Peer)
+	}
+	p := send(seg(7, 81, 0, 0, "data"), 0)
+	p.sent(parsed(ofServer(seg(7, 81, 0, 1, "data"))))
+	send(ofServer(seg(7, 82, 0, 1, "")), 0)
+	for sn := uint32(1); sn < 5; sn++ {
+		at := int(sn % 2)
+		if send(seg(7, 81, sn, 1, "data"), at) != p || (p.host.Load() != nil) != (at == 1) {
+			t.Errorf("segment %d: at port %d, the server sends from the other", sn, at)
+		}
 	}
 }
