@@ -102,22 +102,29 @@ func (s *search) acknowledged(una uint32, arrived bool) bool {
 // of zeros: KCP ignores both.
 func padded(packet []byte, length int) []byte {
 	out := make([]byte, length)
-	n := copy(out, packet)
-	fill := reply(packet, cmdWindow)
-	for ; n+segHeader <= length; n += segHeader {
+	_, end := lastSegment(packet)
+	n := copy(out, packet[:end])
+	for fill := reply(packet, cmdWindow); n+segHeader <= length; n += segHeader {
 		copy(out[n:], fill[:])
 	}
 	return out
 }
 
+// lastSegment is where the last segment of a packet begins and ends. Fewer bytes than a
+// header may follow it.
+func lastSegment(packet []byte) (begin, end int) {
+	for len(packet)-end >= segHeader {
+		begin = end
+		end += segHeader + int(binary.LittleEndian.Uint32(packet[begin+offsetLen:]))
+	}
+	return begin, end
+}
+
 // reply is a segment without data that has the conversation, window and una of the last
 // segment in a packet.
 func reply(packet []byte, command byte) (s [segHeader]byte) {
-	last := packet
-	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
-		last = b
-	}
-	copy(s[:], last)
+	last, _ := lastSegment(packet)
+	copy(s[:], packet[last:])
 	s[offsetCmd], s[offsetFrg] = command, 0
 	clear(s[offsetTS:offsetUna])
 	clear(s[offsetLen:])

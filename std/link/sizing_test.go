@@ -268,6 +268,7 @@ func TestOnResize(t *testing.T) {
 func FuzzPadded(f *testing.F) {
 	f.Add(join(seg(1, cmdAck, 5, 3, ""), seg(1, cmdPush, 0, 3, "data")), uint16(100))
 	f.Add(seg(1, cmdPush, 0, 0, "data"), uint16(23))
+	f.Add(join(seg(1, cmdPush, 0, 0, "data"), []byte("a rest")), uint16(100))
 	f.Fuzz(func(t *testing.T, packet []byte, by uint16) {
 		h, ok := ParsePacket(packet)
 		if !ok || h.Kind != Segments || h.Framed || len(packet) > MaxDatagram {
