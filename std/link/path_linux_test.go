@@ -96,7 +96,11 @@ func TestUDPFirewallRefusesDatagrams(t *testing.T) {
 	server := l.listenUDP(opt, netns.Server4+":0")
 	client := l.dialUDP(opt, net.JoinHostPort(netns.Server4, portOf(server)))
 	c, s := sessions(t, client, server)
-	exchange(t, c, s, 100_000)
+	for range 100 { // a call that carries many datagrams is drawn once
+		if exchange(t, c, s, 100_000); len(book.with("operation not permitted")) > 0 {
+			break
+		}
+	}
 	if opt.Stats.SendErrors.Load() == 0 || len(book.with("operation not permitted")) == 0 {
 		t.Errorf("the rule refused nothing: %v", opt.Stats)
 	}
