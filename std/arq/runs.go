@@ -48,7 +48,11 @@ func (e *Engine) acknowledgeRun(s *segment) {
 		return
 	}
 	n := min(uint32(binary.LittleEndian.Uint16(s.data)), mostRun)
-	for sn := s.sn - n; sn != s.sn; sn++ {
+	first := s.sn - n
+	if after(e.snd.una, first) {
+		first = e.snd.una // what is before it costs nothing
+	}
+	for sn := first; after(s.sn, sn); sn++ {
 		if f := e.snd.find(sn); f != nil && f.state != delivered {
 			e.arrived(f, false)
 			e.snd.covered(f)

@@ -26,6 +26,7 @@ func NewWay(to netip.AddrPort) *Way {
 // segmentation even if this one does not.
 func (w *Way) From(local netip.Addr) *Way {
 	other := &Way{Addr: w.Addr, Scope: w.Scope, Text: w.Text, Local: local}
+	other.Fragment(w.Fragments())
 	if !w.Segments() && !(w.Local.IsValid() && local.IsValid()) {
 		other.NoSegments() // for all we know it is the same path
 	}

@@ -14,21 +14,30 @@ import (
 	"kcptun/std/testkit/netns"
 )
 
-// On a path whose datagrams need fragments the kernel refuses to segment. That
-// is given up for the peer, said once, and nothing is lost by it.
+// If datagrams need fragments because of our own network card, the kernel refuses to
+// segment. That is given up for the peer, said once, and nothing is lost by it. Over IPv4
+// this is only for datagrams to which there is no smaller alternative.
 func TestUDPPathBelowTheMTU(t *testing.T) {
-	for host, other := range map[string]string{netns.Server4: netns.Client4, netns.Server6: netns.Client6} {
+	for _, c := range []struct {
+		host, other string
+		mtu         string
+		size        int // of the data
+	}{
+		{netns.Server4, netns.Client4, "1000", 1100},
+		{netns.Server6, netns.Client6, "1280", 1300},
+	} {
+		host, other := c.host, c.other
 		t.Run(host, func(t *testing.T) {
 			l := newLab(t)
-			l.Run("ip -n " + l.Server + " link set w0 mtu 1280")
-			l.Run("ip -n " + l.Client + " link set w0 mtu 1280")
+			l.Run("ip -n " + l.Server + " link set w0 mtu " + c.mtu)
+			l.Run("ip -n " + l.Client + " link set w0 mtu " + c.mtu)
 			opt, book := options(newAES())
 			opt.DataShards, opt.ParityShards = 10, 3
 			server := l.listenUDP(opt, ":0")
 			client := l.dialUDP(opt, net.JoinHostPort(host, portOf(server)))
 			needSegments(t)
-			peer := sendTogether(t, client, client.Peer(), server)
-			sendTogether(t, server, peer, client)
+			peer := sendTogether(t, client, client.Peer(), server, c.size)
+			sendTogether(t, server, peer, client, c.size)
 			said := func(end string) int {
 				lines := book.with("does not segment datagrams for this peer")
 				return strings.Count(strings.Join(lines, "\n"), "to="+net.JoinHostPort(end, ""))
@@ -36,8 +45,8 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 			for _, end := range []string{host, other} { // the line comes after what was sent
 				testkit.Eventually(t, "it says so for "+end, func() bool { return said(end) > 0 })
 			}
-			sendTogether(t, client, client.Peer(), server)
-			sendTogether(t, server, peer, client)
+			sendTogether(t, client, client.Peer(), server, c.size)
+			sendTogether(t, server, peer, client, c.size)
 			for _, end := range []string{host, other} {
 				// Twice if the first datagrams left before it was known which address of ours
 				// the peer asks for: that is another way.
@@ -48,21 +57,23 @@ func TestUDPPathBelowTheMTU(t *testing.T) {
 			if n := opt.Stats.SendErrors.Load(); n != 0 {
 				t.Errorf("%d datagrams were refused", n)
 			}
-			c, s := sessions(t, l.dialUDP(opt, net.JoinHostPort(host, portOf(server))), server)
-			exchange(t, c, s, 1<<20)
+			if c.size > 1200 {
+				near, far := sessions(t, l.dialUDP(opt, net.JoinHostPort(host, portOf(server))), server)
+				exchange(t, near, far, 1<<20)
+			}
 		})
 	}
 }
 
-// sendTogether sends some full datagrams in one batch and waits for all of them. Whether a
+// sendTogether sends some large datagrams in one batch and waits for all of them. Whether a
 // session sends several at a time depends on how fast the machine is: a writer that is
 // slow sends each by itself.
-func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn) (sender *Peer) {
+func sendTogether(t *testing.T, from *Conn, to *Peer, at *Conn, size int) (sender *Peer) {
 	t.Helper()
 	testkit.Eventually(t, "the socket is free", from.out.acquire)
 	const count = 5
 	for i := range uint32(count) {
-		if _, err := from.WriteTo(seg(1, 81, i, 0, strings.Repeat("x", 1300)), to); err != nil {
+		if _, err := from.WriteTo(seg(1, 81, i, 0, strings.Repeat("x", size)), to); err != nil {
 			t.Fatal(err)
 		}
 	}

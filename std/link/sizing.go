@@ -39,7 +39,8 @@ type sizing struct {
 	resized func(size int) // tells the engine; may be nil
 	search  search
 	watch   watch
-	told    int // the size that the log knows of
+	told    int  // the size that the log knows of
+	split   bool // what is stuck is sent in fragments, until all below search.from has arrived
 }
 
 func (z *sizing) init(most int) {
@@ -80,7 +81,9 @@ func (z *sizing) resize(size int) {
 }
 
 // expect records whether acknowledgements matter now. The lock is held.
-func (z *sizing) expect() { z.expecting.Store(z.search.probe.size > 0 || z.watch.marked > 0) }
+func (z *sizing) expect() {
+	z.expecting.Store(z.search.probe.size > 0 || z.watch.marked > 0 || z.split)
+}
 
 // restart begins a new search, because the path has changed.
 func (z *sizing) restart() {
@@ -140,7 +143,6 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 	if !full || length > size || !isNew || una == 0 || p.confirmation.isOpen() || after(z.search.from, una) {
 		return nil
 	}
-	p.way.Load().Fragment(false) // what had to be sent in fragments has arrived
 	return z.search.pad(packet, h, c.opt.Sealer.Overhead(), now)
 }
 
@@ -172,6 +174,10 @@ func (c *Conn) arrivals(packet []byte, p *Peer, now time.Duration) (stuck bool) 
 		if z.watch.isMarked(sn-runBefore(b), sn) {
 			z.watch.forget()
 		}
+	}
+	if z.split && !after(z.search.from, una) {
+		z.split = false
+		p.way.Load().Fragment(false)
 	}
 	if z.search.acknowledged(una, arrived) {
 		z.resize(z.search.passes)

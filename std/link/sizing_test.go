@@ -202,6 +202,34 @@ func TestPathBecomesSmaller(t *testing.T) {
 	}
 }
 
+// What is stuck is sent in fragments until it has arrived, even if nothing large follows.
+func TestFragmentsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNarrow(t)
+		n.transfer(10)
+		n.most = 1252
+		stuck := n.next
+		n.next++
+		for range 8 {
+			n.write(stuck, 1350)
+			time.Sleep(time.Second / 2)
+		}
+		way := n.c.Peer().way.Load()
+		if !way.Fragments() {
+			t.Fatal("it is not sent in fragments")
+		}
+		if n.c.Peer().sendFrom(fakeServerAddr.Addr()); !n.c.Peer().way.Load().Fragments() {
+			t.Error("not from another address")
+		}
+		n.most = MaxDatagram // as it is in fragments
+		n.write(stuck, 1350)
+		n.write(n.next, 100)
+		if n.c.Peer().way.Load().Fragments() {
+			t.Error("it has arrived, and what follows is sent in fragments")
+		}
+	})
+}
+
 // One of the large packets that are sent meanwhile arrives: then it is loss.
 func TestLossOfTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -88,18 +88,57 @@ func TestFragmentsOfABatch(t *testing.T) {
 	opt, _ := options()
 	client, server, way := l.carriers(opt)
 	way.Fragment(true)
-	batch := new(carrier.Batch)
-	batch.Begin(way, nil)
-	for range 3 {
-		batch.Buf = append(batch.Buf, testkit.RandomBytes(1, 1300)...)
-		batch.Add(1300)
-	}
-	if refused, err := client.Send([]*carrier.Batch{batch}); refused != 0 || err != nil {
+	if refused, err := client.Send([]*carrier.Batch{batchOf(way, 3, 1300)}); refused != 0 || err != nil {
 		t.Fatalf("%d datagrams refused: %v", refused, err)
 	}
-	testkit.Returns(t, "all of them", func() {
-		for left := 3; left > 0; {
-			inbox, err := server.Recv()
+	hearAll(t, server, 3)
+}
+
+// Without that, no datagram is split, not even one of those that the system segments. They
+// used to pass in fragments, and a single one of their size did not.
+func TestBatchesAreSentWhole(t *testing.T) {
+	l := newFarLab(t)
+	both(t, func(t *testing.T, opt carrier.Options) {
+		client, server, way := l.carriers(opt)
+		if refused, err := client.Send([]*carrier.Batch{batchOf(way, 3, 1300)}); refused != 0 || err != nil {
+			t.Fatalf("%d datagrams refused: %v", refused, err)
+		}
+		say(t, client, way, "small")
+		hear(t, server, "small")
+	})
+}
+
+// If even the first network card is too narrow, there is no smaller datagram to send, and
+// the system splits them.
+func TestNarrowCard(t *testing.T) {
+	l := newFarLab(t)
+	l.Run("ip -n " + l.Client + " link set w0 mtu 1000")
+	both(t, func(t *testing.T, opt carrier.Options) {
+		client, server, way := l.carriers(opt)
+		for _, count := range []int{1, 3, 1} {
+			if refused, err := client.Send([]*carrier.Batch{batchOf(way, count, leastWhole)}); refused != 0 || err != nil {
+				t.Fatalf("%d of %d datagrams refused: %v", refused, count, err)
+			}
+			hearAll(t, server, count)
+		}
+	})
+}
+
+func batchOf(way *carrier.Way, count, size int) *carrier.Batch {
+	b := new(carrier.Batch)
+	b.Begin(way, nil)
+	for range count {
+		b.Buf = append(b.Buf, testkit.RandomBytes(1, size)...)
+		b.Add(size)
+	}
+	return b
+}
+
+func hearAll(t *testing.T, c carrier.Carrier, count int) {
+	t.Helper()
+	testkit.Returns(t, "all datagrams", func() {
+		for left := count; left > 0; {
+			inbox, err := c.Recv()
 			if err != nil {
 				t.Error(err)
 				return

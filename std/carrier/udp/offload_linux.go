@@ -68,6 +68,7 @@ func (s *batchSocket) probe(fd int) {
 		s.opt.Notices.MissingCall(s.opt.Log, missing)
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+	setDiscovery(fd, unix.IP_PMTUDISC_PROBE)
 }
 
 func (s *batchSocket) Recv() ([]carrier.Inbound, error)           { return s.rx.recv() }

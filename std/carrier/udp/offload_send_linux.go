@@ -20,6 +20,7 @@ type sender struct {
 	ctrl  []mmsg.Control
 
 	write func(fd uintptr) bool
+	split bool // see splitSmall
 	todo  []mmsg.Header
 	n     int
 	err   error
@@ -63,7 +64,9 @@ func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 			b := batches[0]
 			batches = batches[1:]
 			r, whole := b.Count, e
-			if b.Count > 1 && aboutSegments(e) {
+			if again := t.splitSmall(b, e); again && b.Count == 1 {
+				r, e = t.single(b)
+			} else if b.Count > 1 && aboutSegments(e) {
 				// The kernel reports the same for a source address that is no longer ours.
 				// If the datagrams cannot be sent one by one either, the error says nothing
 				// about segmentation.
@@ -77,6 +80,18 @@ func (t *sender) send(batches []*carrier.Batch) (refused int, err error) {
 		}
 	}
 	return refused, err
+}
+
+// splitSmall lets the system split what even the first network card does not take, if an
+// error says so of datagrams to which there is no smaller alternative. It tells whether that
+// is new.
+func (t *sender) splitSmall(b *carrier.Batch, e error) bool {
+	if t.split || !errors.Is(e, unix.EMSGSIZE) || b.Size > leastWhole {
+		return false
+	}
+	t.split = true
+	_ = t.s.raw.Control(func(fd uintptr) { setDiscovery(int(fd), unix.IP_PMTUDISC_WANT) })
+	return true
 }
 
 // whole tells whether a batch can go out in one message.
