@@ -180,6 +180,23 @@ func (c *Conversations) proven(h Packet) *Peer {
 	return nil
 }
 
+// only returns the conversation that a packet with data belongs to if there is one of its
+// number, and that is not confirmed yet. Its client may have moved before it heard us, and
+// hears nothing until we follow. Nobody gains by that: a recording can begin anywhere.
+func (c *Conversations) only(h Packet) *Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !h.Push || c.copies[h.Conv] != 1 {
+		return nil
+	}
+	for e := c.unconfirmed.Front(); e != nil; e = e.Next() {
+		if p := e.Value.(*Peer); p.conv.Load() == h.Conv {
+			return p
+		}
+	}
+	return nil
+}
+
 // forget records that a conversation is over.
 func (c *Conversations) forget(p *Peer) {
 	c.mu.Lock()

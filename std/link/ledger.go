@@ -92,16 +92,19 @@ func (p *Peer) Owes() bool { return after(p.ledger.rcvNext.Load(), p.ledger.rcvU
 // acknowledgement. The rest of a replayed recording must not fill our memory.
 const maxEarly = 64
 
-// plausible tells whether a packet can come from the peer. It cannot if we have sent it, if it
-// acknowledges what was never sent, or if it brings much data before the peer has shown
-// that it hears us, and does not show that itself.
+// plausible tells whether a packet may come from the peer now. It may not if it brings much
+// data before the peer has shown that it hears us, and does not show that itself.
 func (p *Peer) plausible(h Packet, now time.Duration) bool {
+	isEarly := h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() && !p.isProof(h)
+	return !isEarly && p.possible(h, now)
+}
+
+// possible tells whether a packet can come from the peer. It cannot if we have sent it, or if
+// it acknowledges what was never sent.
+func (p *Peer) possible(h Packet, now time.Duration) bool {
 	next := p.ledger.sndNext.Load()
 	if h.Kind != Segments {
 		return true
-	}
-	if h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() && !p.isProof(h) {
-		return false
 	}
 	return !after(h.Una, next) && (!h.Acked || after(next, h.Ack)) && !p.ledger.isReflected(h, now)
 }

@@ -21,7 +21,10 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if p == nil {
 		p = t.opt.Conversations.proven(h)
 	}
-	if p == nil || !p.mayComeTo(t.Conn) || !p.plausible(h, t.now) || !p.isFresh(h) {
+	if p == nil {
+		p = t.opt.Conversations.only(h)
+	}
+	if p == nil || !p.mayComeTo(t.Conn) || !p.possible(h, t.now) || !p.isFresh(h) {
 		return nil
 	}
 	was := p.addr()
@@ -42,7 +45,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 // whose window is full can offer only the second: it retransmits what has arrived already,
 // with the current time.
 //
-// The packet must be plausible, so that it is not one that we have sent ourselves. Still una
+// The packet must be possible, so that it is not one that we have sent ourselves. Still una
 // alone, as in a packet that only reports a window, shows nothing.
 func (p *Peer) isFresh(h Packet) bool {
 	l := &p.ledger

@@ -105,8 +105,21 @@ func TestFreshPacketMovesPeer(t *testing.T) {
 	}
 }
 
-// Neither what was never confirmed nor what has ended is moved, but for a client that moves
-// when it has heard us.
+// A client that moves before it has heard us hears us at its new address, even if it has sent
+// so much already that nothing more of it is taken. Its upload used to end.
+func TestUnconfirmedPeerMoves(t *testing.T) {
+	for sn, heard := range map[uint32]bool{1: true, maxEarly + 1: false} {
+		server := listening(t)
+		hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
+		p := server.in.last
+		if hears(server, stamped(seg(7, 81, sn, 0, "data"), 1), addrNumber(2)) != heard || p.addr() != addrNumber(2) {
+			t.Errorf("segment %d: it lives at %v", sn, p.addr())
+		}
+	}
+}
+
+// Neither one of several of the same number nor what has ended is moved, but for a client
+// that moves when it has heard us.
 func TestUnconfirmedPeerStays(t *testing.T) {
 	server := listening(t)
 	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
@@ -122,8 +135,11 @@ func TestUnconfirmedPeerStays(t *testing.T) {
 	server = listening(t)
 	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
 	p = server.in.last
-	if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2)) || p.addr() != addrNumber(1) {
-		t.Error("an unconfirmed conversation has moved")
+	if hears(server, seg(7, 81, 0, 0, "data"), addrNumber(2)); p.addr() != addrNumber(1) {
+		t.Error("the first packet, which may be a copy, has moved it")
+	}
+	if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(3)) || p.addr() != addrNumber(1) {
+		t.Error("one of two of its number has moved")
 	}
 	server, p = livingAt(t)
 	server.Forget(p)
