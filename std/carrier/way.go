@@ -17,6 +17,14 @@ type Way struct {
 	fragments atomic.Bool // see Fragment
 }
 
+// To returns the way to another address, from a source address that the system chooses.
+// What could only be sent in fragments still can.
+func (w *Way) To(addr netip.AddrPort) *Way {
+	other := NewWay(addr)
+	other.Fragment(w.Fragments())
+	return other
+}
+
 // NewWay returns the way to an address, from a source address that the system chooses.
 func NewWay(to netip.AddrPort) *Way {
 	return &Way{Addr: to, Scope: ScopeOf(to.Addr()), Text: to.String()}

@@ -28,7 +28,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 		return nil
 	}
 	was := p.addr()
-	if !p.table.move(p, carrier.NewWay(from).From(at)) || !p.lodge(t.Conn, from) {
+	if !p.table.move(p, p.way.Load().To(from).From(at)) || !p.lodge(t.Conn, from) {
 		return nil
 	}
 	p.probation.begin(was, from, p.ledger.sndStamp.Load(), t.now)

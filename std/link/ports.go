@@ -134,7 +134,7 @@ func (e *endpoint) sendTo(r PortRange) {
 	for {
 		old := e.way.Load()
 		to := netip.AddrPortFrom(old.Addr.Addr(), r.other(old.Addr.Port()))
-		if to == old.Addr || e.way.CompareAndSwap(old, carrier.NewWay(to)) {
+		if to == old.Addr || e.way.CompareAndSwap(old, old.To(to)) {
 			return
 		}
 	}

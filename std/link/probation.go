@@ -29,6 +29,7 @@ type probation struct {
 	since  uint32         // the latest stamp that was sent before the move
 	budget int            // bytes that may be sent
 	filled time.Duration  // when the budget was last full, by std/clock
+	begun  bool           // there was a probation before
 }
 
 // begin begins a probation, unless the peer has returned to where it was before.
@@ -42,8 +43,16 @@ func (o *probation) begin(from, to netip.AddrPort, stamp uint32, now time.Durati
 		o.on.Store(false)
 		return
 	}
-	o.since, o.budget, o.filled = stamp, probationBurst, now
+	o.since, o.budget = stamp, min(o.budget, probationBurst)
+	o.fill(now)
 	o.on.Store(true)
+}
+
+// fill gives a burst for each probationEvery, however often the peer moves. The lock is held.
+func (o *probation) fill(now time.Duration) {
+	if !o.begun || now-o.filled >= probationEvery {
+		o.begun, o.budget, o.filled = true, max(o.budget, probationBurst), now
+	}
 }
 
 // received counts a packet of the peer, and ends the probation if that is an answer.
@@ -60,9 +69,7 @@ func (o *probation) received(h Packet, size int) {
 func (o *probation) allows(size int, now time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if now-o.filled >= probationEvery {
-		o.budget, o.filled = max(o.budget, probationBurst), now
-	}
+	o.fill(now)
 	if o.budget < size {
 		return false
 	}

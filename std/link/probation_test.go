@@ -59,5 +59,15 @@ func TestNewAddressGetsLittle(t *testing.T) {
 		if n := download(); n < 1_000_000 {
 			t.Errorf("%d bytes are sent to where it was before", n)
 		}
+		// Drawn away again and again, it gets no more.
+		time.Sleep(probationEvery)
+		total := 0
+		for i := range 10 {
+			hear(seg(7, 81, uint32(6+i), 5, "data"), 4+i%2)
+			total += download()
+		}
+		if total == 0 || total > probationBurst+10*probationShare*100 {
+			t.Errorf("%d bytes are sent to addresses that have not answered", total)
+		}
 	})
 }

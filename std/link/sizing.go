@@ -66,11 +66,13 @@ func (c *Conn) Overhead() int {
 // link's options set no size.
 func (p *Peer) Size() int { return int(p.sizing.size.Load()) }
 
-// OnResize registers a function that is told each new Size. It must not call the link.
+// OnResize registers a function that is told Size, now and whenever it changes. It must not
+// call the link.
 func (p *Peer) OnResize(f func(size int)) {
 	p.sizing.mu.Lock()
 	defer p.sizing.mu.Unlock()
 	p.sizing.resized = f
+	f(p.Size())
 }
 
 // resize changes the size. The lock is held.

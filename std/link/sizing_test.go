@@ -286,7 +286,7 @@ func TestOnResize(t *testing.T) {
 		n.transfer(10)
 		n.c.Peer().sizing.restart()
 		n.transfer(10)
-		if want := []int{1350, 1200, 1350}; !slices.Equal(sizes, want) {
+		if want := []int{1200, 1350, 1200, 1350}; !slices.Equal(sizes, want) {
 			t.Errorf("told %v, want %v", sizes, want)
 		}
 	})

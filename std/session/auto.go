@@ -70,9 +70,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 			metrics.Sent(1, n)
 		}
 	})
-	resize := func(size int) { a.SetMTU(size - l.Overhead()) }
-	resize(peer.Size())
-	peer.OnResize(resize)
+	peer.OnResize(func(size int) { a.SetMTU(size - l.Overhead()) })
 	if a.confirmed = peer.Confirmed(); a.confirmed == nil {
 		a.Vouch() // we began the conversation, so it is not a replayed recording
 	}

@@ -78,9 +78,7 @@ func (c *classic) Conv() uint32 { return c.GetConv() }
 
 func (c *classic) begin(end func(error)) {
 	c.doze = newDozer(c.UDPSession, c.peer, c.cfg, c.panics, end)
-	resize := func(size int) { c.SetMtu(size - c.overhead) }
-	resize(c.peer.Size())
-	c.peer.OnResize(resize)
+	c.peer.OnResize(func(size int) { c.SetMtu(size - c.overhead) })
 }
 
 // drain waits for three intervals of silence: within one interval, kcp-go sends what was
