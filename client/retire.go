@@ -16,9 +16,10 @@ import (
 func (s *slot) lifetime() time.Duration { return time.Duration(s.cfg.AutoExpire) * time.Second }
 
 // expire changes the port of a session that has streams, if the server follows, so that no
-// stream is cut. If the session cannot go on at another port of the server, although there
-// are some, new streams get a new session there. Without streams, or with a server that does not follow, the session retires.
-// expire returns the session if the slot keeps it.
+// stream is cut. If the session cannot go on at another port of the server, although the
+// client knows of some, new streams get a new session there. Without streams, or with a
+// server that does not follow, the session retires. expire returns the session if the slot
+// keeps it.
 func (s *slot) expire(ctx context.Context, h *held) *held {
 	hopped := s.hop(h)
 	if hopped && !(h.KeepsPort() && s.dial.hasRange()) {

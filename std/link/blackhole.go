@@ -85,8 +85,8 @@ func (w *watch) isMarked(first, last uint32) bool {
 	return false
 }
 
-// isCertain tells whether large packets do not pass. heard is when the last packet of the
-// peer came.
+// isCertain tells whether large packets do not pass. heard is when the last packet
+// with news came.
 func (w *watch) isCertain(now, heard time.Duration) bool {
 	return w.sends >= watchSends && now-w.since >= watchLeast && heard > w.asked
 }

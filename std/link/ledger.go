@@ -59,8 +59,8 @@ func (l *ledger) inFlight() int {
 	return max(0, int(int32(l.sndNext.Load()-l.sndUna.Load())))
 }
 
-// Silence is how long ago the last packet of the peer passed every check. It is false
-// if none has.
+// Silence is how long ago the last packet with news came, see hasNews. It is false if none
+// has.
 func (p *Peer) Silence() (time.Duration, bool) {
 	at := p.ledger.heard.Load()
 	return since(at), at != notYet

@@ -43,7 +43,7 @@ func (p *Peer) OwesUs() bool { return p.InFlight() > 0 && p.pacing.waiting.Load(
 
 // Lifeless is how long ago the peer gave its last sign of life, which is to acknowledge
 // something new: a replayed recording does not. A peer without room has nothing to
-// acknowledge. For maxShut any packet of it counts, and maxProbeGap is subtracted.
+// acknowledge. For maxShut any report of its window counts, and maxProbeGap is subtracted.
 func (p *Peer) Lifeless() time.Duration {
 	acked := since(p.ledger.acked.Load())
 	if p.ledger.sndWindow.Load() == 0 && acked < maxShut {

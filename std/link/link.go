@@ -105,8 +105,9 @@ func newConn(sock carrier.Carrier, opt Options, only netip.AddrPort) *Conn {
 }
 
 // ReadFrom copies the next packet that passes every check into p, and returns its length
-// and its *Peer. It fails only when the link is closed, or with ErrForgotten. Only one
-// goroutine may call it, as in kcp-go; for several, see Lanes.
+// and its *Peer. It fails only when the link is closed, or at a dialled link with why the
+// conversation has ended: ErrForgotten, or Peer.Failure. Only one goroutine may call it, as
+// in kcp-go; for several, see Lanes.
 func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
 
 // intake checks what has arrived. It belongs to one goroutine.

@@ -13,7 +13,7 @@ type Stats struct {
 	Foreign      atomic.Uint64 // datagrams that a client got from an address other than its server's
 	SealFailures atomic.Uint64 // datagrams that did not open; also counted in kcp-go's InCsumErrors
 	BadShape     atomic.Uint64 // packets that opened but are not KCP; datagrams above MaxDatagram
-	Strays       atomic.Uint64 // packets that belong to no known conversation and begin none
+	Strays       atomic.Uint64 // packets that begin no conversation, and belong to none or cannot
 	Crowded      atomic.Uint64 // packets that would have begun one while too many were not confirmed
 	Moved        atomic.Uint64 // times that a client continued from another address
 	FlowsRefused atomic.Uint64 // connections of the imitation of TCP that were refused, or dropped to make room

@@ -54,7 +54,7 @@ func (s *Session) AwaitDelivery(ctx context.Context, patience time.Duration) err
 	}
 }
 
-// HeardWithin tells whether a packet of the client came within the last d.
+// HeardWithin tells whether a packet with news of the client came within the last d.
 func (s *Session) HeardWithin(d time.Duration) bool {
 	silence, ever := s.peer.Silence()
 	return ever && silence < d
