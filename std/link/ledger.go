@@ -24,6 +24,7 @@ type ledger struct {
 
 	sndFirstStamp atomic.Uint32 // the stamps of the data sent: the first, or one stampGap before
 	sndStamp      atomic.Uint32 // the latest
+	sndClock      atomic.Uint32 // how many milliseconds our stamps are ahead of std/clock
 
 	rcvNext  atomic.Uint32 // one above the highest sequence number received
 	rcvUna   atomic.Uint32 // we have acknowledged all below it
@@ -243,6 +244,7 @@ func (p *Peer) pushed(h Packet) {
 	}
 	l := &p.ledger
 	if l.sndNext.Load() == 0 {
+		l.sndClock.Store(h.Stamp - millis(clock.Now()))
 		l.sndFirstStamp.Store(h.Stamp)
 		l.sndStamp.Store(h.Stamp)
 	} else if after(h.Stamp, l.sndStamp.Load()) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/clock"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
@@ -64,18 +65,25 @@ func TestOutageIsNoRoundTrip(t *testing.T) {
 	}
 }
 
-// An outage is over some time after its end: an acknowledgement counts whatever its stamp,
-// which wraps.
+// It does not matter which end has slept: if we have, nothing was sent meanwhile. An outage
+// is over some time after its end: an acknowledgement counts whatever its stamp, which wraps.
 func TestOutagePasses(t *testing.T) {
 	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
-	p.sent(Packet{Kind: Segments, Conv: 1, Push: true, Next: 1, Stamp: 100_000})
-	l := &p.ledger
-	l.endOutage(0, outageLeast)
-	ack := Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: 50_000}
-	if !l.isOfOutage(ack, outageLeast) || !l.isOfOutage(ack, outageLeast+outageAcks-1) {
+	const stamp = 100_000
+	p.sent(Packet{Kind: Segments, Conv: 1, Push: true, Next: 1, Stamp: stamp})
+	l, began := &p.ledger, clock.Now()
+	l.heard.Store(int64(began))
+	ended := began + time.Minute
+	l.endOutage(int64(began), ended)
+	ack := Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: stamp}
+	if !l.isOfOutage(ack, ended) || !l.isOfOutage(ack, ended+outageAcks-1) {
 		t.Error("an acknowledgement of the outage counts")
 	}
-	if l.isOfOutage(ack, outageLeast+outageAcks) {
+	late := Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: stamp + millis(time.Minute) - outageTail/2}
+	if l.isOfOutage(late, ended) {
+		t.Error("one of its end does not count")
+	}
+	if l.isOfOutage(ack, ended+outageAcks) {
 		t.Error("an outage is not over")
 	}
 }
