@@ -164,33 +164,19 @@ func (c *Conversations) alive(conv uint32) *Peer {
 	return c.living[conv]
 }
 
-// proven returns the conversation that is not confirmed yet and that a packet proves to be
-// genuine, or nil if there is none. Its client has moved since it heard us.
-func (c *Conversations) proven(h Packet) *Peer {
+// unconfirmedOf returns the conversation that is not confirmed yet and that a packet belongs
+// to whose client has moved, or nil if there is none. It has heard us if the packet proves
+// that. Otherwise it hears nothing until we follow, so data is enough if there is only one of
+// the number. Nobody gains by that: a recording can begin anywhere.
+func (c *Conversations) unconfirmedOf(h Packet) *Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !h.Acked || c.copies[h.Conv] == 0 {
+	copies := c.copies[h.Conv]
+	if copies == 0 {
 		return nil
 	}
 	for e := c.unconfirmed.Front(); e != nil; e = e.Next() {
-		if p := e.Value.(*Peer); p.conv.Load() == h.Conv && p.isProof(h) {
-			return p
-		}
-	}
-	return nil
-}
-
-// only returns the conversation that a packet with data belongs to if there is one of its
-// number, and that is not confirmed yet. Its client may have moved before it heard us, and
-// hears nothing until we follow. Nobody gains by that: a recording can begin anywhere.
-func (c *Conversations) only(h Packet) *Peer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !h.Push || c.copies[h.Conv] != 1 {
-		return nil
-	}
-	for e := c.unconfirmed.Front(); e != nil; e = e.Next() {
-		if p := e.Value.(*Peer); p.conv.Load() == h.Conv {
+		if p := e.Value.(*Peer); p.conv.Load() == h.Conv && (p.isProof(h) || h.Push && copies == 1) {
 			return p
 		}
 	}

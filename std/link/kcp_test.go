@@ -56,6 +56,35 @@ func sessions(t testing.TB, client, server *Conn) (c, s *kcp.UDPSession) {
 
 func dialSession(t testing.TB, client *Conn, listener *kcp.Listener) (c, s *kcp.UDPSession) {
 	t.Helper()
+	return openSession(t, client, func() *kcp.UDPSession {
+		_ = listener.SetDeadline(time.Now().Add(testkit.Patience))
+		k, err := listener.AcceptKCP()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	})
+}
+
+// acceptOne has kcp-go accept one session at one lane of a link, of which another may be
+// accepted at another lane.
+func acceptOne(t testing.TB, lane net.PacketConn, accepted chan<- *kcp.UDPSession) {
+	t.Helper()
+	listener, err := kcp.ServeConn(nil, 0, 0, lane)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		if k, err := listener.AcceptKCP(); err == nil {
+			accepted <- k
+		}
+	}()
+}
+
+// openSession is what sessions does, with a session at the server that accept returns.
+func openSession(t testing.TB, client *Conn, accept func() *kcp.UDPSession) (c, s *kcp.UDPSession) {
+	t.Helper()
 	c, err := kcp.NewConn4(rand.Uint32(), client.Peer(), nil, 0, 0, false, client)
 	if err != nil {
 		t.Fatal(err)
@@ -64,11 +93,7 @@ func dialSession(t testing.TB, client *Conn, listener *kcp.Listener) (c, s *kcp.
 	if _, err := c.Write([]byte{'!'}); err != nil {
 		t.Fatal(err)
 	}
-	_ = listener.SetDeadline(time.Now().Add(testkit.Patience))
-	s, err = listener.AcceptKCP()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s = accept()
 	t.Cleanup(func() {
 		c.Close() // first: what it still sends would make a new session at the other end
 		s.Close()

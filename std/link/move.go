@@ -19,10 +19,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	}
 	p := t.opt.Conversations.alive(h.Conv)
 	if p == nil {
-		p = t.opt.Conversations.proven(h)
-	}
-	if p == nil {
-		p = t.opt.Conversations.only(h)
+		p = t.opt.Conversations.unconfirmedOf(h)
 	}
 	if p == nil || !p.mayComeTo(t.Conn) || !p.possible(h, t.now) || !p.isFresh(h) {
 		return nil

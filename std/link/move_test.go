@@ -266,34 +266,11 @@ func TestSessionMoves(t *testing.T) {
 			server, _ := listenAt(t, opt, "127.0.0.1:0")
 			var accepted = make(chan *kcp.UDPSession, 8)
 			for _, conn := range server.Lanes(lanes) {
-				listener, err := kcp.ServeConn(nil, 0, 0, conn)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { listener.Close() })
-				go func() {
-					if k, err := listener.AcceptKCP(); err == nil {
-						accepted <- k
-					}
-				}()
+				acceptOne(t, conn, accepted)
 			}
 			nat := testkit.NewCable(t, server.LocalAddr())
 			client := dialTo(t, opt, nat.Addr().String())
-			c, err := kcp.NewConn4(7, client.Peer(), nil, 0, 0, false, client)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			tune(c, client)
-			if _, err := c.Write([]byte{'!'}); err != nil {
-				t.Fatal(err)
-			}
-			s := testkit.Within(t, "the session", accepted)
-			t.Cleanup(func() { s.Close() })
-			tune(s, client)
-			if _, err := s.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
+			c, s := openSession(t, client, func() *kcp.UDPSession { return testkit.Within(t, "the session", accepted) })
 			for range 6 {
 				exchange(t, c, s, 100_000)
 				nat.Rebind(t)

@@ -62,35 +62,12 @@ func TestSessionMovesToAnotherPort(t *testing.T) {
 			accepted := make(chan *kcp.UDPSession, 8)
 			for _, server := range servers {
 				for _, conn := range server.Lanes(lanes) {
-					listener, err := kcp.ServeConn(nil, 0, 0, conn)
-					if err != nil {
-						t.Fatal(err)
-					}
-					t.Cleanup(func() { listener.Close() })
-					go func() {
-						if k, err := listener.AcceptKCP(); err == nil {
-							accepted <- k
-						}
-					}()
+					acceptOne(t, conn, accepted)
 				}
 			}
 			opt.Range = ports
 			client := dialTo(t, opt, servers[0].LocalAddr().String())
-			c, err := kcp.NewConn4(7, client.Peer(), nil, 0, 0, false, client)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { c.Close() })
-			tune(c, client)
-			if _, err := c.Write([]byte{'!'}); err != nil {
-				t.Fatal(err)
-			}
-			s := testkit.Within(t, "the session", accepted)
-			t.Cleanup(func() { s.Close() })
-			tune(s, client)
-			if _, err := s.Read(make([]byte, 1)); err != nil {
-				t.Fatal(err)
-			}
+			c, s := openSession(t, client, func() *kcp.UDPSession { return testkit.Within(t, "the session", accepted) })
 			peer := s.RemoteAddr().(*Peer)
 			for i := range 6 {
 				exchange(t, c, s, 100_000)

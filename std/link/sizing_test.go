@@ -64,6 +64,17 @@ func (n *narrow) write(sn uint32, size int) {
 	time.Sleep(50 * time.Millisecond)
 }
 
+// stick sends a segment eight times in a large packet, and returns its number.
+func (n *narrow) stick() uint32 {
+	stuck := n.next
+	n.next++
+	for range 8 {
+		n.write(stuck, 1350)
+		time.Sleep(time.Second / 2)
+	}
+	return stuck
+}
+
 // arrive has the other end take a datagram, and answer.
 func (n *narrow) arrive(datagram []byte) {
 	cmd, sn, stamp := datagram[offsetCmd], binary.LittleEndian.Uint32(datagram[offsetSN:]), binary.LittleEndian.Uint32(datagram[offsetTS:])
@@ -177,12 +188,7 @@ func TestPathBecomesSmaller(t *testing.T) {
 				n := newNarrow(t)
 				n.transfer(10)
 				c.change(n)
-				stuck := n.next
-				n.next++
-				for range 8 {
-					n.write(stuck, 1350)
-					time.Sleep(time.Second / 2)
-				}
+				stuck := n.stick()
 				p := n.c.Peer()
 				if got := p.Size(); got != c.want || p.way.Load().Fragments() != (c.want == baseSize) {
 					t.Errorf("size %d, want %d; in fragments: %v; logged %q", got, c.want, p.way.Load().Fragments(), n.book.lines)
@@ -208,12 +214,7 @@ func TestFragmentsEnd(t *testing.T) {
 		n := newNarrow(t)
 		n.transfer(10)
 		n.most = 1252
-		stuck := n.next
-		n.next++
-		for range 8 {
-			n.write(stuck, 1350)
-			time.Sleep(time.Second / 2)
-		}
+		stuck := n.stick()
 		way := n.c.Peer().way.Load()
 		if !way.Fragments() {
 			t.Fatal("it is not sent in fragments")
