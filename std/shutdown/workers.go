@@ -51,7 +51,8 @@ func (w *workers) work(f func()) {
 	}
 }
 
-// park makes the worker wait for more work. It returns false if the worker is no longer needed.
+// park makes the worker wait for more work. It returns false if the worker is no longer
+// needed.
 func (w *workers) park(more chan func()) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

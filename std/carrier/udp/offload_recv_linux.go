@@ -126,7 +126,8 @@ func (r *receiver) recv() ([]carrier.Inbound, error) {
 	return r.in, nil
 }
 
-// pauseIfDue pauses if the load says so. By now the datagrams received last have been processed.
+// pauseIfDue pauses if the load says so. By now the datagrams received last have been
+// processed.
 func (r *receiver) pauseIfDue() {
 	if r.pause == 0 {
 		return
