@@ -1,5 +1,5 @@
 // Package docs holds the documents. There is no code in it, only the tests of what they name:
-// links, files of this tree, and commands.
+// links, files of this tree, and commands, and of what they must not leave out.
 package docs
 
 import (
