@@ -164,6 +164,13 @@ func (c *Conversations) alive(conv uint32) *Peer {
 	return c.living[conv]
 }
 
+// exists tells whether there is a conversation of a number, confirmed or not.
+func (c *Conversations) exists(conv uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.living[conv] != nil || c.copies[conv] > 0
+}
+
 // unconfirmedOf returns the conversation that is not confirmed yet and that a packet belongs
 // to whose client has moved, or nil if there is none. It has heard us if the packet proves
 // that. Otherwise it hears nothing until we follow, so data is enough if there is only one of

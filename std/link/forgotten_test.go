@@ -9,6 +9,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/carrier"
 	"kcptun/std/clock"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
@@ -29,8 +30,8 @@ func forgottenBy(t *testing.T, server *Conn, far *fakeCarrier, packet []byte, fr
 	return testkit.Within(t, "the answer", near.inbox).Data
 }
 
-// Data of a conversation that the server does not know is answered, once a second for each
-// address, with no more bytes than came. The client used to notice a restart by silence.
+// Data of a conversation that the server does not know is answered, at most every
+// answerEvery for each address, with no more bytes than came. The client used to notice a restart by silence.
 func TestUnknownConversationIsDisowned(t *testing.T) {
 	want := seg(7, 84, 40, 0, "")
 	want[6] = answerWindow
@@ -64,9 +65,24 @@ func TestUnknownConversationIsDisowned(t *testing.T) {
 			t.Errorf("%s: answered again at once", c.name)
 		}
 	}
+}
+
+// A server that has the conversation, at another address, is silent about data that does not
+// move it: somebody may have copied the data and sent it from there. It used to disown one
+// that was not confirmed yet.
+func TestConversationElsewhereIsNotDisowned(t *testing.T) {
 	server, p := livingAt(t)
 	if hears(server, seg(7, 81, 1, 5, "data"), addrNumber(2)); server.answers.used() || p.addr() != addrNumber(1) {
-		t.Error("data of a conversation that lives elsewhere is answered")
+		t.Error("a confirmed one is disowned")
+	}
+	server = listening(t)
+	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
+	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(2))
+	if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(3)); server.answers.used() {
+		t.Error("one that is not confirmed is disowned")
+	}
+	if hears(server, seg(8, 81, 1, 0, "data"), addrNumber(3)); !server.answers.used() {
+		t.Error("another one is not")
 	}
 }
 
@@ -107,6 +123,7 @@ func TestDisownedClientNotices(t *testing.T) {
 		{"about the last that was sent", answer(9), true},
 		{"about one that was sent before it", answer(7), true},
 		{"of the original: acknowledges it and nothing before", seg(7, 82, 9, 0, ""), true},
+		{"of the original: acknowledges a retransmission", stamped(seg(7, 82, 7, 0, ""), 1), true},
 
 		{"about what was acknowledged", answer(4), false},
 		{"about what was sent before anything was acknowledged", answer(6), false},
@@ -119,26 +136,86 @@ func TestDisownedClientNotices(t *testing.T) {
 		{"an old one of one before", seg(7, 82, 6, 0, ""), false},
 		{"one that has come, with nothing before", seg(7, 82, 8, 0, ""), false},
 	} {
-		client, _ := dialled(t, 0, 0)
+		client := inFlight(t)
 		p := client.Peer()
-		for sn := range uint32(7) {
-			p.sent(parsed(seg(7, 81, sn, 0, "data")))
+		activity, now := p.Activity(), clock.Now()
+		heard := hearsAt(client, c.packet, now)
+		if p.IsForgotten() {
+			t.Errorf("%s: it is taken for forgotten at once", c.name)
 		}
-		hears(client, seg(7, 82, 4, 5, ""), fakeServerAddr)
-		for sn := range uint32(3) {
-			p.sent(parsed(seg(7, 81, 7+sn, 0, "data")))
-		}
-		hears(client, seg(7, 82, 8, 5, ""), fakeServerAddr)
-		activity := p.Activity()
-		heard := hears(client, c.packet, fakeServerAddr)
+		hearsAt(client, c.packet, now+disownedFor)
 		if p.IsForgotten() != c.want || c.want && (heard || p.Activity() != activity) {
 			t.Errorf("%s: it is taken for forgotten: %v, handed on: %v", c.name, p.IsForgotten(), heard)
 		}
 	}
 	client, _ := dialled(t, 0, 0)
 	beginAt(client, 7)
-	if hears(client, answer(0), fakeServerAddr); client.Peer().IsForgotten() {
+	hearsAt(client, answer(0), clock.Now())
+	if hearsAt(client, answer(0), clock.Now()+disownedFor); client.Peer().IsForgotten() {
 		t.Error("a conversation of which nothing was acknowledged is taken for forgotten")
+	}
+}
+
+// inFlight is a dialled link whose server has acknowledged the first 5 segments, and the 9th,
+// of the 10 that were sent; the last 3 were sent after the first acknowledgement, and one of
+// them again.
+func inFlight(t *testing.T) *Conn {
+	client, _ := dialled(t, 0, 0)
+	p := client.Peer()
+	for sn := range uint32(7) {
+		p.sent(parsed(seg(7, 81, sn, 0, "data")))
+	}
+	hears(client, seg(7, 82, 4, 5, ""), fakeServerAddr)
+	for sn := range uint32(3) {
+		p.sent(parsed(seg(7, 81, 7+sn, 0, "data")))
+	}
+	hears(client, seg(7, 82, 8, 5, ""), fakeServerAddr)
+	p.sent(parsed(stamped(seg(7, 81, 7, 0, "data"), 1)))
+	return client
+}
+
+// hearsAt has a dialled link receive a packet of its server at a time, and tells whether it is
+// admitted.
+func hearsAt(c *Conn, packet []byte, now time.Duration) bool {
+	in := &carrier.Inbound{Data: bytes.Clone(packet), Size: len(packet), From: fakeServerAddr}
+	c.in.now = now
+	_, p := c.in.admit(in.Data, in)
+	return p != nil
+}
+
+// One answer of a server that does not know the conversation ended it: somebody who copied a
+// packet on its way to another server with the same key, and forged the address of its answer,
+// ended any session. Now there has to be another answer, a second later, and no news.
+func TestDisownedClientWaitsForNews(t *testing.T) {
+	disowned := seg(7, 84, 9, 0, "")
+	byOriginal := seg(7, 82, 9, 0, "")
+	news := stamped(seg(7, 81, 0, 5, "data"), stampGap)
+	old := seg(7, 82, 3, 4, "")
+	for _, c := range []struct {
+		name    string
+		packets [][]byte // the first at once, and each of the others half a second after the one before
+		want    bool
+	}{
+		{"once", [][]byte{disowned}, false},
+		{"twice within a second", [][]byte{disowned, disowned}, false},
+		{"for a second", [][]byte{disowned, disowned, disowned}, true},
+		{"by an original, which acknowledges it", [][]byte{byOriginal, byOriginal, byOriginal}, true},
+		{"with a pause", [][]byte{disowned, old, old, old, disowned}, true},
+		{"with news between them", [][]byte{disowned, news, disowned}, false},
+		{"with an acknowledgement between them", [][]byte{disowned, seg(7, 82, 6, 7, ""), disowned}, false},
+		{"for a second before the news, and once after it", [][]byte{disowned, disowned, news, disowned}, false},
+		{"for a second after news", [][]byte{disowned, news, disowned, disowned, disowned}, true},
+		{"with an old acknowledgement between them", [][]byte{disowned, old, disowned}, true},
+		{"with old reports of a window between them", [][]byte{disowned, seg(7, 84, 0, 0, ""), disowned}, true},
+	} {
+		client := inFlight(t)
+		now := clock.Now()
+		for i, packet := range c.packets {
+			hearsAt(client, packet, now+time.Duration(i)*disownedFor/2)
+		}
+		if got := client.Peer().IsForgotten(); got != c.want {
+			t.Errorf("disowned %s: it is taken for forgotten: %v", c.name, got)
+		}
 	}
 }
 

@@ -35,6 +35,8 @@ type ledger struct {
 	heard atomic.Int64 // when the last packet with news came, see hasNews, by std/clock; notYet before it
 	acked atomic.Int64 // when the last packet came that acknowledged something new; notYet before it
 
+	disownedAt int64 // when the server was first said not to know us, with no news since; notYet; only for the reader
+
 	outage outage // the last one
 }
 
@@ -45,6 +47,7 @@ func (l *ledger) init() {
 	l.sndWindow.Store(-1)
 	l.heard.Store(notYet)
 	l.acked.Store(notYet)
+	l.disownedAt = notYet
 	l.outage.ended.Store(notYet)
 }
 
@@ -179,15 +182,16 @@ func (l *ledger) receive(h Packet) (fresh bool) {
 // hasNews tells whether a packet shows that the peer is there now, as no recording does. It
 // is the first one, it holds data that is new or was sent later than all before, or it
 // acknowledges something for the first time or something that was sent later. A report of a
-// window looks like any other, but may be all that the peer has to say: it counts for
-// reportCounts after the last acknowledgement, and for maxShut if the peer has no room.
+// window looks like any other, but may be all that the peer has to say: unless it is older
+// than the last acknowledgement, it counts for reportCounts after that, and for maxShut if
+// the peer has no room.
 func (l *ledger) hasNews(h Packet, now time.Duration) bool {
 	switch {
 	case l.heard.Load() == notYet, h.Push && l.rcvNext.Load() == 0, l.isNew(h), l.isLater(h):
 		return true
 	case after(h.Una, l.sndUna.Load()), l.isSacked(h), h.Acked && after(h.AckStamp, l.echoed):
 		return true
-	case h.Push, h.Acked:
+	case h.Push, h.Acked, after(l.sndUna.Load(), h.Una):
 		return false
 	}
 	counts := reportCounts

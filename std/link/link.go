@@ -302,7 +302,9 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 	}
 	t.last, t.owner = p, p
 	if t.peers.only != nil && p.ledger.showsForgotten(h) {
-		p.life.forgotten.Store(true)
+		if p.ledger.disowned(t.now) {
+			p.life.forgotten.Store(true)
+		}
 		return false
 	}
 	return true

@@ -122,11 +122,9 @@ func lastSegment(packet []byte) (begin, end int) {
 
 // reply is a segment without data that has the conversation, window and una of the last
 // segment in a packet.
-func reply(packet []byte, command byte) (s [segHeader]byte) {
-	last, _ := lastSegment(packet)
-	copy(s[:], packet[last:])
-	s[offsetCmd], s[offsetFrg] = command, 0
-	clear(s[offsetTS:offsetUna])
-	clear(s[offsetLen:])
-	return s
+func reply(packet []byte, command byte) [segHeader]byte {
+	begin, _ := lastSegment(packet)
+	last := packet[begin:]
+	conv, una := binary.LittleEndian.Uint32(last), binary.LittleEndian.Uint32(last[offsetUna:])
+	return report(command, conv, binary.LittleEndian.Uint16(last[offsetWnd:]), 0, una)
 }
