@@ -56,6 +56,7 @@ type Engine struct {
 	short     bool          // tokens ran out, so something waits for more
 	walled    bool          // a window, not the pace, makes something wait
 	tardy     int           // how often recently tokens were counted far too late
+	behind    time.Duration // until when to make up for the time before such a call
 	lookAgain time.Duration // for losses; 0: never
 	ask       time.Duration // when to ask for the window; 0: never
 	askWait   time.Duration

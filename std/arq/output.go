@@ -8,11 +8,14 @@ const (
 	lastAsk  = 10 * time.Second
 )
 
-// burst is the longest time whose worth of data is sent at once after a pause. gather is
-// the shortest time worth waking up for: a few packets in one system call.
+// burst is the longest time whose worth of data is sent at once after a pause, and catchUp
+// the same if data was waiting for tokens and the timer came late: a busy machine may not
+// run us for a time slice of others, and the pace holds on average. gather is the shortest
+// time worth waking up for: a few packets in one system call.
 const (
-	burst  = 5 * time.Millisecond
-	gather = time.Millisecond
+	burst   = 5 * time.Millisecond
+	catchUp = 25 * time.Millisecond
+	gather  = time.Millisecond
 )
 
 // Output sends everything that is due. It passes each packet to emit, which must not keep
@@ -38,8 +41,8 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 	}
 	for e.tokens > 0 && e.one(now, emit) {
 	}
-	if e.tokens > 0 && len(e.snd.queue) == 0 {
-		e.mdl.round.limited = true // there was nothing to send
+	if e.tokens > 0 && len(e.snd.queue) == 0 && now >= e.behind {
+		e.mdl.round.limited = true // the application had nothing to send
 	}
 	e.walled = e.tokens > 0 && len(e.snd.queue) > 0
 	e.short = e.tokens <= 0 && (e.snd.hasLost() || e.snd.mayNumber() && e.snd.outstanding < e.mdl.window())
@@ -64,6 +67,13 @@ func (e *Engine) fill(now time.Duration) {
 	}
 	if e.short && e.tokens > most {
 		e.tardy = min(e.tardy+tardyCounts, mostTardy)
+		e.behind = now + burst // the application needs a moment to fill the queue again
+	}
+	if now < e.behind {
+		most = max(most, pace*catchUp.Seconds())
+		if e.tokens > most {
+			e.mdl.round.limited = true // too late to make up for all of it
+		}
 	}
 	if e.tokens > most {
 		e.tokens = most

@@ -172,16 +172,8 @@ func (e *end) write(n int) {
 	e.written += int64(n)
 }
 
-// poll does what is due.
-func (e *end) poll() {
-	if e.paused {
-		return
-	}
-	if e.bulk {
-		if room := e.Room(); room > 0 {
-			e.write(room)
-		}
-	}
+// output sends what may be sent now.
+func (e *end) output() {
 	e.Output(e.sim.clock(), func(p []byte) {
 		e.cpuPackets++
 		if e.lose != nil && e.lose(p) {
@@ -197,8 +189,28 @@ func (e *end) poll() {
 		}
 		carry(p, e.peer.input)
 	})
-	if e.bulk && e.Room() > 0 {
+}
+
+// poll does what is due.
+func (e *end) poll() {
+	if e.paused {
+		return
+	}
+	if e.bulk {
+		if room := e.Room(); room > 0 {
+			e.write(room)
+		}
+	}
+	e.output()
+	for e.bulk && e.Room() > 0 { // a writer that waited carries on at once
+		before := e.stats.Sent
 		e.write(e.Room())
+		if e.tokens <= 0 {
+			break
+		}
+		if e.output(); e.stats.Sent == before {
+			break
+		}
 	}
 	e.timer++
 	this := e.timer
