@@ -77,11 +77,11 @@ type race struct {
 	won     *session.Session
 }
 
-// run returns the winning session, or nil if ctx ended first.
+// run returns the winning session, or nil if ctx ended first or each address failed.
 func (r *race) run(ctx context.Context, cancel func()) *session.Session {
 	more := time.NewTimer(0)
 	defer more.Stop()
-	for r.running > 0 || r.started == 0 {
+	for r.running > 0 || r.started == 0 || r.started < len(r.all) && ctx.Err() == nil {
 		select {
 		case <-more.C:
 			more.Reset(r.start(ctx))

@@ -118,6 +118,20 @@ func TestRaceFindsTheLiving(t *testing.T) {
 	}
 }
 
+// An address that fails before the next one is started, as one that refuses TCP does, ends
+// no race. Where --tcp cannot be used, each address fails at once, too.
+func TestRaceGoesOnAfterRefusal(t *testing.T) {
+	testkit.NoLeak(t)
+	server := newEchoServer(t)
+	d, _, _ := newNamedDialer(t, server.Addr, "127.0.0.2", "127.0.0.3")
+	d.cfg.TCP = true
+	_, err := d.dial(context.Background())
+	if err == nil {
+		t.Fatal("a session to addresses at which nobody listens")
+	}
+	testkit.Contains(t, err.Error(), "127.0.0.2:", "127.0.0.3:")
+}
+
 // While no address answers there is no session, and the error names all that were tried.
 // The next attempt finds the one that does answer.
 func TestRaceOfTheSilent(t *testing.T) {
