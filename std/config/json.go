@@ -54,7 +54,7 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 		return errors.New(reason)
 	}
 	before := *c
-	wrong := c.setFields(data)
+	wrong := c.setFields(data[:end])
 	c.noteFile(r, keys, &before)
 	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
 		line, column := position(data, end+int64(bytes.Index(data[end:], rest)))
@@ -64,12 +64,12 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	return wrong
 }
 
-// setFields sets what the JSON object at the start of data gives, and joins the errors of
-// the values that have the wrong type.
+// setFields sets what data gives, which is a JSON object or null and nothing after it, and
+// joins the errors of the values that have the wrong type.
 func (c *Config) setFields(data []byte) error {
 	var wrong []error
 	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.Token() // the opening brace; parseJSON has checked the syntax
+	dec.Token() // the opening brace, or null; parseJSON has checked the syntax
 	for dec.More() {
 		key, _ := dec.Token()
 		var value json.RawMessage

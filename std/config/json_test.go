@@ -224,7 +224,7 @@ func TestJSONControlCharacters(t *testing.T) {
 
 // null changes nothing, as with the original, neither as the whole file nor for one key.
 func TestJSONNull(t *testing.T) {
-	for _, text := range []string{"null", `{"mtu":null,"key":null,"quiet":null}`, "{}"} {
+	for _, text := range []string{"null", "null\x19", "null {\"mtu\":1200}", `{"mtu":null,"key":null,"quiet":null}`, "{}"} {
 		c := Default(Client)
 		if err := c.parseJSON(Client, []byte(text)); err != nil || !reflect.DeepEqual(c, Default(Client)) {
 			t.Errorf("%s: %v, %+v", text, err, c)
