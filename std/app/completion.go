@@ -2,11 +2,22 @@ package app
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 )
+
+// Scripts of ours, as the program kcptun-client prints them. That of package cli for bash
+// needs the package bash-completion, does not complete the value in --mode=fa, and executes
+// what is typed in $(). That for PowerShell completes a word by one that begins otherwise.
+//
+//go:embed completion.bash
+var bashScript string
+
+//go:embed completion.ps1
+var powershellScript string
 
 // configureCompletion makes package cli's command visible in the help text.
 func (v *invocation) configureCompletion(cmd *cli.Command) {
@@ -15,8 +26,11 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 	cmd.CommandNotFound = v.noTopic
 	for _, shell := range cmd.Commands {
 		switch shell.Name {
+		case "bash":
+			shell.Action = v.printScript(bashScript)
 		case "pwsh":
 			shell.Aliases = []string{"powershell"}
+			shell.Action = v.printScript(powershellScript)
 		case "fish":
 			script := shell.Action
 			shell.Action = func(ctx context.Context, cmd *cli.Command) error {
@@ -27,6 +41,13 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 				return nil
 			}
 		}
+	}
+}
+
+func (v *invocation) printScript(script string) cli.ActionFunc {
+	return func(context.Context, *cli.Command) error {
+		v.stdout.WriteString(strings.ReplaceAll(script, "kcptun-client", v.name))
+		return nil
 	}
 }
 
