@@ -102,11 +102,12 @@ func (b *budget) share(taken int64) int64 {
 	return min(max(free*free/size*3/4, least), b.most)
 }
 
-// admit starts to count the promise of a stream. If the promise is too large, the stream
-// must be told the window size, and only what is left of its promise counts.
+// admit starts to count the promise of an idle stream. If the promise is too large, the
+// stream must be told the window size, and only what is left of its promise counts.
 func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	w.idle = false
 	size = b.share(b.unread.Load() - w.memory + b.promised.Load())
 	if size >= w.held+w.promise {
 		b.promised.Add(w.promise)
@@ -116,12 +117,17 @@ func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
 	return size, true, b.due()
 }
 
-// renew computes the new window of a stream that was read and whose promise counts.
+// renew computes the new window of a stream that was read. Its promise counts from now on,
+// also if the stream was idle.
 func (b *budget) renew(w *window) (size int64, sweep bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	size = b.share(b.unread.Load() - w.memory + b.promised.Load() - w.promise)
-	b.promised.Add(max(size-w.held, 0) - w.promise)
+	counted := w.promise
+	if w.idle {
+		counted, w.idle = 0, false
+	}
+	size = b.share(b.unread.Load() - w.memory + b.promised.Load() - counted)
+	b.promised.Add(max(size-w.held, 0) - counted)
 	return size, size < b.most && b.due()
 }
 

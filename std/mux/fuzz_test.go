@@ -219,11 +219,13 @@ func FuzzModel(f *testing.F) {
 			t.Skip()
 		}
 		cfg := testConfig(version, false)
-		cfg.ReceiveBuffer = 1 << 30
+		cfg.ReceiveBuffer, cfg.StreamBuffer = 1<<30, 1<<10
 		s := New(&script{bytes: bytes.Clone(p), cut: int(cut)}, cfg)
 		defer s.Close(errEnough)
 		testkit.Within(t, "the end of the session", s.done)
+		checkPromises(t, s)
 		for _, id := range ids {
+			s.windowComputed(true, true)
 			st, err := s.Accept()
 			must(t, err)
 			if st.ID() != id {
@@ -238,6 +240,7 @@ func FuzzModel(f *testing.F) {
 			if !bytes.Equal(got, want.data) || err != end {
 				t.Errorf("stream %d: %d bytes, %v; want %d, %v", id, len(got), err, len(want.data), end)
 			}
+			checkPromises(t, s)
 		}
 		if _, err := s.Accept(); err == nil || errors.Is(err, ErrProtocol) != wrong {
 			t.Errorf("Accept: %v; wrong frames: %t", err, wrong)

@@ -44,7 +44,7 @@ type Stream struct {
 }
 
 func newStream(s *Session, id uint32) *Stream {
-	st := &Stream{session: s, id: id, window: firstWindow}
+	st := &Stream{session: s, id: id, window: firstWindow, in: window{told: firstWindow, promise: firstWindow, idle: true, touched: true}}
 	st.changed.L = &st.mu
 	return st
 }

@@ -13,7 +13,7 @@ type window struct {
 	held    int64 // bytes unread, including those being written to a WriteTo's destination
 	memory  int64 // bytes of memory in their blocks
 	promise int64 // bytes that the peer may still send
-	idle    bool  // promise is not counted in the budget
+	idle    bool  // promise is not counted in the budget, as at first
 	touched bool  // data was received since the last sweep
 }
 
@@ -25,9 +25,8 @@ type windowFrame [headerBytes + updateBytes]byte
 func (st *Stream) open() (frame *windowFrame, sweep bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.in = window{told: firstWindow, promise: firstWindow, touched: true}
-	if st.session.cfg.Version != 2 {
-		return nil, false
+	if st.session.cfg.Version != 2 || !st.in.idle {
+		return nil, false // not idle: the peer has sent data before our SYN
 	}
 	size, tell, sweep := st.session.admit(&st.in)
 	if tell {
@@ -64,7 +63,6 @@ func (st *Stream) received(n, memory int) (ok, sweep bool) {
 		st.session.promised.Add(-used)
 		return true, false
 	}
-	w.idle = false
 	size, tell, sweep := st.session.admit(w)
 	if !tell {
 		return true, sweep
