@@ -66,7 +66,8 @@ func serveStock(args []string) error {
 }
 
 func stockSession(remote, key string) (*smux.Session, error) {
-	derived, err := pbkdf2.Key(sha1.New, key, []byte("kcp-go"), 4096, 32)
+	salt := []byte("kcp-go") // as every kcptun has it
+	derived, err := pbkdf2.Key(sha1.New, key, salt, 4096, 32)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now tim
 	if z.watch.certain || !z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
 		return
 	}
-	z.watch.certain, z.split = true, true
+	z.watch.certain, z.inFragments = true, true
 	z.search.from = p.ledger.sndNext.Load()
 	p.way.Load().Fragment(true)
 	if size := int(z.size.Load()); size > baseSize {

@@ -24,12 +24,12 @@ const (
 type probation struct {
 	on atomic.Bool
 
-	mu     sync.Mutex
-	known  netip.AddrPort // where the peer was heard last that was not on probation
-	since  uint32         // the latest stamp that was sent before the move
-	budget int            // bytes that may be sent
-	filled time.Duration  // when the budget was last full, by std/clock
-	begun  bool           // there was a probation before
+	mu        sync.Mutex
+	known     netip.AddrPort // where the peer was heard last that was not on probation
+	since     uint32         // the latest stamp that was sent before the move
+	budget    int            // bytes that may be sent
+	filled    time.Duration  // when the budget was last full, by std/clock
+	wasFilled bool           // it was full once, so filled is a time
 }
 
 // begin begins a probation, unless the peer has returned to where it was before.
@@ -50,8 +50,8 @@ func (o *probation) begin(from, to netip.AddrPort, stamp uint32, now time.Durati
 
 // fill gives a burst for each probationEvery, however often the peer moves. The lock is held.
 func (o *probation) fill(now time.Duration) {
-	if !o.begun || now-o.filled >= probationEvery {
-		o.begun, o.budget, o.filled = true, max(o.budget, probationBurst), now
+	if !o.wasFilled || now-o.filled >= probationEvery {
+		o.wasFilled, o.budget, o.filled = true, max(o.budget, probationBurst), now
 	}
 }
 

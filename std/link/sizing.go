@@ -39,8 +39,9 @@ type sizing struct {
 	resized func(size int) // tells the engine; may be nil
 	search  search
 	watch   watch
-	told    int  // the size that the log knows of
-	split   bool // what is stuck is sent in fragments, until all below search.from has arrived
+	told    int // the size that the log knows of
+
+	inFragments bool // what is stuck is sent in fragments, until all below search.from has arrived
 }
 
 func (z *sizing) init(most int) {
@@ -84,7 +85,7 @@ func (z *sizing) resize(size int) {
 
 // expect records whether acknowledgements matter now. The lock is held.
 func (z *sizing) expect() {
-	z.expecting.Store(z.search.probe.size > 0 || z.watch.marked > 0 || z.split)
+	z.expecting.Store(z.search.probe.size > 0 || z.watch.marked > 0 || z.inFragments)
 }
 
 // restart begins a new search, because the path has changed.
@@ -177,8 +178,8 @@ func (c *Conn) arrivals(packet []byte, p *Peer, now time.Duration) (stuck bool) 
 			z.watch.forget()
 		}
 	}
-	if z.split && !after(z.search.from, una) {
-		z.split = false
+	if z.inFragments && !after(z.search.from, una) {
+		z.inFragments = false
 		p.way.Load().Fragment(false)
 	}
 	if z.search.acknowledged(una, arrived) {
