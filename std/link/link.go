@@ -247,6 +247,7 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	if p.probation.on.Load() {
 		p.probation.received(h, len(packet))
 	}
+	p.sizing.received(len(packet))
 	old, stale := p.received(h, t.now, in.At)
 	if h.Framed {
 		t.decode(p, h, packet) // which copies it, so that it may be changed here

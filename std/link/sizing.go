@@ -17,6 +17,11 @@ import (
 // is stuck: KCP retransmits the packet without the padding. That is the search of RFC 8899,
 // with KCP's own acknowledgements.
 //
+// An end that receives much and sends little has no full packets. But the size matters there,
+// too: kcp-go sends its acknowledgements whenever they would fill a packet, although it then
+// omits most of them, and the other end looks at its whole window at each of those packets.
+// So after a large packet of the peer, a small one is padded.
+//
 // The path may change later, and segments that were sent in large packets cannot be made
 // smaller any more. The watch notices that, see there.
 
@@ -34,6 +39,7 @@ type sizing struct {
 	most      int          // by the settings, never changes; 0: whatever KCP sends
 	size      atomic.Int32 // the largest datagram to make packets for
 	expecting atomic.Bool  // acknowledgements of probes, or of what the watch has marked
+	hears     atomic.Bool  // the peer has sent a large packet since the last probe
 
 	mu      sync.Mutex
 	resized func(size int) // tells the engine; may be nil
@@ -130,9 +136,9 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 		return nil
 	}
 	length, size, una := len(packet)+c.Overhead(), int(z.size.Load()), p.ledger.sndUna.Load()
-	full := size < z.most && length > size-fullSlack
+	wanted := size < z.most && (length > size-fullSlack || z.hears.Load())
 	oldest := length > baseSize && !after(h.First, una) && after(h.Next, una)
-	if !full && !oldest && !z.expecting.Load() {
+	if !wanted && !oldest && !z.expecting.Load() {
 		return nil
 	}
 	z.mu.Lock()
@@ -143,10 +149,20 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 		c.watchLarge(packet, p, h, oldest, now)
 	}
 	z.search.sent(h)
-	if !full || length > size || !isNew || una == 0 || p.confirmation.isOpen() || after(z.search.from, una) {
+	if !wanted || length > size || !isNew || una == 0 || p.confirmation.isOpen() || after(z.search.from, una) {
 		return nil
 	}
-	return z.search.pad(packet, h, c.opt.Sealer.Overhead(), now)
+	if probe = z.search.pad(packet, h, c.opt.Sealer.Overhead(), now); probe != nil {
+		z.hears.Store(false)
+	}
+	return probe
+}
+
+// received records the length of a packet of the peer.
+func (z *sizing) received(length int) {
+	if length > baseSize && !z.hears.Load() {
+		z.hears.Store(true)
+	}
 }
 
 // isStuck reads in a packet of the peer which probes have arrived, before its stamps change.

@@ -171,6 +171,43 @@ func TestNoProbeWithoutNeed(t *testing.T) {
 	})
 }
 
+// An end that sends little needs large packets when it receives large ones: by its size
+// kcp-go decides how often it acknowledges. Each of these allows one probe.
+func TestProbeOfAnEndThatReceives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNarrow(t)
+		n.most = 1252
+		small := func() (size int) {
+			n.largest = 0
+			n.write(n.next, 100)
+			n.next++
+			time.Sleep(probeGap)
+			return n.largest
+		}
+		receive := func(sn uint32, size int) {
+			data := seg(1, cmdPush, sn, n.una, strings.Repeat("x", size-segHeader))
+			if !admit(n.c, stamped(data, stampGap+sn), fakeServerAddr)() {
+				t.Fatalf("a packet of %d bytes was dropped", size)
+			}
+		}
+		small()
+		if receive(0, baseSize); small() != 100 {
+			t.Errorf("sent %d bytes before anything large came", n.largest)
+		}
+		if receive(1, 1350); small() != 1350 {
+			t.Errorf("sent %d bytes after a large packet", n.largest)
+		}
+		n.write(n.next-1, 100) // the probe was lost
+		if small() != 100 {
+			t.Errorf("sent %d bytes after the probe", n.largest)
+		}
+		n.most = 1500
+		if receive(2, 1350); small() != 1350 || n.c.Peer().Size() != 1350 {
+			t.Errorf("sent %d bytes after another large packet; the size is %d", n.largest, n.c.Peer().Size())
+		}
+	})
+}
+
 // A path that has become smaller is noticed from what is stuck, and from nothing else.
 func TestPathBecomesSmaller(t *testing.T) {
 	for _, c := range []struct {
