@@ -70,29 +70,29 @@ func (c *Conn) Deliver(packet []byte) error {
 // Vouch calls Engine.Vouch. Anything that this makes due is sent after the next Deliver.
 func (c *Conn) Vouch() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.engine.Vouch()
-	c.mu.Unlock()
 }
 
 // SetMTU calls Engine.SetMTU.
 func (c *Conn) SetMTU(n int) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.engine.SetMTU(n)
-	c.mu.Unlock()
 }
 
 // Protect calls Engine.Protect.
 func (c *Conn) Protect() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.engine.Protect()
-	c.mu.Unlock()
 }
 
 // TellRuns calls Engine.TellRuns.
 func (c *Conn) TellRuns() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.engine.TellRuns()
-	c.mu.Unlock()
 }
 
 // Read reads what the peer has sent, and waits until there is something.

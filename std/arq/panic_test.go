@@ -60,3 +60,34 @@ func TestPanicEndsTheConn(t *testing.T) {
 		}
 	}
 }
+
+// What a session tells its Conn from other goroutines leaves no lock behind when it panics.
+// The end of the session used to wait for it for ever.
+func TestPanicReleasesTheConn(t *testing.T) {
+	for name, call := range map[string]func(*Conn){
+		"Vouch":    (*Conn).Vouch,
+		"SetMTU":   func(c *Conn) { c.SetMTU(1000) },
+		"Protect":  (*Conn).Protect,
+		"TellRuns": (*Conn).TellRuns,
+		"View":     func(c *Conn) { c.View() },
+		"Timeout":  func(c *Conn) { c.Timeout() },
+		"Pending":  func(c *Conn) { c.Pending() },
+		"Deliver":  func(c *Conn) { _ = c.Deliver(nil) },
+	} {
+		c := NewConn(Config{Conv: 9, MTU: 1300, Send: 64, Receive: 64}, nil, nil, func([]byte, Code) {})
+		engine := c.engine
+		c.engine = nil
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s does not panic", name)
+				}
+			}()
+			call(c)
+		}()
+		c.engine = engine
+		done := make(chan error, 1)
+		go func() { done <- c.Close() }()
+		within(t, name+": the end", done)
+	}
+}

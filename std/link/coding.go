@@ -196,15 +196,24 @@ func (t *intake) nextRestored(p []byte) int {
 // Rest releases the memory that error correction uses for a peer, until something is sent
 // or received again.
 func (p *Peer) Rest() {
-	if p.outgoing.mu.TryLock() { // it is held while something is being sent, and then there is no rest
-		if p.outgoing.enc != nil {
-			p.outgoing.enc.Rest()
-		}
-		p.outgoing.mu.Unlock()
+	p.outgoing.rest()
+	p.incoming.rest()
+}
+
+func (o *outgoing) rest() {
+	if !o.mu.TryLock() {
+		return // something is being sent: there is no rest
 	}
-	p.incoming.mu.Lock()
-	defer p.incoming.mu.Unlock()
-	if p.incoming.dec != nil {
-		p.incoming.dec.Rest()
+	defer o.mu.Unlock()
+	if o.enc != nil {
+		o.enc.Rest()
+	}
+}
+
+func (in *incoming) rest() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.dec != nil {
+		in.dec.Rest()
 	}
 }

@@ -146,30 +146,44 @@ func (o *outbox) recycle(b *batch) {
 	batches.Put(b)
 }
 
+// enqueue puts a batch into the queue, and has it sent by the flusher or sends it itself.
 func (o *outbox) enqueue(b *batch) error {
-	o.mu.Lock()
-	if o.closed {
-		o.mu.Unlock()
-		return net.ErrClosed
-	}
-	o.queue = append(o.queue, b)
-	alone := !o.busy && len(o.queue) == 1 && o.calm()
-	o.busy = o.busy || alone
-	o.mu.Unlock()
-	if !alone {
-		o.wakeFlusher()
-		return nil
-	}
-	o.collect()
-	o.send()
-	o.mu.Lock()
-	o.busy = false
-	more := len(o.queue) > 0 || o.closed
-	o.mu.Unlock()
-	if more {
+	alone, err := o.push(b)
+	switch {
+	case err != nil:
+		return err
+	case alone:
+		o.sendInPlace()
+	default:
 		o.wakeFlusher()
 	}
 	return nil
+}
+
+// push puts a batch into the queue. alone tells whether the caller has to send it, for whom
+// the socket is reserved then.
+func (o *outbox) push(b *batch) (alone bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false, net.ErrClosed
+	}
+	o.queue = append(o.queue, b)
+	alone = !o.busy && len(o.queue) == 1 && o.calm()
+	o.busy = o.busy || alone
+	return alone, nil
+}
+
+// sendInPlace sends what is queued in the flusher's place. After a panic, which ends one
+// conversation, the flusher sends what the others have.
+func (o *outbox) sendInPlace() {
+	defer func() {
+		if o.release() {
+			o.wakeFlusher()
+		}
+	}()
+	o.collect()
+	o.send()
 }
 
 // calm tells whether the batch that begins now is likely to get no second datagram.
@@ -215,9 +229,7 @@ func (o *outbox) run() {
 			closed := o.collect()
 			empty := len(o.collected) == 0
 			o.send()
-			o.mu.Lock()
-			o.busy = false
-			o.mu.Unlock()
+			o.release()
 			if empty {
 				if closed {
 					return
@@ -238,11 +250,21 @@ func (o *outbox) acquire() bool {
 	return free
 }
 
-// send sends the collected batches, and recycles them.
+// release makes the socket free for others. more tells whether the flusher has something to
+// do.
+func (o *outbox) release() (more bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.busy = false
+	return len(o.queue) > 0 || o.closed
+}
+
+// send sends the collected batches.
 func (o *outbox) send() {
 	if len(o.collected) == 0 {
 		return
 	}
+	defer o.discard()
 	if o.batchSeal != nil {
 		for _, b := range o.collected {
 			o.batchSeal.SealAll(b.Buf, b.Size)
@@ -254,6 +276,10 @@ func (o *outbox) send() {
 	if refused, err := o.sock.Send(o.sending); err != nil {
 		o.trouble(refused, err)
 	}
+}
+
+// discard recycles the collected batches: they were sent, or are lost by a panic.
+func (o *outbox) discard() {
 	for i, b := range o.collected {
 		o.recycle(b)
 		o.collected[i] = nil
@@ -261,28 +287,37 @@ func (o *outbox) send() {
 	clear(o.sending)
 	o.collected, o.sending = o.collected[:0], o.sending[:0]
 	o.mu.Lock() // otherwise a writer that has read queued, and does not wait yet, would miss it
+	defer o.mu.Unlock()
 	o.room.Broadcast()
-	o.mu.Unlock()
 }
 
 // collect empties the queue and closes its batches to their writers. It tells whether the
 // outbox is closed.
-func (o *outbox) collect() bool {
+func (o *outbox) collect() (closed bool) {
+	closed = o.takeQueue()
+	for _, b := range o.collected {
+		b.peer.filling.end(b)
+	}
+	return closed
+}
+
+// takeQueue moves what is queued to what is collected.
+func (o *outbox) takeQueue() (closed bool) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.collected = append(o.collected, o.queue...)
 	clear(o.queue)
 	o.queue = o.queue[:0]
-	closed := o.closed
-	o.mu.Unlock()
-	for _, b := range o.collected {
-		f := &b.peer.filling
-		f.mu.Lock()
-		if f.batch == b {
-			f.batch = nil
-		}
-		f.mu.Unlock()
+	return o.closed
+}
+
+// end closes a batch to its writers.
+func (f *filling) end(b *batch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.batch == b {
+		f.batch = nil
 	}
-	return closed
 }
 
 // closeGrace is how long the kernel may take to accept the last datagrams.
