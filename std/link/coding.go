@@ -148,10 +148,10 @@ func (t *intake) keepRestored(packet []byte) {
 }
 
 // believeRestored records the packets that were restored from a group, if there are any and
-// all are valid, and tells whether that is so.
-// Otherwise it drops them all: parity does not show which way it went, nor when. Parity that
-// we have sent ourselves restores headers that look valid, because those of both ends have
-// much in common, but the stamps of the packets are hardly ever right in all of them.
+// all are valid, and tells whether that is so. Otherwise it drops them all: parity does not
+// show which way it went, nor when. Parity that we have sent ourselves restores headers that
+// look valid, because those of both ends have much in common, but the stamps of the packets
+// are hardly ever right in all of them.
 func (t *intake) believeRestored(p *Peer) (valid bool) {
 	for _, packet := range t.restored {
 		h, ok := parseSegments(packet)

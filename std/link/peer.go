@@ -37,8 +37,7 @@ type Peer struct {
 // and so is the conversation at a listening link. At a dialled link the writer sets the
 // conversation when it sends the first data: first conv, then begun. The shift is set there
 // before the peer is shared, and by the writer of a listening link before it sends the first
-// data. The way is replaced as a whole, by compare-and-swap or
-// under the lock of the table.
+// data. The way is replaced as a whole, by compare-and-swap or under the lock of the table.
 type endpoint struct {
 	way   atomic.Pointer[carrier.Way] // where packets to the peer go
 	text  string                      // see String; formatting it for every packet would be slow

@@ -228,11 +228,14 @@ func (c *Conn) shrunk(p *Peer, was, now int) {
 	}
 }
 
+// mostRun is the most segments that an acknowledgement tells of besides its own.
+const mostRun = 1024
+
 // runBefore is how many segments before its own an acknowledgement tells of; see Runs in
 // docs/protocol.md.
 func runBefore(ack []byte) uint32 {
 	if binary.LittleEndian.Uint32(ack[offsetLen:]) != 2 {
 		return 0
 	}
-	return uint32(binary.LittleEndian.Uint16(ack[segHeader:]))
+	return min(uint32(binary.LittleEndian.Uint16(ack[segHeader:])), mostRun)
 }

@@ -362,3 +362,13 @@ func FuzzPadded(f *testing.F) {
 		}
 	})
 }
+
+// An acknowledgement tells of 1024 segments before its own at most, as for mode auto: more
+// would be believed about segments that it says nothing of.
+func TestRunBefore(t *testing.T) {
+	for data, want := range map[string]uint32{"": 0, "\x05": 0, "\x05\x00": 5, "\x00\x04": mostRun, "\x01\x04": mostRun, "\xff\xff": mostRun, "\x05\x00\x00": 0} {
+		if got := runBefore(seg(7, 82, 9, 1, data)); got != want {
+			t.Errorf("%x: %d, want %d", data, got, want)
+		}
+	}
+}
