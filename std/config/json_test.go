@@ -224,10 +224,14 @@ func TestJSONControlCharacters(t *testing.T) {
 
 // null changes nothing, as with the original, neither as the whole file nor for one key.
 func TestJSONNull(t *testing.T) {
-	for _, text := range []string{"null", "null\x19", "null {\"mtu\":1200}", `{"mtu":null,"key":null,"quiet":null}`, "{}"} {
+	for text, warnings := range map[string]int{"null": 0, "null\x19": 1, "null {\"mtu\":1200}": 1, `{"mtu":null,"key":null,"quiet":null}`: 0, "{}": 0} {
 		c := Default(Client)
-		if err := c.parseJSON(Client, []byte(text)); err != nil || !reflect.DeepEqual(c, Default(Client)) {
-			t.Errorf("%s: %v, %+v", text, err, c)
+		err := c.parseJSON(Client, []byte(text))
+		if len(c.Warnings) != warnings {
+			t.Errorf("%q: warnings %q, want %d", text, c.Warnings, warnings)
+		}
+		if c.Warnings = nil; err != nil || !reflect.DeepEqual(c, Default(Client)) {
+			t.Errorf("%q: %v, %+v", text, err, c)
 		}
 	}
 }
