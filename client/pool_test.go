@@ -17,8 +17,7 @@ import (
 	"kcptun/std/testkit"
 )
 
-// newTestPool returns a pool of sessions to server.
-func newTestPool(t *testing.T, cfg *Config) (*pool, *testkit.Logbook) {
+func newTestDialer(t *testing.T, cfg *Config) (*dialer, *testkit.Logbook) {
 	t.Helper()
 	if err := cfg.Check(config.Client); err != nil {
 		t.Fatal(err)
@@ -28,7 +27,14 @@ func newTestPool(t *testing.T, cfg *Config) (*pool, *testkit.Logbook) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPool(cfg, env, d)
+	return d, book
+}
+
+// newTestPool returns a pool of sessions to server.
+func newTestPool(t *testing.T, cfg *Config) (*pool, *testkit.Logbook) {
+	t.Helper()
+	d, book := newTestDialer(t, cfg)
+	p := newPool(cfg, d.env, d)
 	t.Cleanup(p.close)
 	return p, book
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"kcptun/std/clock"
-	"kcptun/std/config"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
@@ -48,15 +47,7 @@ func (n *names) set(addrs ...string) {
 func newNamedDialer(t *testing.T, server string, addrs ...string) (*dialer, *names, *testkit.Logbook) {
 	t.Helper()
 	_, port, _ := strings.Cut(server, ":")
-	cfg := clientConfig("name:" + port)
-	if err := cfg.Check(config.Client); err != nil {
-		t.Fatal(err)
-	}
-	env, book := newEnv()
-	d, err := newDialer(cfg, env)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, book := newTestDialer(t, clientConfig("name:"+port))
 	of := &names{addrs: addrs}
 	d.resolver = of
 	return d, of, book
@@ -221,15 +212,7 @@ func TestRaceOverServers(t *testing.T) {
 		{"two are dead", dead + ",127.0.0.3:9," + first.Addr, first.Addr},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			cfg := clientConfig(c.remote)
-			if err := cfg.Check(config.Client); err != nil {
-				t.Fatal(err)
-			}
-			env, _ := newEnv()
-			d, err := newDialer(cfg, env)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d, _ := newTestDialer(t, clientConfig(c.remote))
 			for range 2 {
 				if s := use(t, d); s.RemoteAddr().String() != c.want {
 					t.Errorf("the session goes to %v, want %v", s.RemoteAddr(), c.want)

@@ -7,18 +7,27 @@ import (
 	"testing"
 
 	"kcptun/e2e/lab"
+	"kcptun/std/mux"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
 )
 
+// expiring returns a pool whose session, with its stream, expires after a second. The server
+// does not follow.
+func expiring(t *testing.T, scavenge int) (*pool, *testkit.Logbook, *session.Session, *mux.Stream) {
+	t.Helper()
+	testkit.NoLeak(t)
+	cfg := newStayingServer(t)
+	cfg.AutoExpire, cfg.ScavengeTTL = 1, scavenge
+	p, book := newTestPool(t, cfg)
+	sess, st := sessionWithStream(t, p)
+	return p, book, sess, st
+}
+
 // If the server does not follow, an expired session is replaced before it ends: its streams
 // go on, and it is closed after the last of them.
 func TestPoolExpiry(t *testing.T) {
-	testkit.NoLeak(t)
-	cfg := newStayingServer(t)
-	cfg.AutoExpire, cfg.ScavengeTTL = 1, 60
-	p, book := newTestPool(t, cfg)
-	old, st := sessionWithStream(t, p)
+	p, book, old, st := expiring(t, 60)
 	testkit.Eventually(t, "it expires", func() bool { return book.Count("session expired") == 1 })
 	if sessionOf(t, p) == old {
 		t.Error("the expired session again")
@@ -37,11 +46,7 @@ func TestPoolExpiry(t *testing.T) {
 
 // scavengettl limits how long an expired session keeps its streams.
 func TestPoolScavenge(t *testing.T) {
-	testkit.NoLeak(t)
-	cfg := newStayingServer(t)
-	cfg.AutoExpire, cfg.ScavengeTTL = 1, 0
-	p, book := newTestPool(t, cfg)
-	old, st := sessionWithStream(t, p)
+	_, book, old, st := expiring(t, 0)
 	testkit.Within(t, "closed with its stream", old.Done())
 	if _, err := st.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Error("the stream's end is no good one:", err)
@@ -52,11 +57,7 @@ func TestPoolScavenge(t *testing.T) {
 
 // With a scavengettl of -1 no stream is cut, and the session ends with its last stream.
 func TestPoolScavengesNever(t *testing.T) {
-	testkit.NoLeak(t)
-	cfg := newStayingServer(t)
-	cfg.AutoExpire, cfg.ScavengeTTL = 1, -1
-	p, book := newTestPool(t, cfg)
-	old, st := sessionWithStream(t, p)
+	_, book, old, st := expiring(t, -1)
 	testkit.Eventually(t, "it expires", func() bool { return book.Count("session expired") == 1 })
 	testkit.Contains(t, book.String(), `closed="when idle"`)
 	echoStream(t, st)
