@@ -1,5 +1,5 @@
-// Package dist holds what is shipped beside the programs: example settings, units and kernel settings.
-// There is no code in it, only the tests of those files.
+// Package dist holds what is shipped beside the programs: example settings, units and kernel
+// settings. There is no code in it, only the tests of those files.
 package dist
 
 import (
@@ -99,9 +99,10 @@ func sameType(a, b any) bool {
 	return false
 }
 
-// The example for a first user is short, opens nothing to the network that need not be open, and leaves the tuning
-// to mode auto. Otherwise it agrees with the full one, which has every key with its default, including the windows
-// and the error correction that mode auto would choose.
+// The example for a first user is short, opens nothing to the network that need not be open,
+// and leaves the tuning to mode auto. Otherwise it agrees with the full one, which has every
+// key with its default, including the windows and the error correction that mode auto would
+// choose.
 func TestExamplesAreShort(t *testing.T) {
 	for _, end := range []string{"local", "server"} {
 		short, full := readExample(t, end+".json.example"), readExample(t, end+".full.json.example")
@@ -140,7 +141,8 @@ func TestExamplesFitTogether(t *testing.T) {
 	}
 }
 
-// unitSettings reads the lines NAME=VALUE of a unit, in their order; comments and section heads are left out.
+// unitSettings reads the lines NAME=VALUE of a unit, in their order; comments and section
+// heads are left out.
 func unitSettings(t *testing.T, path string) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -180,7 +182,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// In these files a comment needs a line of its own: after a value it would become part of the value.
+// In these files a comment needs a line of its own: after a value it would become part of the
+// value.
 func TestSysctlLines(t *testing.T) {
 	line := regexp.MustCompile(`^(#.*|[a-z0-9_.]+=[0-9]+|)$`)
 	for _, name := range []string{"linux/sysctl_linux", "freebsd/sysctl_freebsd"} {
@@ -231,8 +234,8 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// A check that cannot fail checks nothing: .ci/run in a small module of its own, first sound and then broken in
-// three ways.
+// A check that cannot fail checks nothing: .ci/run in a small module of its own, first sound
+// and then broken in three ways.
 func TestCIRunFails(t *testing.T) {
 	for _, tool := range []string{"bash", "go", "gofmt"} {
 		if _, err := exec.LookPath(tool); err != nil {

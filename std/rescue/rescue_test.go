@@ -7,7 +7,8 @@ import (
 	"kcptun/std/testkit"
 )
 
-// A panic is caught, counted, and logged with its stack, if no other was a moment ago; what did not panic is not.
+// A panic is caught, counted, and logged with its stack, if no other was a moment ago; what
+// did not panic is not.
 func TestCatch(t *testing.T) {
 	log, book := testkit.NewLog()
 	n := &Net{Log: log}
