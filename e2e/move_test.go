@@ -98,3 +98,34 @@ func TestMoveToAnotherPort(t *testing.T) {
 		})
 	}
 }
+
+// A session whose path was found to be dead, because the network failed for some seconds, moves
+// when its flow is blocked later. It used to stay, and its streams were lost.
+func TestMoveAfterOutage(t *testing.T) {
+	t.Parallel()
+	for name, p := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := p
+			p.relay = &lab.Fault{Rate: mib, Delay: 10 * time.Millisecond}
+			tn := start(t, p)
+			tn.exchange(t, kib)
+			var h headway
+			done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error {
+				_, err := lab.Pull(ctx, tn.dial, 4*mib, progress)
+				return err
+			}))
+			carried := func() uint64 { return tn.relay.Counters(lab.Down).BytesOut }
+			wait(t, "the transfer is under way", func() bool { return carried() > 512*kib })
+			tn.relay.Cut(true)
+			tn.client.mustLog(t, "session cut off")
+			tn.relay.Cut(false)
+			before := carried()
+			wait(t, "the transfer goes on", func() bool { return carried() > before+512*kib })
+			tn.relay.Block()
+			h.begin()
+			must(t, <-done)
+			h.log(t)
+		})
+	}
+}

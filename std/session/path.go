@@ -36,6 +36,11 @@ const (
 	// follow us soon learns where we are.
 	pokeAfter = time.Second
 
+	// A session moves after a third of the patience without an answer, and then each time that
+	// the silence has doubled: a network that is down makes every port look dead. movePause is
+	// the longest time between two moves.
+	movePause = time.Minute
+
 	// lateTick is how late the timer of the watch may be. If it is later than that, this
 	// program has been suspended, and has had no chance to hear the peer.
 	lateTick = time.Second
@@ -70,7 +75,7 @@ type pathWatch struct {
 	ask    func()        // the peer for an answer
 	bulk   bool          // a transfer was seen, and the peer has not been asked since
 	passed uint64        // packets at the last tick
-	moved  int           // how often since the peer was last heard
+	moved  time.Duration // the silence at the last move; 0: the peer was heard since
 	left   bool          // dead is closed
 }
 
@@ -129,8 +134,8 @@ func (w *pathWatch) tick() {
 	}
 }
 
-// onSilence sets what to call: ask when a transfer falls silent, and move after each third
-// of the patience.
+// onSilence sets what to call: ask when a transfer falls silent or a silent peer owes
+// something, and move when another port may help.
 func (w *pathWatch) onSilence(ask, move func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,15 +171,26 @@ func (w *pathWatch) look() func() {
 		close(w.dead)
 	}
 	w.arm()
-	before := w.moved
-	w.moved = int(silent * stalledShare / patience)
 	switch {
-	case owes && w.moved > before && !w.left:
+	case owes && w.mayMove(silent, patience):
 		return w.move
 	case owes && silent >= pokeAfter:
 		return w.ask
 	}
 	return nil
+}
+
+// mayMove tells whether the peer has been silent for so long that it is time for another
+// port. It is part of look.
+func (w *pathWatch) mayMove(silent, patience time.Duration) bool {
+	if silent < w.moved {
+		w.moved = 0
+	}
+	if silent < max(patience/stalledShare, w.moved+min(w.moved, movePause)) {
+		return false
+	}
+	w.moved = silent
+	return true
 }
 
 // rest stops the timer if nothing is owed and nothing happens, but not in the middle of a

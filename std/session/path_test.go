@@ -2,6 +2,7 @@ package session
 
 import (
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -107,5 +108,37 @@ func TestPathWatchMissesNoWrite(t *testing.T) {
 	w.writes.Add(1) // after look has read it, and before rest
 	if w.rest(); !w.watching.Load() {
 		t.Error("it rests")
+	}
+}
+
+// A session that nobody answers moves again and again, at growing intervals, and begins
+// anew once it was heard. It used to stay for good where its path was once found to be dead.
+func TestPathWatchKeepsMoving(t *testing.T) {
+	const patience = 3 * time.Second
+	var w pathWatch
+	moves := func(from, to time.Duration) (at []time.Duration) {
+		for silent := from; silent <= to; silent += watchPeriod {
+			if w.mayMove(silent, patience) {
+				at = append(at, silent)
+			}
+		}
+		return at
+	}
+	for _, c := range []struct {
+		name     string
+		from, to time.Duration
+		want     []time.Duration
+	}{
+		{"a short silence", 0, 750 * time.Millisecond, nil},
+		{"a long one", 0, 3 * time.Minute, []time.Duration{
+			1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second,
+			16 * time.Second, 32 * time.Second, 64 * time.Second, 124 * time.Second,
+		}},
+		{"it was heard", 0, 3 * time.Second, []time.Duration{1 * time.Second, 2 * time.Second}},
+		{"it was heard at the last tick but one", 250 * time.Millisecond, time.Second, []time.Duration{time.Second}},
+	} {
+		if got := moves(c.from, c.to); !slices.Equal(got, c.want) {
+			t.Errorf("%s: it moves at %v, not at %v", c.name, got, c.want)
+		}
 	}
 }
