@@ -14,7 +14,8 @@ import (
 // ledger is what is known of the segments in both directions. The names follow those of
 // TCP: snd is what we send, rcv is what we receive. Each number has one goroutine that
 // changes it, and anybody may read it at any time. The writer changes sndNext and
-// rcvUna and the stamps of what is sent, the reader changes the rest.
+// rcvUna and the stamps of what is sent, the reader changes the rest. What is repeated in
+// silence changes sndStamp, too.
 type ledger struct {
 	sndNext    atomic.Uint32 // one above the highest sequence number sent
 	sndUna     atomic.Uint32 // the peer has acknowledged all below it
@@ -129,6 +130,9 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 			close(p.life.answered)
 		}
 		l.endOutage(before, now)
+		if p.repeat.held.Load() {
+			p.repeat.heardAgain()
+		}
 	}
 	p.hooks.active()
 	known := l.sndUna.Load()
@@ -251,14 +255,26 @@ func (p *Peer) pushed(h Packet) {
 		l.sndClock.Store(h.Stamp - millis(clock.Now()))
 		l.sndFirstStamp.Store(h.Stamp)
 		l.sndStamp.Store(h.Stamp)
-	} else if after(h.Stamp, l.sndStamp.Load()) {
-		l.sndStamp.Store(h.Stamp)
+	} else if l.stamped(h.Stamp) {
 		if h.Stamp-l.sndFirstStamp.Load() > stampGap {
 			l.sndFirstStamp.Store(h.Stamp - stampGap)
 		}
 	}
 	if after(h.Next, l.sndNext.Load()) {
 		l.sndNext.Store(h.Next)
+	}
+}
+
+// stamped records the stamp of data that is sent. It tells whether it is the latest.
+func (l *ledger) stamped(stamp uint32) bool {
+	for {
+		latest := l.sndStamp.Load()
+		if !after(stamp, latest) {
+			return false
+		}
+		if l.sndStamp.CompareAndSwap(latest, stamp) {
+			return true
+		}
 	}
 }
 

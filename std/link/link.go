@@ -352,7 +352,10 @@ func (c *Conn) Hold(p *Peer, end func()) bool { return c.peers.hold(p, end) }
 
 // Forget drops what the link knows of a peer whose session ends. Packets of the conversation
 // that still arrive are dropped, too.
-func (c *Conn) Forget(p *Peer) { c.peers.forget(p) }
+func (c *Conn) Forget(p *Peer) {
+	c.peers.forget(p)
+	p.repeat.close()
+}
 
 // Advice is one line about a setting that the system did not grant in full (a clamped
 // socket buffer), and how to mend that; or "".

@@ -28,6 +28,7 @@ type Peer struct {
 	hooks        hooks        // who is told of its packets
 	pacing       pacing       // when datagrams leave
 	sizing       sizing       // how large they are
+	repeat       repeat       // what is sent again while the peer is silent
 	filling      filling      // the batch that its next datagram goes into
 	outgoing     outgoing     // parity for what is sent
 	incoming     incoming     // restores what was lost

@@ -123,6 +123,9 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 	peer.sent(h)
 	if ok = ok && peer.owns(h); ok {
 		probe = c.measure(p, peer, h, isNew)
+		if h.Push && !isNew && peer.repeat.wanted.Load() {
+			c.keep(p, peer, h)
+		}
 	}
 	return h, probe, ok
 }

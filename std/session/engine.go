@@ -78,6 +78,7 @@ func (c *classic) Conv() uint32 { return c.GetConv() }
 
 func (c *classic) begin(end func(error)) {
 	c.doze = newDozer(c.UDPSession, c.peer, c.cfg, c.panics, end)
+	c.peer.RepeatInSilence()
 	c.peer.OnResize(func(size int) { c.SetMtu(size - c.overhead) })
 }
 
