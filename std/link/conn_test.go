@@ -287,17 +287,3 @@ func TestConnPassesThrough(t *testing.T) {
 		t.Error("the link hands out its socket")
 	}
 }
-
-// A client that was heard at an address keeps to it only while it can send from it.
-func TestClientForgetsAddressItCannotUse(t *testing.T) {
-	opt, _ := options(crypt.Plain{})
-	near, far := fakePair()
-	near.sendFault = func(int64) error { return errors.New("cannot assign requested address") }
-	client, _ := fakeConns(t, near, far, opt)
-	here := netip.MustParseAddr("192.0.2.7")
-	client.Peer().sendFrom(here)
-	if _, err := client.WriteTo(seg(1, 81, 0, 0, "x"), client.Peer()); err != nil {
-		t.Fatal(err)
-	}
-	testkit.Eventually(t, "the address is forgotten", func() bool { return !client.Peer().way.Load().Local.IsValid() })
-}

@@ -1,9 +1,6 @@
 package link
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // What a link does about trouble: a socket that refuses, and faults of our own.
 
@@ -14,9 +11,6 @@ func (c *Conn) sendFailed(refused int, err error) {
 		return
 	}
 	c.opt.Stats.SendErrors.Add(uint64(refused))
-	if c.peers.only != nil {
-		c.peers.only.sendFrom(netip.Addr{}) // the address that we sent from may not be ours any more
-	}
 	if times, due := c.sendTrouble.Due(); due {
 		c.opt.Log.Warn("sending failed, going on", "err", err, "times", times)
 	}

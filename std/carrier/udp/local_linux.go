@@ -10,24 +10,27 @@ import (
 	"kcptun/std/carrier/mmsg"
 )
 
-// localInfo lets a UDP socket answer from the address to which the peer sent. A peer
+// localInfo lets a listening UDP socket answer from the address to which the peer sent. A peer
 // accepts answers from no other address, and the system would choose one by its route to
 // the peer.
 type localInfo struct {
 	v6   bool // the socket is IPv6, possibly dual-stack
-	info bool // handle local addresses: the socket is not bound to a single one
+	info bool // handle local addresses: the socket listens, and is not bound to a single one
 
 	heard, told mmsg.Control // for the path with one datagram per system call
 }
 
-// askLocal makes the kernel report local addresses.
-func (i *localInfo) askLocal(conn *net.UDPConn) {
+// prepare makes the kernel report local addresses if the socket listens.
+func (i *localInfo) prepare(conn *net.UDPConn, listening bool) {
+	local := conn.LocalAddr().(*net.UDPAddr).IP
+	i.v6 = len(local) == net.IPv6len
+	if !listening {
+		return
+	}
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return
 	}
-	local := conn.LocalAddr().(*net.UDPAddr).IP
-	i.v6 = len(local) == net.IPv6len
 	ask := func(fd uintptr) {
 		level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
 		if i.v6 {

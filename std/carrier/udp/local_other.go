@@ -12,7 +12,7 @@ import (
 // localInfo is empty here: the system chooses the source address of an answer.
 type localInfo struct{}
 
-func (localInfo) askLocal(*net.UDPConn) {}
+func (localInfo) prepare(*net.UDPConn, bool) {}
 
 func (localInfo) read(conn *net.UDPConn, b []byte) (n int, from netip.AddrPort, at netip.Addr, err error) {
 	n, from, err = conn.ReadFromUDPAddrPort(b)

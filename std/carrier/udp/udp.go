@@ -1,6 +1,6 @@
 // Package udp is the carrier over UDP. On Linux it moves several datagrams per system call,
-// lets the kernel segment and merge them, and answers from the address to which the peer
-// sent. It owns the socket with its settings, and the receive buffers.
+// lets the kernel segment and merge them, and a listening carrier answers from the address to
+// which the peer sent. It owns the socket with its settings, and the receive buffers.
 package udp
 
 import (
@@ -16,7 +16,8 @@ import (
 )
 
 // Dial opens a carrier to one peer. The socket is not connected, so it survives changes of
-// the local network, and ICMP errors cannot end it.
+// the local network, and ICMP errors cannot end it. The system chooses the source address of
+// each datagram by its route to the peer.
 func Dial(ctx context.Context, opt carrier.Options, peer netip.AddrPort) (carrier.Carrier, error) {
 	network := "udp6"
 	if peer.Addr().Is4() {
@@ -47,7 +48,7 @@ func open(ctx context.Context, opt carrier.Options, network, local string) (carr
 	}
 	conn := pc.(*net.UDPConn)
 	s := &socket{conn: conn}
-	s.askLocal(conn)
+	s.prepare(conn, local != "")
 	if opt.DSCP > 0 {
 		if err := setDSCP(conn, opt.DSCP); err != nil {
 			opt.Log.Warn("dscp is not in force", "dscp", opt.DSCP, "err", err)
