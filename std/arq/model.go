@@ -45,6 +45,7 @@ type model struct {
 	start  start
 
 	heard     time.Duration // when the last sample came
+	silent    time.Duration // until when none came for long
 	longFrom  time.Duration // since when the queue has been long; 0: it is not
 	probeGain float64
 	probeFrom float64       // the rate when probing began
@@ -188,7 +189,7 @@ func (m *model) watch(s sample) {
 	// samples arrive late and reveal nothing about the link. Nor does the time in which none
 	// has arrived.
 	if silence := s.now - m.heard; silence > max(50*time.Millisecond, m.rtt.least/2, seconds(8*mtu/max(m.bw, 1))) {
-		m.longFrom = 0
+		m.longFrom, m.silent = 0, s.now
 	}
 	m.heard = s.now
 	switch {

@@ -15,7 +15,9 @@ type start struct {
 
 // endStarting ends a round of the start.
 func (m *model) endStarting(s sample, queue time.Duration, limited bool) {
-	if m.arriving() < 0.85 {
+	if m.paused(s.now) {
+		m.start.behind, m.start.grownAt = 0, s.now
+	} else if m.arriving() < 0.85 {
 		m.start.behind++
 	} else {
 		m.start.behind = 0
@@ -34,18 +36,24 @@ func (m *model) endStarting(s sample, queue time.Duration, limited bool) {
 	}
 }
 
+// paused tells whether nothing arrived for a while within the last round trip: one of the
+// ends did not run. What arrives around that time says nothing of the link.
+func (m *model) paused(now time.Duration) bool {
+	return m.silent > 0 && now-m.silent < m.rtt.smooth
+}
+
 // arriving is the share of what was sent that arrives, during the start.
 func (m *model) arriving() float64 { return m.track.share(m.rtt) / (1 - m.losses.own) }
 
 // crowded tells, during the start, whether less arrives than was sent and a queue has built
 // up within the last round trip. Either alone may be due to bursts of loss, or to jitter.
 func (m *model) crowded() bool {
-	return m.rtt.queue() > m.targetQueue()+m.start.calm && m.arriving() < 0.92
+	return m.rtt.queue() > m.targetQueue()+m.start.calm && m.arriving() < 0.92 && !m.paused(m.heard)
 }
 
 // endStart ends the start with the rate that the link has shown.
 func (m *model) endStart(s sample) {
-	if r := m.track.rate(s.now, min(250*time.Millisecond, max(50*time.Millisecond, m.rtt.smooth/2))); r > 0 {
+	if r := m.track.rate(s.now, min(250*time.Millisecond, max(50*time.Millisecond, m.rtt.smooth/2))); r > 0 && !m.paused(s.now) {
 		m.setRate(r)
 	}
 	m.doubt = true

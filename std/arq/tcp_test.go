@@ -32,7 +32,8 @@ type tcp struct {
 	round int         // ends when this one arrives
 	n     int
 	least time.Duration
-	until time.Duration // of the next packet
+	until time.Duration // of the next packets
+	bunch int           // of them, still to be sent at once
 	heard time.Duration // something of this flow
 }
 
@@ -56,8 +57,10 @@ func (f *tcp) send() {
 		f.out.send(make([]byte, tcpPacket), 0, func([]byte) {
 			f.sim.after(f.back, func() { f.acknowledge(number) })
 		})
-		if f.bbr && f.n > 0 {
-			f.until = max(f.until, f.sim.now-msec) + seconds(1/f.pace())
+		if f.bunch--; f.bbr && f.n > 0 && f.bunch <= 0 {
+			n := max(1, math.Floor(f.pace()/1000)) // what the kernel hands to a card at once
+			f.bunch = int(n)
+			f.until = max(f.until, f.sim.now-msec) + seconds(n/f.pace())
 			f.sim.after(f.until-f.sim.now, f.send)
 		}
 	}
