@@ -172,7 +172,7 @@ func (t *intake) believeRestored(p *Peer) (valid bool) {
 			h = h.withoutAcks(una)
 			withholdAcks(packet, una)
 		}
-		p.ledger.receive(h)
+		p.ledger.receive(h, t.now)
 		if h.Acked {
 			shiftStamps(packet, cmdAck, -p.shift.Load())
 		}

@@ -75,6 +75,18 @@ func report(command byte, conv uint32, window uint16, sn, una uint32) (s [segHea
 	return s
 }
 
+// isDisowned tells whether a packet shows that a server does not know the conversation of a
+// dialled link. It ends the conversation once that is certain.
+func (t *intake) isDisowned(p *Peer, h Packet) bool {
+	if t.peers.only == nil || !p.ledger.showsForgotten(h, t.now) {
+		return false
+	}
+	if p.ledger.disowned(t.now) {
+		p.life.forgotten.Store(true)
+	}
+	return true
+}
+
 // disowned records a packet that shows that a server does not know the conversation, and
 // tells whether to believe that it is ours: we were told so for disownedFor, without news.
 func (l *ledger) disowned(now time.Duration) bool {
@@ -87,10 +99,11 @@ func (l *ledger) disowned(now time.Duration) bool {
 // showsForgotten tells whether a packet shows that a server does not know the
 // conversation: the server has received a segment that was sent after ours had acknowledged
 // something, and acknowledges nothing up to there. That segment must be in flight, which
-// no recording can know.
-func (l *ledger) showsForgotten(h Packet) bool {
-	una := l.sndUna.Load()
-	if h.Kind != Segments || h.Una != 0 || !after(una, 0) {
+// no recording can know. A server of ours may have acknowledged all below 0, too, once the
+// numbers have wrapped: it has if 0 is in flight.
+func (l *ledger) showsForgotten(h Packet, now time.Duration) bool {
+	una, next := l.sndUna.Load(), l.sndNext.Load()
+	if h.Kind != Segments || h.Una != 0 || !l.sndHeard.Load() || 0-una <= next-una || l.isReflected(h, now) {
 		return false
 	}
 	var sn uint32
@@ -102,5 +115,5 @@ func (l *ledger) showsForgotten(h Packet) bool {
 	default:
 		return false
 	}
-	return !after(una, sn) && after(l.sndNext.Load(), sn) && !after(l.sndAtFirst.Load(), sn)
+	return sn-una < next-una && !after(l.heardFrom, sn)
 }

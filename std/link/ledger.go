@@ -17,21 +17,26 @@ import (
 // rcvUna and the stamps of what is sent, the reader changes the rest. What is repeated in
 // silence changes sndStamp, too.
 type ledger struct {
-	sndNext    atomic.Uint32 // one above the highest sequence number sent
-	sndUna     atomic.Uint32 // the peer has acknowledged all below it
-	sndSacked  atomic.Uint32 // one above the highest number that the peer has acknowledged singly
-	sndAtFirst atomic.Uint32 // sndNext when the peer acknowledged something for the first time
-	sndWindow  atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
+	sndBegun  atomic.Bool   // data was sent, and has been since: all numbers here wrap, so none of them tells
+	sndNext   atomic.Uint32 // one above the highest sequence number sent
+	sndUna    atomic.Uint32 // the peer has acknowledged all below it
+	sndSacked atomic.Uint32 // one above the highest number that the peer has acknowledged singly
+	sndHeard  atomic.Bool   // the peer has acknowledged something
+	heardFrom uint32        // segments from this one on were sent after that; only for the reader
+	sndWindow atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
 
 	sndFirstStamp atomic.Uint32 // the stamps of the data sent: the first, or one stampGap before
 	sndStamp      atomic.Uint32 // the latest
 	sndClock      atomic.Uint32 // how many milliseconds our stamps are ahead of std/clock
 
+	rcvBegun atomic.Bool   // data was received
 	rcvNext  atomic.Uint32 // one above the highest sequence number received
 	rcvUna   atomic.Uint32 // we have acknowledged all below it
 	rcvStamp atomic.Uint32 // the latest stamp of the data received
-	rcvClock atomic.Uint32 // how many milliseconds the peer's clock is ahead of ours; valid once rcvNext is not 0
-	echoed   uint32        // the latest of our stamps that came back; only for the reader
+	rcvClock atomic.Uint32 // how many milliseconds the peer's clock is ahead of ours; valid once rcvBegun is set
+	rcvDoubt doubt         // about that; only for the reader
+	echoes   bool          // the peer has sent stamps of ours back; only for the reader
+	echoed   uint32        // the latest of these; only for the reader
 
 	heard atomic.Int64 // when the last packet with news came, see hasNews, by std/clock; notYet before it
 	acked atomic.Int64 // when the last packet came that acknowledged something new; notYet before it
@@ -137,15 +142,9 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 	p.hooks.active()
 	known := l.sndUna.Load()
 	old = after(known, h.Una)
-	fresh := l.receive(h)
-	if h.Push && h.Stamp == l.rcvStamp.Load() {
-		l.setClock(h.Stamp, now)
-	}
+	fresh := l.receive(h, now)
 	if l.sndUna.Load() != known {
 		l.acked.Store(int64(now))
-		if known == 0 {
-			l.sndAtFirst.Store(l.sndNext.Load())
-		}
 	}
 	if local := p.way.Load().Local; at != local && at.IsValid() && (fresh || !local.IsValid()) {
 		p.sendFrom(at)
@@ -162,20 +161,30 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 
 // receive records the data in a packet of the peer, and what the packet says has arrived at
 // the peer, however old it is. It tells whether any of that is new.
-func (l *ledger) receive(h Packet) (fresh bool) {
-	if h.Push && l.rcvNext.Load() == 0 || l.isLater(h) {
+func (l *ledger) receive(h Packet, now time.Duration) (fresh bool) {
+	if l.isLater(h, now) {
 		l.rcvStamp.Store(h.Stamp)
 	}
 	if l.isNew(h) {
+		l.setClock(h.Stamp, now)
 		l.rcvNext.Store(h.Next)
+		if !l.rcvBegun.Load() {
+			l.rcvBegun.Store(true)
+		}
 		fresh = true
 	}
 	if after(h.Una, l.sndUna.Load()) {
 		l.sndUna.Store(h.Una)
+		if !l.sndHeard.Load() {
+			l.heardFrom = l.sndNext.Load()
+			l.sndHeard.Store(true)
+		} else if after(h.Una, l.heardFrom) {
+			l.heardFrom = h.Una // numbers wrap
+		}
 		fresh = true
 	}
-	if h.Acked && (l.sndSacked.Load() == 0 || after(h.AckStamp, l.echoed)) {
-		l.echoed = h.AckStamp
+	if h.Acked && (!l.echoes || after(h.AckStamp, l.echoed)) {
+		l.echoes, l.echoed = true, h.AckStamp
 	}
 	if l.isSacked(h) {
 		l.sndSacked.Store(h.Ack + 1)
@@ -191,7 +200,7 @@ func (l *ledger) receive(h Packet) (fresh bool) {
 // the peer has no room.
 func (l *ledger) hasNews(h Packet, now time.Duration) bool {
 	switch {
-	case l.heard.Load() == notYet, h.Push && l.rcvNext.Load() == 0, l.isNew(h), l.isLater(h):
+	case l.heard.Load() == notYet, l.isNew(h), l.isLater(h, now):
 		return true
 	case after(h.Una, l.sndUna.Load()), l.isSacked(h), h.Acked && after(h.AckStamp, l.echoed):
 		return true
@@ -220,9 +229,11 @@ func (l *ledger) isNew(h Packet) bool {
 	return h.Push && after(h.Next, l.rcvNext.Load()) && !after(h.Next, l.rcvUna.Load()+farthest)
 }
 
-// isLater tells whether a packet holds data that was sent later than all that was received.
-func (l *ledger) isLater(h Packet) bool {
-	return h.Push && l.rcvNext.Load() != 0 && after(h.Stamp, l.rcvStamp.Load()) && !after(h.Next, l.rcvUna.Load()+farthest)
+// isLater tells whether a packet holds data that was sent later than all that was received,
+// and not later than the clock of the peer may show now.
+func (l *ledger) isLater(h Packet, now time.Duration) bool {
+	return h.Push && l.rcvBegun.Load() && after(h.Stamp, l.rcvStamp.Load()) && l.ahead(h.Stamp, now) < clockSlack &&
+		!after(h.Next, l.rcvUna.Load()+farthest)
 }
 
 // isSacked tells whether a packet acknowledges a segment above all that were acknowledged
@@ -251,7 +262,7 @@ func (p *Peer) pushed(h Packet) {
 		return
 	}
 	l := &p.ledger
-	if l.sndNext.Load() == 0 {
+	if !l.sndBegun.Load() {
 		l.sndClock.Store(h.Stamp - millis(clock.Now()))
 		l.sndFirstStamp.Store(h.Stamp)
 		l.sndStamp.Store(h.Stamp)
@@ -262,6 +273,9 @@ func (p *Peer) pushed(h Packet) {
 	}
 	if after(h.Next, l.sndNext.Load()) {
 		l.sndNext.Store(h.Next)
+	}
+	if !l.sndBegun.Load() {
+		l.sndBegun.Store(true) // last: whoever sees it finds the rest
 	}
 }
 

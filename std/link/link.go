@@ -294,20 +294,17 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 		t.passOn(packet, in, p.life.lane)
 		return false
 	}
+	if p != nil && t.isDisowned(p, h) {
+		return false
+	}
 	if p == nil || !p.plausible(h, t.now) {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
-	if !in.Sibling && p.host.Load() != nil && p.isFresh(h) {
+	if !in.Sibling && p.host.Load() != nil && p.isFresh(h, t.now) {
 		p.lodge(t.Conn, in.From) // it has returned, and has the same address as at the sibling
 	}
 	t.last, t.owner = p, p
-	if t.peers.only != nil && p.ledger.showsForgotten(h) {
-		if p.ledger.disowned(t.now) {
-			p.life.forgotten.Store(true)
-		}
-		return false
-	}
 	return true
 }
 

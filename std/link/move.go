@@ -2,6 +2,7 @@ package link
 
 import (
 	"net/netip"
+	"time"
 
 	"kcptun/std/carrier"
 )
@@ -21,7 +22,7 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if p == nil {
 		p = t.opt.Conversations.unconfirmedOf(h)
 	}
-	if p == nil || !p.mayComeTo(t.Conn) || !p.possible(h, t.now) || !p.isFresh(h) {
+	if p == nil || !p.mayComeTo(t.Conn) || !p.possible(h, t.now) || !p.isFresh(h, t.now) {
 		return nil
 	}
 	was := p.addr()
@@ -44,9 +45,9 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 //
 // The packet must be possible, so that it is not one that we have sent ourselves. Still una
 // alone, as in a packet that only reports a window, shows nothing.
-func (p *Peer) isFresh(h Packet) bool {
+func (p *Peer) isFresh(h Packet, now time.Duration) bool {
 	l := &p.ledger
-	return l.isNew(h) || l.isLater(h) || h.Acked && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
+	return l.isNew(h) || l.isLater(h, now) || h.Acked && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
 }
 
 // move records that a peer lives at another address now. It is false if the peer is gone,

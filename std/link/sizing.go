@@ -112,7 +112,7 @@ func (z *sizing) restart() {
 func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 	h, ok = ParsePacket(p)
 	if h.Push && !h.Framed {
-		if c.peers.only == nil && peer.ledger.sndNext.Load() == 0 {
+		if c.peers.only == nil && !peer.ledger.sndBegun.Load() {
 			peer.drawShift(h.Stamp)
 		}
 		shift := peer.shift.Load()
@@ -152,7 +152,7 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 		c.watchLarge(packet, p, h, oldest, now)
 	}
 	z.search.sent(h)
-	if !wanted || length > size || !isNew || una == 0 || p.confirmation.isOpen() || after(z.search.from, una) {
+	if !wanted || length > size || !isNew || !p.ledger.sndHeard.Load() || p.confirmation.isOpen() || z.inFragments {
 		return nil
 	}
 	if probe = z.search.pad(packet, h, c.opt.Sealer.Overhead(), now); probe != nil {

@@ -30,26 +30,55 @@ func (p *Peer) drawShift(stamp uint32) {
 // stampGap.
 func (l *ledger) isOurs(stamp uint32) bool {
 	first := l.sndFirstStamp.Load()
-	return l.sndNext.Load() != 0 && stamp-first <= l.sndStamp.Load()-first
+	return l.sndBegun.Load() && stamp-first <= l.sndStamp.Load()-first
 }
 
 // clockSlack is how far the clock of the peer may be from where it is expected: it was
 // suspended, or a packet has waited for its rate limit.
 const clockSlack = 10 * time.Minute
 
-// mayBeTheirs tells whether the clock of the peer may show a stamp now.
-func (l *ledger) mayBeTheirs(stamp uint32, now time.Duration) bool {
-	off := time.Duration(int32(stamp-l.rcvClock.Load()-millis(now))) * time.Millisecond
-	return l.rcvNext.Load() != 0 && off.Abs() < clockSlack
+// ahead is how far a stamp is ahead of what the clock of the peer is expected to show now.
+func (l *ledger) ahead(stamp uint32, now time.Duration) time.Duration {
+	return between(stamp-millis(now), l.rcvClock.Load())
 }
 
-// setClock records how far the clock of the peer is ahead of ours when data of it has come.
+// mayBeTheirs tells whether the clock of the peer may show a stamp now.
+func (l *ledger) mayBeTheirs(stamp uint32, now time.Duration) bool {
+	return l.rcvBegun.Load() && l.ahead(stamp, now).Abs() < clockSlack
+}
+
+// doubt is a clock of the peer, as new data has shown it, that is not the one we know.
+type doubt struct {
+	clock uint32 // milliseconds ahead of ours
+	any   bool
+}
+
+// setClock records how far the clock of the peer is ahead of ours when new data of it has
+// come. Without a seal a stamp may be damaged: a clock that is far from the one we know
+// replaces it only if the next data shows the same. A damaged stamp used to be believed, and
+// for up to 24 days nothing was later, and nothing restored had a time that could be right.
 func (l *ledger) setClock(stamp uint32, now time.Duration) {
-	const exact = 1000 // ms; to follow every packet would cost more than it helps
-	ahead := stamp - millis(now)
-	if off := ahead - l.rcvClock.Load(); off+exact > 2*exact {
-		l.rcvClock.Store(ahead)
+	const exact = time.Second // to follow every packet would cost more than it helps
+	shown, known := stamp-millis(now), l.rcvClock.Load()
+	off := between(shown, known).Abs()
+	switch {
+	case l.rcvBegun.Load() && off <= exact:
+		l.rcvDoubt.any = false
+	case l.rcvBegun.Load() && off < clockSlack:
+		l.rcvDoubt.any = false
+		l.rcvClock.Store(shown)
+	case !l.rcvBegun.Load(), l.rcvDoubt.any && between(shown, l.rcvDoubt.clock).Abs() < clockSlack:
+		l.rcvDoubt.any = false
+		l.rcvClock.Store(shown)
+		l.rcvStamp.Store(stamp)
+	default:
+		l.rcvDoubt = doubt{shown, true}
 	}
+}
+
+// between is how far one clock is ahead of another, in the milliseconds of stamps, which wrap.
+func between(one, other uint32) time.Duration {
+	return time.Duration(int32(one-other)) * time.Millisecond
 }
 
 func millis(d time.Duration) uint32 { return uint32(d / time.Millisecond) }

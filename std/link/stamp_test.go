@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kcptun/std/carrier"
+	"kcptun/std/clock"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
@@ -94,4 +95,56 @@ func FuzzShiftStamps(f *testing.F) {
 			t.Errorf("%x became %x", packet, shifted)
 		}
 	})
+}
+
+// One damaged stamp, as none shows without a seal, moved the clock of the peer by up to 24
+// days. For that long no data was later, and nothing was restored.
+func TestDamagedStampIsNotBelieved(t *testing.T) {
+	const second, day = 1000, 24 * 60 * 60 * 1000
+	for _, c := range []struct {
+		name   string
+		stamps []uint32 // of new data, all of it now, in ms after the first
+		want   uint32   // what the clock of the peer shows now, in the same way
+	}{
+		{"undamaged", []uint32{0, 1, 2}, 2},
+		{"ahead", []uint32{0, 20 * day, 1}, 1},
+		{"behind", []uint32{0, ^uint32(0) - 20*day, 1}, 1},
+		{"the first", []uint32{20 * day, 1, 2}, 2},
+		{"the first two", []uint32{20 * day, 10 * day, 1, 2}, 2},
+		{"every second", []uint32{0, 20 * day, 1, 10 * day, 2, 5 * day, 3}, 3},
+		{"several in a row", []uint32{0, 20 * day, 10 * day, 5 * day, 1}, 1},
+		{"none: the peer has slept", []uint32{0, 20 * day, 20*day + second}, 20*day + second},
+		{"none: we have", []uint32{0, ^uint32(0) - 20*day, ^uint32(0) - 20*day + second}, ^uint32(0) - 20*day + second},
+	} {
+		client := inFlight(t)
+		l, now := &client.Peer().ledger, clock.Now()
+		data := func(sn int, after uint32) []byte {
+			return stamped(seg(7, 81, uint32(sn), 5, "data"), stampGap+after)
+		}
+		for sn, stamp := range c.stamps {
+			hearsAt(client, data(sn, stamp), now)
+		}
+		again := parsed(data(0, c.want+second))
+		if !l.isLater(again, now) {
+			t.Errorf("%s: what is sent again now is not later", c.name)
+		}
+		if !l.mayBeTheirs(again.Stamp, now) {
+			t.Errorf("%s: what is restored now has no time that can be right", c.name)
+		}
+		if off := l.rcvStamp.Load() - again.Stamp + second; int32(off) > 0 {
+			t.Errorf("%s: the latest stamp is %d ms ahead", c.name, off)
+		}
+	}
+}
+
+// Error correction goes on after a damaged stamp, without a seal.
+func TestRestoringAfterDamagedStamp(t *testing.T) {
+	in := newIntake(t, 4, 1)
+	p := pushes(7, 12)
+	wire := codedGroup(1, p[:4]...)
+	in.hear(wire...)
+	damaged := stamped(p[4], 1<<30)
+	in.expect("the damaged group", in.hear(moved(codedGroup(1, damaged, p[5], p[6], p[7]), 1)...), damaged, p[5], p[6], p[7])
+	wire = moved(codedGroup(1, p[8:]...), 2)
+	in.expect("the next one", in.hear(wire[0], wire[1], wire[3], wire[4]), p[8], p[9], p[11], p[10])
 }
