@@ -142,11 +142,6 @@ func (d *dialer) candidates(ctx context.Context) ([]candidate, error) {
 	return d.order(all), nil
 }
 
-// hasRange tells whether a server has several ports.
-func (d *dialer) hasRange() bool {
-	return slices.ContainsFunc(d.remotes, func(m *address.MultiPort) bool { return m.MaxPort > m.MinPort })
-}
-
 // order puts the address that answered last at the front, while that is still recent.
 func (d *dialer) order(all []candidate) []candidate {
 	d.mu.Lock()

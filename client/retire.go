@@ -22,7 +22,7 @@ func (s *slot) lifetime() time.Duration { return time.Duration(s.cfg.AutoExpire)
 // keeps it.
 func (s *slot) expire(ctx context.Context, h *held) *held {
 	hopped := s.hop(h)
-	if hopped && !(h.KeepsPort() && s.dial.hasRange()) {
+	if hopped && !h.IsConfined() {
 		return h
 	}
 	s.live.Store(nil)

@@ -70,9 +70,15 @@ func TestPoolScavengesNever(t *testing.T) {
 // goes on from another port. New streams get it too, unless the server has other ports.
 // Without streams it ends. It used to be cut after scavengettl.
 func TestPoolHops(t *testing.T) {
-	for name, ports := range map[string]int{"one port": 1, "a range": 2} {
+	for name, c := range map[string]struct {
+		ports  int
+		others string // servers in the list
+	}{
+		"one port": {1, ""}, "a range": {2, ""}, "one port, and a range of another server": {1, ",127.0.0.2:1-2"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			testkit.NoLeak(t)
+			ports := c.ports
 			first, err := lab.FreePorts(ports)
 			if err != nil {
 				t.Fatal(err)
@@ -80,7 +86,7 @@ func TestPoolHops(t *testing.T) {
 			for port := first; port < first+ports; port++ {
 				newEchoServerAt(t, fmt.Sprintf("127.0.0.1:%d", port))
 			}
-			cfg := clientConfig(fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1))
+			cfg := clientConfig(fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1) + c.others)
 			cfg.AutoExpire, cfg.ScavengeTTL = 1, 1
 			p, book := newTestPool(t, cfg)
 			sess := sessionOf(t, p)

@@ -23,9 +23,10 @@ const (
 	avoidFor = 5 * time.Second
 )
 
-// slot holds one session at a time. Its goroutine dials while a connection is waiting. It
-// replaces the session when it dies, expires or runs out of stream ids; existing streams
-// stay on the session they started on. An idle slot does nothing.
+// slot holds one session at a time. Its goroutine dials while a connection is waiting. It lets
+// go of a session that has ended, has no stream ids left, was suspended for too long or whose
+// path is dead, and of one that has expired and cannot go on from another port; existing
+// streams stay on the session they started on. An idle slot does nothing.
 type slot struct {
 	cfg  *Config
 	env  app.Env

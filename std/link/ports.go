@@ -37,6 +37,9 @@ func (r PortRange) other(port uint16) uint16 {
 	return next
 }
 
+// HasRange tells whether the server of a dialled link has several ports, as far as we know.
+func (c *Conn) HasRange() bool { return c.opt.Range.Max > c.opt.Range.Min }
+
 // lodging is a peer's stay at a sibling of its link.
 type lodging struct {
 	at   *Conn

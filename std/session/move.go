@@ -42,8 +42,9 @@ func (s *Session) can(abilities uint32) bool {
 	return theirs != nil && theirs.Can&abilities == abilities
 }
 
-// KeepsPort tells whether Move leaves a session at the port of the server where it is.
-func (s *Session) KeepsPort() bool { return !s.can(canFollow | canPorts) }
+// IsConfined tells whether Move leaves a session at the port of the server where it is,
+// although the client knows of others.
+func (s *Session) IsConfined() bool { return s.link.HasRange() && !s.can(canFollow|canPorts) }
 
 // moveOn moves because the path is silent: the flow may be blocked.
 func (f *Maker) moveOn(s *Session) {
