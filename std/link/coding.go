@@ -172,6 +172,9 @@ func (t *intake) believeRestored(p *Peer) (valid bool) {
 			h = h.withoutAcks(una)
 			withholdAcks(packet, una)
 		}
+		if after(h.Una, p.ledger.sndUna.Load()) {
+			p.ledger.open(h, false, t.now)
+		}
 		p.ledger.receive(h, t.now)
 		if h.Acked {
 			shiftStamps(packet, cmdAck, -p.shift.Load())

@@ -43,7 +43,7 @@ func stamped(segment []byte, ahead uint32) []byte {
 }
 
 // KCP takes no round trip from a restored acknowledgement, nor from one that comes late
-// or is played again, and no window from a packet that is older than the last word. What
+// or is played again, and no window from a packet that reaches less far than another. What
 // is news in them it gets.
 func TestOldPacketsTellNothingOld(t *testing.T) {
 	const conv, una, week = 7, 100, 1 << 30
@@ -56,18 +56,18 @@ func TestOldPacketsTellNothingOld(t *testing.T) {
 		heard    []byte // what becomes of it where it comes by itself; nil: nothing
 		restored []byte
 	}{
-		{"the next ack", ack(una, una+1), nil, tell(una, una+1)},
+		{"the next ack", ack(una, una+1), nil, window(tell(una, una+1), 54)},
 		{"an ack with a gap before it", ack(120, una), nil, stamped(ack(120, una), week)},
 		{"two of them", join(ack(120, una), ack(122, una)), nil, join(ack(120, una), stamped(ack(122, una), week))},
-		{"known by una", ack(una-1, una), tell(una-1, una), tell(una-1, una)},
+		{"known by una", ack(una-1, una), window(tell(una-1, una), 55), tell(una-1, una)},
 		{"known, and news", join(ack(una-1, una), ack(120, una)), nil, join(tell(una-1, una), stamped(ack(120, una), week))},
-		{"news, and known", join(ack(120, una), ack(una-1, una)), join(ack(120, una), tell(una-1, una)), join(stamped(ack(120, una), week), tell(una-1, una))},
+		{"news, and known", join(ack(120, una), ack(una-1, una)), window(join(ack(120, una), tell(una-1, una)), 55), join(stamped(ack(120, una), week), tell(una-1, una))},
 		{"before data", join(ack(una-1, una), push(una)), join(tell(una-1, una), push(una)), join(tell(una-1, una), push(una))},
 		{"data alone", push(una), nil, push(una)},
 		{"an old ack", ack(una-5, una-4), window(tell(una-5, una-4), 55), window(tell(una-5, una-4), 55)},
 		{"an old one with news", ack(120, una-4), window(stamped(ack(120, una-4), week), 55), window(stamped(ack(120, una-4), week), 55)},
 		{"old data", push(una - 1), window(push(una-1), 55), window(push(una-1), 55)},
-		{"a short rest behind it", join(ack(una-1, una), make([]byte, 23)), join(tell(una-1, una), make([]byte, 23)), join(tell(una-1, una), make([]byte, 23))},
+		{"a short rest behind it", join(ack(una-1, una), make([]byte, 23)), window(join(tell(una-1, una), make([]byte, 23)), 55), join(tell(una-1, una), make([]byte, 23))},
 	} {
 		before := func() *intakeOf {
 			in := newIntake(t, 2, 1)
@@ -87,7 +87,10 @@ func TestOldPacketsTellNothingOld(t *testing.T) {
 		in.expect(c.name+", heard with parity", in.hear(framed[0]), c.heard)
 		in = before()
 		got := in.hear(window(seg(conv, 83, 0, una, ""), 55), moved(codedGroup(1, window(seg(conv, 84, 0, una, ""), 55), c.packet), 1)[0], moved(codedGroup(1, window(seg(conv, 84, 0, una, ""), 55), c.packet), 1)[2])
-		in.expect(c.name+", restored", got[2:], window(c.restored, 55))
+		if parsed(c.restored).Window == 9 { // that of seg
+			c.restored = window(c.restored, 55)
+		}
+		in.expect(c.name+", restored", got[2:], c.restored)
 	}
 }
 

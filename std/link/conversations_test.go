@@ -66,7 +66,7 @@ func TestStraysBeginNothing(t *testing.T) {
 			if n := server.opt.Stats.Strays.Load(); n == 0 && name != "out of band" {
 				t.Errorf("%s is not counted", name)
 			}
-			if live && (peer.Activity() != 1 || peer.ledger.sndWindow.Load() != 9 || peer.ledger.rcvNext.Load() != 1) {
+			if live && (peer.Activity() != 1 || peer.ledger.window() != 9 || peer.ledger.rcvNext.Load() != 1) {
 				t.Errorf("%s: the other conversation has noticed it", name)
 			}
 		}
@@ -319,7 +319,7 @@ func TestPlayedAgainMovesNothing(t *testing.T) {
 	hear(old, here)
 	hear(window(seg(7, 81, 1, 8, "data"), 100), here)
 	state := func() string {
-		return fmt.Sprint(p.ledger.sndUna.Load(), p.ledger.sndNext.Load(), p.ledger.rcvNext.Load(), p.ledger.rcvUna.Load(), p.ledger.sndWindow.Load(), p.way.Load().Local, p.InFlight())
+		return fmt.Sprint(p.ledger.sndUna.Load(), p.ledger.sndNext.Load(), p.ledger.rcvNext.Load(), p.ledger.rcvUna.Load(), p.ledger.window(), p.way.Load().Local, p.InFlight())
 	}
 	before := state()
 	for name, packet := range map[string][]byte{

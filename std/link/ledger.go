@@ -23,7 +23,8 @@ type ledger struct {
 	sndSacked atomic.Uint32 // one above the highest number that the peer has acknowledged singly
 	sndHeard  atomic.Bool   // the peer has acknowledged something
 	heardFrom uint32        // segments from this one on were sent after that; only for the reader
-	sndWindow atomic.Int32  // segments that the peer has room for, by its last word; -1 before it
+	sndEdge   atomic.Uint32 // the peer has room for segments below it, see open
+	edgeAt    time.Duration // when a packet last reached the edge, or moved it; only for the reader
 
 	sndFirstStamp atomic.Uint32 // the stamps of the data sent: the first, or one stampGap before
 	sndStamp      atomic.Uint32 // the latest
@@ -50,12 +51,15 @@ type ledger struct {
 const notYet = math.MinInt64
 
 func (l *ledger) init() {
-	l.sndWindow.Store(-1)
+	l.sndEdge.Store(firstEdge)
 	l.heard.Store(notYet)
 	l.acked.Store(notYet)
 	l.disownedAt = notYet
 	l.outage.ended.Store(notYet)
 }
+
+// firstEdge is the window in segments that KCP assumes until it is told of another.
+const firstEdge = 32
 
 // since is how long ago a time of std/clock was. For notYet it is as long as can be.
 func since(at int64) time.Duration {
@@ -67,6 +71,11 @@ func since(at int64) time.Duration {
 
 func (l *ledger) inFlight() int {
 	return max(0, int(int32(l.sndNext.Load()-l.sndUna.Load())))
+}
+
+// window is how many segments beyond those that the peer has acknowledged it has room for.
+func (l *ledger) window() uint16 {
+	return uint16(min(max(0, int32(l.sndEdge.Load()-l.sndUna.Load())), math.MaxUint16))
 }
 
 // Silence is how long ago the last packet with news came, see hasNews. It is false if none
@@ -91,7 +100,7 @@ func (p *Peer) Progress() (sent, acked uint32) {
 // there are segments in flight, or the peer has no room, or the rate limit holds
 // datagrams back.
 func (p *Peer) Busy() bool {
-	return p.InFlight() > 0 || p.ledger.sndWindow.Load() == 0 || p.pacing.waiting.Load() > 0
+	return p.InFlight() > 0 || p.ledger.window() == 0 || p.pacing.waiting.Load() > 0
 }
 
 // Owes tells whether we have received data that we have not acknowledged yet.
@@ -123,13 +132,10 @@ func (p *Peer) possible(h Packet, now time.Duration) bool {
 // has the last word on: one that was delayed or is replayed moves nothing back. received
 // tells whether markStale has to be called because the packet speaks of the past; old is
 // whether all of it does.
-//
-// Of two packets with the same una, the older one may arrive last and report a window that
-// is no longer true. If it reports 0, KCP asks again after half a second. If it reports too
-// much, KCP retransmits what found no room.
 func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale bool) {
 	l := &p.ledger
-	if l.hasNews(h, now) {
+	news := l.hasNews(h, now)
+	if news || l.isReport(h, now) {
 		before := l.heard.Swap(int64(now))
 		if before == notYet && p.life.answered != nil {
 			close(p.life.answered)
@@ -142,6 +148,7 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 	p.hooks.active()
 	known := l.sndUna.Load()
 	old = after(known, h.Una)
+	isLast := !old && l.open(h, news, now)
 	fresh := l.receive(h, now)
 	if l.sndUna.Load() != known {
 		l.acked.Store(int64(now))
@@ -149,15 +156,33 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 	if local := p.way.Load().Local; at != local && at.IsValid() && (fresh || !local.IsValid()) {
 		p.sendFrom(at)
 	}
-	if !old {
-		l.sndWindow.Store(int32(h.Window))
-	}
 	if p.confirmation.isOpen() {
 		p.confirm(h)
 	}
 	old = old || l.isOfOutage(h, now)
-	return old, old || h.Acked && after(known, h.Ack)
+	return old, old || !isLast || h.Acked && after(known, h.Ack)
 }
+
+// open records how far the window of the peer reaches, and tells whether the packet has the
+// last word on that. A peer does not take back what it has announced, unless it runs short of
+// memory. So a packet without news that reaches less far is older than another with the same
+// una, or a recording of that: it must not close the window. But a peer that has less room
+// now may have no news: it is believed when nothing has reached the edge for edgeHolds. If
+// a recording is believed then, the engine asks after half a second. A window that is too
+// large costs retransmissions of what found no room.
+func (l *ledger) open(h Packet, news bool, now time.Duration) bool {
+	edge := h.Una + uint32(h.Window)
+	if !news && after(l.sndEdge.Load(), edge) && now-l.edgeAt < edgeHolds {
+		return false
+	}
+	l.sndEdge.Store(edge)
+	l.edgeAt = now
+	return true
+}
+
+// edgeHolds is how long the edge of a window is believed against packets without news. It
+// is much longer than the path delays a packet, and shorter than reportCounts.
+const edgeHolds = 10 * time.Second
 
 // receive records the data in a packet of the peer, and what the packet says has arrived at
 // the peer, however old it is. It tells whether any of that is new.
@@ -194,21 +219,22 @@ func (l *ledger) receive(h Packet, now time.Duration) (fresh bool) {
 
 // hasNews tells whether a packet shows that the peer is there now, as no recording does. It
 // is the first one, it holds data that is new or was sent later than all before, or it
-// acknowledges something for the first time or something that was sent later. A report of a
-// window looks like any other, but may be all that the peer has to say: unless it is older
-// than the last acknowledgement, it counts for reportCounts after that, and for maxShut if
-// the peer has no room.
+// acknowledges something for the first time or something that was sent later.
 func (l *ledger) hasNews(h Packet, now time.Duration) bool {
-	switch {
-	case l.heard.Load() == notYet, l.isNew(h), l.isLater(h, now):
-		return true
-	case after(h.Una, l.sndUna.Load()), l.isSacked(h), h.Acked && after(h.AckStamp, l.echoed):
-		return true
-	case h.Push, h.Acked, after(l.sndUna.Load(), h.Una):
+	return l.heard.Load() == notYet || l.isNew(h) || l.isLater(h, now) ||
+		after(h.Una, l.sndUna.Load()) || l.isSacked(h) || h.Acked && after(h.AckStamp, l.echoed)
+}
+
+// isReport tells whether a packet only reports a window or asks for one, and counts as a
+// sign of life all the same: it looks like a recording, but may be all that the peer has to
+// say. Unless it is older than the last acknowledgement, it counts for reportCounts after
+// that, and for maxShut if the peer has no room.
+func (l *ledger) isReport(h Packet, now time.Duration) bool {
+	if h.Push || h.Acked || after(l.sndUna.Load(), h.Una) {
 		return false
 	}
 	counts := reportCounts
-	if l.sndWindow.Load() == 0 {
+	if l.window() == 0 {
 		counts = maxShut
 	}
 	acked := l.acked.Load()
@@ -298,18 +324,16 @@ func (l *ledger) stamped(stamp uint32) bool {
 // a round trip, and set its timeout by that. So they become segments that only report a
 // window.
 //
-// If all that the packet says is old, so is its window, which is replaced by the peer's
-// last word. An acknowledgement that is new all the same gets a time in the future, from
-// which KCP derives no round trip; KCP reads the time of the last one only. KCP also
+// The window is replaced by what is known of it, see open. If all that the packet says is
+// old, an acknowledgement that is new all the same gets a time in the future, from which
+// KCP derives no round trip; KCP reads the time of the last one only. KCP also
 // believes that this acknowledgement has overtaken the segments that were retransmitted
 // since: it may retransmit one of them once more.
 func (l *ledger) markStale(packet []byte, known uint32, old bool) {
-	window := l.sndWindow.Load()
+	window := l.window()
 	var last []byte
 	for b := packet; len(b) >= segHeader; b = b[segHeader+binary.LittleEndian.Uint32(b[offsetLen:]):] {
-		if old && window >= 0 {
-			binary.LittleEndian.PutUint16(b[offsetWnd:], uint16(window))
-		}
+		binary.LittleEndian.PutUint16(b[offsetWnd:], window)
 		switch {
 		case b[offsetCmd] != cmdAck:
 		case after(known, binary.LittleEndian.Uint32(b[offsetSN:])):

@@ -46,7 +46,7 @@ func (p *Peer) OwesUs() bool { return p.InFlight() > 0 && p.pacing.waiting.Load(
 // acknowledge. For maxShut any report of its window counts, and maxProbeGap is subtracted.
 func (p *Peer) Lifeless() time.Duration {
 	acked := since(p.ledger.acked.Load())
-	if p.ledger.sndWindow.Load() == 0 && acked < maxShut {
+	if p.ledger.window() == 0 && acked < maxShut {
 		return since(p.ledger.heard.Load()) - maxProbeGap
 	}
 	return acked

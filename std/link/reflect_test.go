@@ -41,7 +41,7 @@ func TestSessionSurvivesItsOwnDatagrams(t *testing.T) {
 // state is what the packets of a peer may change.
 func (l *ledger) state() [6]int64 {
 	return [6]int64{
-		int64(l.sndUna.Load()), int64(l.sndSacked.Load()), int64(l.sndWindow.Load()),
+		int64(l.sndUna.Load()), int64(l.sndSacked.Load()), int64(l.window()),
 		int64(l.rcvNext.Load()), int64(l.rcvStamp.Load()), l.heard.Load(),
 	}
 }
