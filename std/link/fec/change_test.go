@@ -1,6 +1,9 @@
 package fec
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 // Groups of another shape start where the current one ends, at a multiple of their size. A
 // receiver that has long seen the earlier shape restores again soon, because the latest
@@ -50,6 +53,52 @@ func TestEncoderKeepsItsShape(t *testing.T) {
 		s.Change(c.data, c.parity)
 		if wire := s.group(); len(wire) != 5 {
 			t.Errorf("%v: %d packets of a group", c, len(wire))
+		}
+	}
+}
+
+// A packet of a former shape that was played again cast doubt on the present one, and made
+// the decoder forget what it had begun. One in each group turned error correction off.
+func TestReplayOfFormerShape(t *testing.T) {
+	former, now := shape{5, 2}, shape{10, 3}
+	for _, every := range []int{1, 5, 100} { // packets
+		s, r := newSender(former), newReceiver(former)
+		var recording []byte // data with a number of parity now
+		for range 40 {
+			wire := s.group()
+			for _, w := range wire {
+				if seqOf(w)%13 >= 10 && w[kindOffset] == 0xf1 {
+					recording = bytes.Clone(w)
+				}
+			}
+			r.take(wire...)
+		}
+		for range 100 { // so that the recording is old
+			r.take(s.group()...)
+		}
+		s.Change(now.data, now.parity)
+		sent, lost, restored := 0, 0, 0
+		for group := range 150 {
+			var gap uint32
+			for i := range now.data {
+				for _, w := range s.send(s.packet()) {
+					if sent++; sent%every == 0 {
+						r.take(recording)
+					}
+					if group >= 50 && group%3 == 0 && i == group%10 && w[kindOffset] == 0xf1 {
+						gap = seqOf(w)
+						lost++
+						continue
+					}
+					r.take(w)
+				}
+			}
+			if _, ok := r.got[gap]; ok && gap > 0 {
+				restored++
+			}
+		}
+		if restored != lost || lost == 0 {
+			t.Errorf("played again after every %d packets: %d of %d lost packets are restored", every, restored, lost)
 		}
 	}
 }

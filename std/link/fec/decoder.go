@@ -79,6 +79,9 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	if !isData && d.isForeign(seq) {
 		return out
 	}
+	if !d.doubt && d.isTooOld(seq/uint32(d.code.total())) {
+		return out // nor does it cast doubt on the shape, which may have been another then
+	}
 	d.look.note(seq, isData)
 	if !d.doubt && int(seq%uint32(d.code.total())) < d.code.data != isData {
 		d.doubt, d.proven = true, false
@@ -90,11 +93,11 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	}
 	id := seq / uint32(d.code.total())
 	g, began := d.group(id)
-	if g != nil && isData && d.ahead(id, d.known) > 0 {
+	if isData && d.ahead(id, d.known) > 0 {
 		d.known = id
 	}
 	i := int(seq % uint32(d.code.total()))
-	if g == nil || g.came.has(i) {
+	if g.came.has(i) {
 		return out
 	}
 	g.came.add(i)
@@ -144,16 +147,21 @@ func (d *Decoder) isForeign(seq uint32) bool {
 	return d.ahead(seq/total, d.known) > int32((keepGroups-1)*total) || d.proven && int(seq%total) < d.code.data
 }
 
-// group returns the group with this id, starting it if necessary. It returns nil for a
-// group that is too old.
-func (d *Decoder) group(id uint32) (g *group, began bool) {
+// isTooOld tells whether to ignore a packet because its group is too old. The first one that
+// is too old and not ignored begins anew.
+func (d *Decoder) isTooOld(id uint32) bool {
 	if d.begun && d.old(id) {
 		if d.olds++; d.olds < strayAfter {
-			return nil, false
+			return true
 		}
 		d.begun = false
 	}
 	d.olds = 0
+	return false
+}
+
+// group returns the group with this id, which is not too old, starting it if necessary.
+func (d *Decoder) group(id uint32) (g *group, began bool) {
 	if !d.begun {
 		d.known = id
 	}
@@ -269,7 +277,10 @@ func (d *Decoder) learn() {
 	}
 	if code := d.codes.get(found); code != nil {
 		d.code, d.doubt = code, false
-		d.begun, d.groups = false, [keepGroups]group{}
+		d.groups = [keepGroups]group{}
+		d.begun, d.newest = true, d.look.high/uint32(code.total()) // what is much older stays so
+		d.known = d.newest
+		d.raise(d.newest)
 	}
 }
 

@@ -14,6 +14,7 @@ type look struct {
 	begun      bool
 	high       uint32 // the highest
 	count      int    // packets since the last search
+	olds       int    // how many of the latest packets in a row were too old
 }
 
 func (l *look) has(set *[lookBack / 64]uint64, seq uint32) bool {
@@ -23,6 +24,11 @@ func (l *look) has(set *[lookBack / 64]uint64, seq uint32) bool {
 func (l *look) note(seq uint32, data bool) {
 	ahead := int32(seq - l.high)
 	switch {
+	case !data && (!l.begun || ahead >= lookBack || ahead <= -lookBack):
+		return // it may be of another conversation, which parity does not name
+	case l.begun && ahead <= -lookBack && l.olds+1 < strayAfter: // it was delayed, or is played again
+		l.olds++
+		return
 	case !l.begun || ahead >= lookBack || ahead <= -lookBack: // start, or start over
 		*l = look{begun: true, high: seq, count: l.count}
 	case ahead > 0:
@@ -32,6 +38,7 @@ func (l *look) note(seq uint32, data bool) {
 		l.clear(seq)
 		l.high = seq
 	}
+	l.olds = 0
 	l.count++
 	bit := uint64(1) << (seq % 64)
 	l.seen[seq%lookBack/64] |= bit

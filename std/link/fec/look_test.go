@@ -223,3 +223,27 @@ func TestLookIsTakenNowAndThen(t *testing.T) {
 		t.Errorf("%d looks at %d packets", looks, 10*lookEvery)
 	}
 }
+
+// Parity does not name its conversation: what is far from the data that came may be of
+// another one, and does not make that data too old.
+func TestLookIgnoresParityFromAfar(t *testing.T) {
+	var l look
+	for _, c := range []struct {
+		seq  uint32
+		data bool
+		high uint32
+	}{
+		{9000, false, 0}, {1000, true, 1000}, {1001, false, 1001}, {1001 + lookBack, false, 1001}, {1001 - lookBack, false, 1001},
+		{1002, true, 1002}, {1002 - lookBack, true, 1002}, {1002 + lookBack, true, 1002 + lookBack},
+	} {
+		if l.note(c.seq, c.data); l.high != c.high {
+			t.Errorf("after %d: the highest is %d, want %d", c.seq, l.high, c.high)
+		}
+	}
+	for range strayAfter {
+		l.note(900, true)
+	}
+	if l.high != 900 {
+		t.Errorf("after %d old packets in a row the highest is %d", strayAfter, l.high)
+	}
+}
