@@ -63,7 +63,7 @@ func (c *carrier) carry(conn net.Conn, ends *shutdown.Closers) {
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
 		From: listen.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
 		FromName: "application", ToName: "server",
-		Stream: st.ID(), A: conn, B: c.pad.Wrap(st), CloseWait: c.cfg.CloseWait, Group: &c.open,
+		Stream: st.ID(), A: conn, B: c.pad.Wrap(st), CloseWait: c.cfg.CloseWait, Group: &c.open, Ends: ends,
 	}.Run()
 }
 

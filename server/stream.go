@@ -26,7 +26,7 @@ func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stre
 		Log: s.env.Log, Quiet: s.cfg.Quiet,
 		From: sess.RemoteAddr().String(), To: s.target.String(),
 		FromName: "client", ToName: "target",
-		Stream: st.ID(), A: s.pad.Wrap(st), B: conn, CloseWait: s.cfg.CloseWait, Group: &s.streams,
+		Stream: st.ID(), A: s.pad.Wrap(st), B: conn, CloseWait: s.cfg.CloseWait, Group: &s.streams, Ends: ends,
 		Delivered: func() error { return s.delivered(ctx, sess) },
 	}.Run()
 }

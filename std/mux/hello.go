@@ -32,6 +32,9 @@ const (
 // ErrGoodbye means that the peer has closed the session and said so.
 var ErrGoodbye = errors.New("closed by the peer")
 
+// CanGoodbye is the capability of a peer that ends a session when it receives a goodbye.
+const CanGoodbye = 1 << 0
+
 // Hello is what one of our ends tells about itself right after its first bytes. A stock
 // peer sends none. The values have 24 bits.
 type Hello struct {

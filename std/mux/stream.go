@@ -308,8 +308,25 @@ func (st *Stream) drop() (memory int) {
 	return memory
 }
 
+// Ended is closed when the session has ended: nothing more arrives on the stream, and
+// nothing that is written is sent.
+func (st *Stream) Ended() <-chan struct{} { return st.session.done }
+
+// Cut says why the session has ended; nil while it goes on.
+func (st *Stream) Cut() error { return st.session.cut() }
+
 // Close ends both directions and discards unread data. It does not wait for the connection.
-func (st *Stream) Close() error {
+func (st *Stream) Close() error { return st.end(false) }
+
+// Abandon is Close for a stream that is cut because this end is about to say goodbye. It
+// sends no FIN to a peer that understands the goodbye: a FIN would look like a proper end.
+func (st *Stream) Abandon() error {
+	peer := st.session.Hello()
+	return st.end(peer != nil && peer.Can&CanGoodbye != 0)
+}
+
+// end closes the stream. If silent is set, the peer is told nothing.
+func (st *Stream) end(silent bool) error {
 	st.mu.Lock()
 	if st.closed {
 		st.mu.Unlock()
@@ -323,10 +340,10 @@ func (st *Stream) Close() error {
 	if dropped > 0 {
 		st.session.freed(dropped)
 	}
-	if !st.markFinSent() {
+	if already := st.markFinSent(); !already && !silent {
 		st.session.post(cmdFIN, st.id, false)
 	}
-	if !finished {
+	if !finished && !silent {
 		st.session.closedWhole(st.id)
 	}
 	st.session.forget(st)

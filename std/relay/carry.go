@@ -21,6 +21,7 @@ type Carry struct {
 	A, B             io.ReadWriteCloser // the ends towards From and To, one of which is the stream
 	CloseWait        int                // seconds, see Between
 	Group            *shutdown.Group    // owns the stream and its goroutines; may be nil
+	Ends             *shutdown.Closers  // closed to cut the stream; may be nil
 
 	// Delivered waits until the peer has acknowledged the end of the stream. Its error is
 	// logged with the reason of a stream that has ended well. It may be nil.
@@ -50,11 +51,16 @@ func (c Carry) Run() {
 }
 
 func (c Carry) relay() Result {
-	lim := limits{time.Duration(c.CloseWait) * time.Second, abandoned}
+	lim := limits{time.Duration(c.CloseWait) * time.Second, abandoned, lastWords}
 	if c.Group == nil {
 		return relay(c.A, c.B, lim, newGoroutine, nil)
 	}
-	return relay(c.A, c.B, lim, c.Group.Spawn, c.Group.Panics)
+	w := newWork(c.A, c.B, c.Group.Panics)
+	w.leaving = c.Group.Cut
+	if c.Ends != nil {
+		c.Ends.Add(w)
+	}
+	return w.run(lim, c.Group.Spawn)
 }
 
 func newGoroutine(f func()) { go f() }

@@ -137,3 +137,14 @@ func TestIdleStreamsHoldNoBuffers(t *testing.T) {
 		}
 	}
 }
+
+// fill writes until a write fails.
+func fill(w io.Writer, written *atomic.Int64, failed chan<- error) {
+	for p := make([]byte, 1<<10); ; {
+		n, err := w.Write(p)
+		if written.Add(int64(n)); err != nil {
+			failed <- err
+			return
+		}
+	}
+}

@@ -124,6 +124,9 @@ func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error
 	return written, nil
 }
 
+// stream is the stream below; nil: it is none of the mux.
+func (p *QPPPort) stream() *mux.Stream { return streamOf(p.under) }
+
 // Close closes under.
 func (p *QPPPort) Close() error { return p.under.Close() }
 

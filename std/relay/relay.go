@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	"kcptun/std/clock"
 	"kcptun/std/hangup"
+	"kcptun/std/mux"
 	"kcptun/std/rescue"
 )
 
@@ -51,49 +52,131 @@ type Result struct {
 // accepts any is delivered first. After one direction has ended, the other may be silent
 // for at most quiet. If quiet is 0 it may be silent for ever, except in a Write to a stream
 // that perhaps nobody reads any more. An end that cannot half-close is closed after quiet,
-// or at once if quiet is 0.
+// or at once if quiet is 0. If the session of a stream ends, what has come on it is
+// delivered. A socket to which less was delivered than its stream should have brought is
+// reset, see close.
 func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
-	return relay(a, b, limits{quiet, abandoned}, newGoroutine, nil)
+	return relay(a, b, limits{quiet, abandoned, lastWords}, newGoroutine, nil)
 }
 
 // limits bounds how long a direction may be silent (0: for ever) and, in that case, how
-// long one Write to anything but a socket may take.
-type limits struct{ quiet, write time.Duration }
+// long one Write to anything but a socket may take; and how long a direction may be silent
+// that only delivers what has already come.
+type limits struct{ quiet, write, last time.Duration }
+
+// delivering is the limits of a direction that only delivers what has already come.
+func (l limits) delivering() limits { return limits{quiet: l.last, last: l.last} }
+
+// work is a relay at work.
+type work struct {
+	fromA, fromB *direction
+	toStream     *direction      // one of the two; nil: neither end is a stream
+	over         <-chan struct{} // closed when the stream's session has ended
+	leaving      func() bool     // this end is about to say goodbye to all sessions
+	silent       atomic.Bool     // one direction has finished, and the other is cut for its silence
+
+	mu      sync.Mutex
+	closed  bool
+	cutting chan struct{} // closed by Close
+}
+
+func newWork(a, b io.ReadWriteCloser, panics *rescue.Net) *work {
+	w := &work{
+		fromA: newDirection(a, b, panics), fromB: newDirection(b, a, panics),
+		leaving: func() bool { return false }, cutting: make(chan struct{}),
+	}
+	for _, d := range []*direction{w.fromA, w.fromB} {
+		if st := streamOf(d.dst); st != nil {
+			w.toStream, w.over = d, st.Ended()
+		}
+	}
+	return w
+}
+
+// streamOf is the stream that an end is, or wraps; nil: there is none.
+func streamOf(end io.Closer) *mux.Stream {
+	switch e := end.(type) {
+	case *mux.Stream:
+		return e
+	case interface{ stream() *mux.Stream }:
+		return e.stream()
+	}
+	return nil
+}
+
+func (w *work) opposite(d *direction) *direction {
+	if d == w.fromA {
+		return w.fromB
+	}
+	return w.fromA
+}
+
+func (w *work) isOver() bool {
+	select {
+	case <-w.over:
+		return true
+	default:
+		return false
+	}
+}
 
 func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *rescue.Net) Result {
-	fromA, fromB := &direction{src: a, dst: b, panics: panics}, &direction{src: b, dst: a, panics: panics}
-	done := make(chan *direction, 2)
-	spawn(func() { fromA.run(done) })
-	spawn(func() { fromB.run(done) })
+	return newWork(a, b, panics).run(lim, spawn)
+}
 
-	first, second := <-done, fromB
-	if first == fromB {
-		second = fromA
-	}
+func (w *work) run(lim limits, spawn func(func())) Result {
+	spawn(w.fromA.run)
+	spawn(w.fromB.run)
+	first, cutFirst := w.awaitFirst(lim)
+	second := w.opposite(first)
 	var cut error
 	ended := false
 	switch {
+	case cutFirst != nil:
 	case first.err == nil:
-		cut, ended = passEOF(first, second, done, lim)
+		cut, ended = w.passEOF(first, second, lim)
+		w.silent.Store(!ended && !w.isOver())
 	case first.refused:
-		cut, ended = await(second, done, limits{quiet: lastWords}, nil)
+		cut, ended = w.await(second, lim.delivering(), nil)
 	}
-	a.Close()
-	b.Close()
+	w.drain(lim.last)
+	w.close()
+	<-first.ended
+	<-second.ended
+	if cutFirst != nil {
+		first.err = cutFirst
+	}
 	if !ended {
-		<-done
 		second.err = cut // its own error only says that it was cut
 	}
 	return Result{
-		FromA: fromA.bytes.Load(), FromB: fromB.bytes.Load(),
-		ErrA: fromA.err, ErrB: fromB.err,
-		FirstA: first == fromA,
+		FromA: w.fromA.bytes.Load(), FromB: w.fromB.bytes.Load(),
+		ErrA: w.fromA.err, ErrB: w.fromB.err,
+		FirstA: first == w.fromA,
 	}
+}
+
+// awaitFirst waits for the first direction to end. If the session of the stream ends
+// instead, both may be waiting for their sockets. Then what has come on the stream is
+// delivered first; if that direction does not end, cut says why it must be cut.
+func (w *work) awaitFirst(lim limits) (first *direction, cut error) {
+	select {
+	case <-w.fromA.ended:
+		return w.fromA, nil
+	case <-w.fromB.ended:
+		return w.fromB, nil
+	case <-w.over:
+	}
+	first = w.opposite(w.toStream)
+	if _, ended := w.await(first, lim.delivering(), nil); ended {
+		return first, nil
+	}
+	return first, streamOf(first.src).Cut()
 }
 
 // passEOF passes the EOF of the first direction on and waits for the second to end. It
 // reports whether the second ended, and if not, why it must be cut.
-func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut error, ended bool) {
+func (w *work) passEOF(first, second *direction, lim limits) (cut error, ended bool) {
 	err := errNoHalfClose
 	if hc, ok := first.dst.(halfCloser); ok {
 		err = hc.CloseWrite()
@@ -102,18 +185,18 @@ func passEOF(first, second *direction, done <-chan *direction, lim limits) (cut 
 	case err == nil:
 	case !errors.Is(err, errNoHalfClose):
 		first.err = err
-		lim.quiet = lastWords
+		lim = lim.delivering()
 	case lim.quiet == 0:
 		return nil, false
 	}
-	return await(second, done, lim, first.src)
+	return w.await(second, lim, first.src)
 }
 
 // await waits until a direction ends, exceeds its limits or has lost its purpose: half is
 // the end that has finished its own direction, and a reset of it means that nobody wants
-// the other one any more. It reports whether the direction ended, and if not, why it must
-// be cut.
-func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cut error, ended bool) {
+// the other one any more; nor does anybody receive what goes to a stream whose session is
+// over. It reports whether the direction ended, and if not, why it must be cut.
+func (w *work) await(d *direction, lim limits, half io.Closer) (cut error, ended bool) {
 	if _, socket := d.dst.(syscall.Conn); socket {
 		lim.write = 0 // keepalive detects a dead peer
 	}
@@ -121,7 +204,7 @@ func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cu
 	look := time.NewTimer(resetLook)
 	defer look.Stop()
 	gone := make(chan error, 1)
-	for {
+	for over := w.over; ; {
 		limit, idle, why := lim.quiet, d.idle(), errSilent
 		if limit == 0 {
 			limit, why = lim.write, errAbandoned
@@ -137,9 +220,15 @@ func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cu
 			timeout = time.After(limit - idle)
 		}
 		select {
-		case <-done:
+		case <-d.ended:
 			return nil, true
 		case <-timeout:
+		case <-over:
+			if d == w.toStream {
+				return streamOf(d.dst).Cut(), false
+			}
+			over, lim.quiet = nil, soonest(lim.quiet, lim.last)
+			d.touch()
 		case <-look.C:
 			if conn, ok := half.(net.Conn); ok {
 				defer hangup.WatchReset(conn, func(why error) { gone <- why })()
@@ -150,105 +239,13 @@ func await(d *direction, done <-chan *direction, lim limits, half io.Closer) (cu
 	}
 }
 
-// direction is one of the two directions of a relay.
-type direction struct {
-	src, dst io.ReadWriteCloser
-	bytes    atomic.Int64
-	active   atomic.Int64 // when a Write last began or ended, by clock.Now
-	writing  atomic.Bool
-	alarm    *alarm // nil: src is not watched
-	panics   *rescue.Net
-
-	// Valid once run has sent the direction to done.
-	err     error
-	refused bool // err came from writing
-}
-
-func (d *direction) run(done chan<- *direction) {
-	defer func() { done <- d }()
-	defer d.panics.Catch(func(err error) { d.err, d.refused = err, false })
-	d.alarm = newAlarm(d.src, d.dst)
-	d.err = transfer(d, d.src)
-	if why := d.alarm.off(); why != nil {
-		d.err, d.refused = why, false
+// soonest is the shorter of two limits, of which 0 is none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
 	}
+	return min(a, b)
 }
-
-// Write writes to the destination, counts the bytes and notes the time.
-func (d *direction) Write(p []byte) (int, error) {
-	d.begin()
-	n, err := d.dst.Write(p)
-	return d.end(n, err)
-}
-
-// WriteCorked does the same, but the destination may hold p back until Flush.
-func (d *direction) WriteCorked(p []byte) (int, error) {
-	c, ok := d.dst.(corker)
-	if !ok {
-		return d.Write(p)
-	}
-	d.begin()
-	n, err := c.WriteCorked(p)
-	return d.end(n, err)
-}
-
-// WriteBuffers writes several buffers, to a socket in a single system call.
-func (d *direction) WriteBuffers(v [][]byte) (int, error) {
-	d.begin()
-	bufs := net.Buffers(v)
-	n, err := bufs.WriteTo(d.dst)
-	return d.end(int(n), err)
-}
-
-// Flush makes the destination send what it holds back.
-func (d *direction) Flush() error {
-	c, ok := d.dst.(corker)
-	if !ok {
-		return nil
-	}
-	d.begin()
-	_, err := d.end(0, c.Flush())
-	return err
-}
-
-// Room is how many bytes may be read ahead for the destination.
-func (d *direction) Room() int {
-	if r, ok := d.dst.(roomer); ok {
-		return r.Room()
-	}
-	return copyBuffer
-}
-
-// AwaitRoom waits for room in the destination, within the same limits as Write.
-func (d *direction) AwaitRoom(size int) (int, error) {
-	r, ok := d.dst.(roomer)
-	if !ok {
-		return size, nil
-	}
-	d.begin()
-	n, err := r.AwaitRoom(size)
-	_, err = d.end(0, err)
-	return n, err
-}
-
-// begin and end enclose every call that may wait for the destination.
-func (d *direction) begin() {
-	d.touch()
-	d.writing.Store(true)
-	d.alarm.start()
-}
-
-func (d *direction) end(n int, err error) (int, error) {
-	d.writing.Store(false)
-	d.bytes.Add(int64(n))
-	d.touch()
-	d.refused = err != nil
-	d.alarm.stop()
-	return n, err
-}
-
-func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
-func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
 
 // Pipe copies between alice and bob until both directions have ended, and closes both.
 // closeWait is Between's quiet in seconds. errA is what ended the direction that reads from

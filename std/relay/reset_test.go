@@ -22,17 +22,6 @@ func reset(conn *net.TCPConn) {
 	conn.Close()
 }
 
-// fill writes until a write fails.
-func fill(w io.Writer, written *atomic.Int64, failed chan<- error) {
-	for p := make([]byte, 1<<10); ; {
-		n, err := w.Write(p)
-		if written.Add(int64(n)); err != nil {
-			failed <- err
-			return
-		}
-	}
-}
-
 // An application that resets its connection while its stream waits for room ends the stream
 // at both ends. That used to be noticed only when there was room again, perhaps never.
 // Another stream occupies the connection, where one write of a session may block.

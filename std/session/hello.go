@@ -13,10 +13,10 @@ import (
 
 // The abilities that an end of ours announces in its hello.
 const (
-	canGoodbye = 1 << 0 // it ends a session when the peer says that the session is closed
-	canFollow  = 1 << 1 // as a server, it continues a session whose client changes address
-	canRuns    = 1 << 2 // it understands acknowledgements that tell of runs
-	canPorts   = 1 << 3 // as a server, it continues a session at any of its ports
+	canGoodbye = mux.CanGoodbye // it ends a session when the peer says that the session is closed
+	canFollow  = 1 << 1         // as a server, it continues a session whose client changes address
+	canRuns    = 1 << 2         // it understands acknowledgements that tell of runs
+	canPorts   = 1 << 3         // as a server, it continues a session at any of its ports
 )
 
 // The settings in a hello, starting at the lowest bit: QPPCount in 16 bits, 0 without QPP;

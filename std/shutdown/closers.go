@@ -2,12 +2,13 @@ package shutdown
 
 import (
 	"io"
+	"slices"
 	"sync"
 )
 
-// Closers closes several things together. Anything added after Close is closed at once. It
-// exists because a relay with one direction already ended wakes up only when both its ends
-// are closed.
+// Closers closes several things together, the last one added first. Anything added after
+// Close is closed at once. It exists because a relay with one direction already ended wakes
+// up only when both its ends are closed.
 type Closers struct {
 	mu     sync.Mutex
 	list   []io.Closer
@@ -30,7 +31,7 @@ func (c *Closers) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	for _, closer := range c.list {
+	for _, closer := range slices.Backward(c.list) {
 		closer.Close()
 	}
 	c.list = nil

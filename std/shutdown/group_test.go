@@ -1,6 +1,7 @@
 package shutdown
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -125,4 +126,22 @@ func TestGroupEndForces(t *testing.T) {
 			t.Errorf("forced after %v, want %v", took, Grace+DrainLimit)
 		}
 	})
+}
+
+// What was added last is closed first, also what is added too late.
+func TestClosersOrder(t *testing.T) {
+	var c Closers
+	var order []int
+	for i := range 3 {
+		c.Add(CloserFunc(func() { order = append(order, i) }))
+	}
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	c.Add(CloserFunc(func() { order = append(order, 3) }))
+	if want := []int{2, 1, 0, 3}; !slices.Equal(order, want) {
+		t.Errorf("%v, want %v", order, want)
+	}
 }

@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"kcptun/std/clock"
+	"kcptun/std/rescue"
+)
+
+// direction is one of the two directions of a relay.
+type direction struct {
+	src, dst io.ReadWriteCloser
+	bytes    atomic.Int64
+	active   atomic.Int64 // when a Write last began or ended, by clock.Now
+	writing  atomic.Bool
+	whole    atomic.Bool // src has finished, and all of it was written
+	alarm    *alarm      // nil: src is not watched
+	panics   *rescue.Net
+	ended    chan struct{} // closed when run has ended
+
+	// Valid once run has ended.
+	err     error
+	refused bool // err came from writing
+}
+
+func newDirection(src, dst io.ReadWriteCloser, panics *rescue.Net) *direction {
+	return &direction{src: src, dst: dst, panics: panics, ended: make(chan struct{})}
+}
+
+func (d *direction) run() {
+	defer close(d.ended)
+	defer d.panics.Catch(func(err error) { d.err, d.refused = err, false })
+	d.alarm = newAlarm(d.src, d.dst)
+	d.err = transfer(d, d.src)
+	if why := d.alarm.off(); why != nil {
+		d.err, d.refused = why, false
+	}
+	d.whole.Store(d.err == nil)
+}
+
+// Write writes to the destination, counts the bytes and notes the time.
+func (d *direction) Write(p []byte) (int, error) {
+	d.begin()
+	n, err := d.dst.Write(p)
+	return d.end(n, err)
+}
+
+// WriteCorked does the same, but the destination may hold p back until Flush.
+func (d *direction) WriteCorked(p []byte) (int, error) {
+	c, ok := d.dst.(corker)
+	if !ok {
+		return d.Write(p)
+	}
+	d.begin()
+	n, err := c.WriteCorked(p)
+	return d.end(n, err)
+}
+
+// WriteBuffers writes several buffers, to a socket in a single system call.
+func (d *direction) WriteBuffers(v [][]byte) (int, error) {
+	d.begin()
+	bufs := net.Buffers(v)
+	n, err := bufs.WriteTo(d.dst)
+	return d.end(int(n), err)
+}
+
+// Flush makes the destination send what it holds back.
+func (d *direction) Flush() error {
+	c, ok := d.dst.(corker)
+	if !ok {
+		return nil
+	}
+	d.begin()
+	_, err := d.end(0, c.Flush())
+	return err
+}
+
+// Room is how many bytes may be read ahead for the destination.
+func (d *direction) Room() int {
+	if r, ok := d.dst.(roomer); ok {
+		return r.Room()
+	}
+	return copyBuffer
+}
+
+// AwaitRoom waits for room in the destination, within the same limits as Write.
+func (d *direction) AwaitRoom(size int) (int, error) {
+	r, ok := d.dst.(roomer)
+	if !ok {
+		return size, nil
+	}
+	d.begin()
+	n, err := r.AwaitRoom(size)
+	_, err = d.end(0, err)
+	return n, err
+}
+
+// begin and end enclose every call that may wait for the destination.
+func (d *direction) begin() {
+	d.touch()
+	d.writing.Store(true)
+	d.alarm.start()
+}
+
+func (d *direction) end(n int, err error) (int, error) {
+	d.writing.Store(false)
+	d.bytes.Add(int64(n))
+	d.touch()
+	d.refused = err != nil
+	d.alarm.stop()
+	return n, err
+}
+
+func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
+func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }

@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"net"
+	"time"
+)
+
+// How often drain looks at a socket.
+const drainLook = 20 * time.Millisecond
+
+// Close cuts the relay: both ends are closed at once.
+func (w *work) Close() error {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.cutting)
+		w.closeEnds()
+	}
+	w.mu.Unlock()
+	return nil
+}
+
+// close closes both ends, unless Close has done so.
+func (w *work) close() { _ = w.Close() }
+
+// closeEnds closes the stream first: the other end of a relay that is cut must not be told
+// that the direction to the stream has ended well.
+func (w *work) closeEnds() {
+	for _, d := range []*direction{w.fromA, w.fromB} {
+		if st := streamOf(d.dst); st == nil {
+			continue
+		} else if w.leaving() {
+			_ = st.Abandon()
+		} else {
+			d.dst.Close()
+		}
+	}
+	for _, d := range []*direction{w.fromA, w.fromB} {
+		if streamOf(d.dst) == nil {
+			w.closeSocket(d)
+		}
+	}
+}
+
+// closeSocket closes the destination of a direction. If its source was cut, it is reset: its
+// reader must not take what it has for complete. A source that was silent for too long
+// after the other direction had finished counts as finished: it may not know what a
+// half-close is. A unix socket cannot be reset; its reader sees an ordinary end.
+func (w *work) closeSocket(d *direction) {
+	if c, ok := d.dst.(interface{ SetLinger(sec int) error }); ok && !d.whole.Load() && !w.silent.Load() {
+		_ = c.SetLinger(0)
+	}
+	d.dst.Close()
+}
+
+// drain waits, before a socket is reset, until its reader has been sent what was written to
+// it, because a reset discards the rest. It gives up if nothing is accepted for lastWords,
+// or if the relay is cut. Only Linux says how much is left.
+func (w *work) drain(patience time.Duration) {
+	for _, d := range []*direction{w.fromA, w.fromB} {
+		if conn, ok := d.dst.(*net.TCPConn); ok && d.isCut() {
+			w.drainSocket(conn, patience)
+		}
+	}
+}
+
+// isCut reports whether the direction has delivered all that has come, and that is not
+// everything.
+func (d *direction) isCut() bool {
+	select {
+	case <-d.ended:
+		return d.err != nil && !d.refused
+	default:
+		return false
+	}
+}
+
+func (w *work) drainSocket(conn *net.TCPConn, patience time.Duration) {
+	tick := time.NewTicker(drainLook)
+	defer tick.Stop()
+	last := 0
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		left := unsent(conn)
+		if left == 0 {
+			return
+		}
+		if left != last {
+			last = left
+			limit.Reset(patience)
+		}
+		select {
+		case <-tick.C:
+		case <-limit.C:
+			return
+		case <-w.cutting:
+			return
+		}
+	}
+}
