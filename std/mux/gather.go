@@ -50,7 +50,7 @@ var gatherBuffers = sync.Pool{New: func() any { return new(gatherBuffer) }}
 // failed.
 type gatherer struct {
 	conn    BuffersWriter
-	segment int        // bytes: under load, writes are multiples of it so that segments are full
+	segment func() int // bytes: under load, writes are multiples of it so that segments are full
 	backlog func() int // see Config
 	before  func()     // called before each write
 	failed  func(error)
@@ -305,7 +305,7 @@ func (g *gatherer) run() {
 		if g.err == nil && !g.busy && len(g.pending) > 0 {
 			leave := 0
 			if g.loaded = len(g.pending) >= g.most(); g.loaded { // more data will certainly follow
-				leave = len(g.pending) % g.segment
+				leave = len(g.pending) % g.segment()
 			}
 			g.writeNow(nil, leave) // wakes run again if something is left
 		}

@@ -45,7 +45,7 @@ func randomBytes(size int) []byte {
 func testConfig(version int, client bool) Config {
 	return Config{
 		Client: client, Version: version, FrameSize: 8192,
-		ReceiveBuffer: 4 << 20, StreamBuffer: 2 << 20, Segment: 1400,
+		ReceiveBuffer: 4 << 20, StreamBuffer: 2 << 20, Segment: func() int { return 1400 },
 		KeepAlive: 10 * time.Second, Patience: 30 * time.Second,
 		Silence: func() time.Duration { return math.MaxInt64 }, // frames are the only signs of life
 		Before:  func() {}, Resumed: func() {}, Released: func() {}, Greeted: func(Hello) {},

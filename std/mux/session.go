@@ -47,7 +47,7 @@ type Config struct {
 	StreamBuffer  int          // smux 2: most bytes that the peer may send on one stream beyond what was read
 	Window        func() int64 // the connection's receive window in bytes, which ReceiveBuffer follows, see budget; nil: it is fixed
 	Memory        *quota.Bound // the limit for all sessions together; nil: none
-	Segment       int          // bytes: under load, writes are multiples of it
+	Segment       func() int   // bytes, read anew for each write: under load, writes are multiples of it
 
 	Hello *Hello // sent after the first bytes; nil: none is sent
 

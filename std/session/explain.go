@@ -91,7 +91,7 @@ func (a *auto) explain(log *slog.Logger, least uint64) {
 	if v.Code.Parity > 0 {
 		attributes = append(attributes, "parity", fmt.Sprintf("%d/%d", v.Code.Data, v.Code.Parity))
 	}
-	if caps := caps(a.cfg, v.Smooth, a.segment); len(caps) > 0 {
+	if caps := caps(a.cfg, v.Smooth, a.segment()); len(caps) > 0 {
 		attributes = append(attributes, "caps", strings.Join(caps, ", "))
 	}
 	log.Info("session rate", attributes...)

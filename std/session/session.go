@@ -120,9 +120,14 @@ func (f *Maker) Server(ctx context.Context, c *Conversation, note func(Differenc
 	return s, nil
 }
 
-// segment is the number of stream bytes in a full KCP segment.
-func (f *Maker) segment(l *link.Conn) int {
-	return f.cfg.MTU - l.Overhead() - kcp.IKCP_OVERHEAD
+// segment is the number of stream bytes in a full KCP segment, of the size that is known to
+// pass.
+func (f *Maker) segment(l *link.Conn, peer *link.Peer) int {
+	size := peer.Size()
+	if size == 0 {
+		size = f.cfg.MTU
+	}
+	return size - l.Overhead() - kcp.IKCP_OVERHEAD
 }
 
 func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
@@ -131,7 +136,8 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 		idle: make(chan struct{}), retiring: make(chan struct{}), done: make(chan struct{}),
 	}
 	mc := muxConfig(f.cfg)
-	mc.Client, mc.Version, mc.Segment, mc.Backlog = own, sp.version, f.segment(l), e.backlog
+	mc.Client, mc.Version, mc.Backlog = own, sp.version, e.backlog
+	mc.Segment = func() int { return f.segment(l, peer) }
 	mc.Memory, mc.Panics = f.memory, f.Panics
 	if !own {
 		mc.Confirmed = peer.Confirmed()
