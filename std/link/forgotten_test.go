@@ -264,3 +264,25 @@ func TestStockClientIgnoresAnswer(t *testing.T) {
 	}
 	exchange(t, a, b, 50_000)
 }
+
+// A client whose reader had just been told so waited for another datagram before it ended.
+func TestReaderEndsAtOnce(t *testing.T) {
+	errWaits := errors.New("it waits for another datagram")
+	for _, want := range []error{ErrForgotten, errStuck} {
+		client := inFlight(t)
+		calls, began := 0, clock.Now()
+		client.in.refill = func() ([]carrier.Inbound, time.Duration, error) {
+			calls++
+			packet := seg(7, 84, 9, 0, "")
+			if want == errStuck {
+				client.peers.fail(client.Peer(), errStuck)
+			} else if calls > 2 {
+				return nil, 0, errWaits
+			}
+			return []carrier.Inbound{{Data: packet, Size: len(packet), From: client.Peer().addr()}}, began + time.Duration(calls)*disownedFor, nil
+		}
+		if _, _, err := client.ReadFrom(make([]byte, MaxDatagram)); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+}

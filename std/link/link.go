@@ -138,7 +138,7 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 		if len(t.restored) > 0 {
 			return t.nextRestored(p), t.last, nil
 		}
-		for len(t.inbox) > 0 && len(t.restored) == 0 {
+		if len(t.inbox) > 0 {
 			in := &t.inbox[0]
 			if len(in.Data) == 0 {
 				if in.Size == 0 {
@@ -150,9 +150,7 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 			if packet, peer := t.admit(in.Next(), in); peer != nil {
 				return copy(p, packet), peer, nil
 			}
-		}
-		if len(t.restored) > 0 {
-			continue
+			continue // it may have ended the conversation, or restored packets
 		}
 		var err error
 		if t.inbox, t.now, err = t.refill(); err != nil {
