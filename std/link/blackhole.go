@@ -96,22 +96,19 @@ func (w *watch) isStuck(una uint32, now time.Duration) bool {
 	return w.certain && w.sn == una && now-w.since >= stuckAfter
 }
 
-// watchLarge is called for each large packet while there is something to watch. The lock of
-// the sizing is held.
-func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) {
+// watchLarge is called for each large packet while there is something to watch. It tells
+// whether to ask the peer for an answer. The lock of the sizing is held.
+func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) (ask bool) {
 	z := &p.sizing
 	if oldest {
 		z.watch.sent(p.ledger.sndUna.Load(), now)
-		if z.watch.sends >= watchAsks {
-			ask := reply(packet, cmdAsk)
-			_, _ = c.put(p, ask[:]) // it fails only when the link is closed
-		}
+		ask = z.watch.sends >= watchAsks
 	}
 	if h.Next-1 == h.First {
 		z.watch.mark(mark{h.First, h.Stamp, len(packet), now})
 	}
 	if z.watch.certain || !z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
-		return
+		return ask
 	}
 	z.watch.certain, z.inFragments = true, true
 	z.search.from = p.ledger.sndNext.Load()
@@ -122,4 +119,5 @@ func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now tim
 		z.search.begin(baseSize, z.most)
 		z.resize(baseSize)
 	}
+	return ask
 }

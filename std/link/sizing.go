@@ -122,7 +122,11 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 	isNew := after(h.Next, peer.ledger.sndNext.Load())
 	peer.sent(h)
 	if ok = ok && peer.owns(h); ok {
-		probe = c.measure(p, peer, h, isNew)
+		var ask bool
+		if probe, ask = c.measure(p, peer, h, isNew); ask {
+			question := reply(p, cmdAsk)
+			_, _ = c.put(peer, question[:]) // it fails only when the link is closed
+		}
 		if h.Push && !isNew && peer.repeat.wanted.Load() {
 			c.keep(p, peer, h)
 		}
@@ -132,33 +136,34 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 
 // measure is called for each packet before it is sent. isNew tells whether its last segment
 // is sent for the first time. measure returns the padded packet if this one is to be a
-// probe, and otherwise nil.
-func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []byte) {
+// probe, and otherwise nil; and whether to ask the peer for an answer. It sends nothing
+// itself: the reader may need the lock of the sizing, and must not wait for the outbox.
+func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []byte, ask bool) {
 	z := &p.sizing
 	if z.most == 0 || !h.Push || h.Framed {
-		return nil
+		return nil, false
 	}
 	length, size, una := len(packet)+c.Overhead(), int(z.size.Load()), p.ledger.sndUna.Load()
 	wanted := size < z.most && (length > size-fullSlack || z.hears.Load())
 	oldest := length > baseSize && !after(h.First, una) && after(h.Next, una)
 	if !wanted && !oldest && !z.expecting.Load() {
-		return nil
+		return nil, false
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	defer z.expect()
 	now := clock.Now()
 	if length > baseSize {
-		c.watchLarge(packet, p, h, oldest, now)
+		ask = c.watchLarge(packet, p, h, oldest, now)
 	}
 	z.search.sent(h)
 	if !wanted || length > size || !isNew || !p.ledger.sndHeard.Load() || p.confirmation.isOpen() || z.inFragments {
-		return nil
+		return nil, ask
 	}
 	if probe = z.search.pad(packet, h, c.opt.Sealer.Overhead(), now); probe != nil {
 		z.hears.Store(false)
 	}
-	return probe
+	return probe, ask
 }
 
 // received records the length of a packet of the peer.

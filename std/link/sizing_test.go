@@ -12,6 +12,7 @@ import (
 	"github.com/xtaci/kcp-go/v5"
 
 	"kcptun/std/crypt"
+	"kcptun/std/testkit"
 )
 
 // narrow is a dialled link over a path that drops datagrams above a size, and at random. It
@@ -370,5 +371,24 @@ func TestRunBefore(t *testing.T) {
 		if got := runBefore(seg(7, 82, 9, 1, data)); got != want {
 			t.Errorf("%x: %d, want %d", data, got, want)
 		}
+	}
+}
+
+// What asks the peer for an answer waited for room in the outbox with the lock of the sizing
+// held. The reader of that peer and of all others in its lane then waited as well.
+func TestSizingDoesNotWaitForOutbox(t *testing.T) {
+	server, p := livingAt(t)
+	p.sizing.init(1400)
+	p.sizing.watch.sent(5, 0)
+	p.sizing.watch.sent(5, 0)
+	server.out.queued.Store(maxQueued + 1)
+	oldest := ofServer(seg(7, 81, 5, 3, string(make([]byte, 1300))))
+	asks := make(chan bool, 1)
+	go func() {
+		_, ask := server.measure(oldest, p, parsed(oldest), false)
+		asks <- ask
+	}()
+	if !testkit.Within(t, "measuring", asks) {
+		t.Error("the peer is not asked")
 	}
 }
