@@ -27,8 +27,8 @@ const (
 	gentleFrame = 4 << 10
 )
 
-// mostAdded is the most bytes that may be waiting when add is called: the FINs of tens of
-// thousands of streams.
+// mostAdded is the most bytes that may be waiting when add or hold is called: the SYNs and
+// FINs of tens of thousands of streams.
 const mostAdded = 1 << 20
 
 // A write of up to smallWrite bytes need not queue. A stream writes at most fairShare bytes
@@ -121,7 +121,26 @@ func (g *gatherer) write(v [][]byte, hold bool, by *waiter) error {
 	if err := g.await(size, by); err != nil {
 		return err
 	}
-	g.begun = min(g.begun+size, gentleBytes)
+	return g.accept(v, hold)
+}
+
+// hold accepts the few bytes that open a stream like a write that may wait for the next one,
+// but never blocks. It returns ErrStuck if too much is waiting already.
+func (g *gatherer) hold(v [][]byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.err != nil:
+		return g.err
+	case len(g.pending) >= mostAdded:
+		return ErrStuck
+	}
+	return g.accept(v, true)
+}
+
+// accept is write without waiting for room; g.mu is held.
+func (g *gatherer) accept(v [][]byte, hold bool) error {
+	g.begun = min(g.begun+sizeOf(v), gentleBytes)
 	if g.hello != nil {
 		v, g.hello = append(slices.Clip(v), g.hello), nil
 	}

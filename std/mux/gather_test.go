@@ -2,10 +2,14 @@ package mux
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"kcptun/std/testkit"
 )
 
 // Frames that are held back go out in one write with those that they waited for.
@@ -174,4 +178,46 @@ func TestPeerTakesNothing(t *testing.T) {
 			t.Errorf("%d bytes wait for a peer that reads nothing: %v", len(s.out.pending), err)
 		}
 	})
+}
+
+// A stream is opened at once even if the connection blocks and writers wait in the queue.
+// Open used to wait with them, where nothing but the end of the session could wake it.
+func TestOpenDoesNotWait(t *testing.T) {
+	const streams = 3000
+	for version := 1; version <= 2; version++ {
+		testkit.NoLeak(t)
+		k := newSink()
+		k.gate = make(chan struct{})
+		s := start(t, k, testConfig(version, true))
+		failed := make(chan error, 3)
+		for range cap(failed) {
+			st, err := s.Open()
+			must(t, err)
+			go func() {
+				_, err := st.Write(make([]byte, 200<<10))
+				failed <- err
+			}()
+		}
+		testkit.Eventually(t, "writers wait", func() bool { return s.out.readAhead() == 0 })
+		testkit.Returns(t, "streams are opened", func() {
+			for range streams {
+				if _, err := s.Open(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		close(k.gate)
+		for range cap(failed) {
+			must(t, testkit.Within(t, "the writers' end", failed))
+		}
+		must(t, s.Drain(context.Background()))
+		frames := framesOf(t, bytes.Join(k.written(), nil))
+		if n := strings.Count(frames, "SYN"); n != streams+cap(failed) {
+			t.Errorf("smux %d: %d streams were opened", version, n)
+		}
+		s.Close(errEnough)
+		if _, err := s.Open(); err == nil {
+			t.Error("a closed session opens streams")
+		}
+	}
 }

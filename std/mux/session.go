@@ -132,7 +132,8 @@ func New(conn net.Conn, cfg Config) *Session {
 }
 
 // Open opens a stream. The SYN is held back until the first Write or Flush, which the
-// caller must make, so that it travels with the first bytes.
+// caller must make, so that it travels with the first bytes. Open does not wait for the
+// connection: whoever opens a stream may be gone before it has room.
 func (s *Session) Open() (*Stream, error) {
 	s.mu.Lock()
 	if s.err != nil {
@@ -160,7 +161,7 @@ func (s *Session) Open() (*Stream, error) {
 	return st, nil
 }
 
-// begin sends the SYN of a stream, and an update if its window is not the usual one.
+// begin queues the SYN of a stream, and an update if its window is not the usual one.
 func (s *Session) begin(st *Stream) error {
 	syn := newHeader(byte(s.cfg.Version), cmdSYN, 0, st.id)
 	frames := [][]byte{syn[:]}
@@ -169,7 +170,7 @@ func (s *Session) begin(st *Stream) error {
 		frames = append(frames, window[:])
 	}
 	s.windowComputed(true, sweep)
-	return s.out.write(frames, true, &st.waiter)
+	return s.out.hold(frames)
 }
 
 // Accept waits for the peer to open a stream. Its error says why the session has ended.
