@@ -54,6 +54,10 @@ type model struct {
 	empty     int           // rounds in which the queue was empty
 	collapsed time.Duration // when the rate was last cut
 	before    float64       // the rate before that
+	high      float64       // the highest rate that was cut in the last 10 s
+	highAt    time.Duration // when it was
+	flooded   bool          // in the last round less than half of what was sent arrived
+	emptied   time.Duration // when the queue was last empty
 	cycle     int
 
 	doubt bool // the start has ended, but it is unclear whether the link was full
@@ -192,6 +196,9 @@ func (m *model) watch(s sample) {
 		m.longFrom, m.silent = 0, s.now
 	}
 	m.heard = s.now
+	if m.rtt.queue() <= m.targetQueue() {
+		m.emptied = s.now
+	}
 	switch {
 	case m.rtt.queue() <= m.longQueue():
 		m.longFrom = 0
@@ -214,26 +221,6 @@ func (m *model) watch(s sample) {
 		}
 	}
 }
-
-// veryLong is the queue that shows that the link carries less than before.
-func (m *model) veryLong() time.Duration {
-	return max(m.rtt.least/4, 25*time.Millisecond) + m.rtt.jitter/2
-}
-
-// collapse starts over with a rate that is clearly below the model.
-func (m *model) collapse(s sample, rate float64) {
-	if s.now-m.collapsed > m.lately() {
-		m.before = 0
-	}
-	m.collapsed, m.before = s.now, max(m.before, m.bw)
-	m.setRate(rate)
-	m.losses.forget(s.next)
-	m.enter(draining, s)
-	m.overload = 0
-}
-
-// lately is how long the previous state may still have been valid.
-func (m *model) lately() time.Duration { return 4*m.rtt.smooth + 100*time.Millisecond }
 
 // drain sets how far the pace stays below the rate, so that the queue empties within a
 // round trip.
@@ -259,6 +246,7 @@ func (m *model) end(s sample) {
 		queue = 0
 	}
 	m.begin(s)
+	m.flooded = m.track.share(m.rtt) < 0.5
 	m.losses.round(took, m.phase)
 	m.overflow(s.now, queue)
 	if !limited || rate > m.bw {
@@ -326,18 +314,6 @@ func (m *model) steer(queue time.Duration) {
 	}
 	if m.losses.ours() > 0.02 { // more than while draining, so we cause it
 		m.gain = min(m.gain, 0.95)
-	}
-}
-
-// checkOverload notices that the link carries less than before: the queue is long, and the
-// rate is clearly below the model.
-func (m *model) checkOverload(s sample, queue time.Duration, rate float64, limited bool) {
-	if m.phase == starting || limited || queue <= m.veryLong() || rate >= 0.85*m.bw || m.track.share(m.rtt) > 0.9 {
-		m.overload = 0
-		return
-	}
-	if m.overload++; m.overload >= 2 {
-		m.collapse(s, rate)
 	}
 }
 

@@ -1,6 +1,7 @@
 package arq
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -49,6 +50,36 @@ func TestModelLooksForALostRate(t *testing.T) {
 		m.enter(probing, s)
 		if large := m.gain > 1.2; large != c.large {
 			t.Errorf("%s: %.2f times the rate", c.name, m.gain)
+		}
+	}
+}
+
+// Beside a flow of BBR, which fills the queue in waves, the rate was cut with each wave and
+// ended at a twentieth of the link. A third stays, unless the link itself got slower.
+func TestModelKeepsAShare(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		emptied time.Duration // how long ago the queue was empty
+		flooded bool
+		later   time.Duration
+		want    float64
+	}{
+		{"waves", 500 * msec, false, time.Second, 0.3e6},
+		{"the queue stays full", 3 * time.Second, false, time.Second, 0.1e6},
+		{"less than half arrives", 500 * msec, true, time.Second, 0.1e6},
+		{"long ago", 500 * msec, false, 2 * leastFor, 0.2e6},
+	} {
+		r := newRTT()
+		r.sample(time.Second, 50*msec)
+		m := newModel(&r)
+		m.bw = 0.9e6
+		s := sample{now: time.Hour}
+		m.collapse(s, 0.6e6)
+		s.now += c.later
+		m.emptied, m.flooded = s.now-c.emptied, c.flooded
+		m.collapse(s, 0.1e6)
+		if math.Abs(m.bw-c.want) > 1 {
+			t.Errorf("%s: the rate is %.0f, want %.0f", c.name, m.bw, c.want)
 		}
 	}
 }

@@ -32,8 +32,7 @@ type tcp struct {
 	round int         // ends when this one arrives
 	n     int
 	least time.Duration
-	until time.Duration // of the next packets
-	bunch int           // of them, still to be sent at once
+	until time.Duration // of the next packet
 	heard time.Duration // something of this flow
 }
 
@@ -57,10 +56,8 @@ func (f *tcp) send() {
 		f.out.send(make([]byte, tcpPacket), 0, func([]byte) {
 			f.sim.after(f.back, func() { f.acknowledge(number) })
 		})
-		if f.bunch--; f.bbr && f.n > 0 && f.bunch <= 0 {
-			n := max(1, math.Floor(f.pace()/1000)) // what the kernel hands to a card at once
-			f.bunch = int(n)
-			f.until = max(f.until, f.sim.now-msec) + seconds(n/f.pace())
+		if f.bbr && f.n > 0 {
+			f.until = max(f.until, f.sim.now-msec) + seconds(1/f.pace())
 			f.sim.after(f.until-f.sim.now, f.send)
 		}
 	}
@@ -194,14 +191,17 @@ func besideTCP(mbit float64, rtt, queue time.Duration, bbr, tcpFirst bool, d tim
 // is shorter than what we would keep in it.
 func TestBesideTCP(t *testing.T) {
 	for _, c := range []struct {
-		queue      time.Duration
+		mbit       float64
+		rtt, queue time.Duration
 		bbr, first bool
+		least      float64 // share of ours
 	}{
-		{10 * msec, false, false}, {10 * msec, true, true}, {50 * msec, true, false}, {50 * msec, false, true}, {500 * msec, false, true},
+		{20, 50 * msec, 10 * msec, false, false, 0.1}, {20, 50 * msec, 10 * msec, true, true, 0.1}, {20, 50 * msec, 50 * msec, true, false, 0.1},
+		{20, 50 * msec, 50 * msec, false, true, 0.1}, {20, 50 * msec, 500 * msec, false, true, 0.1}, {100, 100 * msec, 100 * msec, true, false, 0.15},
 	} {
-		ours, theirs := besideTCP(20, 50*msec, c.queue, c.bbr, c.first, 8*time.Second, 1)
-		if ours < 0.1 || theirs < 0.1 || ours+theirs < 0.85 {
-			t.Errorf("queue %v, BBR %v, first %v: %.2f of the link is ours and %.2f theirs", c.queue, c.bbr, c.first, ours, theirs)
+		ours, theirs := besideTCP(c.mbit, c.rtt, c.queue, c.bbr, c.first, 8*time.Second, 1)
+		if ours < c.least || theirs < 0.1 || ours+theirs < 0.85 {
+			t.Errorf("%v Mbit/s, queue %v, BBR %v, first %v: %.2f of the link is ours and %.2f theirs", c.mbit, c.queue, c.bbr, c.first, ours, theirs)
 		}
 	}
 }
