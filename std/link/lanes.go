@@ -114,8 +114,8 @@ type lane struct {
 
 	mu         sync.Mutex
 	more, room sync.Cond // more: something waits; room: nothing waits any more; both: the lane is closed
-	waiting    parcel
-	reading    parcel // the reader's, until its next swap
+	waiting    *parcel   // nil: nothing waits
+	reading    *parcel   // the reader's, until its next swap; nil: none
 	closed     bool
 }
 
@@ -125,6 +125,10 @@ type parcel struct {
 	buf  []byte        // holds their data
 	now  time.Duration // when the last arrived, by std/clock
 }
+
+// parcels are what lanes borrow. A lane for which nothing has arrived holds none, so the lanes
+// of all the ports of a server share a few, even after each has been flooded.
+var parcels = sync.Pool{New: func() any { return new(parcel) }}
 
 // ReadFrom is that of Conn, for the peers of this lane.
 func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.next(p) }
@@ -152,13 +156,16 @@ func (l *lane) offer(in *carrier.Inbound, now time.Duration) {
 
 // isFull tells whether there is no room for more datagrams; l.mu is held.
 func (l *lane) isFull(in *carrier.Inbound) bool {
-	w := &l.waiting
-	return len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.Data) > laneBytes
+	w := l.waiting
+	return w != nil && (len(w.list) >= laneList || len(w.buf) > 0 && len(w.buf)+len(in.Data) > laneBytes)
 }
 
 // add is put, once there is room; l.mu is held.
 func (l *lane) add(in *carrier.Inbound, now time.Duration) {
-	w := &l.waiting
+	if l.waiting == nil {
+		l.waiting = parcels.Get().(*parcel)
+	}
+	w := l.waiting
 	begin := len(w.buf)
 	w.buf = append(w.buf, in.Data...) // slices of the previous array stay valid
 	w.list = append(w.list, *in)
@@ -171,25 +178,34 @@ func (l *lane) add(in *carrier.Inbound, now time.Duration) {
 func (l *lane) swap() ([]carrier.Inbound, time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.waiting.list) == 0 && !l.closed {
+	if l.reading != nil {
+		l.reading.giveBack()
+		l.reading = nil
+	}
+	for l.waiting == nil && !l.closed {
 		l.more.Wait()
 	}
 	if l.closed {
 		return nil, 0, net.ErrClosed
 	}
-	l.reading.reuse()
-	l.reading, l.waiting = l.waiting, l.reading
+	l.reading, l.waiting = l.waiting, nil
 	l.room.Signal()
 	return l.reading.list, l.reading.now, nil
 }
 
-// keepBytes is how much memory, in bytes, a parcel keeps if it was hardly used.
-const keepBytes = 1 << 14
+// keepBytes and keepList are how much memory, in bytes and in arrivals, a parcel keeps if it
+// was hardly used: 16 KiB of data, and about as much for the list.
+const (
+	keepBytes = 1 << 14
+	keepList  = 1 << 7
+)
 
-// reuse empties a parcel. After a burst it releases the memory.
-func (p *parcel) reuse() {
-	if cap(p.buf) > keepBytes && len(p.buf) < keepBytes {
-		*p = parcel{}
+// giveBack empties a parcel for another lane. After a burst it releases the memory instead.
+func (p *parcel) giveBack() {
+	if cap(p.buf) > keepBytes && len(p.buf) < keepBytes || cap(p.list) > keepList && len(p.list) < keepList {
+		return
 	}
+	clear(p.list) // it holds addresses and flows
 	p.list, p.buf = p.list[:0], p.buf[:0]
+	parcels.Put(p)
 }
