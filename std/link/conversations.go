@@ -96,7 +96,7 @@ func (i identity) digest() uint64 { return maphash.Comparable(seed, i) }
 // if the conversation is known: a delayed copy of its first packet, or a replay from
 // anywhere, would deliver its requests once more. Another conversation may have to make
 // room, and the caller must end it.
-func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evicted *Peer, v verdict) {
+func (c *Conversations) begin(ps *peers, id identity, in *lane, now time.Duration) (p, evicted *Peer, v verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.living[id.conv] != nil || c.numbers.has(id.conv) || c.ended.has(id.digest()) {
@@ -113,7 +113,7 @@ func (c *Conversations) begin(ps *peers, id identity, now time.Duration) (p, evi
 		c.end(first)
 		evicted = first
 	}
-	p = ps.newcomer(id)
+	p = ps.newcomer(id, in)
 	p.confirmation.since, p.confirmation.place = now, c.unconfirmed.PushBack(p)
 	if c.copies == nil {
 		c.copies, c.living = make(map[uint32]int), make(map[uint32]*Peer)

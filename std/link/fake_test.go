@@ -149,10 +149,11 @@ func peerOf(c *Conn, from netip.AddrPort, conv uint32) *Peer {
 	defer c.peers.mu.Unlock()
 	p := c.peers.table[id]
 	if p == nil {
-		p = c.peers.newcomer(id)
+		var home *lane
 		if c.lanes != nil {
-			p.life.lane = c.byHash(from)
+			home = c.byHash(from)
 		}
+		p = c.peers.newcomer(id, home)
 		c.peers.list(p)
 	}
 	return p

@@ -6,8 +6,8 @@ import (
 )
 
 // life is the part that a peer has in its link, from its first packet to its end. The
-// lock of the table guards lane, held and end. The lane is constant once the peer can be
-// found in the table, and end once the peer is gone. The flags are set once, and anybody
+// lock of the table guards held and end. The lane never changes, and end does not once the
+// peer is gone. The flags are set once, and anybody
 // may read them. The reader closes answered.
 type life struct {
 	lane *lane  // where its session is; nil if the link has no lanes

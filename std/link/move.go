@@ -51,13 +51,13 @@ func (p *Peer) isFresh(h Packet, now time.Duration) bool {
 }
 
 // move records that a peer lives at another address now. It is false if the peer is gone,
-// or if others live there whose lane is another: all packets from an address go through one
+// or not in the table yet, or if others live there whose lane is another: all packets from an address go through one
 // lane, and they were there first.
 func (ps *peers) move(p *Peer, way *carrier.Way) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	home := p.life.lane
-	if p.life.gone.Load() || home != nil && ps.living[way.Addr] > 0 && ps.laneOf(way.Addr, home) != home {
+	if p.life.gone.Load() || !ps.lists(p) || home != nil && ps.living[way.Addr] > 0 && ps.laneOf(way.Addr, home) != home {
 		return false
 	}
 	ps.unlist(p)
@@ -87,6 +87,10 @@ func (ps *peers) list(p *Peer) {
 	}
 	ps.routed.Store(int32(len(ps.routes)))
 }
+
+// lists tells whether a peer is in the table. One that begins is known to Conversations
+// first, where the reader of another lane can find it.
+func (ps *peers) lists(p *Peer) bool { return ps.table[p.identity()] == p }
 
 // unlist takes a peer out of the table.
 func (ps *peers) unlist(p *Peer) {

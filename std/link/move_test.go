@@ -232,10 +232,46 @@ func TestMoverTakesNoLane(t *testing.T) {
 // in the table for good.
 func TestEndedWhileItBegins(t *testing.T) {
 	server, id := listening(t), identity{addrNumber(1), 7}
-	p, _, _ := server.peers.conversations.begin(server.peers, id, 0)
+	p, _, _ := server.peers.conversations.begin(server.peers, id, nil, 0)
 	server.peers.evict(p)
-	if server.peers.enter(p, nil) || len(server.peers.table)+len(server.peers.latest)+len(server.peers.living) != 0 {
+	if server.peers.enter(p) || len(server.peers.table)+len(server.peers.latest)+len(server.peers.living) != 0 {
 		t.Error("it is in the table")
+	}
+}
+
+// A client may move while its conversation begins, as the reader of another lane finds. The
+// conversation, which was not in the table yet, was taken out of it: one too few lived at its
+// address for good.
+func TestMovesWhileItBegins(t *testing.T) {
+	server, id := listening(t), identity{addrNumber(1), 7}
+	p, _, _ := server.peers.conversations.begin(server.peers, id, nil, 0)
+	if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2)) {
+		t.Error("it has moved before it is in the table")
+	}
+	if !server.peers.enter(p) || server.peers.living[addrNumber(1)] != 1 {
+		t.Errorf("living at the addresses: %v", server.peers.living)
+	}
+	if !hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2)) || p.addr() != addrNumber(2) {
+		t.Error("it does not move afterwards")
+	}
+	if server.Forget(p); len(server.peers.living)+len(server.peers.table)+len(server.peers.latest) != 0 {
+		t.Errorf("something is left of it: %v", server.peers.living)
+	}
+}
+
+// A conversation that is not confirmed moves, and its first packet is replayed from where it
+// began. kcp-go found the session of the one for the packets of the other, which so got
+// past the checks.
+func TestTextsDiffer(t *testing.T) {
+	server := listening(t)
+	hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
+	p := server.in.last
+	hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2))
+	if p.addr() != addrNumber(2) || !hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1)) {
+		t.Fatal("it has not moved, or no other begins")
+	}
+	if q := server.in.last; q == p || q.String() == p.String() {
+		t.Errorf("two conversations are both %v", p)
 	}
 }
 

@@ -51,7 +51,8 @@ type endpoint struct {
 func (e *endpoint) Network() string { return "udp" }
 
 // String is the text by which kcp-go finds the session of a packet. At a listening link
-// the number of the conversation follows the address.
+// it is the address where the conversation began, its number, and how many had begun at the
+// link.
 func (e *endpoint) String() string { return e.text }
 
 // Addr is the address of the peer.

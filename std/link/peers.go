@@ -25,6 +25,7 @@ type peers struct {
 	living map[netip.AddrPort]int   // how many live at an address, all in one lane
 	routes map[netip.AddrPort]*lane // addresses that peers have moved to, where the hash names another lane
 	routed atomic.Int32             // the number of routes
+	serial atomic.Uint64            // of the last newcomer, see there
 }
 
 func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
@@ -53,11 +54,13 @@ func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
 	return p
 }
 
-// newcomer makes the peer of a conversation that the other end begins. kcp-go keys its
-// sessions by the text of an address, so the text names the conversation, too.
-func (ps *peers) newcomer(id identity) *Peer {
+// newcomer makes the peer of a conversation that the other end begins, with its session in
+// a lane. kcp-go keys its sessions by the text of an address, so the text is different for
+// each conversation: another of the same number may begin at an address that one has left.
+func (ps *peers) newcomer(id identity, in *lane) *Peer {
 	p := ps.newPeer(id.addr)
-	p.text = fmt.Sprintf("%v#%08x", id.addr, id.conv)
+	p.text = fmt.Sprintf("%v#%08x.%d", id.addr, id.conv, ps.serial.Add(1))
+	p.life.lane = in
 	p.begin(id.conv)
 	p.confirmation.confirmed = make(chan struct{})
 	return p
@@ -102,14 +105,14 @@ func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
 // begin makes a peer for a conversation that begins, and puts it into the table, if the
 // verdict allows. Its session will be in the given lane.
 func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict) {
-	p, evicted, v := ps.conversations.begin(ps, id, now)
+	p, evicted, v := ps.conversations.begin(ps, id, in, now)
 	if v != begins {
 		return nil, v
 	}
 	if evicted != nil {
 		evicted.table.evict(evicted)
 	}
-	if !ps.enter(p, in) {
+	if !ps.enter(p) {
 		return nil, isKnown
 	}
 	return p, v
@@ -117,13 +120,12 @@ func (ps *peers) begin(id identity, in *lane, now time.Duration) (*Peer, verdict
 
 // enter puts a peer that begins into the table. It is false if the peer has ended already,
 // because another of the same number was confirmed in the meantime.
-func (ps *peers) enter(p *Peer, in *lane) bool {
+func (ps *peers) enter(p *Peer) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p.life.gone.Load() {
 		return false
 	}
-	p.life.lane = in
 	ps.list(p)
 	return true
 }
@@ -164,7 +166,7 @@ func (ps *peers) remove(p *Peer) bool {
 	if p.life.gone.Swap(true) {
 		return false
 	}
-	if ps.table[p.identity()] == p { // otherwise it is not in the table yet
+	if ps.lists(p) {
 		ps.unlist(p)
 	}
 	p.leave()
