@@ -13,28 +13,27 @@ type Way struct {
 	Text  string     // of Addr, for the log
 	Local netip.Addr // the source address; if invalid, the system chooses
 
-	whole     atomic.Bool // see NoSegments
-	fragments atomic.Bool // see Fragment
+	whole     atomic.Bool  // see NoSegments
+	fragments *atomic.Bool // see Fragment; shared by all ways that were made of one
 }
 
 // To returns the way to another address, from a source address that the system chooses.
-// What could only be sent in fragments still can.
+// Fragment is about both.
 func (w *Way) To(addr netip.AddrPort) *Way {
 	other := NewWay(addr)
-	other.Fragment(w.Fragments())
+	other.fragments = w.fragments
 	return other
 }
 
 // NewWay returns the way to an address, from a source address that the system chooses.
 func NewWay(to netip.AddrPort) *Way {
-	return &Way{Addr: to, Scope: ScopeOf(to.Addr()), Text: to.String()}
+	return &Way{Addr: to, Scope: ScopeOf(to.Addr()), Text: to.String(), fragments: new(atomic.Bool)}
 }
 
 // From returns the way to the same address from another source address. It may support
-// segmentation even if this one does not.
+// segmentation even if this one does not. Fragment is about both.
 func (w *Way) From(local netip.Addr) *Way {
-	other := &Way{Addr: w.Addr, Scope: w.Scope, Text: w.Text, Local: local}
-	other.Fragment(w.Fragments())
+	other := &Way{Addr: w.Addr, Scope: w.Scope, Text: w.Text, Local: local, fragments: w.fragments}
 	if !w.Segments() && !(w.Local.IsValid() && local.IsValid()) {
 		other.NoSegments() // for all we know it is the same path
 	}
@@ -49,7 +48,9 @@ func (w *Way) NoSegments() { w.whole.Store(true) }
 func (w *Way) Segments() bool { return !w.whole.Load() }
 
 // Fragment lets routers on the way split datagrams that are too large for them into IP
-// fragments, where the carrier can: over UDP and IPv4. Otherwise a path may drop them.
+// fragments, where the carrier can: over UDP and IPv4. Otherwise a path may drop them. It
+// also holds for the ways that were made of this one, and for the one it was made of: the
+// peer may move while somebody decides.
 func (w *Way) Fragment(on bool) {
 	if w.fragments.Load() != on {
 		w.fragments.Store(on)
