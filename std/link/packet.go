@@ -46,7 +46,7 @@ type Packet struct {
 	Acked    bool   // the packet acknowledges segments singly
 	Ack      uint32 // the sequence number of the last of these; KCP measures its round trip
 	AckStamp uint32 // the time at which that segment was sent, by which KCP measures
-	Stamp    uint32 // the sender's time in the last segment of data; only with Push
+	Stamp    uint32 // the latest of the sender's times in segments of data; only with Push
 
 	Tells  bool   // the packet holds a segment that only reports a window
 	Number uint32 // the sequence number of the last such segment
@@ -102,7 +102,9 @@ func parseSegments(b []byte) (Packet, bool) {
 			if sn := binary.LittleEndian.Uint32(b[offsetSN:]); !p.Push || after(p.First, sn) {
 				p.First = sn
 			}
-			p.Stamp = binary.LittleEndian.Uint32(b[offsetTS:])
+			if ts := binary.LittleEndian.Uint32(b[offsetTS:]); !p.Push || after(ts, p.Stamp) {
+				p.Stamp = ts
+			}
 		}
 		if next := binary.LittleEndian.Uint32(b[offsetSN:]) + 1; cmd == cmdPush && (!p.Push || after(next, p.Next)) {
 			p.Push, p.Next = true, next

@@ -20,7 +20,9 @@ func expected(segs []kcpSegment) Packet {
 			if !p.Push || int32(p.First-s.sn) > 0 {
 				p.First = s.sn
 			}
-			p.Stamp = s.ts
+			if !p.Push || int32(s.ts-p.Stamp) > 0 {
+				p.Stamp = s.ts
+			}
 		case 82:
 			p.Acked, p.Ack, p.AckStamp = true, s.sn, s.ts
 		}

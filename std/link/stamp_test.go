@@ -148,3 +148,14 @@ func TestRestoringAfterDamagedStamp(t *testing.T) {
 	wire = moved(codedGroup(1, p[8:]...), 2)
 	in.expect("the next one", in.hear(wire[0], wire[1], wire[3], wire[4]), p[8], p[9], p[11], p[10])
 }
+
+// The engine of mode auto raises the time of a segment that it sends again within a
+// millisecond. If another followed it in the packet, its acknowledgement was taken for one of
+// ours, played back.
+func TestLatestStampOfPacket(t *testing.T) {
+	server, p := livingAt(t)
+	p.sent(parsed(join(stamped(ofServer(seg(7, 81, 9, 3, "again")), 2), stamped(ofServer(seg(7, 81, 10, 3, "new")), 1))))
+	if !hears(server, stamped(ofServer(seg(7, 82, 9, 5, "")), 2), addrNumber(1)) {
+		t.Error("the acknowledgement is refused")
+	}
+}
