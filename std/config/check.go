@@ -125,6 +125,9 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 	if r == Client && chosen && c.AutoExpire > 0 && c.ScavengeTTL > c.AutoExpire {
 		c.warn("--scavengettl %d is above --autoexpire %d: replaced sessions with streams may pile up", c.ScavengeTTL, c.AutoExpire)
 	}
+	if c.TCP && c.KeepAlive > MaxKeepAliveTCP {
+		c.warn("--keepalive %d is too long with --tcp, because a server forgets a flow after a minute of silence: %d is used", c.KeepAlive, MaxKeepAliveTCP)
+	}
 	switch c.Crypt {
 	case "none", "null":
 		c.warn("--crypt %s encrypts nothing", c.Crypt)
@@ -132,6 +135,10 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 		c.warn("--crypt xor keeps nothing secret from somebody who knows a part of what is sent")
 	}
 }
+
+// MaxKeepAliveTCP is the longest keepalive interval with --tcp, in seconds. A server drops a
+// flow that is silent for a minute, as tcpraw does.
+const MaxKeepAliveTCP = 30
 
 func (c *Config) warn(format string, args ...any) {
 	c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...))

@@ -240,6 +240,7 @@ func TestCheckWarnings(t *testing.T) {
 		{Server, func(c *Config) { c.Target = "/no/such/dir/s" }, "no folder /no/such/dir yet"},
 		{Client, func(c *Config) { c.LocalAddr = "socket" }, "taken for the path of a unix socket"},
 		{Server, func(c *Config) { c.Target = ":80" }, "names no host"},
+		{Both, func(c *Config) { c.TCP, c.KeepAlive = true, 31 }, "--keepalive 31 is too long with --tcp"},
 	} {
 		for _, role := range []Role{Client, Server} {
 			if role&tt.role == 0 {

@@ -21,11 +21,16 @@ const OffloadEnv = "KCPTUN_OFFLOAD"
 const minPatience = 30 * time.Second
 
 // muxConfig returns the settings of a session's mux. The patience grows with the keepalive
-// interval: a fixed one would end every session whose interval is longer.
+// interval: a fixed one would end every session whose interval is longer. With the imitation
+// of TCP the interval is cut, or a server would forget the flow of an idle session.
 func muxConfig(c *config.Config) mux.Config {
 	interval := time.Duration(c.KeepAlive) * time.Second
+	keepAlive := interval
+	if c.TCP {
+		keepAlive = min(interval, config.MaxKeepAliveTCP*time.Second)
+	}
 	return mux.Config{
-		KeepAlive:     interval,
+		KeepAlive:     keepAlive,
 		Patience:      max(3*interval, minPatience),
 		FrameSize:     c.FrameSize,
 		ReceiveBuffer: c.SmuxBuf,

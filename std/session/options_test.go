@@ -19,6 +19,25 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// An idle session of the imitation of TCP is heard at least every half minute: after a minute
+// a server forgets its flow, and the session used to be lost without a word. The patience
+// stays that of the setting.
+func TestKeepAliveOfTCP(t *testing.T) {
+	for keepalive, want := range map[int]float64{10: 10, 30: 30, 31: 30, 86400: 30} {
+		for _, tcp := range []bool{true, false} {
+			c := config.Default(config.Client)
+			c.KeepAlive, c.TCP = keepalive, tcp
+			if !tcp {
+				want = float64(keepalive)
+			}
+			got := muxConfig(&c)
+			if got.KeepAlive.Seconds() != want || got.Patience.Seconds() != float64(max(3*keepalive, 30)) {
+				t.Errorf("keepalive %d, tcp %t: every %v, given up after %v", keepalive, tcp, got.KeepAlive, got.Patience)
+			}
+		}
+	}
+}
+
 // What the mux gathers fits the datagrams that are known to pass, and not those of --mtu, which
 // the path may never carry.
 func TestSegmentFollowsThePath(t *testing.T) {
