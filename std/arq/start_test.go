@@ -13,8 +13,8 @@ func TestPauseDoesNotEndTheStart(t *testing.T) {
 		mbit float64
 		rtt  time.Duration
 		peer bool // pauses, rather than the sender
-	}{{100, 100 * msec, false}, {100, 100 * msec, true}, {20, 100 * msec, false}, {100, 30 * msec, false}, {100, 30 * msec, true}} {
-		for at := 200 * msec; at < 700*msec; at += 50 * msec {
+	}{{100, 100 * msec, true}, {20, 100 * msec, false}} {
+		for at := 250 * msec; at <= 450*msec; at += 50 * msec {
 			s := new(sim)
 			w := wire{delay: c.rtt / 2, rate: c.mbit * 1e6 / 8, queue: 100 * msec}
 			client, server := pair(s, w, w, 1)
