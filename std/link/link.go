@@ -187,7 +187,8 @@ func (c *Conn) receive() (inbox []carrier.Inbound, now time.Duration, err error)
 func (t *intake) admit(datagram []byte, in *carrier.Inbound) (packet []byte, from *Peer) {
 	t.owner = nil
 	defer t.opt.Panics.Catch(t.failed)
-	packet, h, ok := t.check(datagram, in)
+	var h Packet
+	packet, ok := t.check(datagram, in, &h)
 	if !ok || !t.recognise(h, packet, in) {
 		return nil, nil
 	}
@@ -200,31 +201,32 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) (packet []byte, fro
 	return packet, t.last
 }
 
-// check does the checks that need no conversation: length, address, seal, shape.
-func (t *intake) check(datagram []byte, in *carrier.Inbound) (packet []byte, h Packet, ok bool) {
+// check does the checks that need no conversation: length, address, seal, shape. It reads the
+// headers into h.
+func (t *intake) check(datagram []byte, in *carrier.Inbound, h *Packet) (packet []byte, ok bool) {
 	st := t.opt.Stats
 	if len(datagram) < t.opt.Sealer.Overhead()+minPacket {
 		st.Short.Add(1)
-		return nil, h, false
+		return nil, false
 	}
 	if len(datagram) > MaxDatagram {
 		st.BadShape.Add(1) // kcp-go would get only its head
-		return nil, h, false
+		return nil, false
 	}
 	if !t.peers.admits(in.From) {
 		st.Foreign.Add(1)
-		return nil, h, false
+		return nil, false
 	}
 	if packet, ok = t.opt.Sealer.Open(datagram); !ok {
 		metrics.Unsealed()
 		t.notOpened(in.From)
-		return nil, h, false
+		return nil, false
 	}
 	t.unopened.opened(in.From)
-	if h, ok = ParsePacket(packet); !ok {
+	if ok = h.parse(packet); !ok {
 		st.BadShape.Add(1)
 	}
-	return packet, h, ok
+	return packet, ok
 }
 
 // process records a packet of the conversation that was recognised, and returns the part

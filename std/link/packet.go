@@ -35,58 +35,72 @@ const (
 
 // Packet is what the link reads from an opened KCP packet.
 type Packet struct {
-	Kind  Kind
+	Kind   Kind
+	Push   bool   // the packet carries data
+	Begins bool   // the first segment is the first of a conversation, and the packet acknowledges nothing
+	Acked  bool   // the packet acknowledges segments singly
+	Tells  bool   // the packet holds a segment that only reports a window
+	Framed bool   // the segments follow a FEC header; only with Segments
+	Window uint16 // segments that the sender has room for; only with Segments
+
 	Conv  uint32 // conversation; 0 for parity, which names none
 	Una   uint32 // the sender has received all below it; only with Segments
-	Push  bool   // the packet carries data
 	Next  uint32 // one above the highest sequence number pushed; only with Push
 	First uint32 // the lowest sequence number pushed; only with Push
+	Stamp uint32 // the latest of the sender's times in segments of data; only with Push
 
-	Begins   bool   // the first segment is the first of a conversation, and the packet acknowledges nothing
-	Acked    bool   // the packet acknowledges segments singly
-	Ack      uint32 // the sequence number of the last of these; KCP measures its round trip
+	Ack      uint32 // the sequence number of the last segment acknowledged singly; KCP measures its round trip
 	AckStamp uint32 // the time at which that segment was sent, by which KCP measures
-	Stamp    uint32 // the latest of the sender's times in segments of data; only with Push
-
-	Tells  bool   // the packet holds a segment that only reports a window
-	Number uint32 // the sequence number of the last such segment
-	Window uint16 // segments that the sender has room for; only with Segments
-	Framed bool   // the segments follow a FEC header; only with Segments
+	Number   uint32 // the sequence number of the last segment that only reports a window
 }
 
 // ParsePacket reads the headers of a packet, and tells whether it has the shape of a KCP
 // packet: known types and commands, lengths that fit, one conversation.
-func ParsePacket(b []byte) (Packet, bool) {
+func ParsePacket(b []byte) (p Packet, ok bool) {
+	ok = p.parse(b)
+	return p, ok
+}
+
+// parse is ParsePacket. It fills the Packet of the caller, because returning one copies it
+// several times, which takes longer than to read the headers.
+func (p *Packet) parse(b []byte) bool {
+	*p = Packet{}
 	if len(b) < minPacket {
-		return Packet{}, false
+		return false
 	}
 	switch binary.LittleEndian.Uint16(b[offsetFlags:]) {
 	case fecData:
-		p, ok := parseSegments(b[fecHeader:])
-		p.Framed = ok
-		return p, ok
+		p.Framed = p.parseSegments(b[fecHeader:])
+		return p.Framed
 	case fecParity:
-		return Packet{Kind: Parity}, true
+		p.Kind = Parity
+		return true
 	case fecOOB:
-		return Packet{Kind: OutOfBand, Conv: binary.LittleEndian.Uint32(b[fecHeader:])}, true
+		p.Kind, p.Conv = OutOfBand, binary.LittleEndian.Uint32(b[fecHeader:])
+		return true
 	}
-	return parseSegments(b)
+	return p.parseSegments(b)
 }
 
-func parseSegments(b []byte) (Packet, bool) {
+func parseSegments(b []byte) (p Packet, ok bool) {
+	ok = p.parseSegments(b)
+	return p, ok
+}
+
+// parseSegments reads segments into an empty Packet, and leaves it empty if they are not valid.
+func (p *Packet) parseSegments(b []byte) bool {
 	if len(b) < segHeader {
-		return Packet{}, false
+		return false
 	}
-	p := Packet{
-		Kind: Segments,
-		Conv: binary.LittleEndian.Uint32(b),
-		Una:  binary.LittleEndian.Uint32(b[offsetUna:]),
-	}
+	p.Kind = Segments
+	p.Conv = binary.LittleEndian.Uint32(b)
+	p.Una = binary.LittleEndian.Uint32(b[offsetUna:])
 	p.Begins = b[offsetCmd] == cmdPush && binary.LittleEndian.Uint32(b[offsetSN:]) == 0
 	for len(b) >= segHeader { // kcp-go ignores a shorter rest, too
 		cmd, size := b[offsetCmd], binary.LittleEndian.Uint32(b[offsetLen:])
 		if binary.LittleEndian.Uint32(b) != p.Conv || cmd < cmdPush || cmd > cmdWindow || uint64(size) > uint64(len(b)-segHeader) {
-			return Packet{}, false
+			*p = Packet{}
+			return false
 		}
 		if una := binary.LittleEndian.Uint32(b[offsetUna:]); after(una, p.Una) {
 			p.Una = una
@@ -112,7 +126,7 @@ func parseSegments(b []byte) (Packet, bool) {
 		p.Window = binary.LittleEndian.Uint16(b[offsetWnd:]) // kcp-go believes the last, too
 		b = b[segHeader+size:]
 	}
-	return p, true
+	return true
 }
 
 // withoutAcks is the packet without what it acknowledges beyond una, see withholdAcks.

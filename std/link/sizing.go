@@ -110,7 +110,7 @@ func (z *sizing) restart() {
 // prepare records a packet that will be sent. ok tells whether it belongs to the peer's
 // conversation. probe is what to send in its place, without error correction; nil: itself.
 func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
-	h, ok = ParsePacket(p)
+	ok = h.parse(p)
 	if h.Push && !h.Framed {
 		if c.peers.only == nil && !peer.ledger.sndBegun.Load() {
 			peer.drawShift(h.Stamp)
