@@ -53,7 +53,7 @@ type Inbound struct {
 	From netip.AddrPort // IPv4 in plain form, also on a dual-stack socket
 	At   netip.Addr     // the address it was sent to; invalid if unknown
 
-	Sibling bool // it was sent to another port of the server than that of the link that reads it
+	Through any // the link that received it at another port of the server, if it was passed on; nil: it was not
 
 	Path    Path    // told if the datagram is genuine; nil over UDP
 	Numbers Numbers // passed to Path.Confirm

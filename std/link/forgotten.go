@@ -56,13 +56,14 @@ func (a *answers) due(to netip.AddrPort, now time.Duration) bool {
 // tellForgotten answers data of a conversation that is not known here, at any address. The
 // answer is not longer than that data, and goes to the address that it came from.
 func (t *intake) tellForgotten(h Packet, in *carrier.Inbound) {
-	if !h.Push || h.Begins || t.opt.Conversations.exists(h.Conv) || !t.answers.due(in.From, t.now) || t.out.isFull() {
+	c := t.through(in)
+	if !h.Push || h.Begins || t.opt.Conversations.exists(h.Conv) || !c.answers.due(in.From, t.now) || c.out.isFull() {
 		return
 	}
 	b := report(cmdWindow, h.Conv, answerWindow, h.Next-1, 0)
 	stranger := new(Peer)
 	stranger.way.Store(carrier.NewWay(in.From).From(in.At))
-	_ = t.out.put(stranger, b[:]) // it fails only when the link is closed
+	_ = c.out.put(stranger, b[:]) // it fails only when the link is closed
 }
 
 // report is a segment without data and without a time.

@@ -89,7 +89,9 @@ func (c *Conn) distribute() {
 		}
 		for i := range inbox {
 			l := c.laneOf(inbox[i].From)
-			inbox[i].Sibling = l.Conn != c
+			if inbox[i].Through = nil; l.Conn != c {
+				inbox[i].Through = c
+			}
 			l.put(&inbox[i], now)
 		}
 	}

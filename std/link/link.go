@@ -301,8 +301,8 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 		t.opt.Stats.Strays.Add(1)
 		return false
 	}
-	if !in.Sibling && p.host.Load() != nil && p.isFresh(h, t.now) {
-		p.lodge(t.Conn, in.From) // it has returned, and has the same address as at the sibling
+	if c := t.through(in); c != t.reachedBy(p) && p.isFresh(h, t.now) {
+		p.lodge(c, in.From) // it goes on at the other port, from the same address
 	}
 	t.last, t.owner = p, p
 	return true
@@ -311,10 +311,14 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 // beginOrMove handles a packet from an address where its conversation does not live: the
 // conversation begins there, or has moved there.
 func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
-	if h.Begins {
-		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
+	if !h.Begins {
+		return t.findMoved(h, in), isKnown
 	}
-	return t.findMoved(h, in.From, in.At), isKnown
+	p, v := t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
+	if p != nil && in.Through != nil && !p.lodge(t.through(in), in.From) {
+		return nil, isKnown
+	}
+	return p, v
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this link. If p is

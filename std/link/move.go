@@ -14,7 +14,7 @@ import (
 // findMoved returns the conversation of a packet from an address where no conversation of
 // this number lives. If the packet proves that the other end has moved there, the
 // conversation moves too. findMoved returns nil if there is none.
-func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
+func (t *intake) findMoved(h Packet, in *carrier.Inbound) *Peer {
 	if t.opt.Settled {
 		return nil
 	}
@@ -25,8 +25,8 @@ func (t *intake) findMoved(h Packet, from netip.AddrPort, at netip.Addr) *Peer {
 	if p == nil || !p.mayComeTo(t.Conn) || !p.possible(h, t.now) || !p.isFresh(h, t.now) {
 		return nil
 	}
-	was := p.addr()
-	if !p.table.move(p, p.way.Load().To(from).From(at)) || !p.lodge(t.Conn, from) {
+	was, from := p.addr(), in.From
+	if !p.table.move(p, p.way.Load().To(from).From(in.At)) || !p.lodge(t.through(in), from) {
 		return nil
 	}
 	p.probation.begin(was, from, p.ledger.sndStamp.Load(), t.now)

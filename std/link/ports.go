@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -49,33 +50,63 @@ type lodging struct {
 // guests are the peers of other links that are reached through this one.
 type guests struct {
 	mu    sync.Mutex
-	lanes map[netip.AddrPort]*lane // of their own links
-	count atomic.Int32             // of lanes
+	lanes map[netip.AddrPort][]*lane // of their own links, one for each guest from there
+	count atomic.Int32               // of addresses
 }
 
-// laneOf returns the lane of a guest; nil if nobody is a guest from there.
+// laneOf returns the lane of the latest guest from an address; nil if nobody is a guest from there.
 func (g *guests) laneOf(from netip.AddrPort) *lane {
 	if g.count.Load() == 0 {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.lanes[from]
+	if there := g.lanes[from]; len(there) > 0 {
+		return there[len(there)-1]
+	}
+	return nil
 }
 
-// set records the lane of a guest; nil ends its stay.
-func (g *guests) set(from netip.AddrPort, to *lane) {
+// add records the lane of a guest.
+func (g *guests) add(from netip.AddrPort, to *lane) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if to == nil {
+	if g.lanes == nil {
+		g.lanes = make(map[netip.AddrPort][]*lane)
+	}
+	g.lanes[from] = append(g.lanes[from], to)
+	g.count.Store(int32(len(g.lanes)))
+}
+
+// remove ends the stay of a guest that has this lane.
+func (g *guests) remove(from netip.AddrPort, to *lane) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	there := g.lanes[from]
+	if i := slices.Index(there, to); i >= 0 {
+		there = slices.Delete(there, i, i+1)
+	}
+	if g.lanes[from] = there; len(there) == 0 {
 		delete(g.lanes, from)
-	} else {
-		if g.lanes == nil {
-			g.lanes = make(map[netip.AddrPort]*lane)
-		}
-		g.lanes[from] = to
 	}
 	g.count.Store(int32(len(g.lanes)))
+}
+
+// through is the link that has received a packet: this one, or a sibling that has passed it
+// on.
+func (t *intake) through(in *carrier.Inbound) *Conn {
+	if c, ok := in.Through.(*Conn); ok {
+		return c
+	}
+	return t.Conn
+}
+
+// reachedBy is the link through which a peer of this one is reached.
+func (c *Conn) reachedBy(p *Peer) *Conn {
+	if l := p.host.Load(); l != nil {
+		return l.at
+	}
+	return c
 }
 
 // mayComeTo tells whether packets of a peer may come through a link: it is the peer's own,
@@ -95,7 +126,7 @@ func (p *Peer) lodge(c *Conn, from netip.AddrPort) bool {
 		return false
 	}
 	if c.peers != ps {
-		c.guests.set(from, p.life.lane)
+		c.guests.add(from, p.life.lane)
 		p.host.Store(&lodging{c, from})
 	}
 	return true
@@ -104,17 +135,12 @@ func (p *Peer) lodge(c *Conn, from netip.AddrPort) bool {
 // leave ends a peer's stay at a sibling; the lock of its table is held.
 func (p *Peer) leave() {
 	if l := p.host.Swap(nil); l != nil {
-		l.at.guests.set(l.from, nil)
+		l.at.guests.remove(l.from, p.life.lane)
 	}
 }
 
 // outboxOf returns the outbox for a peer: that of the link through which it is reached.
-func (c *Conn) outboxOf(p *Peer) *outbox {
-	if l := p.host.Load(); l != nil {
-		return l.at.out
-	}
-	return c.out
-}
+func (c *Conn) outboxOf(p *Peer) *outbox { return c.reachedBy(p).out }
 
 // Move makes a dialled UDP link continue from another local port, and with anyPort also to
 // another port of the server's range. A server of ours follows. Any other server loses the
@@ -150,7 +176,10 @@ func (t *intake) passOn(packet []byte, in *carrier.Inbound, to *lane) {
 		return
 	}
 	one := *in
-	one.Sibling = to.Conn != t.Conn
+	one.Through = nil
+	if c := t.through(in); to.Conn != c {
+		one.Through = c
+	}
 	one.Data = t.opt.Sealer.Seal(nil, packet)
 	one.Size = len(one.Data)
 	to.offer(&one, t.now)

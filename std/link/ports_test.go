@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/xtaci/kcp-go/v5"
 
@@ -136,5 +137,64 @@ func TestReturnsFromTheSameAddress(t *testing.T) {
 		if send(seg(7, 81, sn, 1, "data"), at) != p || (p.host.Load() != nil) != (at == 1) {
 			t.Errorf("segment %d: at port %d, the server sends from the other", sn, at)
 		}
+	}
+}
+
+// A client has gone on at another port, and another conversation begins there from the same
+// address. The server began it at the first port and answered from there, which the client
+// does not accept, and so it answered data that it does not know. When one of two such guests
+// leaves, what the other sends still reaches its session.
+func TestNewcomerBesideAGuest(t *testing.T) {
+	opt, _ := options(crypt.Plain{})
+	servers, _ := siblings(t, opt)
+	got := make(chan *Peer, 100)
+	for _, s := range servers {
+		s.Serve(s.Lanes(1)[0], func(from *Peer, _ []byte) { got <- from }, func(error) {})
+	}
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	write := func(packet []byte, server int) {
+		t.Helper()
+		if _, err := socket.WriteTo(packet, servers[server].LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(packet []byte, server int) *Peer {
+		t.Helper()
+		write(packet, server)
+		return testkit.Within(t, "the packet", got)
+	}
+	answered := func(what string) {
+		t.Helper()
+		_ = socket.SetReadDeadline(time.Now().Add(testkit.Patience))
+		if _, from, err := socket.ReadFrom(make([]byte, MaxDatagram)); err != nil || from.String() != servers[1].LocalAddr().String() {
+			t.Errorf("%s: the answer comes from %v, %v", what, from, err)
+		}
+	}
+	p := send(seg(7, 81, 0, 0, "data"), 0)
+	p.sent(parsed(ofServer(seg(7, 81, 0, 1, "data"))))
+	send(ofServer(seg(7, 82, 0, 1, "")), 0)
+	send(seg(7, 81, 1, 1, "data"), 1)
+	q := send(seg(8, 81, 0, 0, "data"), 1)
+	home := servers[0]
+	if q.table != home.peers {
+		home = servers[1]
+	}
+	if _, err := home.WriteTo(ofServer(seg(8, 81, 0, 1, "hello")), q); err != nil {
+		t.Fatal(err)
+	}
+	answered("a newcomer")
+	write(seg(9, 81, 5, 3, "data"), 1)
+	answered("an unknown conversation")
+	servers[0].Forget(p)
+	if send(seg(8, 81, 1, 1, "data"), 1) != q {
+		t.Error("a packet of the other guest is taken for another's")
+	}
+	home.Forget(q)
+	if n := servers[1].guests.count.Load(); n != 0 {
+		t.Errorf("%d guests are left", n)
 	}
 }
