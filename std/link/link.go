@@ -302,7 +302,7 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 		return false
 	}
 	if c := t.through(in); c != t.reachedBy(p) && p.isFresh(h, t.now) {
-		p.lodge(c, in.From) // it goes on at the other port, from the same address
+		p.lodge(c, in.From) // it goes on, or begins, at the other port, from an address that is known
 	}
 	t.last, t.owner = p, p
 	return true
@@ -311,14 +311,10 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 // beginOrMove handles a packet from an address where its conversation does not live: the
 // conversation begins there, or has moved there.
 func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
-	if !h.Begins {
-		return t.findMoved(h, in), isKnown
+	if h.Begins {
+		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
 	}
-	p, v := t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
-	if p != nil && in.Through != nil && !p.lodge(t.through(in), in.From) {
-		return nil, isKnown
-	}
-	return p, v
+	return t.findMoved(h, in), isKnown
 }
 
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this link. If p is
