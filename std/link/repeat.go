@@ -74,11 +74,23 @@ func (c *Conn) keep(packet []byte, p *Peer, h Packet) {
 	}
 }
 
-// repeat sends the segment that was kept, with the present time, until the peer has
-// acknowledged it.
+// repeat sends the segment that was kept, until the peer has acknowledged it. It holds no
+// lock meanwhile: the outbox may be full, and the reader must not wait for it.
 func (c *Conn) repeat(p *Peer) {
 	defer c.opt.Panics.Catch(func(why error) { c.peers.fail(p, why) })
-	r, l := &p.repeat, &p.ledger
+	segment := p.repeat.again(&p.ledger)
+	if segment == nil || c.outboxOf(p).isFull() {
+		return
+	}
+	if n, err := c.put(p, segment); err == nil {
+		p.pacing.charge(n)
+		metrics.Sent(1, n)
+	}
+}
+
+// again returns the segment with the present time, and sets the timer for the next one, or
+// ends the repetition and returns nil.
+func (r *repeat) again(l *ledger) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if since(l.heard.Load()) < silentLeast {
@@ -86,20 +98,15 @@ func (c *Conn) repeat(p *Peer) {
 	}
 	if r.segment == nil || r.left < 0 || !after(r.next, l.sndUna.Load()) || !after(r.next, l.sndSacked.Load()) {
 		r.drop()
-		return
+		return nil
 	}
 	r.timer.Reset(repeatEvery)
-	if c.outboxOf(p).isFull() {
-		return
-	}
 	now := l.sndClock.Load() + millis(clock.Now())
 	l.stamped(now)
-	binary.LittleEndian.PutUint32(r.segment[offsetTS:], now)
-	binary.LittleEndian.PutUint32(r.segment[offsetUna:], l.rcvUna.Load())
-	if n, err := c.put(p, r.segment); err == nil {
-		p.pacing.charge(n)
-		metrics.Sent(1, n)
-	}
+	segment := bytes.Clone(r.segment)
+	binary.LittleEndian.PutUint32(segment[offsetTS:], now)
+	binary.LittleEndian.PutUint32(segment[offsetUna:], l.rcvUna.Load())
+	return segment
 }
 
 // heardAgain repeats the segment at once, because the peer is heard.
@@ -111,7 +118,7 @@ func (r *repeat) heardAgain() {
 	}
 }
 
-// close ends the repetition for good. Nothing of it runs afterwards.
+// close ends the repetition for good. At most a segment that is on its way is still sent.
 func (r *repeat) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
