@@ -28,7 +28,7 @@ const (
 	// falls silent for askAfter, the peer is asked once: a receiver owes nothing and is
 	// owed nothing, so it would not notice a blocked flow before the next keepalive.
 	bulkPackets = 16
-	askAfter    = 2 * time.Second
+	askAfter    = time.Second
 
 	// pokeAfter is how long a silent peer may owe something before it is asked each
 	// watchPeriod. KCP sends new data at once, while the pauses between its retransmissions
@@ -211,6 +211,7 @@ func (w *pathWatch) rest() func() {
 		return nil
 	}
 	w.bulk = false
+	w.since.Store(int64(clock.Now())) // what was owed has been answered: the peer owes from here on
 	return w.ask
 }
 

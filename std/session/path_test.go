@@ -35,7 +35,13 @@ func TestPathWatchNoticesSleep(t *testing.T) {
 func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
 	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	asked := make(chan struct{}, 100)
-	u.client.path.onSilence(func() { asked <- struct{}{} }, nil)
+	u.client.path.onSilence(func() {
+		since := time.Duration(u.client.path.since.Load())
+		if heard, _ := u.client.peer.Silence(); heard >= askAfter && since < clock.Now()-heard+askAfter {
+			t.Error("the answer was owed before it was asked for")
+		}
+		asked <- struct{}{}
+	}, nil)
 	stop, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		var err error
