@@ -14,7 +14,7 @@ import (
 // askBash calls the completion function as bash would at the end of the line $2, which it has split
 // into the words after that.
 const askBash = `
-source <("$1" completion bash) || exit
+eval "$("$1" completion bash)" || exit
 COMP_LINE=$2 COMP_POINT=${#2}
 shift 2
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))

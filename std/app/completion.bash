@@ -1,5 +1,5 @@
 # Completes the flags, commands and values of kcptun-client in bash 3.2 and newer. Usage:
-#   source <(kcptun-client completion bash)
+#   eval "$(kcptun-client completion bash)"
 
 _kcptun_complete() {
     # Bash also splits words at = and :, which belong to them here.
