@@ -12,7 +12,6 @@ import (
 
 	"kcptun/std/app"
 	"kcptun/std/link"
-	"kcptun/std/mux"
 	"kcptun/std/notice"
 	"kcptun/std/relay"
 	"kcptun/std/session"
@@ -193,19 +192,9 @@ func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error
 			return err
 		}
 		ends := new(shutdown.Closers)
-		ends.Add(shutdown.CloserFunc(func() { s.cut(st) }))
+		ends.Add(shutdown.CloserFunc(func() { relay.CutStream(&s.streams, st) }))
 		if !s.streams.Go(ends, func() { s.stream(ctx, sess, st, ends) }) {
 			st.Close()
 		}
 	}
-}
-
-// cut closes a stream before it is relayed. When the server ends, the goodbye tells a
-// client of ours.
-func (s *server) cut(st *mux.Stream) {
-	if s.streams.Cut() {
-		_ = st.Abandon()
-		return
-	}
-	st.Close()
 }

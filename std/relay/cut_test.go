@@ -84,6 +84,22 @@ func TestRelayDrainsBeforeReset(t *testing.T) {
 	testkit.Within(t, "the relay's end", done)
 }
 
+// The session is lost, and the reader resets the connection while what has come waits in the
+// socket. Nobody is left to wait for, also if the error of the socket has been read already.
+func TestRelayDoesNotDrainAfterReset(t *testing.T) {
+	testkit.NoLeak(t)
+	yb, y := testkit.TCPPair(t)
+	if err := errors.Join(y.SetReadBuffer(4<<10), yb.SetWriteBuffer(400<<10)); err != nil {
+		t.Fatal(err)
+	}
+	src := &lost{left: 100_000, over: make(chan struct{})}
+	done := make(chan Result, 1)
+	go func() { done <- Between(src, yb, 0) }()
+	testkit.Within(t, "all is in the socket", src.over)
+	y.Close() // with data that was not read: a reset
+	testkit.Within(t, "the relay's end", done)
+}
+
 // lost is an end that brings some bytes, and is lost.
 type lost struct {
 	left int

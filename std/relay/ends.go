@@ -11,12 +11,12 @@ const drainLook = 20 * time.Millisecond
 // Close cuts the relay: both ends are closed at once.
 func (w *work) Close() error {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !w.closed {
 		w.closed = true
 		close(w.cutting)
 		w.closeEnds()
 	}
-	w.mu.Unlock()
 	return nil
 }
 
@@ -27,11 +27,9 @@ func (w *work) close() { _ = w.Close() }
 // that the direction to the stream has ended well.
 func (w *work) closeEnds() {
 	for _, d := range []*direction{w.fromA, w.fromB} {
-		if st := streamOf(d.dst); st == nil {
-			continue
-		} else if w.leaving() {
+		if st := streamOf(d.dst); st != nil && w.leaving() {
 			_ = st.Abandon()
-		} else {
+		} else if st != nil {
 			d.dst.Close()
 		}
 	}
@@ -66,10 +64,12 @@ func (w *work) drain(patience time.Duration) {
 
 // isCut reports whether the direction has delivered all that has come, and that is not
 // everything.
-func (d *direction) isCut() bool {
+func (d *direction) isCut() bool { return d.hasEnded() && d.err != nil && !d.refused }
+
+func (d *direction) hasEnded() bool {
 	select {
 	case <-d.ended:
-		return d.err != nil && !d.refused
+		return true
 	default:
 		return false
 	}

@@ -53,8 +53,9 @@ type Result struct {
 // for at most quiet. If quiet is 0 it may be silent for ever, except in a Write to a stream
 // that perhaps nobody reads any more. An end that cannot half-close is closed after quiet,
 // or at once if quiet is 0. If the session of a stream ends, what has come on it is
-// delivered. A socket to which less was delivered than its stream should have brought is
-// reset, see close.
+// delivered; but only Linux says what a socket has not sent yet, and elsewhere that is lost.
+// A socket to which less was delivered than its stream should have brought is reset, see
+// close.
 func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
 	return relay(a, b, limits{quiet, abandoned, lastWords}, newGoroutine, nil)
 }
@@ -224,6 +225,9 @@ func (w *work) await(d *direction, lim limits, half io.Closer) (cut error, ended
 			return nil, true
 		case <-timeout:
 		case <-over:
+			if d.hasEnded() {
+				return nil, true
+			}
 			if d == w.toStream {
 				return streamOf(d.dst).Cut(), false
 			}

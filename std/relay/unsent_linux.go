@@ -14,7 +14,9 @@ func unsent(conn *net.TCPConn) (n int) {
 		return 0
 	}
 	_ = raw.Control(func(fd uintptr) {
-		if failed, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); failed == 0 && err == nil {
+		// SO_ERROR does not tell: whoever reads the socket may have taken the error already.
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err == nil && info.State != unix.BPF_TCP_CLOSE {
 			n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
 		}
 	})
