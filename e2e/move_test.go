@@ -112,7 +112,7 @@ func TestMoveAfterOutage(t *testing.T) {
 			tn.exchange(t, kib)
 			var h headway
 			done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error {
-				_, err := lab.Pull(ctx, tn.dial, 4*mib, progress)
+				_, err := lab.Pull(ctx, tn.dial, 8*mib, progress)
 				return err
 			}))
 			carried := func() uint64 { return tn.relay.Counters(lab.Down).BytesOut }

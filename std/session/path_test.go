@@ -36,8 +36,8 @@ func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
 	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
 	asked := make(chan struct{}, 100)
 	u.client.path.onSilence(func() {
-		since := time.Duration(u.client.path.since.Load())
-		if heard, _ := u.client.peer.Silence(); heard >= askAfter && since < clock.Now()-heard+askAfter {
+		now, since := clock.Now(), time.Duration(u.client.path.since.Load())
+		if heard, _ := u.client.peer.Silence(); heard >= askAfter && since < now-heard+askAfter {
 			t.Error("the answer was owed before it was asked for")
 		}
 		asked <- struct{}{}
