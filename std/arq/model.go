@@ -194,6 +194,7 @@ func (m *model) watch(s sample) {
 	// has arrived.
 	if silence := s.now - m.heard; silence > max(50*time.Millisecond, m.rtt.least/2, seconds(8*mtu/max(m.bw, 1))) {
 		m.longFrom, m.silent = 0, s.now
+		m.start.pauses++
 	}
 	m.heard = s.now
 	if m.rtt.queue() <= m.targetQueue() {
@@ -217,6 +218,7 @@ func (m *model) watch(s sample) {
 		// measured only since the queue became long: packets that move to a longer route
 		// leave a gap first.
 		if r := m.track.rate(s.now, while); r > 0 && s.now-m.longFrom > while && r < 0.7*m.bw && m.track.share(m.rtt) < 0.8 {
+			m.flooded = m.flooded || m.track.share(m.rtt) < 0.5 // the round before may know nothing of it
 			m.collapse(s, r)
 		}
 	}

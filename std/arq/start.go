@@ -8,6 +8,7 @@ type start struct {
 	full    float64       // the rate when it last grew much
 	grownAt time.Duration // when that was
 	behind  int           // rounds in which less arrived than was sent
+	pauses  int           // how often nothing arrived for a while
 
 	queues [4]time.Duration // of the last rounds, about a round trip
 	calm   time.Duration    // the longest queue before those
@@ -36,10 +37,14 @@ func (m *model) endStarting(s sample, queue time.Duration, limited bool) {
 	}
 }
 
+// mostPauses is how many pauses of a start are excused, with the one before the first sample.
+// A path that hands on in bunches has one after the other.
+const mostPauses = 4
+
 // paused tells whether nothing arrived for a while within the last round trip: one of the
 // ends did not run. What arrives around that time says nothing of the link.
 func (m *model) paused(now time.Duration) bool {
-	return m.silent > 0 && now-m.silent < m.rtt.smooth
+	return m.silent > 0 && now-m.silent < m.rtt.smooth && m.start.pauses <= mostPauses
 }
 
 // arriving is the share of what was sent that arrives, during the start.
