@@ -143,7 +143,9 @@ func (l *lane) put(in *carrier.Inbound, now time.Duration) {
 	for !l.closed && l.isFull(in) {
 		l.room.Wait()
 	}
-	l.add(in, now)
+	if !l.closed {
+		l.add(in, now)
+	}
 }
 
 // offer is put, but drops the datagrams if there is no room. It is for the reader of

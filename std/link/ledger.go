@@ -30,14 +30,15 @@ type ledger struct {
 	sndStamp      atomic.Uint32 // the latest
 	sndClock      atomic.Uint32 // how many milliseconds our stamps are ahead of std/clock
 
-	rcvBegun atomic.Bool   // data was received
-	rcvNext  atomic.Uint32 // one above the highest sequence number received
-	rcvUna   atomic.Uint32 // we have acknowledged all below it
-	rcvStamp atomic.Uint32 // the latest stamp of the data received
-	rcvClock atomic.Uint32 // how many milliseconds the peer's clock is ahead of ours; valid once rcvBegun is set
-	rcvDoubt doubt         // about that; only for the reader
-	echoes   bool          // the peer has sent stamps of ours back; only for the reader
-	echoed   uint32        // the latest of these; only for the reader
+	rcvBegun  atomic.Bool   // data was received
+	rcvNext   atomic.Uint32 // one above the highest sequence number received
+	rcvUna    atomic.Uint32 // we have acknowledged all below it
+	rcvWindow atomic.Uint32 // segments that we have told the peer to have room for
+	rcvStamp  atomic.Uint32 // the latest stamp of the data received
+	rcvClock  atomic.Uint32 // how many milliseconds the peer's clock is ahead of ours; valid once rcvBegun is set
+	rcvDoubt  doubt         // about that; only for the reader
+	echoes    bool          // the peer has sent stamps of ours back; only for the reader
+	echoed    uint32        // the latest of these; only for the reader
 
 	heard atomic.Int64 // when the last packet with news came, see hasNews, by std/clock; notYet before it
 	acked atomic.Int64 // when the last packet came that acknowledged something new; notYet before it
@@ -135,15 +136,13 @@ func (p *Peer) possible(h Packet, now time.Duration) bool {
 func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale bool) {
 	l := &p.ledger
 	news := l.hasNews(h, now)
-	if news || l.isReport(h, now) {
+	lives := news || l.isReport(h, now)
+	if lives {
 		before := l.heard.Swap(int64(now))
 		if before == notYet && p.life.answered != nil {
 			close(p.life.answered)
 		}
 		l.endOutage(before, now)
-		if p.repeat.held.Load() {
-			p.repeat.heardAgain()
-		}
 	}
 	p.hooks.active()
 	known := l.sndUna.Load()
@@ -152,6 +151,9 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 	fresh := l.receive(h, now)
 	if l.sndUna.Load() != known {
 		l.acked.Store(int64(now))
+	}
+	if lives && p.repeat.held.Load() {
+		p.repeat.heardAgain()
 	}
 	if local := p.way.Load().Local; at != local && at.IsValid() && (fresh || !local.IsValid()) {
 		p.sendFrom(at)
@@ -275,8 +277,11 @@ func (p *Peer) sent(h Packet) {
 	if h.Push {
 		p.pushed(h)
 	}
-	if l := &p.ledger; p.owns(h) && after(h.Una, l.rcvUna.Load()) {
-		l.rcvUna.Store(h.Una)
+	if l := &p.ledger; p.owns(h) {
+		l.rcvWindow.Store(uint32(h.Window))
+		if after(h.Una, l.rcvUna.Load()) {
+			l.rcvUna.Store(h.Una)
+		}
 	}
 }
 

@@ -95,6 +95,8 @@ func (r *repeat) again(l *ledger) []byte {
 	defer r.mu.Unlock()
 	if since(l.heard.Load()) < silentLeast {
 		r.left--
+	} else {
+		r.left = repeatsHeard
 	}
 	if r.segment == nil || r.left < 0 || !after(r.next, l.sndUna.Load()) || !after(r.next, l.sndSacked.Load()) {
 		r.drop()
@@ -105,15 +107,17 @@ func (r *repeat) again(l *ledger) []byte {
 	l.stamped(now)
 	segment := bytes.Clone(r.segment)
 	binary.LittleEndian.PutUint32(segment[offsetTS:], now)
+	binary.LittleEndian.PutUint16(segment[offsetWnd:], uint16(l.rcvWindow.Load()))
 	binary.LittleEndian.PutUint32(segment[offsetUna:], l.rcvUna.Load())
 	return segment
 }
 
-// heardAgain repeats the segment at once, because the peer is heard.
+// heardAgain repeats the segment at once when the peer is heard first. The other repetitions
+// follow in their time: what loses one may lose all that leave together.
 func (r *repeat) heardAgain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.segment != nil {
+	if r.segment != nil && r.left == repeatsHeard {
 		r.timer.Reset(0)
 	}
 }

@@ -47,6 +47,8 @@ func TestSearchOnAWire(t *testing.T) {
 			client.Peer().OnResize(func(size int) { k.SetMtu(size - client.Overhead()) })
 			begun := time.Now()
 			for len(book.with("large packets do not pass")) == 0 {
+				later := time.Now().Add(3 * testkit.Patience)
+				_, _ = k.SetDeadline(later), s.SetDeadline(later)
 				exchange(t, k, s, 100_000)
 			}
 			t.Logf("found after %v", time.Since(begun).Round(10*time.Millisecond))
