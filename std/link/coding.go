@@ -54,7 +54,7 @@ type Extra struct{ Datagrams, Bytes int }
 // postCoded posts a packet with its FEC header, and the parity that follows it. It returns
 // the length of the packet's datagram.
 func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
-	if !peer.pacing.wait(len(packet)+fec.Header+c.opt.Sealer.Overhead(), c.closed) {
+	if !peer.pacing.wait(len(packet)+fec.Header+peer.seal.Overhead(), c.closed) {
 		return 0, after, net.ErrClosed
 	}
 	o := &peer.outgoing
@@ -84,7 +84,7 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 // post puts a packet into the outbox as soon as the peer's pacer allows. It returns the
 // length of its datagram.
 func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
-	if !peer.pacing.wait(len(packet)+c.opt.Sealer.Overhead(), c.closed) {
+	if !peer.pacing.wait(len(packet)+peer.seal.Overhead(), c.closed) {
 		return 0, net.ErrClosed
 	}
 	return c.put(peer, packet)
@@ -96,7 +96,7 @@ func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 	if c.isClosed() {
 		return 0, net.ErrClosed
 	}
-	n := len(packet) + c.opt.Sealer.Overhead()
+	n := len(packet) + peer.seal.Overhead()
 	if peer.probation.on.Load() && !peer.probation.allows(n, clock.Now()) {
 		return n, nil
 	}

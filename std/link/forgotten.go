@@ -61,7 +61,7 @@ func (t *intake) tellForgotten(h Packet, in *carrier.Inbound) {
 		return
 	}
 	b := report(cmdWindow, h.Conv, answerWindow, h.Next-1, 0)
-	stranger := new(Peer)
+	stranger := &Peer{seal: c.peers.seal}
 	stranger.way.Store(carrier.NewWay(in.From).From(in.At))
 	_ = c.out.put(stranger, b[:]) // it fails only when the link is closed
 }

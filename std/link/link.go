@@ -100,7 +100,7 @@ func newConn(sock carrier.Carrier, opt Options, only netip.AddrPort) *Conn {
 	c := &Conn{sock: sock, opt: opt, closed: make(chan struct{})}
 	c.peers = newPeers(only, opt, c.closed)
 	c.in = intake{Conn: c, refill: c.receive}
-	c.out = newOutbox(sock, opt.Sealer, c.sendFailed)
+	c.out = newOutbox(sock, c.sendFailed)
 	return c
 }
 
@@ -217,7 +217,7 @@ func (t *intake) check(datagram []byte, in *carrier.Inbound, h *Packet) (packet 
 		st.Foreign.Add(1)
 		return nil, false
 	}
-	if packet, ok = t.opt.Sealer.Open(datagram); !ok {
+	if packet, ok = t.open(datagram); !ok {
 		metrics.Unsealed()
 		t.notOpened(in.From)
 		return nil, false

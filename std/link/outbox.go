@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"kcptun/std/carrier"
-	"kcptun/std/crypt"
 )
 
 // maxQueued bounds the bytes that wait for the socket; above it WriteTo waits. The caller
@@ -26,10 +25,8 @@ const (
 // makes batches and idleness makes none. A single datagram leaves at once: its writer sends
 // it, and the flusher need not wake.
 type outbox struct {
-	sock      carrier.Carrier
-	seal      crypt.Sealer
-	batchSeal crypt.BatchSealer // seal, if it can seal whole batches; else nil
-	trouble   func(refused int, err error)
+	sock    carrier.Carrier
+	trouble func(refused int, err error)
 
 	mu     sync.Mutex
 	queue  []*batch // in the order of their first datagrams
@@ -76,18 +73,17 @@ var (
 	larges  = sync.Pool{New: func() any { return new([carrier.MaxBatchBytes]byte) }}
 )
 
-func newOutbox(sock carrier.Carrier, seal crypt.Sealer, trouble func(int, error)) *outbox {
-	o := &outbox{sock: sock, seal: seal, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	o.batchSeal, _ = seal.(crypt.BatchSealer)
+func newOutbox(sock carrier.Carrier, trouble func(int, error)) *outbox {
+	o := &outbox{sock: sock, trouble: trouble, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	o.room.L = &o.mu
 	go o.run()
 	return o
 }
 
-// put appends packet to the open batch of peer. It seals the packet, unless whole batches
-// are sealed before they are sent.
+// put appends packet to the open batch of peer. It is sealed here, or with its batch before
+// that is sent, see sealing.
 func (o *outbox) put(peer *Peer, packet []byte) error {
-	n := len(packet) + o.seal.Overhead()
+	n := len(packet) + peer.seal.Overhead()
 	if o.isFull() {
 		if err := o.waitForRoom(); err != nil {
 			return err
@@ -113,12 +109,7 @@ func (o *outbox) fill(peer *Peer, packet []byte, n int) (b *batch, isNew bool) {
 	if len(b.Buf)+n > cap(b.Buf) {
 		o.enlarge(b)
 	}
-	if o.batchSeal != nil {
-		b.Buf = append(b.Buf[:len(b.Buf)+o.seal.Overhead()], packet...)
-	} else {
-		b.Buf = o.seal.Seal(b.Buf, packet)
-	}
-	b.Add(n)
+	peer.seal.add(&b.Batch, packet)
 	f.batch = b
 	return b, isNew
 }
@@ -265,12 +256,8 @@ func (o *outbox) send() {
 		return
 	}
 	defer o.discard()
-	if o.batchSeal != nil {
-		for _, b := range o.collected {
-			o.batchSeal.SealAll(b.Buf, b.Size)
-		}
-	}
 	for _, b := range o.collected {
+		b.peer.seal.finish(&b.Batch)
 		o.sending = append(o.sending, &b.Batch)
 	}
 	if refused, err := o.sock.Send(o.sending); err != nil {

@@ -16,8 +16,9 @@ import (
 // writer. There is one writer at a time, because an engine sends the packets of a
 // session one by one.
 type Peer struct {
-	endpoint        // who the peer is, and the way to it
-	table    *peers // the table of its link; never changes
+	endpoint          // who the peer is, and the way to it
+	table    *peers   // the table of its link; never changes
+	seal     *sealing // of what is sent to it; never changes
 
 	host atomic.Pointer[lodging] // the sibling through which it is reached; nil: its own link is
 

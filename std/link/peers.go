@@ -17,6 +17,7 @@ type peers struct {
 	limit         int // bytes per second and peer; 0 is no limit
 	most          int // bytes in a datagram, see Options.MTU
 	stop          <-chan struct{}
+	seal          *sealing // of each peer
 	conversations *Conversations
 
 	mu     sync.Mutex
@@ -29,7 +30,7 @@ type peers struct {
 }
 
 func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
-	ps := &peers{limit: opt.RateLimit, most: opt.MTU, stop: stop, conversations: opt.Conversations}
+	ps := &peers{limit: opt.RateLimit, most: opt.MTU, stop: stop, seal: newSealing(opt.Sealer), conversations: opt.Conversations}
 	if only.IsValid() {
 		ps.only = ps.newPeer(only)
 		ps.only.text = only.String()
@@ -44,7 +45,7 @@ func newPeers(only netip.AddrPort, opt Options, stop <-chan struct{}) *peers {
 }
 
 func (ps *peers) newPeer(addr netip.AddrPort) *Peer {
-	p := &Peer{table: ps}
+	p := &Peer{table: ps, seal: ps.seal}
 	p.way.Store(carrier.NewWay(addr))
 	p.ledger.init()
 	p.sizing.init(ps.most)

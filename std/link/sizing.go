@@ -160,7 +160,7 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 	if !wanted || length > size || !isNew || !p.ledger.sndHeard.Load() || p.confirmation.isOpen() || z.inFragments {
 		return nil, ask
 	}
-	if probe = z.search.pad(packet, h, c.opt.Sealer.Overhead(), now); probe != nil {
+	if probe = z.search.pad(packet, h, p.seal.Overhead(), now); probe != nil {
 		z.hears.Store(false)
 	}
 	return probe, ask
