@@ -50,9 +50,9 @@ func (p *Peer) isFresh(h Packet, now time.Duration) bool {
 	return l.isNew(h) || l.isLater(h, now) || h.Acked && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
 }
 
-// move records that a peer lives at another address now. It is false if the peer is gone,
-// or not in the table yet, or if others live there whose lane is another: all packets from an address go through one
-// lane, and they were there first.
+// move records that a peer lives at another address now. It is false if the peer is gone, or
+// not in the table yet, or if others live there whose lane is another: all packets from an
+// address go through one lane, and they were there first.
 func (ps *peers) move(p *Peer, way *carrier.Way) bool {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

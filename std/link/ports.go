@@ -54,7 +54,8 @@ type guests struct {
 	count atomic.Int32               // of addresses
 }
 
-// laneOf returns the lane of the latest guest from an address; nil if nobody is a guest from there.
+// laneOf returns the lane of the latest guest from an address; nil if nobody is a guest from
+// there.
 func (g *guests) laneOf(from netip.AddrPort) *lane {
 	if g.count.Load() == 0 {
 		return nil

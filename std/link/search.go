@@ -43,7 +43,7 @@ type search struct {
 	probe    mark
 	repeated bool          // the segment of the probe was sent again
 	next     time.Duration // the earliest time of the next probe; notYet: now
-	from     uint32        // no probe before the peer has acknowledged all below it
+	from     uint32        // segments below it were sent before the search began, see sizing.inFragments
 }
 
 func (s *search) begin(passes, most int) {
