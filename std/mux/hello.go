@@ -113,6 +113,13 @@ func (s *Session) Hello() *Hello { return s.peer.Load() }
 // has received everything sent before. Goodbye does not wait; Drain does.
 func (s *Session) Goodbye() { s.post(cmdNOP, uint32(newMark(kindGoodbye, 0)), false) }
 
+// TellsEnd reports whether the peer tells when it has closed a stream whole or ends the
+// session, as ours do. It is false until the peer's hello was received.
+func (st *Stream) TellsEnd() bool {
+	peer := st.session.Hello()
+	return peer != nil && peer.Can&CanGoodbye != 0
+}
+
 // closedWhole tells the peer that we have stopped reading a stream, too, which FIN does not
 // say.
 func (s *Session) closedWhole(id uint32) {

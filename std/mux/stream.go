@@ -320,10 +320,7 @@ func (st *Stream) Close() error { return st.end(false) }
 
 // Abandon is Close for a stream that is cut because this end is about to say goodbye. It
 // sends no FIN to a peer that understands the goodbye: a FIN would look like a proper end.
-func (st *Stream) Abandon() error {
-	peer := st.session.Hello()
-	return st.end(peer != nil && peer.Can&CanGoodbye != 0)
-}
+func (st *Stream) Abandon() error { return st.end(st.TellsEnd()) }
 
 // end closes the stream. If silent is set, the peer is told nothing.
 func (st *Stream) end(silent bool) error {

@@ -106,9 +106,9 @@ func (d *direction) begin() {
 }
 
 func (d *direction) end(n int, err error) (int, error) {
+	d.touch() // before writing is cleared, or the time of this call would count as silence
 	d.writing.Store(false)
 	d.bytes.Add(int64(n))
-	d.touch()
 	d.refused = err != nil
 	d.alarm.stop()
 	return n, err
@@ -116,3 +116,18 @@ func (d *direction) end(n int, err error) (int, error) {
 
 func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
 func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
+
+// isServed reports that the direction waits in a Write that is not silence: what is in its
+// socket still moves, or its stream leads to a peer that tells when nobody reads any more.
+// acked is what the socket's peer had acknowledged before; isServed keeps it up to date.
+func (d *direction) isServed(acked *uint64) bool {
+	before := *acked
+	if conn, ok := d.dst.(*net.TCPConn); ok {
+		*acked = acknowledged(conn)
+	}
+	if !d.writing.Load() {
+		return false
+	}
+	st := streamOf(d.dst)
+	return *acked != before || st != nil && st.TellsEnd()
+}

@@ -22,9 +22,9 @@ import (
 // everything the source sent has already arrived and only needs to be delivered.
 const lastWords = 30 * time.Second
 
-// abandoned limits a single Write to a stream that the peer has finished, if quiet is 0. A
-// peer that has closed the stream accepts no more data, but smux does not say so, and
-// during such a Write nobody would notice that the application is gone.
+// abandoned limits a single Write to a stream that the peer has finished, if quiet is 0 and
+// the peer is a stock one. A peer that has closed the stream accepts no more data, but smux
+// does not say so, and during such a Write nobody would notice that the application is gone.
 const abandoned = 2 * time.Minute
 
 // resetLook is how long a wait may last before the connection that is not being read
@@ -50,8 +50,10 @@ type Result struct {
 // one end is passed on at once as a half-close, and the other direction goes on. An error
 // in one direction ends both; if it is a failed write, the data of the end that no longer
 // accepts any is delivered first. After one direction has ended, the other may be silent
-// for at most quiet. If quiet is 0 it may be silent for ever, except in a Write to a stream
-// that perhaps nobody reads any more. An end that cannot half-close is closed after quiet,
+// for at most quiet. A Write that waits is no silence while its socket accepts anything
+// (which only Linux says), or if its stream's peer would tell that nobody reads any more. If
+// quiet is 0 the other may be silent for ever, except in a Write to the stream of a peer
+// that would not tell. An end that cannot half-close is closed after quiet,
 // or at once if quiet is 0. If the session of a stream ends, what has come on it is
 // delivered; but only Linux says what a socket has not sent yet, and elsewhere that is lost.
 // A socket to which less was delivered than its stream should have brought is reset, see
@@ -74,7 +76,7 @@ type work struct {
 	toStream     *direction      // one of the two; nil: neither end is a stream
 	over         <-chan struct{} // closed when the stream's session has ended
 	leaving      func() bool     // this end is about to say goodbye to all sessions
-	silent       atomic.Bool     // one direction has finished, and the other is cut for its silence
+	silent       atomic.Bool     // one direction has finished, and the other is cut because its source is silent
 
 	mu      sync.Mutex
 	closed  bool
@@ -136,7 +138,7 @@ func (w *work) run(lim limits, spawn func(func())) Result {
 	case cutFirst != nil:
 	case first.err == nil:
 		cut, ended = w.passEOF(first, second, lim)
-		w.silent.Store(!ended && !w.isOver())
+		w.silent.Store(!ended && !w.isOver() && !second.writing.Load())
 	case first.refused:
 		cut, ended = w.await(second, lim.delivering(), nil)
 	}
@@ -205,7 +207,11 @@ func (w *work) await(d *direction, lim limits, half io.Closer) (cut error, ended
 	look := time.NewTimer(resetLook)
 	defer look.Stop()
 	gone := make(chan error, 1)
+	var acked uint64
 	for over := w.over; ; {
+		if d.isServed(&acked) {
+			d.touch()
+		}
 		limit, idle, why := lim.quiet, d.idle(), errSilent
 		if limit == 0 {
 			limit, why = lim.write, errAbandoned
