@@ -22,6 +22,9 @@ func TestPausedSessionEnds(t *testing.T) {
 		_, _ = u.near.Write(make([]byte, 4<<20))
 	}()
 	testkit.Eventually(t, "the client has no room left", func() bool { return u.clientLink.Peer().Busy() && u.clientLink.Peer().InFlight() == 0 })
+	testkit.Eventually(t, "nothing is owed", func() bool { return !u.client.path.watching.Load() })
+	ran := u.client.path.ran.Load()
+	testkit.Eventually(t, "the client knows that it is running", func() bool { return u.client.path.ran.Load() != ran })
 	if silent := u.server.peer.Lifeless(); silent > 20*time.Second {
 		t.Errorf("no sign of life of a living client for %v", silent)
 	}

@@ -153,6 +153,10 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 			peer.Wake()
 			s.path.sending()
 		}
+		mc.Silence = func() time.Duration { // asked at each keepalive, also while nothing can be sent
+			s.path.running()
+			return peer.Lifeless()
+		}
 	}
 	mc.Hello = helloOf(f.cfg)
 	mc.Greeted = func(theirs mux.Hello) { f.greeted(s, theirs) }
