@@ -65,8 +65,8 @@ func slots(cfg *Config) int {
 const bulk = 64 << 10
 
 // pick chooses the slot for a new connection: the next in turn, or in mode auto the first
-// of the least busy ones. Slots in trouble are passed over. A slot opens its session only
-// when the session is needed.
+// of the least busy ones. Slots in trouble, or without room, are passed over. A slot opens
+// its session only when the session is needed.
 func (p *pool) pick() *slot {
 	if !p.auto {
 		for range p.slots {

@@ -69,3 +69,35 @@ func TestPoolKeepsBulkApart(t *testing.T) {
 	echoOn(t, other)
 	testkit.Eventually(t, "two sessions are open", func() bool { return book.Count("session opened") == 2 })
 }
+
+// In mode auto, a connection does not get a session that receives nothing because an
+// application does not read, though no other carries less traffic.
+func TestPoolAvoidsAFullSession(t *testing.T) {
+	testkit.NoLeak(t)
+	cfg := clientConfig(newEchoServer(t).Addr)
+	cfg.Mode, cfg.SmuxVer = "auto", 1 // which has no windows
+	p, _ := newTestPool(t, cfg)
+	first := p.pick()
+	sess, err := p.session(limited(t, testkit.Patience), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := sess.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for buf := make([]byte, 32<<10); err == nil; {
+			_, err = st.Write(buf)
+		}
+		done <- err
+	}()
+	testkit.Eventually(t, "the session has come to a halt, and is avoided", func() bool {
+		return sess.Load() < bulk && p.pick() != first && sess.IsFull()
+	})
+	st.Close()
+	testkit.Within(t, "the end of the writer", done)
+	testkit.Eventually(t, "the session is free again", func() bool { return p.pick() == first })
+}

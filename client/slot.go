@@ -73,7 +73,7 @@ func (s *slot) ready() *session.Session {
 func (s *slot) troubled() bool {
 	sess := s.live.Load()
 	failing := s.failing.Load() && clock.Now()-time.Duration(s.failed.Load()) < avoidFor
-	return failing || sess != nil && sess.Stalled()
+	return failing || sess != nil && (sess.Stalled() || sess.IsFull())
 }
 
 // ask makes the slot dial once, if it has no session.

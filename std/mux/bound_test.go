@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -12,12 +13,12 @@ import (
 )
 
 // newBoundCrowd returns a crowd whose client shares a bound with others.
-func newBoundCrowd(t *testing.T, version int, bound *quota.Bound) *crowd {
+func newBoundCrowd(t *testing.T, version int, bound *quota.Bound, window func() int64) *crowd {
 	near, far := net.Pipe()
 	cfg := testConfig(version, true)
-	cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Memory = 64<<20, 32<<20, bound
+	cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Memory, cfg.Window = 64<<20, 32<<20, bound, window
 	c := &crowd{t: t, client: start(t, near, cfg)}
-	cfg.Client, cfg.Memory = false, nil
+	cfg.Client, cfg.Memory, cfg.Window = false, nil, nil
 	c.server = start(t, far, cfg)
 	go func() {
 		for st, err := c.server.Accept(); err == nil; st, err = c.server.Accept() {
@@ -38,7 +39,7 @@ func TestSessionsShareABound(t *testing.T) {
 			var all []*crowd
 			var streams []*Stream
 			for range sessions {
-				c := newBoundCrowd(t, version, bound)
+				c := newBoundCrowd(t, version, bound, nil)
 				for range 3 {
 					streams = append(streams, c.open("L"))
 				}
@@ -48,7 +49,7 @@ func TestSessionsShareABound(t *testing.T) {
 			if held := bound.Held(); held < limit/2 || held > limit+sessions*(leastHeld+smallBlock) {
 				t.Errorf("smux %d: %d bytes are held of %d", version, held, limit)
 			}
-			other := newBoundCrowd(t, version, bound)
+			other := newBoundCrowd(t, version, bound, nil)
 			st := other.open("e")
 			other.echo(st, 1)
 			other.echo(st, 300000)
@@ -80,6 +81,49 @@ func TestSessionsShareABound(t *testing.T) {
 				c.server.Close(errEnough)
 			}
 		})
+	}
+}
+
+// A download whose application stops reading does not stop its session, whatever the limit
+// for all sessions and the window of the connection, nor do two in sessions of their own. A
+// single one used to be told a window that was larger than what the session may hold.
+func TestPausedDownloadsUnderABound(t *testing.T) {
+	for _, limit := range []int64{1 << 20, 8 << 20, 32 << 20} {
+		for _, window := range []int64{1 << 20, 4 << 20, 16 << 20} {
+			for _, sessions := range []int{1, 2} {
+				t.Run(fmt.Sprintf("%d, window %d, sessions %d", limit, window, sessions), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { pausedUnderABound(t, limit, window, sessions) })
+				})
+			}
+		}
+	}
+}
+
+func pausedUnderABound(t *testing.T, limit, window int64, sessions int) {
+	bound := quota.NewBound(limit)
+	var all []*crowd
+	for range sessions {
+		c := newBoundCrowd(t, 2, bound, func() int64 { return window })
+		all = append(all, c)
+		st := c.open("L")
+		_, err := io.CopyN(io.Discard, st, 3*limit)
+		must(t, err)
+	}
+	synctest.Wait()
+	for _, c := range all {
+		if unread := c.client.unread.Load(); c.client.IsFull() || unread < limit/64 {
+			t.Fatalf("full: %t, %d bytes are unread", c.client.IsFull(), unread)
+		}
+		for range 3 { // more downloads that nobody reads
+			c.open("L")
+		}
+		fresh := c.open("e")
+		c.echo(fresh, 1)
+		c.echo(fresh, 300000)
+	}
+	for _, c := range all {
+		c.client.Close(errEnough)
+		c.server.Close(errEnough)
 	}
 }
 

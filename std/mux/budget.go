@@ -30,8 +30,8 @@ import (
 // can go on, if slowly. This goes beyond R, as does what the peer sends before our window
 // reaches it. A second R covers both: the session stops receiving only when 2 x R are held,
 // or R in smux 1, which has no windows. A peer that keeps to its windows reaches that limit
-// only when about as many streams are unread as R has KiB, at most a few hundred. A peer
-// that ignores them stops only itself.
+// only when about as many streams are unread as R has KiB. A peer that ignores them stops
+// only itself.
 //
 // Promises to streams that receive nothing do not count. There are many of them, and they
 // would leave nothing for the active ones. Whenever memory is short, but at most once in
@@ -40,8 +40,14 @@ import (
 // and is reduced if it is too large by then.
 //
 // If the connection's own window follows the rate of the link, so does R: it is twice that
-// window, but at most the setting. The limit for all sessions may be less than R, but
-// hardly ever stops a session that holds little; see package quota.
+// window, but at most the setting.
+//
+// The limit for all sessions may stop this one sooner: when it holds as much as it leaves
+// free; see package quota. Windows must not lead there either, so for them R is at most 2/3
+// of what would stop the session, or 1/3 of what the other sessions leave. The rest covers
+// what goes beyond R: windows of leastWindow, and some of what others take later. Promises
+// made when more was free are kept, so the limit may still stop a session for a while if
+// three or more fill their windows at once and nobody reads.
 type budget struct {
 	buffer, most int64        // ReceiveBuffer and StreamBuffer, in bytes
 	follow       func() int64 // window of the connection, in bytes; nil: R is ReceiveBuffer
@@ -76,17 +82,20 @@ const (
 	lookInterval = 250 * time.Millisecond
 )
 
-// size is R.
+// size is R as far as the settings and the link decide.
 func (b *budget) size() int64 {
-	size := b.buffer
-	if b.follow != nil {
-		size = min(size, max(followOver*b.follow(), leastFollow))
+	if b.follow == nil {
+		return b.buffer
 	}
-	return min(size, b.mayHold())
+	return min(b.buffer, max(followOver*b.follow(), leastFollow))
 }
 
-// mayHold is how much the session may hold under the limit for all sessions.
-func (b *budget) mayHold() int64 { return max(b.bound.Share(), leastHeld) }
+// stop is how much unread data would stop the session under the limit for all sessions, if
+// the others keep what they have. Whatever is free is halved: this session takes it from
+// itself, too.
+func (b *budget) stop() int64 {
+	return max(b.bound.Share()/2+b.unread.Load()/2, leastHeld)
+}
 
 // hold adds n bytes of unread data; a negative n subtracts.
 func (b *budget) hold(n int) {
@@ -96,9 +105,10 @@ func (b *budget) hold(n int) {
 
 // share is the window for a stream when the others hold, or were promised, taken bytes.
 func (b *budget) share(taken int64) int64 {
-	size := b.size()
+	stop := b.stop()
+	size := min(b.size(), stop/3*2)
 	free := max(size-taken, 0)
-	least := max(min((2*size-taken)/leastShare, leastWindow), tinyWindow)
+	least := max(min((min(2*size, stop)-taken)/leastShare, leastWindow), tinyWindow)
 	return min(max(free*free/size*3/4, least), b.most)
 }
 
@@ -151,4 +161,4 @@ func (b *budget) full(version int) bool {
 }
 
 // short reports whether the limit for all sessions is what stops receiving.
-func (b *budget) short() bool { return b.unread.Load() >= b.mayHold() }
+func (b *budget) short() bool { return b.unread.Load() >= max(b.bound.Share(), leastHeld) }

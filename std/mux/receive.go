@@ -100,6 +100,10 @@ func (s *Session) mayReceive() error {
 	return s.err
 }
 
+// IsFull tells whether the session receives nothing now, for any stream, because too much of
+// what it received is unread.
+func (s *Session) IsFull() bool { return s.paused.Load() }
+
 // pause waits while full returns true; s.mu is held.
 func (s *Session) pause(full func() bool) {
 	s.paused.Store(true) // before the first call of full: whoever makes room checks paused afterwards

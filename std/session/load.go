@@ -43,3 +43,7 @@ func (m *meter) roll(now time.Duration) {
 // Load is how many bytes the session has moved in about the last second, in both
 // directions. It is counted in mode auto only; in other modes it is 0.
 func (s *Session) Load() int64 { return s.engine.load() }
+
+// IsFull tells whether the session receives nothing now, for any stream, because too much of
+// what it received is unread: a new stream would have to wait for whoever does not read.
+func (s *Session) IsFull() bool { return s.mux.IsFull() }
