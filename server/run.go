@@ -63,7 +63,9 @@ func openLinks(ctx context.Context, cfg *Config, env app.Env, options link.Optio
 		opens = append(opens, opener{"tcp", link.ListenTCP})
 	}
 	var advised sync.Once
-	for _, addr := range ports.All() {
+	all := ports.All()
+	options.Ports = len(all)
+	for _, addr := range all {
 		for _, o := range opens {
 			options := options
 			options.Siblings = options.Siblings && o.name == "udp"

@@ -43,6 +43,7 @@ type Options struct {
 	Log      *slog.Logger // never nil
 	Notices  *Notices     // never nil; shared by all carriers of a program
 
+	Ports        int            // how many ports share the limit of unproven connections; 0: one
 	FlowsRefused *atomic.Uint64 // counts connections of the imitation of TCP that were refused or evicted
 }
 

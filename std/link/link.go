@@ -56,6 +56,9 @@ type Options struct {
 	// Range are the ports of the server, at a dialled link; 0: it has only the one dialled.
 	Range PortRange
 
+	// Ports is how many ports a server listens on; 0: one. They share some limits.
+	Ports int
+
 	Panics *rescue.Net // a panic over a packet ends its conversation; nil: it ends the program
 }
 
@@ -63,7 +66,7 @@ type Options struct {
 func (o *Options) carrier() carrier.Options {
 	return carrier.Options{
 		DSCP: o.DSCP, Buffer: o.Buffer, OneByOne: o.OneByOne, Log: o.Log,
-		Notices: &o.Stats.notices, FlowsRefused: &o.Stats.FlowsRefused,
+		Notices: &o.Stats.notices, FlowsRefused: &o.Stats.FlowsRefused, Ports: o.Ports,
 	}
 }
 
@@ -326,6 +329,9 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	peer, ok := addr.(*Peer)
 	if !ok {
 		return 0, &net.AddrError{Err: "not a peer of this link", Addr: fmt.Sprint(addr)}
+	}
+	if peer.life.gone.Load() { // kcp-go empties its queue when its session ends
+		return len(p), nil
 	}
 	h, probe, ok := c.prepare(p, peer)
 	if probe != nil {

@@ -94,6 +94,32 @@ func TestDrainWaitsForRoom(t *testing.T) {
 	drained(t, p)
 }
 
+// What kcp-go still has in its queue when a session ends is not sent. It used to go on at the
+// rate limit, for half a minute, beside the client's next session.
+func TestNothingIsSentAfterTheEnd(t *testing.T) {
+	opt, _ := options(crypt.Plain{})
+	opt.RateLimit = 100
+	near, far := fakePair()
+	_, server := fakeConns(t, near, far, opt)
+	if !hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1)) {
+		t.Fatal("the conversation does not begin")
+	}
+	p := server.in.last
+	p.pacing.pacer.delay(rateBurst) // the burst is used up
+	server.Forget(p)
+	sends, done := far.sends.Load(), make(chan error, 1)
+	go func() {
+		var err error
+		for sn := uint32(0); sn < 100 && err == nil; sn++ { // 1000 s at this limit
+			_, err = server.WriteTo(seg(7, 81, sn, 1, string(make([]byte, 1000))), p)
+		}
+		done <- err
+	}()
+	if err := testkit.Within(t, "the queue is empty", done); err != nil || far.sends.Load() != sends {
+		t.Errorf("%v, and %d datagrams were sent", err, far.sends.Load()-sends)
+	}
+}
+
 // What waits for the rate limit is not drained, either.
 func TestDrainWaitsForRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

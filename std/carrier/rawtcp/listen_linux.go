@@ -160,11 +160,13 @@ func (c *Conn) expire() {
 	}
 }
 
-// unprovenLimit leaves most descriptors to sessions and their targets.
-func unprovenLimit() int {
+// unprovenLimit leaves most descriptors to sessions and their targets. It is the limit of one
+// port of several.
+func unprovenLimit(ports int) int {
+	limit := uint64(maxUnproven / 8)
 	var r unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) != nil {
-		return maxUnproven / 8
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &r) == nil {
+		limit = min(maxUnproven, r.Cur/8)
 	}
-	return int(min(maxUnproven, r.Cur/8))
+	return max(leastUnproven, int(limit)/max(1, ports))
 }

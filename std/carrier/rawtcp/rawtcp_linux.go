@@ -34,7 +34,7 @@ type Conn struct {
 
 func newConn(opt carrier.Options) *Conn {
 	return &Conn{
-		opt: opt, flows: newFlows(unprovenLimit()), sender: newRawSender(),
+		opt: opt, flows: newFlows(unprovenLimit(opt.Ports)), sender: newRawSender(),
 		full: make(chan harvest), done: make(chan struct{}),
 	}
 }

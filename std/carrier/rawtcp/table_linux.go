@@ -16,8 +16,9 @@ const maxFlows = 16384
 // for a keepalive interval before it sends one. So such flows are kept as long as others,
 // but if there are many, those that have waited for flowGrace make room.
 const (
-	maxUnproven = 1024            // upper limit; see unprovenLimit
-	flowGrace   = 3 * time.Second // two retransmissions of a first datagram
+	maxUnproven   = 1024            // upper limit; see unprovenLimit
+	leastUnproven = 8               // at a port, however many there are
+	flowGrace     = 3 * time.Second // two retransmissions of a first datagram
 )
 
 var (

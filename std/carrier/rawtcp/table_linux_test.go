@@ -63,6 +63,15 @@ func TestFlowsBoundUnproven(t *testing.T) {
 	}
 }
 
+// A server of many ports had the whole limit at each of them, and so more connections than
+// descriptors.
+func TestPortsShareTheLimit(t *testing.T) {
+	one := unprovenLimit(0)
+	if one > maxUnproven || unprovenLimit(1) != one || unprovenLimit(4) != max(leastUnproven, one/4) || unprovenLimit(1000) != leastUnproven {
+		t.Error(one, unprovenLimit(1), unprovenLimit(4), unprovenLimit(1000))
+	}
+}
+
 // A proven flow is neither counted nor evicted.
 func TestFlowsKeepProven(t *testing.T) {
 	table := newFlows(4) // 1 from one address
