@@ -43,7 +43,8 @@ func (w *work) closeEnds() {
 // closeSocket closes the destination of a direction. If its source was cut, it is reset: its
 // reader must not take what it has for complete. A source that was silent for too long
 // after the other direction had finished counts as finished: it may not know what a
-// half-close is. That is not so if the source was waiting for this destination. A unix socket cannot be reset; its reader sees an ordinary end.
+// half-close is. That is not so if the source was waiting for this destination. A unix
+// socket cannot be reset; its reader sees an ordinary end.
 func (w *work) closeSocket(d *direction) {
 	if c, ok := d.dst.(interface{ SetLinger(sec int) error }); ok && !d.whole.Load() && !w.silent.Load() {
 		_ = c.SetLinger(0)

@@ -53,11 +53,10 @@ type Result struct {
 // for at most quiet. A Write that waits is no silence while its socket accepts anything
 // (which only Linux says), or if its stream's peer would tell that nobody reads any more. If
 // quiet is 0 the other may be silent for ever, except in a Write to the stream of a peer
-// that would not tell. An end that cannot half-close is closed after quiet,
-// or at once if quiet is 0. If the session of a stream ends, what has come on it is
-// delivered; but only Linux says what a socket has not sent yet, and elsewhere that is lost.
-// A socket to which less was delivered than its stream should have brought is reset, see
-// close.
+// that would not tell. An end that cannot half-close is closed after quiet, or at once if
+// quiet is 0. If the session of a stream ends, what has come on it is delivered; but only
+// Linux says what a socket has not sent yet, and elsewhere that is lost. A socket to which
+// less was delivered than its stream should have brought is reset, see closeSocket.
 func Between(a, b io.ReadWriteCloser, quiet time.Duration) Result {
 	return relay(a, b, limits{quiet, abandoned, lastWords}, newGoroutine, nil)
 }

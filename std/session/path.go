@@ -102,8 +102,9 @@ func (w *pathWatch) sending() {
 }
 
 // running records that the program is running. It is called at every keepalive, whether one
-// can be sent or not, and more often. If the last call is longer ago than a peer keeps a silent session, the program was
-// suspended or the system slept. It tells whether that has ever happened.
+// can be sent or not, and more often. If the last call is longer ago than a peer keeps a
+// silent session, the program was suspended or the system slept. It tells whether that has
+// ever happened.
 func (w *pathWatch) running() bool {
 	now := clock.WithSleep()
 	if now-time.Duration(w.ran.Swap(int64(now))) > w.limit {
