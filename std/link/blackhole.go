@@ -27,6 +27,10 @@ const markLasts = time.Second
 // kcp-go has then sent it at least twice in fragments.
 const stuckAfter = 30 * time.Second
 
+// fragmentsFor is for how long at least it is sent in fragments before that. After an outage
+// the suspicion is as old as the outage, and what arrives then must not be judged at once.
+const fragmentsFor = 5 * time.Second
+
 // errStuck ends a conversation: new ones get through, and it does not.
 var errStuck = errors.New("the path drops large packets now, and what was sent in them before is stuck")
 
@@ -40,7 +44,8 @@ type watch struct {
 	marks  [8]mark       // large segments sent since the second transmission
 	marked int
 
-	certain bool // it is more than a suspicion
+	certain   bool          // it is more than a suspicion
+	certainAt time.Duration // since when
 }
 
 // forget ends the suspicion.
@@ -93,7 +98,7 @@ func (w *watch) isCertain(now, heard time.Duration) bool {
 
 // isStuck tells whether there is no hope left for the oldest segment in flight.
 func (w *watch) isStuck(una uint32, now time.Duration) bool {
-	return w.certain && w.sn == una && now-w.since >= stuckAfter
+	return w.certain && w.sn == una && now-w.since >= stuckAfter && now-w.certainAt >= fragmentsFor
 }
 
 // watchLarge is called for each large packet while there is something to watch. It tells
@@ -110,7 +115,7 @@ func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now tim
 	if z.watch.certain || !z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
 		return ask
 	}
-	z.watch.certain, z.inFragments = true, true
+	z.watch.certain, z.watch.certainAt, z.inFragments = true, now, true
 	z.search.from = p.ledger.sndNext.Load()
 	p.way.Load().Fragment(true)
 	if size := int(z.size.Load()); size > baseSize {
