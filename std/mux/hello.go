@@ -120,6 +120,13 @@ func (st *Stream) TellsEnd() bool {
 	return peer != nil && peer.Can&CanGoodbye != 0
 }
 
+// IsGone reports whether the peer has told that it has closed the stream whole.
+func (st *Stream) IsGone() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.gone
+}
+
 // closedWhole tells the peer that we have stopped reading a stream, too, which FIN does not
 // say.
 func (s *Session) closedWhole(id uint32) {

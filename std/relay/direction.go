@@ -118,7 +118,7 @@ func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
 func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
 
 // isServed reports that the direction waits in a Write that is not silence: what is in its
-// socket still moves, or its stream leads to a peer that tells when nobody reads any more.
+// socket still moves, or its stream leads to a peer that would tell if nobody read any more.
 // acked is what the socket's peer had acknowledged before; isServed keeps it up to date.
 func (d *direction) isServed(acked *uint64) bool {
 	before := *acked
@@ -129,5 +129,5 @@ func (d *direction) isServed(acked *uint64) bool {
 		return false
 	}
 	st := streamOf(d.dst)
-	return *acked != before || st != nil && st.TellsEnd()
+	return *acked != before || st != nil && st.TellsEnd() && !st.IsGone()
 }
