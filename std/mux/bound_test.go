@@ -131,7 +131,7 @@ func pausedUnderABound(t *testing.T, limit, window int64, sessions int) {
 func TestStreamsNobodyAcceptsAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		bound := quota.NewBound(1 << 20)
+		bound := quota.NewBound(8 << 20)
 		cfg := testConfig(2, true)
 		client := start(t, near, cfg)
 		cfg.Client, cfg.Memory = false, bound
