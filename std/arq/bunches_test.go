@@ -22,10 +22,7 @@ func TestBunchesEndTheStart(t *testing.T) {
 			s.after(c.gap+2*msec, halt)
 		}
 		s.after(200*msec, halt)
-		client.write(64)
-		client.poll()
-		server.bulk = true
-		server.poll()
+		client.download()
 		s.run(4 * time.Second)
 		sent, drops := server.out.carried, server.out.drops
 		s.run(6 * time.Second)
@@ -47,11 +44,8 @@ func TestMuchSlowerLink(t *testing.T) {
 		return 10e6 / 8
 	}}
 	w.rate = 1
-	client, server := pair(s, w, w, 1)
-	client.write(64)
-	client.poll()
-	server.bulk = true
-	server.poll()
+	client, _ := pair(s, w, w, 1)
+	client.download()
 	s.run(5 * time.Second)
 	before := client.read
 	s.run(7 * time.Second)

@@ -92,10 +92,7 @@ func TestPauseIsNoSlowerLink(t *testing.T) {
 		s := new(sim)
 		w := wire{delay: 50 * msec, rate: 20e6 / 8, queue: 100 * msec, loss: 0.01}
 		client, server := pair(s, w, w, 1)
-		client.write(64)
-		client.poll()
-		server.bulk = true
-		server.poll()
+		client.download()
 		s.run(at)
 		before := server.mdl.bw
 		server.pause(300 * msec)

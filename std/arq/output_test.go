@@ -31,10 +31,7 @@ func TestTimersThatComeLate(t *testing.T) {
 			s.after(d+msec, halt)
 		}
 		s.after(c.from+50*msec, halt)
-		client.write(64)
-		client.poll()
-		server.bulk = true
-		server.poll()
+		client.download()
 		s.run(c.from + 2*time.Second)
 		before := client.read
 		s.run(c.from + 4*time.Second)

@@ -43,10 +43,7 @@ func TestRouteGetsLonger(t *testing.T) {
 			return ways[1]
 		}}
 		client, server := pair(s, w, w, 1)
-		client.write(64)
-		client.poll()
-		server.bulk = true
-		server.poll()
+		client.download()
 		s.run(change + 2*time.Second)
 		before := client.read
 		s.run(change + 6*time.Second)

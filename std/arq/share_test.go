@@ -18,10 +18,7 @@ func shares(mbit float64, rtt, queue, later time.Duration, windows []time.Durati
 		client.peer, server.peer = server, client
 		clients[i] = client
 		s.after(time.Duration(i)*later, func() {
-			client.write(64)
-			client.poll()
-			server.bulk = true
-			server.poll()
+			client.download()
 		})
 	}
 	s.run(later)

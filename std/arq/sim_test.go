@@ -269,6 +269,14 @@ func pair(s *sim, down, up wire, seed uint64) (client, server *end) {
 	return client, server
 }
 
+// download makes a client say its first words, and its server send without end.
+func (e *end) download() {
+	e.write(64)
+	e.poll()
+	e.peer.bulk = true
+	e.peer.poll()
+}
+
 // beside is the client of another conversation on the same link.
 func beside(client *end) *end {
 	c, s := newEnd(client.sim, client.out, Config{}), newEnd(client.sim, client.peer.out, Config{})

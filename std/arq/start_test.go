@@ -18,10 +18,7 @@ func TestPauseDoesNotEndTheStart(t *testing.T) {
 			s := new(sim)
 			w := wire{delay: c.rtt / 2, rate: c.mbit * 1e6 / 8, queue: 100 * msec}
 			client, server := pair(s, w, w, 1)
-			client.write(64)
-			client.poll()
-			server.bulk = true
-			server.poll()
+			client.download()
 			s.run(at)
 			if c.peer {
 				client.pause(150 * msec)

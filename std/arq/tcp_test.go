@@ -173,10 +173,7 @@ func besideTCP(mbit float64, rtt, queue time.Duration, bbr, tcpFirst bool, d tim
 		begin = [2]time.Duration{3 * time.Second, 0}
 	}
 	s.after(begin[0], func() {
-		client.write(64)
-		client.poll()
-		server.bulk = true
-		server.poll()
+		client.download()
 	})
 	s.after(begin[1], other.timeout)
 	s.run(8 * time.Second)
