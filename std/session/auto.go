@@ -55,7 +55,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
 	}
 	metrics.Opened(l.Peer() != nil)
-	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: func() int { return f.segment(l, peer) }, panics: f.Panics}
+	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l, peer), panics: f.Panics}
 	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte, code arq.Code) {
 		var n int
 		var parity link.Extra

@@ -46,7 +46,7 @@ func TestSegmentFollowsThePath(t *testing.T) {
 		cfg.MTU = mtu
 		u := newTunnel(t, cfg, testConfig(config.Server))
 		l, peer := u.client.link, u.client.peer
-		if got := New(cfg).segment(l, peer); got != want-l.Overhead()-kcp.IKCP_OVERHEAD {
+		if got := New(cfg).segment(l, peer)(); got != want-l.Overhead()-kcp.IKCP_OVERHEAD {
 			t.Errorf("with an MTU of %d, a segment has %d bytes", mtu, got)
 		}
 		u.closed()

@@ -120,14 +120,16 @@ func (f *Maker) Server(ctx context.Context, c *Conversation, note func(Differenc
 	return s, nil
 }
 
-// segment is the number of stream bytes in a full KCP segment, of the size that is known to
-// pass.
-func (f *Maker) segment(l *link.Conn, peer *link.Peer) int {
-	size := peer.Size()
-	if size == 0 {
-		size = f.cfg.MTU
+// segment tells the number of stream bytes in a full KCP segment, of the size that is known
+// to pass then.
+func (f *Maker) segment(l *link.Conn, peer *link.Peer) func() int {
+	return func() int {
+		size := peer.Size()
+		if size == 0 {
+			size = f.cfg.MTU
+		}
+		return size - l.Overhead() - kcp.IKCP_OVERHEAD
 	}
-	return size - l.Overhead() - kcp.IKCP_OVERHEAD
 }
 
 func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dialect, conn net.Conn) *Session {
@@ -137,7 +139,7 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	}
 	mc := muxConfig(f.cfg)
 	mc.Client, mc.Version, mc.Backlog = own, sp.version, e.backlog
-	mc.Segment = func() int { return f.segment(l, peer) }
+	mc.Segment = f.segment(l, peer)
 	mc.Memory, mc.Panics = f.memory, f.Panics
 	if !own {
 		mc.Confirmed = peer.Confirmed()
