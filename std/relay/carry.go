@@ -8,7 +8,6 @@ import (
 	"net"
 	"time"
 
-	"kcptun/std/mux"
 	"kcptun/std/shutdown"
 )
 
@@ -92,14 +91,4 @@ func (c Carry) reason(r Result) string {
 		return fmt.Sprintf("%s finished, then %s: %v", first, second, next)
 	}
 	return fmt.Sprintf("%s finished, then %s", first, second)
-}
-
-// CutStream closes a stream that is not relayed yet. If the program ends, which group tells,
-// the goodbye says so to a peer of ours, which must not take the stream for a whole one.
-func CutStream(group *shutdown.Group, st *mux.Stream) {
-	if group.Cut() {
-		_ = st.Abandon()
-		return
-	}
-	st.Close()
 }

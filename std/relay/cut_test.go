@@ -71,15 +71,7 @@ func TestRelayDrainsBeforeReset(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system does not say what a socket has not sent")
 	}
-	testkit.NoLeak(t)
-	yb, y := testkit.TCPPair(t)
-	if err := errors.Join(y.SetReadBuffer(4<<10), yb.SetWriteBuffer(400<<10)); err != nil {
-		t.Fatal(err)
-	}
-	src := &lost{left: 100_000, over: make(chan struct{})}
-	done := make(chan Result, 1)
-	go func() { done <- Between(src, yb, 0) }()
-	testkit.Within(t, "all is in the socket", src.over)
+	y, done := lostBehind(t)
 	readsReset(t, y, 100_000)
 	testkit.Within(t, "the relay's end", done)
 }
@@ -87,17 +79,23 @@ func TestRelayDrainsBeforeReset(t *testing.T) {
 // The session is lost, and the reader resets the connection while what has come waits in the
 // socket. Nobody is left to wait for, also if the error of the socket has been read already.
 func TestRelayDoesNotDrainAfterReset(t *testing.T) {
+	y, done := lostBehind(t)
+	y.Close() // with data that was not read: a reset
+	testkit.Within(t, "the relay's end", done)
+}
+
+// lostBehind relays 100,000 bytes to a connection with a reader that reads nothing yet. All of
+// them are in the socket, and their source is lost.
+func lostBehind(t *testing.T) (reader *net.TCPConn, done <-chan Result) {
 	testkit.NoLeak(t)
 	yb, y := testkit.TCPPair(t)
 	if err := errors.Join(y.SetReadBuffer(4<<10), yb.SetWriteBuffer(400<<10)); err != nil {
 		t.Fatal(err)
 	}
-	src := &lost{left: 100_000, over: make(chan struct{})}
-	done := make(chan Result, 1)
-	go func() { done <- Between(src, yb, 0) }()
+	src, result := &lost{left: 100_000, over: make(chan struct{})}, make(chan Result, 1)
+	go func() { result <- Between(src, yb, 0) }()
 	testkit.Within(t, "all is in the socket", src.over)
-	y.Close() // with data that was not read: a reset
-	testkit.Within(t, "the relay's end", done)
+	return y, result
 }
 
 // lost is an end that brings some bytes, and is lost.

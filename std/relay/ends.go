@@ -3,6 +3,9 @@ package relay
 import (
 	"net"
 	"time"
+
+	"kcptun/std/mux"
+	"kcptun/std/shutdown"
 )
 
 // How often drain looks at a socket.
@@ -27,10 +30,8 @@ func (w *work) close() { _ = w.Close() }
 // that the direction to the stream has ended well.
 func (w *work) closeEnds() {
 	for _, d := range []*direction{w.fromA, w.fromB} {
-		if st := streamOf(d.dst); st != nil && w.leaving() {
-			_ = st.Abandon()
-		} else if st != nil {
-			d.dst.Close()
+		if st := streamOf(d.dst); st != nil {
+			closeStream(st, w.leaving())
 		}
 	}
 	for _, d := range []*direction{w.fromA, w.fromB} {
@@ -38,6 +39,19 @@ func (w *work) closeEnds() {
 			w.closeSocket(d)
 		}
 	}
+}
+
+// CutStream closes a stream that is not relayed yet. group tells whether the program ends.
+func CutStream(group *shutdown.Group, st *mux.Stream) { closeStream(st, group.Cut()) }
+
+// closeStream closes a stream. If this end is about to say goodbye, that says so to a peer of
+// ours, which must not take the stream for a whole one.
+func closeStream(st *mux.Stream, leaving bool) {
+	if leaving {
+		_ = st.Abandon()
+		return
+	}
+	st.Close()
 }
 
 // closeSocket closes the destination of a direction. If its source was cut, it is reset: its
@@ -67,9 +81,11 @@ func (w *work) drain(patience time.Duration) {
 // everything.
 func (d *direction) isCut() bool { return d.hasEnded() && d.err != nil && !d.refused }
 
-func (d *direction) hasEnded() bool {
+func (d *direction) hasEnded() bool { return isClosed(d.ended) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-d.ended:
+	case <-c:
 		return true
 	default:
 		return false

@@ -113,15 +113,6 @@ func (w *work) opposite(d *direction) *direction {
 	return w.fromA
 }
 
-func (w *work) isOver() bool {
-	select {
-	case <-w.over:
-		return true
-	default:
-		return false
-	}
-}
-
 func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *rescue.Net) Result {
 	return newWork(a, b, panics).run(lim, spawn)
 }
@@ -137,7 +128,7 @@ func (w *work) run(lim limits, spawn func(func())) Result {
 	case cutFirst != nil:
 	case first.err == nil:
 		cut, ended = w.passEOF(first, second, lim)
-		w.silent.Store(!ended && !w.isOver() && !second.writing.Load())
+		w.silent.Store(!ended && !isClosed(w.over) && !second.writing.Load())
 	case first.refused:
 		cut, ended = w.await(second, lim.delivering(), nil)
 	}
