@@ -1,12 +1,25 @@
 package report
 
-import "slices"
+import (
+	"path/filepath"
+	"slices"
+)
 
 // Collection combines several runs: bulk, idle sessions and links may be measured
 // separately and shown together.
 type Collection struct {
-	runs           []*Document // the runs with at least one result in use, in the order given
+	read           []*Document // all runs, in the order given
+	runs           []*Document // those with at least one result in use, in the same order
 	loopback, link []Result
+}
+
+// of combines only those runs that were read from files of a name, without folder; from all
+// if it is empty.
+func (c *Collection) of(name string) *Collection {
+	if name == "" {
+		return c
+	}
+	return collect(slices.DeleteFunc(slices.Clone(c.read), func(d *Document) bool { return d.file != name }))
 }
 
 // place is a column of a case.
@@ -27,7 +40,7 @@ func collect(runs []*Document) *Collection {
 		}
 	}
 	each(func(d *Document, _ *Result, at place) { last[at] = d })
-	c := new(Collection)
+	c := &Collection{read: runs}
 	each(func(d *Document, r *Result, at place) {
 		if last[at] == d && !slices.Contains(c.runs, d) {
 			c.runs = append(c.runs, d)
@@ -88,6 +101,7 @@ func ReadCollection(paths []string) (*Collection, error) {
 		if err != nil {
 			return nil, err
 		}
+		d.file = filepath.Base(path)
 		runs = append(runs, d)
 	}
 	return collect(runs), nil

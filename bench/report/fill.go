@@ -15,6 +15,7 @@ const FillHelp = `A page says by comments what stands below them:
   <!-- bench targets -->                                   the table of mode auto and its targets
   <!-- bench picture: FILE; CASES; COLUMNS; METRIC -->     a picture of links; CASES and COLUMNS are regexps
   <!-- bench all --> ... <!-- bench end -->                everything that table prints
+  <!-- bench from: FILE -->                                what follows is filled from that file alone; bench from, without a file, ends that
 What the files do not have all figures of stays as it is.
 `
 
@@ -33,6 +34,7 @@ func (c *Collection) Fill(page string) (f Filled, err error) {
 	f.Pictures = make(map[string]string)
 	lines := strings.Split(page, "\n")
 	var out []string
+	from := c
 	for i := 0; i < len(lines); {
 		m := marker.FindStringSubmatch(strings.TrimSpace(lines[i]))
 		out = append(out, lines[i])
@@ -43,7 +45,10 @@ func (c *Collection) Fill(page string) (f Filled, err error) {
 		if end < i {
 			return f, fmt.Errorf("line %d: no end of it", i)
 		}
-		filled, err := c.fill(m[1], strings.Split(m[2], "; "), lines[i:end], f.Pictures)
+		if m[1] == "from" {
+			from = c.of(m[2])
+		}
+		filled, err := from.fill(m[1], strings.Split(m[2], "; "), lines[i:end], f.Pictures)
 		switch {
 		case errors.Is(err, errMissing):
 			f.Kept = append(f.Kept, fmt.Sprintf("line %d stays as it is: %v", i, err))
@@ -66,7 +71,7 @@ func length(kind string, lines []string) int {
 	begins := map[string]string{"table": "|", "rows": "|", "targets": "|", "picture": "!["}[kind]
 	for i, line := range lines {
 		switch {
-		case kind == "end" || kind != "all" && !strings.HasPrefix(line, begins):
+		case kind == "end" || kind == "from" || kind != "all" && !strings.HasPrefix(line, begins):
 			return i
 		case kind == "all" && line == "<!-- bench end -->":
 			return i
@@ -81,7 +86,7 @@ func length(kind string, lines []string) int {
 // fill returns the lines below a mark.
 func (c *Collection) fill(kind string, args, old []string, pictures map[string]string) ([]string, error) {
 	switch kind {
-	case "end":
+	case "end", "from":
 		return old, nil
 	case "table":
 		return c.fillTable(args, old)
@@ -94,7 +99,7 @@ func (c *Collection) fill(kind string, args, old []string, pictures map[string]s
 	case "all":
 		return orLines("\n"+strings.TrimPrefix(c.Markdown(), figuresTitle)+"\n", old), nil
 	}
-	return nil, fmt.Errorf("%q is none of table, rows, targets, picture, all and end", kind)
+	return nil, fmt.Errorf("%q is none of table, rows, targets, picture, all, from and end", kind)
 }
 
 // orLines splits a text into lines; of an empty one it keeps the old lines.

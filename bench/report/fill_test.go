@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,29 @@ func TestFillWhole(t *testing.T) {
 	must(t, err)
 	if want := none + "| link | ours auto: goodput steady |\n| --- | --: |\n| 100/100/1 | 12 |\n"; f.Text != want {
 		t.Errorf("%s\nwant\n%s", f.Text, want)
+	}
+}
+
+// A page may say which file each part is filled from.
+func TestFillFrom(t *testing.T) {
+	const page = "<!-- bench from: b.json -->\n<!-- bench table: 100/100/1; ours auto: goodput steady -->\n| link | us |\n|---|--:|\n| x | %s |\n" +
+		"<!-- bench from -->\n<!-- bench table: 100/100/1; ours auto: goodput steady -->\n| link | us |\n|---|--:|\n| x | %s |\n"
+	fill := func(last string) Filled {
+		var runs []*Document
+		for i, name := range []string{"a.json", last} {
+			d := measured(map[string]Number{Goodput: Number(7 - 3*i)}).read[0]
+			d.file = name
+			runs = append(runs, d)
+		}
+		f, err := collect(runs).Fill(fmt.Sprintf(page, "1", "1"))
+		must(t, err)
+		return f
+	}
+	if f := fill("b.json"); f.Text != fmt.Sprintf(page, "4", "4") || len(f.Kept) > 0 {
+		t.Errorf("%q:\n%s", f.Kept, f.Text)
+	}
+	if f := fill("c.json"); f.Text != fmt.Sprintf(page, "1", "4") || len(f.Kept) != 1 {
+		t.Errorf("without the file %q:\n%s", f.Kept, f.Text)
 	}
 }
 

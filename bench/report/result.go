@@ -18,6 +18,8 @@ type Document struct {
 	Flags   map[string]string `json:"flags"` // of the bench
 	Rounds  int               `json:"rounds"`
 	Results []Result          `json:"results"`
+
+	file string // that it was read from, without folder
 }
 
 // Result is the result of one case.
