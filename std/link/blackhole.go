@@ -105,6 +105,10 @@ func (w *watch) isStuck(una uint32, now time.Duration) bool {
 // whether to ask the peer for an answer. The lock of the sizing is held.
 func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) (ask bool) {
 	z := &p.sizing
+	if p.ledger.window() == 0 { // who has no room drops what comes, whatever its size
+		z.watch.forget()
+		return false
+	}
 	if oldest {
 		z.watch.sent(p.ledger.sndUna.Load(), now)
 		ask = z.watch.sends >= watchAsks

@@ -212,7 +212,7 @@ func (c *Conn) arrivals(packet []byte, p *Peer, now time.Duration) (stuck bool) 
 			c.settled(p, now)
 		}
 	}
-	return p.ledger.window() > 0 && z.watch.isStuck(una, now) // a receiver without room takes none
+	return z.watch.isStuck(una, now)
 }
 
 // settled logs the result of a search if it is news. The lock is held.

@@ -26,6 +26,7 @@ type narrow struct {
 	loss   float64 // share of datagrams lost
 	silent bool    // the other end sends nothing
 	alone  bool    // una says what has arrived, no single acknowledgement
+	full   bool    // the other end has no room
 
 	dice     *rand.Rand
 	sent     [][]byte // since the last look
@@ -76,6 +77,15 @@ func (n *narrow) stick() uint32 {
 	return stuck
 }
 
+// stickFor sends a segment in a large packet for some time, and returns its number.
+func (n *narrow) stickFor(d time.Duration) uint32 {
+	stuck := n.stick()
+	for begun := time.Now(); time.Since(begun) < d; time.Sleep(time.Second / 2) {
+		n.write(stuck, 1350)
+	}
+	return stuck
+}
+
 // arrive has the other end take a datagram, and answer.
 func (n *narrow) arrive(datagram []byte) {
 	cmd, sn, stamp := datagram[offsetCmd], binary.LittleEndian.Uint32(datagram[offsetSN:]), binary.LittleEndian.Uint32(datagram[offsetTS:])
@@ -88,6 +98,9 @@ func (n *narrow) arrive(datagram []byte) {
 		answer = seg(1, cmdWindow, 0, n.una, "")
 	case n.alone:
 		answer = stamped(seg(1, cmdPush, 0, n.una, "x"), stampGap)
+	}
+	if n.full {
+		answer = window(answer, 0)
 	}
 	if !n.silent && n.dice.Float64() >= n.loss {
 		admit(n.c, answer, fakeServerAddr)()
