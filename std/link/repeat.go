@@ -22,9 +22,13 @@ const (
 	// retransmitted them once or twice on most paths.
 	silentLeast = time.Second
 
-	// repeatEvery is the time between two repetitions, and the most that a network that is
-	// back remains unnoticed.
-	repeatEvery = 250 * time.Millisecond
+	// repeatEvery is the time between two repetitions at first. It becomes repeatShare of the
+	// silence, up to repeatRarely: whoever does not come back is not to be sent a thousand
+	// segments. A network that is back remains unnoticed for no longer than that, and if the
+	// peer is heard by itself, the segment is repeated at once.
+	repeatEvery  = 250 * time.Millisecond
+	repeatShare  = 8 // inverted
+	repeatRarely = 4 * time.Second
 )
 
 // repeatsHeard is how often the segment is repeated once the peer is heard, as one may be
@@ -93,7 +97,8 @@ func (c *Conn) repeat(p *Peer) {
 func (r *repeat) again(l *ledger) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if since(l.heard.Load()) < silentLeast {
+	silence := since(l.heard.Load())
+	if silence < silentLeast {
 		r.left--
 	} else {
 		r.left = repeatsHeard
@@ -102,7 +107,7 @@ func (r *repeat) again(l *ledger) []byte {
 		r.drop()
 		return nil
 	}
-	r.timer.Reset(repeatEvery)
+	r.timer.Reset(repeatAfter(silence))
 	now := l.sndClock.Load() + millis(clock.Now())
 	l.stamped(now)
 	segment := bytes.Clone(r.segment)
@@ -110,6 +115,12 @@ func (r *repeat) again(l *ledger) []byte {
 	binary.LittleEndian.PutUint16(segment[offsetWnd:], uint16(l.rcvWindow.Load()))
 	binary.LittleEndian.PutUint32(segment[offsetUna:], l.rcvUna.Load())
 	return segment
+}
+
+// repeatAfter is the time from a repetition to the next one if the peer has been silent for so
+// long.
+func repeatAfter(silence time.Duration) time.Duration {
+	return min(max(repeatEvery, silence/repeatShare), repeatRarely)
 }
 
 // heardAgain repeats the segment at once when the peer is heard first. The other repetitions

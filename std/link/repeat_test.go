@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kcptun/std/crypt"
@@ -132,6 +133,50 @@ func TestRepeatSegment(t *testing.T) {
 			testkit.Eventually(t, "it is acknowledged", func() bool { return !p.repeat.held.Load() })
 		})
 	}
+}
+
+// A client that has vanished used to be sent a segment four times a second until its session
+// ended, at the keepalive's limit. An outage of a few seconds still ends within a second, and
+// one that the peer shows to be over ends at once, however long it was.
+func TestRepeatBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(crypt.Plain{})
+		near, far := fakePair()
+		client := newConn(near, opt, far.addr)
+		defer client.Close()
+		p := client.Peer()
+		p.shift.Store(0)
+		p.RepeatInSilence()
+		_, _ = client.WriteTo(seg(7, 81, 0, 0, "data"), p)
+		if !admit(client, seg(7, 84, 0, 0, ""), fakeServerAddr)() {
+			t.Fatal("the answer is dropped")
+		}
+		time.Sleep(silentLeast)
+		_, _ = client.WriteTo(seg(7, 81, 0, 0, "data"), p)
+		synctest.Wait()
+		sends := func(d time.Duration) int64 {
+			before := near.sends.Load()
+			time.Sleep(d)
+			synctest.Wait()
+			return near.sends.Load() - before
+		}
+		if n := sends(2 * time.Second); n < 4 {
+			t.Errorf("repeated %d times in the first 2 s", n)
+		}
+		if n := sends(28 * time.Second); n > 30 {
+			t.Errorf("repeated %d times in 28 s more", n)
+		}
+		sends(time.Minute)
+		if n := sends(time.Minute); n < 10 || n > 20 {
+			t.Errorf("repeated %d times in a minute of a long silence", n)
+		}
+		if !admit(client, stamped(seg(7, 81, 0, 0, "x"), stampGap), fakeServerAddr)() {
+			t.Error("data is dropped")
+		}
+		if n := sends(time.Millisecond); n != 1 {
+			t.Errorf("repeated %d times when the peer is heard", n)
+		}
+	})
 }
 
 // A session that ends takes its repetition along.
