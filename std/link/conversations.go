@@ -171,6 +171,25 @@ func (c *Conversations) exists(conv uint32) bool {
 	return c.living[conv] != nil || c.copies[conv] > 0
 }
 
+// at returns the conversation of a number that lives at an address, confirmed or not, or nil if
+// there is none.
+func (c *Conversations) at(id identity) *Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.living[id.conv]; p != nil && p.addr() == id.addr {
+		return p
+	}
+	if c.copies[id.conv] == 0 {
+		return nil
+	}
+	for e := c.unconfirmed.Front(); e != nil; e = e.Next() {
+		if p := e.Value.(*Peer); p.identity() == id {
+			return p
+		}
+	}
+	return nil
+}
+
 // unconfirmedOf returns the conversation that is not confirmed yet and that a packet belongs
 // to whose client has moved, or nil if there is none. It has heard us if the packet proves
 // that. Otherwise it hears nothing until we follow, so data is enough if there is only one of

@@ -311,15 +311,6 @@ func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
 	return true
 }
 
-// beginOrMove handles a packet from an address where its conversation does not live: the
-// conversation begins there, or has moved there.
-func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
-	if h.Begins {
-		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
-	}
-	return t.findMoved(h, in), isKnown
-}
-
 // WriteTo seals p into the open batch of addr, which must be a *Peer of this link. If p is
 // the last packet of its group, the parity of the group follows. WriteTo returns the length
 // of the whole datagram, so that kcp-go's counter OutBytes includes what the link adds. It

@@ -11,6 +11,18 @@ import (
 // goes from one network to another. Its conversation goes on. Packets to it go to the new
 // address from the first packet on that only the client can have sent now.
 
+// beginOrMove handles a packet of a conversation that this lane does not know at its address:
+// it begins there, has moved there, or lives there in another lane.
+func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
+	if p := t.resident(h, in); p != nil {
+		return p, isKnown
+	}
+	if h.Begins {
+		return t.peers.begin(identity{in.From, h.Conv}, t.lane, t.now)
+	}
+	return t.findMoved(h, in), isKnown
+}
+
 // findMoved returns the conversation of a packet from an address where no conversation of
 // this number lives. If the packet proves that the other end has moved there, the
 // conversation moves too. findMoved returns nil if there is none.

@@ -170,6 +170,20 @@ func (e *endpoint) sendTo(r PortRange) {
 	}
 }
 
+// resident returns the peer of a packet that lives where it has come from and to, and has its
+// session in another lane: a guest from the same address draws all that comes from there to
+// its own. resident returns nil if there is none. Such a peer has not moved.
+func (t *intake) resident(h Packet, in *carrier.Inbound) *Peer {
+	if !t.opt.Siblings || in.Through == nil {
+		return nil
+	}
+	p := t.opt.Conversations.at(identity{in.From, h.Conv})
+	if p == nil || p.life.lane == nil || p.life.lane.reachedBy(p) != t.through(in) {
+		return nil
+	}
+	return p
+}
+
 // passOn hands a packet that was opened here to the lane of its session. It is sealed
 // again, because a lane takes datagrams.
 func (t *intake) passOn(packet []byte, in *carrier.Inbound, to *lane) {

@@ -140,61 +140,118 @@ func TestReturnsFromTheSameAddress(t *testing.T) {
 	}
 }
 
+// portsLab is a server with two ports, what its sessions get, and a client's socket.
+type portsLab struct {
+	t       *testing.T
+	opt     Options
+	servers [2]*Conn
+	got     chan *Peer
+	socket  *net.UDPConn
+}
+
+func newPortsLab(t *testing.T) *portsLab {
+	t.Helper()
+	l := &portsLab{t: t, got: make(chan *Peer, 100)}
+	l.opt, _ = options(crypt.Plain{})
+	l.servers, _ = siblings(t, l.opt)
+	for _, s := range l.servers {
+		s.Serve(s.Lanes(1)[0], func(from *Peer, _ []byte) { l.got <- from }, func(error) {})
+	}
+	var err error
+	if l.socket, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.socket.Close() })
+	return l
+}
+
+// write sends a packet to a port.
+func (l *portsLab) write(packet []byte, port int) {
+	l.t.Helper()
+	if _, err := l.socket.WriteTo(packet, l.servers[port].LocalAddr()); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// send sends a packet, and returns whose it is to the server.
+func (l *portsLab) send(packet []byte, port int) *Peer {
+	l.t.Helper()
+	l.write(packet, port)
+	return testkit.Within(l.t, "the packet", l.got)
+}
+
+// begin begins a conversation, which is confirmed.
+func (l *portsLab) begin(conv uint32, port int) *Peer {
+	l.t.Helper()
+	p := l.send(seg(conv, 81, 0, 0, "data"), port)
+	p.sent(parsed(ofServer(seg(conv, 81, 0, 1, "data"))))
+	l.send(ofServer(seg(conv, 82, 0, 1, "")), port)
+	return p
+}
+
 // A client has gone on at another port, and another conversation begins there from the same
 // address. The server began it at the first port and answered from there, which the client
 // does not accept, and so it answered data that it does not know. When one of two such guests
 // leaves, what the other sends still reaches its session.
 func TestNewcomerBesideAGuest(t *testing.T) {
-	opt, _ := options(crypt.Plain{})
-	servers, _ := siblings(t, opt)
-	got := make(chan *Peer, 100)
-	for _, s := range servers {
-		s.Serve(s.Lanes(1)[0], func(from *Peer, _ []byte) { got <- from }, func(error) {})
-	}
-	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	write := func(packet []byte, server int) {
-		t.Helper()
-		if _, err := socket.WriteTo(packet, servers[server].LocalAddr()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send := func(packet []byte, server int) *Peer {
-		t.Helper()
-		write(packet, server)
-		return testkit.Within(t, "the packet", got)
-	}
+	l := newPortsLab(t)
 	answered := func(what string) {
 		t.Helper()
-		_ = socket.SetReadDeadline(time.Now().Add(testkit.Patience))
-		if _, from, err := socket.ReadFrom(make([]byte, MaxDatagram)); err != nil || from.String() != servers[1].LocalAddr().String() {
+		_ = l.socket.SetReadDeadline(time.Now().Add(testkit.Patience))
+		if _, from, err := l.socket.ReadFrom(make([]byte, MaxDatagram)); err != nil || from.String() != l.servers[1].LocalAddr().String() {
 			t.Errorf("%s: the answer comes from %v, %v", what, from, err)
 		}
 	}
-	p := send(seg(7, 81, 0, 0, "data"), 0)
-	p.sent(parsed(ofServer(seg(7, 81, 0, 1, "data"))))
-	send(ofServer(seg(7, 82, 0, 1, "")), 0)
-	send(seg(7, 81, 1, 1, "data"), 1)
-	q := send(seg(8, 81, 0, 0, "data"), 1)
-	home := servers[0]
+	p := l.begin(7, 0)
+	l.send(seg(7, 81, 1, 1, "data"), 1)
+	q := l.send(seg(8, 81, 0, 0, "data"), 1)
+	home := l.servers[0]
 	if q.table != home.peers {
-		home = servers[1]
+		home = l.servers[1]
 	}
 	if _, err := home.WriteTo(ofServer(seg(8, 81, 0, 1, "hello")), q); err != nil {
 		t.Fatal(err)
 	}
 	answered("a newcomer")
-	write(seg(9, 81, 5, 3, "data"), 1)
+	l.write(seg(9, 81, 5, 3, "data"), 1)
 	answered("an unknown conversation")
-	servers[0].Forget(p)
-	if send(seg(8, 81, 1, 1, "data"), 1) != q {
+	l.servers[0].Forget(p)
+	if l.send(seg(8, 81, 1, 1, "data"), 1) != q {
 		t.Error("a packet of the other guest is taken for another's")
 	}
 	home.Forget(q)
-	if n := servers[1].guests.count.Load(); n != 0 {
+	if n := l.servers[1].guests.count.Load(); n != 0 {
 		t.Errorf("%d guests are left", n)
+	}
+}
+
+// A client has a conversation at one port, and another has come there from its address as a guest.
+// The guest's lane got the packets of both. Each that brought something new was taken for a move,
+// which sent the search for the size back to its beginning, and the others were dropped.
+func TestResidentBesideAGuest(t *testing.T) {
+	l := newPortsLab(t)
+	resident := l.begin(8, 1)
+	young := l.send(seg(9, 81, 0, 0, "data"), 1) // which is not confirmed
+	guest := l.begin(7, 0)
+	l.send(seg(7, 81, 1, 1, "data"), 1)
+	moved := l.opt.Stats.Moved.Load()
+	for _, c := range []struct {
+		name   string
+		packet []byte
+		want   *Peer
+	}{
+		{"data", seg(8, 81, 1, 1, "data"), resident},
+		{"the same data", seg(8, 81, 1, 1, "data"), resident},
+		{"a report of a window", seg(8, 84, 0, 1, ""), resident},
+		{"the guest", seg(7, 81, 2, 1, "data"), guest},
+		{"one that is not confirmed", seg(9, 81, 1, 0, "data"), young},
+		{"its first packet", seg(9, 81, 0, 0, "data"), young},
+	} {
+		if got := l.send(c.packet, 1); got != c.want {
+			t.Errorf("%s: taken for %v, want %v", c.name, got, c.want)
+		}
+	}
+	if n := l.opt.Stats.Moved.Load() - moved; n != 0 {
+		t.Errorf("it says that %d have moved", n)
 	}
 }
