@@ -233,7 +233,8 @@ func (d *Decoder) close(g *group) {
 }
 
 // restore restores the missing packets of a group, of which as many packets have arrived as
-// it has data packets.
+// it has data packets. If one of them is impossible, none is believed: each follows from all
+// that have arrived, so one of those does not belong to the group.
 func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, failed bool) {
 	if g.longest > g.size {
 		return 0, true
@@ -252,22 +253,29 @@ func (d *Decoder) restore(g *group, restored func(packet []byte)) (count int, fa
 		at, known = append(at, byte(i)), append(known, s.shards[i])
 	}
 	p := newPoints(at)
+	var lost set
 	for i := range d.code.data {
 		if g.came.has(i) || d.below(g.id*uint32(d.code.total())+uint32(i)) {
 			continue
 		}
 		shard := s.packet(i)[sizeOffset:][:g.size]
 		p.value(byte(i), known, shard)
-		size := int(binary.LittleEndian.Uint16(shard))
-		if size < Header-sizeOffset || size > len(shard) {
-			failed = true
-			continue
+		if size := sizeOf(shard); size < Header-sizeOffset || size > len(shard) {
+			return 0, true
 		}
-		restored(shard[Header-sizeOffset : size])
-		count++
+		lost.add(i)
 	}
-	return count, failed
+	for i := range d.code.data {
+		if shard := s.packet(i)[sizeOffset:]; lost.has(i) {
+			restored(shard[Header-sizeOffset : sizeOf(shard)])
+			count++
+		}
+	}
+	return count, false
 }
+
+// sizeOf is the size field of a data shard.
+func sizeOf(shard []byte) int { return int(binary.LittleEndian.Uint16(shard)) }
 
 // learn looks for the actual shape of the groups.
 func (d *Decoder) learn() {

@@ -229,8 +229,9 @@ func TestDecoderRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// If one of two packets cannot be restored, the other still can.
-func TestDecoderRestoresBesideWhatDoesNotFit(t *testing.T) {
+// If one of two packets comes out impossible, the other is not believed, either: it follows from the
+// same packets, and one of these does not belong to the group. It used to be restored.
+func TestDecoderBelievesAllOfAGroupOrNone(t *testing.T) {
 	s, r := newSender(shape{2, 2}), newReceiver(shape{2, 2})
 	wire := append(s.send(s.sized(100)), s.send(s.sized(100))...)
 	// Parity is made for a first packet with a size beyond the end.
@@ -242,10 +243,10 @@ func TestDecoderRestoresBesideWhatDoesNotFit(t *testing.T) {
 	for i := range 2 {
 		copy(wire[2+i][6:], shards[2+i])
 	}
-	if out := r.take(wire[2], wire[3]); !out.Failed || out.Restored != 1 {
+	if out := r.take(wire[2], wire[3]); !out.Failed || out.Restored != 0 {
 		t.Errorf("%+v", out)
 	}
-	r.restored(t, "the second", s, 1)
+	r.restored(t, "none", s)
 }
 
 func TestDecoderIgnoresImpossibleLengths(t *testing.T) {
