@@ -54,7 +54,7 @@ type Extra struct{ Datagrams, Bytes int }
 // postCoded posts a packet with its FEC header, and the parity that follows it. It returns
 // the length of the packet's datagram.
 func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
-	if !peer.pacing.wait(len(packet)+fec.Header+peer.seal.Overhead(), c.closed) {
+	if !c.pace(peer, len(packet)+fec.Header+peer.seal.Overhead()) {
 		return 0, after, net.ErrClosed
 	}
 	o := &peer.outgoing
@@ -84,10 +84,22 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 // post puts a packet into the outbox as soon as the peer's pacer allows. It returns the
 // length of its datagram.
 func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
-	if !peer.pacing.wait(len(packet)+peer.seal.Overhead(), c.closed) {
+	if !c.pace(peer, len(packet)+peer.seal.Overhead()) {
 		return 0, net.ErrClosed
 	}
 	return c.put(peer, packet)
+}
+
+// pace waits until the writer's datagram may leave, which is the latest that was prepared. It
+// is false if the link was closed in the meantime.
+func (c *Conn) pace(peer *Peer, size int) bool {
+	if !peer.pacing.wait(size, c.closed) {
+		return false
+	}
+	if peer.pacing.pacer != nil {
+		peer.ledger.sndLeft.Store(peer.ledger.sndNext.Load())
+	}
+	return true
 }
 
 // put puts a packet into the outbox, or loses it if the peer may be sent no more now. It

@@ -13,12 +13,13 @@ import (
 
 // ledger is what is known of the segments in both directions. The names follow those of
 // TCP: snd is what we send, rcv is what we receive. Each number has one goroutine that
-// changes it, and anybody may read it at any time. The writer changes sndNext and
-// rcvUna and the stamps of what is sent, the reader changes the rest. What is repeated in
+// changes it, and anybody may read it at any time. The writer changes sndNext,
+// sndLeft, rcvUna and the stamps of what is sent, the reader changes the rest. What is repeated in
 // silence changes sndStamp, too.
 type ledger struct {
 	sndBegun  atomic.Bool   // data was sent, and has been since: all numbers here wrap, so none of them tells
 	sndNext   atomic.Uint32 // one above the highest sequence number sent
+	sndLeft   atomic.Uint32 // with a rate limit: all below it have left at least once
 	sndUna    atomic.Uint32 // the peer has acknowledged all below it
 	sndSacked atomic.Uint32 // one above the highest number that the peer has acknowledged singly
 	sndHeard  atomic.Bool   // the peer has acknowledged something

@@ -37,9 +37,14 @@ const maxProbeGap = 120 * time.Second
 // for ever.
 const maxShut = time.Hour
 
-// OwesUs tells whether the peer has something to acknowledge: segments are in flight, and
-// the rate limit does not hold them back here.
-func (p *Peer) OwesUs() bool { return p.InFlight() > 0 && p.pacing.waiting.Load() == 0 }
+// OwesUs tells whether the peer has something to acknowledge: segments are in flight that the
+// rate limit does not hold back here.
+func (p *Peer) OwesUs() bool {
+	if p.pacing.pacer == nil {
+		return p.InFlight() > 0
+	}
+	return after(p.ledger.sndLeft.Load(), p.ledger.sndUna.Load())
+}
 
 // Lifeless is how long ago the peer gave its last sign of life, which is to acknowledge
 // something new: a replayed recording does not. A peer without room has nothing to

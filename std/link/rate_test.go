@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +132,40 @@ func TestRateLimitWaitsOutsideOfErrorCorrection(t *testing.T) {
 		const group = 3 * MaxDatagram // of parity
 		if most := rateBurst + rate*time.Since(start).Seconds() + group; float64(sent) > most || float64(sent) < most-3*group {
 			t.Errorf("%d bytes in %v, most are %.0f", sent, time.Since(start), most)
+		}
+	})
+}
+
+// At a limit that is used, a datagram waits all the time. What has left before it is owed all the
+// same: the peer used to owe nothing, and a dead path was noticed late.
+func TestOwesUsAtTheRateLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(crypt.Plain{})
+		opt.RateLimit = 100
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, far, opt)
+		p := client.Peer()
+		write := func(sn uint32) {
+			if _, err := client.WriteTo(seg(7, 81, sn, 0, "data"), p); err != nil {
+				t.Error(err)
+			}
+		}
+		write(0)
+		p.pacing.pacer.delay(rateBurst) // the burst is used up
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			write(1)
+		}()
+		synctest.Wait()
+		if n := p.InFlight(); n != 2 || !p.OwesUs() {
+			t.Errorf("%d in flight, one of them held back; the peer owes us: %v", n, p.OwesUs())
+		}
+		if p.received(ackOf(7, 1), 1, netip.Addr{}); p.OwesUs() {
+			t.Error("it owes what has not left")
+		}
+		if <-done; !p.OwesUs() {
+			t.Error("it does not owe what has left")
 		}
 	})
 }
