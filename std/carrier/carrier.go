@@ -80,4 +80,5 @@ type Numbers struct {
 	Ack, Stamp    uint32
 	Acks, Stamped bool          // Ack and Stamp are present
 	At            time.Duration // when it arrived, on std/clock
+	Fresh         bool          // the datagram cannot be a recording; set before Path.Confirm
 }

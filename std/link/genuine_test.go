@@ -8,10 +8,15 @@ import (
 	"kcptun/std/clock"
 )
 
-// pathBook counts how often a path is confirmed.
-type pathBook struct{ confirmed int }
+// pathBook counts how often a path is confirmed, and by what cannot be a recording.
+type pathBook struct{ confirmed, fresh int }
 
-func (p *pathBook) Confirm(*carrier.Numbers) { p.confirmed++ }
+func (p *pathBook) Confirm(n *carrier.Numbers) {
+	p.confirmed++
+	if n.Fresh {
+		p.fresh++
+	}
+}
 
 func TestOnlyGenuineDatagramsConfirm(t *testing.T) {
 	opt, _ := options(newAES())
@@ -26,23 +31,25 @@ func TestOnlyGenuineDatagramsConfirm(t *testing.T) {
 		name     string
 		datagram []byte
 		want     int
+		fresh    int
 	}{
-		{"short", []byte("x"), 0},
-		{"noise", seg(7, 81, 0, 0, "much too long to be taken for nothing"), 0},
-		{"the rest of a conversation nobody knows", seal(seg(7, 81, 5, 0, "x")), 0},
-		{"the first of a conversation", seal(seg(7, 81, 0, 0, "x")), 1},
-		{"damaged", damaged, 0},
-		{"no packet", seal(make([]byte, 30)), 0},
-		{"out of band", seal(outOfBand), 0},
-		{"another conversation", seal(seg(8, 82, 0, 0, "")), 0},
-		{"the next", seal(seg(7, 81, 1, 0, "x")), 1},
+		{"short", []byte("x"), 0, 0},
+		{"noise", seg(7, 81, 0, 0, "much too long to be taken for nothing"), 0, 0},
+		{"the rest of a conversation nobody knows", seal(seg(7, 81, 5, 0, "x")), 0, 0},
+		{"the first of a conversation", seal(seg(7, 81, 0, 0, "x")), 1, 1},
+		{"damaged", damaged, 0, 0},
+		{"no packet", seal(make([]byte, 30)), 0, 0},
+		{"out of band", seal(outOfBand), 0, 0},
+		{"another conversation", seal(seg(8, 82, 0, 0, "")), 0, 0},
+		{"the next", seal(seg(7, 81, 1, 0, "x")), 1, 1},
+		{"the next once more", seal(seg(7, 81, 1, 0, "x")), 1, 0},
 	} {
 		var book pathBook
 		in := &carrier.Inbound{Data: c.datagram, Size: len(c.datagram), From: fakeClientAddr, Path: &book}
 		server.in.now = clock.Now()
 		server.in.admit(c.datagram, in)
-		if book.confirmed != c.want {
-			t.Errorf("%s: confirmed %d times", c.name, book.confirmed)
+		if book.confirmed != c.want || book.fresh != c.fresh {
+			t.Errorf("%s: confirmed %d times, %d of them by what is new", c.name, book.confirmed, book.fresh)
 		}
 	}
 }

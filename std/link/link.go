@@ -196,6 +196,7 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) (packet []byte, fro
 		return nil, nil
 	}
 	if in.Path != nil {
+		in.Numbers.Fresh = t.last.isFresh(h, t.now)
 		in.Path.Confirm(&in.Numbers)
 	}
 	if packet = t.process(h, packet, in); packet == nil {

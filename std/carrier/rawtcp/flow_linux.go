@@ -74,16 +74,19 @@ func (f *flow) accept(seg *tcpSegment, raw []byte, now time.Duration) (carrier.I
 }
 
 // Confirm records the segment of a genuine datagram, as tcpraw does for every segment. Our
-// next sequence number is what the peer acknowledges. Our acknowledgement advances with
-// what arrives in order, and stops at a gap.
+// next sequence number is what the peer acknowledges, but a datagram that may be a recording
+// sets only the first: a firewall on the way would drop what we send with the numbers of
+// whoever plays it again. Our acknowledgement advances with what arrives in order, and stops
+// at a gap.
 func (f *flow) Confirm(n *carrier.Numbers) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.heard, f.proven = n.At, true
-	if n.Acks {
+	believed := n.Fresh || !f.known
+	if n.Acks && believed {
 		f.seq, f.known = n.Ack, true
 	}
-	if n.Stamped {
+	if n.Stamped && believed {
 		f.echo = n.Stamp
 	}
 	if !f.acked || f.ack == n.Seq {

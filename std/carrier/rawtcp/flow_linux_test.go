@@ -49,6 +49,7 @@ func TestFlowNumbers(t *testing.T) {
 		}
 		for _, s := range c.genuine {
 			n := s.numbers(0)
+			n.Fresh = true
 			f.Confirm(&n)
 		}
 		got, known := f.advance(100)
@@ -58,6 +59,29 @@ func TestFlowNumbers(t *testing.T) {
 		if again, _ := f.advance(1); again.seq != got.seq+100 {
 			t.Errorf("%s: after 100 bytes %d follows %d", c.name, again.seq, got.seq)
 		}
+	}
+}
+
+// A recording that is played again in a segment with other numbers used to set the numbers of
+// the flow: a firewall that follows connections dropped what we sent from then on.
+func TestRecordingSetsNoNumbers(t *testing.T) {
+	genuine := carrier.Numbers{Seq: 10, Next: 14, Ack: 5, Stamp: 70, Acks: true, Stamped: true, At: 1}
+	played := carrier.Numbers{Seq: 1000, Next: 1004, Ack: 99, Stamp: 99, Acks: true, Stamped: true, At: 2}
+	var f flow
+	f.Confirm(&genuine) // the first one counts, whatever it is
+	f.Confirm(&played)
+	want := headerFields{seq: 5, ack: 14, echo: 70}
+	if got, known := f.advance(0); got != want || !known {
+		t.Errorf("%+v, known %v, want %+v", got, known, want)
+	}
+	if f.heard != 2 {
+		t.Error("it does not keep the flow") // a peer without room says nothing new for minutes
+	}
+	played.Fresh = true
+	f.Confirm(&played)
+	want = headerFields{seq: 99, ack: 14, echo: 99}
+	if got, _ := f.advance(0); got != want {
+		t.Errorf("%+v after what is new, want %+v", got, want)
 	}
 }
 
