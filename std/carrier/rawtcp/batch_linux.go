@@ -3,6 +3,7 @@ package rawtcp
 import (
 	"net/netip"
 	"os"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +21,7 @@ const (
 
 // rawBatch is a batch of packets as the kernel delivers them, and what was found in them.
 type rawBatch struct {
-	home  chan<- *rawBatch  // where it returns once it has been processed
+	home  chan<- struct{}   // told when it has been processed; may be nil
 	found []carrier.Inbound // the datagrams among them, for the reader
 
 	count    int
@@ -31,8 +32,12 @@ type rawBatch struct {
 	space    [rawPackets][rawSpace]byte
 }
 
-func newRawBatch(home chan<- *rawBatch) *rawBatch {
-	b := &rawBatch{home: home, found: make([]carrier.Inbound, 0, rawPackets)}
+// rawBatches are what sockets borrow, only while there is something to read: a batch takes
+// 70 KiB, and a client has a socket for each session.
+var rawBatches = sync.Pool{New: func() any { return newRawBatch() }}
+
+func newRawBatch() *rawBatch {
+	b := &rawBatch{found: make([]carrier.Inbound, 0, rawPackets)}
 	for i := range b.messages {
 		b.vectors[i].Base = &b.space[i][0]
 		b.vectors[i].SetLen(rawSpace)
@@ -45,23 +50,45 @@ func newRawBatch(home chan<- *rawBatch) *rawBatch {
 	return b
 }
 
-// read blocks until it has at least one packet.
-func (s *rawSocket) read(b *rawBatch) error {
-	b.count, b.found = 0, b.found[:0]
+// borrowBatch borrows an empty batch.
+func borrowBatch() *rawBatch {
+	b := rawBatches.Get().(*rawBatch)
 	for i := range b.messages {
 		b.messages[i].Hdr.Namelen = unix.SizeofSockaddrInet6
 		b.messages[i].Hdr.SetControllen(len(b.controls[i].B))
 	}
-	s.into, s.readErr = b, nil
-	if err := s.raw.Read(s.readable); err != nil {
-		return err
+	return b
+}
+
+// giveBack returns a batch that has been processed.
+func (b *rawBatch) giveBack() {
+	home := b.home
+	clear(b.found) // it holds flows
+	b.home, b.found, b.count = nil, b.found[:0], 0
+	rawBatches.Put(b)
+	if home != nil {
+		home <- struct{}{} // has room for every batch
 	}
-	return s.readErr
+}
+
+// read blocks until there is at least one packet, and borrows the batch that holds it.
+func (s *rawSocket) read() (*rawBatch, error) {
+	s.got, s.readErr = nil, nil
+	if err := s.raw.Read(s.readable); err != nil {
+		return nil, err
+	}
+	return s.got, s.readErr
 }
 
 func (s *rawSocket) tryRead(fd uintptr) (done bool) {
-	n, errno, ready := s.calls.Recv(fd, s.into.messages[:])
-	if s.into.count = n; errno != 0 {
+	b := borrowBatch()
+	n, errno, ready := s.calls.Recv(fd, b.messages[:])
+	if n > 0 {
+		b.count, s.got = n, b
+		return true
+	}
+	b.giveBack()
+	if errno != 0 {
 		s.readErr = os.NewSyscallError("recvmsg", errno)
 	}
 	return ready

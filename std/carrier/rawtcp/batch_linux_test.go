@@ -1,8 +1,11 @@
 package rawtcp
 
 import (
+	"net"
+	"runtime"
 	"testing"
 
+	"kcptun/std/testkit"
 	"kcptun/std/testkit/netns"
 )
 
@@ -12,7 +15,7 @@ func TestTCPAllocatesNothing(t *testing.T) {
 	client, server, f := l.pair(opt, netns.Server4+":"+labPort)
 	b := datagramTo(netns.Server4+":"+labPort, make([]byte, 1000))
 	b[0].Size, b[0].Count = 100, 10
-	if n := testing.AllocsPerRun(200, func() {
+	if n := testkit.Allocations(func() {
 		if refused, err := client.Send(b); refused != 0 || err != nil {
 			t.Fatal(refused, err)
 		}
@@ -26,7 +29,7 @@ func TestTCPAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("sending and receiving 10 datagrams allocates %v times", n)
 	}
-	in, b1 := server.socks[0], newRawBatch(nil)
+	in, b1 := server.socks[0], newRawBatch()
 	copy(b1.space[0][:], goldenPacket(f))
 	b1.messages[0].Len = uint32(len(goldenPacket(f)))
 	if n := testing.AllocsPerRun(200, func() {
@@ -38,6 +41,35 @@ func TestTCPAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("examining a packet allocates %v times", n)
 	}
+}
+
+// A carrier to which nothing comes holds no space for it. Each session of a client used to
+// hold 150 KB, and each port of a server 300.
+func TestTCPHoldsNothingAtRest(t *testing.T) {
+	l := newLab(t)
+	opt, _ := options()
+	const count, enough = 10, 64 << 10 // bytes for each, with all that the connection needs
+	heap := func() int64 {
+		for range 3 { // a sync.Pool loses what it holds at the second
+			runtime.GC()
+		}
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	server := l.listen(opt, ":"+labPort)
+	before := heap()
+	clients := make([]*Conn, count)
+	for i := range clients {
+		clients[i] = l.dial(opt, net.JoinHostPort(netns.Server4, labPort))
+	}
+	if each := (heap() - before) / count; each > enough {
+		t.Errorf("each holds %d bytes", each)
+	} else {
+		t.Logf("each holds %d bytes", each)
+	}
+	runtime.KeepAlive(clients)
+	runtime.KeepAlive(server)
 }
 
 // goldenPacket is an IPv4 packet of the peer of a flow.
@@ -55,7 +87,7 @@ func TestTCPSeesCorruption(t *testing.T) {
 	_, server, f := l.pair(opt, netns.Server4+":"+labPort)
 	good := goldenPacket(f)
 	examine := func(packet []byte) int {
-		b := newRawBatch(nil)
+		b := newRawBatch()
 		b.count = 1
 		b.messages[0].Len = uint32(copy(b.space[0][:], packet))
 		server.examine(server.socks[0], b)

@@ -102,9 +102,8 @@ func (c *Conn) awaitHandshake(sock *rawSocket, f *flow) error {
 	if err := sock.file.SetReadDeadline(time.Now().Add(captureWait)); err != nil {
 		return err
 	}
-	b := newRawBatch(nil)
 	for !f.isKnown() {
-		err := sock.read(b)
+		b, err := sock.read()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("the raw socket does not show what %s answers: is there a filter (XDP, a firewall) before it?", f.peer)
 		}
@@ -112,6 +111,7 @@ func (c *Conn) awaitHandshake(sock *rawSocket, f *flow) error {
 			return err
 		}
 		c.examine(sock, b)
+		b.giveBack()
 	}
 	return sock.file.SetReadDeadline(time.Time{})
 }

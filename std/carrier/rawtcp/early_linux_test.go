@@ -57,7 +57,7 @@ func TestTCPExaminesEarlySegments(t *testing.T) {
 	l := newLab(t)
 	opt, _ := options()
 	_, server, f := l.pair(opt, netns.Server4+":"+labPort)
-	b := newRawBatch(nil)
+	b := newRawBatch()
 	b.messages[0].Len = uint32(copy(b.space[0][:], goldenPacket(f)))
 	bare := &Conn{flows: newFlows(1)} // a client
 	for range 2 {

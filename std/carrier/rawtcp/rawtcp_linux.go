@@ -68,26 +68,35 @@ func (c *Conn) open(ipv6 bool) (*rawSocket, error) {
 	return s, nil
 }
 
-// capture starts reading a socket. While the reader uses one batch, the kernel fills the
-// other. If both are full, packets wait in the socket's buffer.
+// capture starts reading a socket. While the reader uses one batch, the kernel fills
+// another. If both are full, packets wait in the socket's buffer.
 func (c *Conn) capture(s *rawSocket) {
-	free := make(chan *rawBatch, 2)
-	free <- newRawBatch(free)
-	free <- newRawBatch(free)
+	free := make(chan struct{}, 2)
+	free <- struct{}{}
+	free <- struct{}{}
 	c.wait.Go(func() {
 		for {
-			var b *rawBatch
 			select {
-			case b = <-free:
+			case <-free:
 			case <-c.done:
 				return
 			}
-			err := c.fill(s, b)
-			if !c.give(harvest{b.found, err, b}) {
+			if !c.give(c.harvest(s, free)) {
 				return
 			}
 		}
 	})
+}
+
+// harvest reads what to give to the reader. free is told when that has been processed.
+func (c *Conn) harvest(s *rawSocket, free chan<- struct{}) harvest {
+	b, err := c.fill(s)
+	if err != nil {
+		free <- struct{}{}
+		return harvest{err: err}
+	}
+	b.home = free
+	return harvest{found: b.found, batch: b}
 }
 
 // give waits for the reader. It returns false once the carrier is closed.
@@ -101,13 +110,16 @@ func (c *Conn) give(h harvest) bool {
 }
 
 // fill reads until a batch contains datagrams, or until an error.
-func (c *Conn) fill(s *rawSocket, b *rawBatch) error {
+func (c *Conn) fill(s *rawSocket) (*rawBatch, error) {
 	for {
-		err := s.read(b)
-		c.examine(s, b)
-		if len(b.found) > 0 || err != nil {
-			return err
+		b, err := s.read()
+		if err != nil {
+			return nil, err
 		}
+		if c.examine(s, b); len(b.found) > 0 {
+			return b, nil
+		}
+		b.giveBack()
 	}
 }
 
@@ -143,7 +155,7 @@ func (c *Conn) examine(s *rawSocket, b *rawBatch) {
 // Recv implements carrier.Carrier.
 func (c *Conn) Recv() ([]carrier.Inbound, error) {
 	if c.lent != nil {
-		c.lent.home <- c.lent // has room for every batch
+		c.lent.giveBack()
 		c.lent = nil
 	}
 	select {

@@ -26,7 +26,7 @@ type rawSocket struct {
 
 	// Only one goroutine reads. What the callback needs is stored here rather than in a
 	// closure of its own, so that a read allocates nothing.
-	into     *rawBatch
+	got      *rawBatch
 	readErr  error
 	readable func(fd uintptr) bool
 }
