@@ -15,7 +15,7 @@ const completionFlag = "--generate-shell-completion"
 
 // scanner checks a command line before package cli reads it, because cli stops at the
 // first mistake and says little about it. Package cli adds the commands help and
-// completion and the flag --help; it checks the words after these commands itself.
+// completion and the flag --help; it checks the topic of the one and the shell of the other.
 type scanner struct {
 	role  config.Role
 	root  *cli.Command
@@ -40,9 +40,15 @@ func (s *scanner) scan(words []string) {
 		case cmd.Command(word) != nil:
 			s.clean = append(s.clean, word)
 			cmd = cmd.Command(word)
-		case word == "help" || word == "h" || cmd == s.root && word == "completion":
+		case word == "help" || word == "h":
 			s.clean = append(append(s.clean, word), words...)
 			return
+		case cmd == s.root && word == "completion":
+			s.clean = append(s.clean, word)
+			cmd = &cli.Command{Name: word}
+		case cmd != s.root && cmd.Name == "completion": // the name of a shell
+			s.clean = append(s.clean, word)
+			cmd = &cli.Command{Name: "completion " + word}
 		default:
 			s.strayWord(word)
 		}
@@ -113,6 +119,10 @@ func (s *scanner) strayWord(word string) {
 	known := []string{"help", "completion"}
 	for _, sub := range s.root.Commands {
 		known = append(known, sub.Name)
+	}
+	if slices.Contains(known, word) {
+		s.fail(fmt.Errorf("%q stands where no command can: there is one at most, and none after --", word))
+		return
 	}
 	s.fail(fmt.Errorf("%q is neither a flag, nor the value of one, nor a command: flags begin with a dash, and a switch takes a value only as in --nocomp=false%s", word, config.DidYouMean(word, known)))
 }

@@ -197,7 +197,7 @@ func TestNoSuchTopic(t *testing.T) {
 
 // Each command's help is about that command.
 func TestHelpOfCommands(t *testing.T) {
-	for args, want := range map[string]string{"check -h": "--json", "help check": "--json", "genkey --help": "genkey", "help genkey": "genkey", "completion -h": "powershell"} {
+	for args, want := range map[string]string{"check -h": "--json", "help check": "--json", "genkey --help": "genkey", "help genkey": "genkey", "completion -h": "powershell", "completion help": "powershell", "completion zsh --help": "zsh"} {
 		code, stdout, stderr := runApp(t, config.Server, never(t), strings.Fields(args)...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, want) {
 			t.Errorf("%s: code %d, %s%s", args, code, stdout, stderr)

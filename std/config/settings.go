@@ -130,7 +130,7 @@ func Switch(name string, to *bool) Setting { return Setting{Name: name, value: t
 func (s Setting) Help() string {
 	text := s.usage
 	if names := s.Choices(); len(names) > 0 {
-		text += ": " + strings.Join(names, ", ")
+		text += "; one of " + strings.Join(names, ", ")
 	}
 	switch v := s.Value().(type) {
 	case int:
