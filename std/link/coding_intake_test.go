@@ -264,24 +264,7 @@ func TestLanesRestore(t *testing.T) {
 	near, far := fakePair()
 	far.peer = nil
 	_, server := fakeConns(t, near, far, opt)
-	type packet struct{ from, content string }
-	got := make(chan packet)
-	for _, conn := range server.Lanes(3) {
-		go func() {
-			buf := make([]byte, MaxDatagram)
-			for {
-				n, from, err := conn.ReadFrom(buf)
-				if err != nil {
-					return
-				}
-				select {
-				case got <- packet{from.(*Peer).addr().String(), string(buf[:n])}:
-				case <-server.closed:
-					return
-				}
-			}
-		}()
-	}
+	got := readLanes(server, 3)
 	wires := make(map[string][][]byte)
 	last := seg(0, 84, 0, 0, "") // of the source's conversation
 	// pass has each source send groups, and tells how many packets were restored.
@@ -334,22 +317,7 @@ func TestLanesRestore(t *testing.T) {
 		conv := uint32(100 + from)
 		wires[addrNumber(from).String()] = codedGroup(parity, pushes(conv, data)...)
 		peer := peerOf(server, addrNumber(from), conv)
-		others.Go(func() {
-			for i := uint32(0); ; i++ {
-				select {
-				case <-stop:
-					return
-				case <-time.After(100 * time.Microsecond):
-				}
-				if i%3 == 0 {
-					peer.Rest()
-				}
-				if _, err := server.WriteTo(seg(conv, 81, i, 0, "data"), peer); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
+		others.Go(func() { answerAndRest(t, server, peer, conv, stop) })
 	}
 	pass(0, 400)
 	close(stop)
@@ -381,6 +349,49 @@ func TestNothingIsRestoredFromBeforeTheFirstPacket(t *testing.T) {
 		n, _, err := client.ReadFrom(in.buf)
 		if err != nil || !bytes.Equal(in.buf[4:n], want[4:]) {
 			t.Errorf("a client gets %x, %v\nwant %x", in.buf[:n], err, want)
+		}
+	}
+}
+
+// lanePacket is a packet that a lane has passed on, and the address that it came from.
+type lanePacket struct{ from, content string }
+
+// readLanes reads what arrives on the lanes of a server until its link is closed.
+func readLanes(server *Conn, lanes int) <-chan lanePacket {
+	got := make(chan lanePacket)
+	for _, conn := range server.Lanes(lanes) {
+		go func() {
+			buf := make([]byte, MaxDatagram)
+			for {
+				n, from, err := conn.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				select {
+				case got <- lanePacket{from.(*Peer).addr().String(), string(buf[:n])}:
+				case <-server.closed:
+					return
+				}
+			}
+		}()
+	}
+	return got
+}
+
+// answerAndRest sends to a peer, and now and then gives its memory back, until stop is closed.
+func answerAndRest(t *testing.T, server *Conn, peer *Peer, conv uint32, stop <-chan struct{}) {
+	for i := uint32(0); ; i++ {
+		select {
+		case <-stop:
+			return
+		case <-time.After(100 * time.Microsecond):
+		}
+		if i%3 == 0 {
+			peer.Rest()
+		}
+		if _, err := server.WriteTo(seg(conv, 81, i, 0, "data"), peer); err != nil {
+			t.Error(err)
+			return
 		}
 	}
 }

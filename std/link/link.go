@@ -1,7 +1,8 @@
 // Package link does everything that touches a datagram. Its Conn is a net.PacketConn for
 // kcp-go, which gets no cipher of its own. The link sees every KCP packet in the clear,
 // seals it, carries it over UDP (or an imitation of TCP) and hides the transient errors of
-// the socket.
+// the socket. It knows packets, peers and conversations, but no streams, sessions or
+// settings. The ciphers are in package crypt, the sockets in package carrier.
 //
 // A received datagram is checked in this order, and each failure has its own counter:
 // length, address, seal, shape of the KCP header, conversation.

@@ -1,7 +1,8 @@
 // Package mux carries many streams over one connection, in the frames of smux 1 and 2.
 // Unlike the smux library it half-closes streams without losing bytes, sends frames that
 // belong together in one write, and writes from the goroutine that has the data. It needs
-// two goroutines per session and none per stream.
+// two goroutines per session and none per stream. It does not know what is below the
+// connection, or what its streams carry.
 package mux
 
 import (

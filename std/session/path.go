@@ -46,7 +46,7 @@ const (
 	lateTick = time.Second
 )
 
-// pathWatch recognizes a dead path from the plain headers: data is unacknowledged, and
+// pathWatch recognizes a dead path from the headers in the clear: data is unacknowledged, and
 // nothing is heard from the peer. It runs only while that is possible; an idle session has
 // no timer for it.
 type pathWatch struct {
