@@ -186,6 +186,9 @@ func (l *lane) swap() ([]carrier.Inbound, time.Duration, error) {
 		l.reading.giveBack()
 		l.reading = nil
 	}
+	if l.waiting == nil {
+		l.in.rest()
+	}
 	for l.waiting == nil && !l.closed {
 		l.more.Wait()
 	}
@@ -196,6 +199,10 @@ func (l *lane) swap() ([]carrier.Inbound, time.Duration, error) {
 	l.room.Signal()
 	return l.reading.list, l.reading.now, nil
 }
+
+// rest lets go of what was received last before the reader waits, for hours perhaps: the memory
+// of a burst, and a session that may end meanwhile.
+func (t *intake) rest() { t.inbox, t.last, t.owner = nil, nil, nil }
 
 // keepBytes and keepList are how much memory, in bytes and in arrivals, a parcel keeps if it
 // was hardly used: 16 KiB of data, and about as much for the list.

@@ -214,21 +214,32 @@ func TestLaneAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A lane that waits holds no memory. It kept what the last burst took until the next
-// datagram: at a thousand ports that a stranger had flooded, more than a gigabyte.
+// A lane that waits holds no memory, nor the session that it has received for. It kept what the
+// last burst took until the next datagram: at a thousand ports that a stranger had flooded, more
+// than a gigabyte.
 func TestLaneMemory(t *testing.T) {
 	for _, size := range []int{0, 1000} {
 		synctest.Test(t, func(t *testing.T) {
 			l, pass := laneOfOne(t, size)
 			pass(200)
+			data := seg(7, 81, 0, 0, "data")
+			l.put(&carrier.Inbound{Data: data, Size: len(data), From: addrNumber(1)}, clock.Now())
 			ended := make(chan error)
 			go func() {
-				_, _, err := l.swap()
+				var err error
+				for got := 0; err == nil; got++ {
+					if _, _, err = l.ReadFrom(make([]byte, MaxDatagram)); err == nil && got > 0 {
+						t.Error("more has arrived")
+					}
+				}
 				ended <- err
 			}()
 			synctest.Wait()
-			if l.waiting != nil || l.reading != nil {
+			if l.waiting != nil || l.reading != nil || l.in.inbox != nil {
 				t.Errorf("after datagrams of %d bytes it holds memory", size)
+			}
+			if l.in.last != nil || l.in.owner != nil {
+				t.Error("it holds the last peer")
 			}
 			l.Conn.Close()
 			if err := <-ended; err != net.ErrClosed {

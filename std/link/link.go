@@ -351,6 +351,7 @@ func (c *Conn) Hold(p *Peer, end func()) bool { return c.peers.hold(p, end) }
 func (c *Conn) Forget(p *Peer) {
 	c.peers.forget(p)
 	p.repeat.close()
+	p.Rest()
 }
 
 // Advice is one line about a setting that the system did not grant in full (a clamped
