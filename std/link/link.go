@@ -45,7 +45,7 @@ type Options struct {
 
 	// Settled keeps each conversation at its address. It is for datagrams without a seal:
 	// one with a flipped bit may claim to be later than all others, and what its client
-	// sends afterwards would not bring the conversation back.
+	// sends afterwards would not bring the conversation back. ListenTCP sets it.
 	Settled bool
 
 	Conversations *Conversations // shared by all links of a program; nil: the link's own

@@ -50,8 +50,11 @@ func DialTCP(ctx context.Context, opt Options, remote string) (*Conn, error) {
 	return newConn(sock, opt, peer), nil
 }
 
-// ListenTCP is Listen over an imitation of TCP.
+// ListenTCP is Listen over an imitation of TCP. It keeps each conversation at its connection,
+// which no client of ours leaves: whoever makes a connection of his own and copies packets
+// would draw a session there.
 func ListenTCP(ctx context.Context, opt Options, local string) (*Conn, error) {
+	opt.Settled = true
 	sock, err := rawtcp.Listen(ctx, opt.carrier(), local)
 	if err != nil {
 		return nil, err

@@ -185,3 +185,45 @@ func TestTCPMarksBothFamilies(t *testing.T) {
 		}
 	}
 }
+
+// Somebody who makes a connection of his own, and has a copy of a client's packet arrive there
+// first, draws no session to it. Over UDP a session follows its client; here it used to, too.
+func TestTCPSessionStaysAtItsConnection(t *testing.T) {
+	l := newTCPLab(t)
+	opt, _ := options(crypt.Plain{})
+	server := l.listen(opt, ":"+labPort)
+	var ends [2]*Conn
+	for i := range ends {
+		ends[i] = l.dial(opt, net.JoinHostPort(netns.Server4, labPort))
+		ends[i].Peer().shift.Store(0)
+	}
+	client, other := ends[0], ends[1]
+	write := func(c *Conn, packet []byte) {
+		t.Helper()
+		if _, err := c.WriteTo(packet, c.Peer()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() (from *Peer) {
+		t.Helper()
+		testkit.Returns(t, "a packet", func() {
+			_, addr, err := server.ReadFrom(make([]byte, MaxDatagram))
+			if from, _ = addr.(*Peer); err != nil {
+				t.Error(err)
+			}
+		})
+		return from
+	}
+	write(client, seg(7, 81, 0, 0, "data"))
+	p := read()
+	p.sent(parsed(ofServer(seg(7, 81, 0, 1, "data"))))
+	write(client, ofServer(seg(7, 82, 0, 1, "")))
+	read()
+	write(other, seg(8, 81, 0, 0, "its own"))
+	q := read()
+	write(other, seg(7, 81, 1, 1, "a copy"))
+	write(other, seg(8, 81, 1, 0, "its own"))
+	if from := read(); from != q || p.addr() == q.addr() || opt.Stats.Moved.Load() != 0 {
+		t.Errorf("the next is of %v, and the session is at %v", from, p.addr())
+	}
+}
