@@ -17,7 +17,7 @@ const sessionWait = 10 * time.Second
 // run listens for applications and carries their connections until ctx ends.
 func run(ctx context.Context, cfg *Config, env app.Env) error {
 	if cfg.TCP {
-		if err := env.ReadyTCP(); err != nil {
+		if err := env.ReadyTCP(ctx); err != nil {
 			return err
 		}
 	}

@@ -57,7 +57,7 @@ func openLinks(ctx context.Context, cfg *Config, env app.Env, options link.Optio
 	}
 	opens := []opener{{"udp", link.Listen}}
 	if cfg.TCP {
-		if err := env.ReadyTCP(); err != nil {
+		if err := env.ReadyTCP(ctx); err != nil {
 			return nil, err
 		}
 		opens = append(opens, opener{"tcp", link.ListenTCP})

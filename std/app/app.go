@@ -110,8 +110,8 @@ var errLogged = errors.New("logged")
 
 // ReadyTCP checks that --tcp can work here, before anything is opened. It logs which
 // firewall rules it has removed that killed runs had left behind.
-func (e Env) ReadyTCP() error {
-	cleared, err := rawtcp.Check()
+func (e Env) ReadyTCP(ctx context.Context) error {
+	cleared, err := rawtcp.Check(ctx)
 	for _, rule := range cleared {
 		e.Log.Warn("removed a rule that a killed run had left", "rule", rule)
 	}

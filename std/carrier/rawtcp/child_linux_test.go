@@ -38,7 +38,7 @@ func TestChild(t *testing.T) {
 		c, err = Dial(context.Background(), opt, netip.MustParseAddrPort(arg))
 	case "check":
 		var cleared []string
-		cleared, err = Check()
+		cleared, err = Check(context.Background())
 		for _, rule := range cleared {
 			fmt.Println("cleared", rule)
 		}

@@ -211,7 +211,7 @@ func TestTCPFailuresAreClear(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "the program iptables, which is not installed") {
 		t.Errorf("no iptables: %v", err)
 	}
-	if _, err := Check(); err == nil || !strings.Contains(err.Error(), "the program iptables, which is not installed") {
+	if _, err := Check(context.Background()); err == nil || !strings.Contains(err.Error(), "the program iptables, which is not installed") {
 		t.Errorf("no iptables: %v", err)
 	}
 }

@@ -24,4 +24,4 @@ func Dial(context.Context, carrier.Options, netip.AddrPort) (*Conn, error) {
 func Listen(context.Context, carrier.Options, string) (*Conn, error) { return nil, errLinuxOnly }
 
 // Check works only on Linux.
-func Check() ([]string, error) { return nil, errLinuxOnly }
+func Check(context.Context) ([]string, error) { return nil, errLinuxOnly }

@@ -71,23 +71,30 @@ func noSuchRule(err error) bool {
 }
 
 func (r rule) run(ctx context.Context, action string) error {
-	ctx, cancel := context.WithTimeout(ctx, ruleWait)
-	defer cancel()
 	return iptables(ctx, r.program, append([]string{action, "OUTPUT"}, r.match...)...)
 }
 
 // iptables runs one of the firewall's programs. The error includes its output.
 func iptables(ctx context.Context, program string, args ...string) error {
-	out, err := firewall(ctx, program, args...).CombinedOutput()
+	out, err := runFirewall(ctx, (*exec.Cmd).CombinedOutput, program, args...)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, exec.ErrNotFound):
 		return fmt.Errorf("--tcp needs the program %s, which is not installed\n  apt-get install iptables, or the like", program)
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
 	}
 	return fmt.Errorf("--tcp needs a rule in the firewall (root, or CAP_NET_ADMIN): %s %s: %w: %.200s", program, strings.Join(args, " "), err, bytes.TrimSpace(out))
+}
+
+// runFirewall runs one of the firewall's programs, for ruleWait at most, and returns its output.
+func runFirewall(ctx context.Context, output func(*exec.Cmd) ([]byte, error), program string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, ruleWait)
+	defer cancel()
+	out, err := output(firewall(ctx, program, args...))
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out, err
 }
 
 // firewall prepares a run of one of the firewall's programs with our privilege to change
@@ -95,6 +102,7 @@ func iptables(ctx context.Context, program string, args ...string) error {
 // that has no file capability itself (capabilities(7), ambient).
 func firewall(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, append([]string{"-w"}, args...)...)
+	cmd.WaitDelay = time.Second // for what it has started itself
 	if os.Geteuid() == 0 {
 		return cmd
 	}
@@ -135,21 +143,21 @@ func rawSocketError(err error) error {
 
 // Check reports what the imitation of TCP lacks on this machine, and clears rules that a
 // crashed run left behind. Call it before anything is opened.
-func Check() (cleared []string, err error) {
-	if err := preflight(); err != nil {
+func Check(ctx context.Context) (cleared []string, err error) {
+	if err := preflight(ctx); err != nil {
 		return nil, err
 	}
-	return clearStaleRules()
+	return clearStaleRules(ctx)
 }
 
 // preflight reports a missing privilege or program before anything is opened.
-func preflight() error {
+func preflight(ctx context.Context) error {
 	conn, err := net.ListenPacket("ip4:tcp", "")
 	if err != nil {
 		return rawSocketError(err)
 	}
 	conn.Close()
-	out, err := firewall(context.Background(), "iptables", "-S", "OUTPUT").CombinedOutput()
+	out, err := runFirewall(ctx, (*exec.Cmd).CombinedOutput, "iptables", "-S", "OUTPUT")
 	if errors.Is(err, exec.ErrNotFound) {
 		return errors.New("--tcp needs the program iptables, which is not installed\n  apt-get install iptables, or the like")
 	}

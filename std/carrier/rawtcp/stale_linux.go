@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 )
@@ -17,14 +18,17 @@ import (
 // clearStaleRules removes the rules left by runs that were killed, and returns them. A rule
 // is always added after its socket exists, so the rules are listed first: a rule that then
 // has no socket belongs to nobody.
-func clearStaleRules() ([]string, error) {
+func clearStaleRules(ctx context.Context) ([]string, error) {
 	programs := []string{"iptables", "ip6tables"}
 	listings := make([]string, len(programs))
 	for i, program := range programs {
-		out, err := firewall(context.Background(), program, "-S", "OUTPUT").Output()
+		out, err := runFirewall(ctx, (*exec.Cmd).Output, program, "-S", "OUTPUT")
 		if err == nil { // otherwise the family does not exist here, and has no rules
 			listings[i] = string(out)
 		}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	ports, err := localTCPPorts("/proc/net/tcp", "/proc/net/tcp6")
 	if err != nil {
@@ -34,7 +38,7 @@ func clearStaleRules() ([]string, error) {
 	for i, program := range programs {
 		for _, rule := range staleRules(listings[i], ports) {
 			args := append([]string{"-D"}, strings.Fields(rule)[1:]...)
-			msg, err := firewall(context.Background(), program, args...).CombinedOutput()
+			msg, err := runFirewall(ctx, (*exec.Cmd).CombinedOutput, program, args...)
 			if noSuchRule(err) {
 				continue // its owner was just about to remove it
 			}

@@ -1,6 +1,8 @@
 package rawtcp
 
 import (
+	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -174,7 +176,7 @@ func TestClearStaleRules(t *testing.T) {
 	}
 	ours4, ours6 := rule("--ttl-eq", free), rule("--hl-eq", free)
 	asked := fakeFirewall(t, rule("--ttl-eq", held)+"\n"+ours4+"\n", ours6+"\n", "")
-	cleared, err := clearStaleRules()
+	cleared, err := clearStaleRules(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,12 +189,37 @@ func TestClearStaleRules(t *testing.T) {
 	}
 }
 
+// A firewall program that waits for another process's lock used to hold up the start for as long,
+// and a program that was told to end meanwhile did not.
+func TestCheckEndsWithItsContext(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	for _, program := range []string{"iptables", "ip6tables"} {
+		if err := os.WriteFile(filepath.Join(dir, program), []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":/bin:/usr/bin")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	go func() { _, err := Check(ctx); ended <- err }()
+	go func() { _, err := clearStaleRules(ctx); ended <- err }()
+	cancel()
+	for range 2 {
+		if err := testkit.Within(t, "the end", ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("it ends with %v", err)
+		}
+	}
+}
+
 func TestClearStaleRulesFails(t *testing.T) {
 	free, release := heldPort(t, "tcp4", "127.0.0.1:0")
 	release()
 	rule := "-A OUTPUT -p tcp -m ttl --ttl-eq 1 -m tcp --sport " + strconv.Itoa(int(free)) + " -j DROP"
 	fakeFirewall(t, rule+"\n", "", "echo the reason >&2; exit 4")
-	cleared, err := clearStaleRules()
+	cleared, err := clearStaleRules(t.Context())
 	if err == nil || len(cleared) != 0 {
 		t.Fatalf("cleared %q, %v", cleared, err)
 	}
