@@ -37,13 +37,12 @@ func TestBunchesEndTheStart(t *testing.T) {
 // rate for seconds, because whether less than half arrives was that of the round before.
 func TestMuchSlowerLink(t *testing.T) {
 	s := new(sim)
-	w := wire{delay: 25 * msec, queue: 500 * msec, change: func(now time.Duration) float64 {
+	w := wire{delay: 25 * msec, rate: 1, queue: 500 * msec, change: func(now time.Duration) float64 {
 		if now < 4*time.Second {
 			return 100e6 / 8
 		}
 		return 10e6 / 8
 	}}
-	w.rate = 1
 	client, _ := pair(s, w, w, 1)
 	client.download()
 	s.run(5 * time.Second)

@@ -25,6 +25,9 @@ func (m *model) collapse(s sample, rate float64) {
 	m.overload = 0
 }
 
+// floods tells whether less than half of what was sent lately arrives.
+func (m *model) floods() bool { return m.track.share(m.rtt) < 0.5 }
+
 // ourShare is the rate that a flow which fills the queue in waves leaves to us for certain:
 // a third of the highest lately, however little has just arrived. The queue of a link
 // that got slower would stay full, and if we sent too much for it, less would arrive.

@@ -218,7 +218,7 @@ func (m *model) watch(s sample) {
 		// measured only since the queue became long: packets that move to a longer route
 		// leave a gap first.
 		if r := m.track.rate(s.now, while); r > 0 && s.now-m.longFrom > while && r < 0.7*m.bw && m.track.share(m.rtt) < 0.8 {
-			m.flooded = m.flooded || m.track.share(m.rtt) < 0.5 // the round before may know nothing of it
+			m.flooded = m.flooded || m.floods() // the round before may know nothing of it
 			m.collapse(s, r)
 		}
 	}
@@ -248,7 +248,7 @@ func (m *model) end(s sample) {
 		queue = 0
 	}
 	m.begin(s)
-	m.flooded = m.track.share(m.rtt) < 0.5
+	m.flooded = m.floods()
 	m.losses.round(took, m.phase)
 	m.overflow(s.now, queue)
 	if !limited || rate > m.bw {
