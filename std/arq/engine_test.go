@@ -68,7 +68,7 @@ func TestEngineIdle(t *testing.T) {
 	}
 	s.Write([]byte("hello"))
 	out := s.step(50 * msec)
-	if n := count(out, cmdPush); n != 2 || out[0].ts+uint32(copyAfter/msec) != out[1].ts { // with a copy, for nothing is known of the link
+	if n := count(out, cmdPush); n != 3 || out[0].ts+uint32(firstCopy/msec) != out[1].ts { // with copies, for nothing is known of the link
 		t.Fatalf("%+v was sent", out)
 	}
 	s.hear(segment{cmd: cmdAck, sn: 0, ts: out[0].ts, una: 1, wnd: 100})

@@ -87,9 +87,8 @@ func (e *Engine) fill(now time.Duration) {
 // control sends what is not data: acknowledgements and windows. It is never held back, but
 // if the settings have a limit, data waits for it.
 func (e *Engine) control(now time.Duration, emit func([]byte)) {
-	if e.answers(now) {
-		e.acks = e.rcv.due(e.acks[:0])
-		e.putAcks(e.acks, emit)
+	if n := len(e.rcv.acks); n > 0 && (n >= manyAcks || now >= e.answerAt()) {
+		e.answer(emit)
 	}
 	if e.snd.shut() && e.snd.outstanding == 0 {
 		if e.ask == 0 {
@@ -121,17 +120,10 @@ func (e *Engine) answerAt() time.Duration {
 	return e.rcv.since + min(max(e.rtt.smooth/16, time.Millisecond), 10*time.Millisecond)
 }
 
-// answers tells whether to send the waiting acknowledgements: when they are due, or when
-// they can travel with data.
-func (e *Engine) answers(now time.Duration) bool {
-	n := len(e.rcv.acks)
-	switch {
-	case n == 0:
-		return false
-	case n >= manyAcks || now >= e.answerAt():
-		return true
-	}
-	return e.tokens > 0 && e.snd.mayNumber() && len(e.snd.queue[0].data())+(n+1)*headerBytes <= e.largest
+// answer sends the waiting acknowledgements.
+func (e *Engine) answer(emit func([]byte)) {
+	e.acks = e.rcv.due(e.acks[:0])
+	e.putAcks(e.acks, emit)
 }
 
 // one sends a data segment, a lost one before a new one. It returns false if there is none.
@@ -163,12 +155,17 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	e.snd.sent(sn, f, now, size)
 	e.transmit(sn, f, f.ts, emit)
 	e.first = e.first || protect
-	e.copies.add(sn, f, now, e.copies.wanted(f, thin, e.parity.misses.share()))
+	e.copies.add(sn, f, now, e.copies.wanted(f, thin, &e.parity.misses))
 	return true
 }
 
-// transmit sends a data segment.
+// transmit sends a data segment, with the waiting acknowledgements if there is room for
+// them: its una would tell the peer that their segments have arrived, but not which
+// transmissions of them.
 func (e *Engine) transmit(sn uint32, f *flight, ts uint32, emit func([]byte)) {
+	if n := len(e.rcv.acks); n > 0 && len(f.buf.data())+(n+1)*headerBytes <= e.largest {
+		e.answer(emit)
+	}
 	e.tokens -= float64(headerBytes + len(f.buf.data()) + e.cfg.Overhead)
 	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, emit)
 }

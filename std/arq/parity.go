@@ -168,6 +168,10 @@ func (m *misses) note(tx uint64, missed bool) {
 // observed.
 func (m *misses) share() float64 { return (m.missed + 0.2) / (m.seen + 10) }
 
+// most is the largest share that what was observed leaves likely: two standard deviations
+// above it, and 5 % while nothing has been observed.
+func (m *misses) most() float64 { return (m.missed + 2*math.Sqrt(m.missed) + 0.5) / (m.seen + 10) }
+
 // known is the share observed.
 func (m *misses) known() float64 { return m.missed / max(m.seen, 1) }
 

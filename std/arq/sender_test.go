@@ -132,7 +132,7 @@ func TestSenderLearnsNoLatenessOfCopies(t *testing.T) {
 		s := newTestSender(0, 3)
 		sendAll(&s, time.Second)
 		s.acknowledge(echo{2, s.flight(2).ts})
-		if _, _, late := s.acknowledge(echo{0, s.flight(0).ts + copies*uint32(copyAfter/msec)}); late > 0 != (copies == 0) {
+		if _, _, late := s.acknowledge(echo{0, s.flight(0).ts + copies*uint32(onlyCopy/msec)}); late > 0 != (copies == 0) {
 			t.Errorf("%d copies: late by %v", copies, late)
 		}
 	}
