@@ -126,7 +126,7 @@ func TestForgivenSettings(t *testing.T) {
 	tn := start(t, plan{both: both, client: []string{"--autoexpire", "-1", "--scavengettl", "-1"}})
 	tn.exchange(t, 256*kib)
 	for _, p := range []*program{tn.client, tn.server} {
-		for _, line := range []string{"1501 is out of range, valid are 100 to 1500; 1500 is in force", "32 is in force", "65535 is in force", "-1 is out of range", "as the mode is not manual", "another name of aes"} {
+		for _, line := range []string{"1501 is out of range, valid values are 100 to 1500; 1500 is in force", "32 is in force", "65535 is in force", "-1 is out of range", "as the mode is not manual", "another name of aes"} {
 			p.mustLog(t, line)
 		}
 	}

@@ -68,7 +68,7 @@ func TestMainExitCodes(t *testing.T) {
 		{"stray word", nothing, []string{"x"}, 1, `kcptun client: "x" is neither`},
 		{"word for a number", nothing, []string{"--mtu", "big"}, 1, "kcptun client: --mtu"},
 		{"malformed server address", nothing, []string{"-r", "vps"}, 1, "kcptun client: --remoteaddr"},
-		{"range", nothing, []string{"--conn", "65536"}, 1, "valid are 1 to 65535"},
+		{"range", nothing, []string{"--conn", "65536"}, 1, "valid values are 1 to 65535"},
 		{"no JSON file", nothing, []string{"-c", "nosuch"}, 1, "kcptun client: -c: open nosuch"},
 		{"no log file", nothing, []string{"--log", "/no/such/dir/log"}, 1, `kcptun client: --log (JSON "log"): open`},
 		{"set but empty key", nothing, []string{"--key="}, 1, "kcptun client: --key"},

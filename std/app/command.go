@@ -180,5 +180,5 @@ func (v *invocation) noTopic(_ context.Context, cmd *cli.Command, word string) {
 	for _, sub := range cmd.VisibleCommands() {
 		known = append(known, append([]string{sub.Name}, sub.Aliases...)...)
 	}
-	v.fail(fmt.Errorf("%q is unknown, valid are %s", word, strings.Join(known, ", ")))
+	v.fail(fmt.Errorf("%q is unknown, valid ones are %s", word, strings.Join(known, ", ")))
 }

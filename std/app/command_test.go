@@ -60,8 +60,8 @@ func TestCheckCommandJSON(t *testing.T) {
 	}
 	want := []reportedError{
 		{"", "", "--bogus is not a flag of the command check"},
-		{"--conn", "conn", `"x" is not valid, valid are 1 to 65535`},
-		{"--mtu", "mtu", "3 is out of range, valid are 100 to 1500"},
+		{"--conn", "conn", `"x" is not valid, valid values are 1 to 65535`},
+		{"--mtu", "mtu", "3 is out of range, valid values are 100 to 1500"},
 	}
 	if !slices.Equal(got.Errors, want) {
 		t.Errorf("%+v, want %+v", got.Errors, want)
@@ -185,8 +185,8 @@ func TestCompletion(t *testing.T) {
 // does.
 func TestNoSuchTopic(t *testing.T) {
 	for args, want := range map[string]string{
-		"help foo":       `kcptun client: "foo" is unknown, valid are check, genkey, completion`,
-		"completion foo": `kcptun client: "foo" is unknown, valid are bash, zsh, fish, pwsh, powershell`,
+		"help foo":       `kcptun client: "foo" is unknown, valid ones are check, genkey, completion`,
+		"completion foo": `kcptun client: "foo" is unknown, valid ones are bash, zsh, fish, pwsh, powershell`,
 	} {
 		code, stdout, stderr := runApp(t, config.Client, never(t), strings.Fields(args)...)
 		if code != 1 || stdout != "" || stderr != want+"\n" {

@@ -7,7 +7,7 @@ import "kcptun/std/config"
 func optionOf(s config.Setting, c *config.Config, fail func(error)) *option {
 	o := &option{names: []string{s.Name}, usage: s.Help(), isSwitch: s.IsSwitch(), hidden: s.Hidden, choices: s.Choices()}
 	if valid := s.Valid(); valid != "" {
-		o.valid = ", valid are " + valid
+		o.valid = ", valid values are " + valid
 	}
 	if s.Short != "" {
 		o.names = append(o.names, s.Short)

@@ -47,14 +47,14 @@ func checkServer(addr string, fail failFunc) {
 	} else if err != nil {
 		fail("remoteaddr", "%v", err)
 	} else if mp.Host == "" {
-		fail("remoteaddr", "%q names no host, valid is host:port or host:min-max", addr)
+		fail("remoteaddr", "%q names no host: write host:port or host:min-max", addr)
 	}
 }
 
 // checkStream checks the address of a TCP or unix socket.
 func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	if addr == "" {
-		fail(name, "is empty, valid is host:port or the path of a unix socket")
+		fail(name, "is empty: write host:port or the path of a unix socket")
 		return
 	}
 	if reason := misread(addr, "127.0.0.1"); reason != "" {
@@ -67,7 +67,7 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		fail(name, "%v, valid is host:port or the path of a unix socket", err)
+		fail(name, "%v: write host:port or the path of a unix socket", err)
 		return
 	}
 	if n, err := net.LookupPort("tcp", port); err != nil || n < minPort || port == "" {
@@ -85,9 +85,9 @@ func misread(addr, host string) string {
 	scheme, _, isURL := strings.Cut(addr, "://")
 	switch {
 	case isURL && scheme != "" && !strings.ContainsAny(scheme, `/\`):
-		return fmt.Sprintf("%q begins with %s://, and addresses here have no scheme, valid is host:port", addr, scheme)
+		return fmt.Sprintf("%q begins with %s://, and addresses here have no scheme: write host:port", addr, scheme)
 	case addr != "" && strings.Trim(addr, "0123456789") == "":
-		return fmt.Sprintf("%q is a port without a host, valid is host:port: was %q meant?", addr, host+":"+addr)
+		return fmt.Sprintf("%q is a port without a host: was %q meant?", addr, host+":"+addr)
 	}
 	return ""
 }
@@ -104,7 +104,7 @@ func (c *Config) checkUnix(name, addr string, fail failFunc) {
 	case address.IsAbstract(addr) && !address.HasAbstract:
 		fail(name, "%q is an abstract name of a unix socket, which only Linux has; write ./%s for a file of that name", addr, addr)
 	case addr == "@":
-		fail(name, "%q is an abstract name without a name, valid is text behind the @", addr)
+		fail(name, "%q is an abstract name with nothing behind the @: write a name there", addr)
 	case !address.IsAbstract(addr):
 		c.checkUnixPath(name, addr, fail)
 	}
@@ -136,11 +136,11 @@ func (c *Config) checkSocketMode(fail failFunc) {
 	_, err := parseMode(c.SocketMode)
 	switch {
 	case err != nil:
-		fail("socketmode", "%q is not a mode, valid are 0001 to 0777, octal", c.SocketMode)
+		fail("socketmode", "%q is not a mode, valid values are 0001 to 0777, octal", c.SocketMode)
 	case runtime.GOOS == "windows":
-		fail("socketmode", "this system has no modes of files, valid is none")
+		fail("socketmode", "this system has no modes of files: leave it out")
 	case address.IsAbstract(c.LocalAddr) || !address.IsUnixPath(c.LocalAddr):
-		fail("socketmode", "--localaddr %s is not the path of a unix socket, and has no mode; valid is none", c.LocalAddr)
+		fail("socketmode", "--localaddr %s is not the path of a unix socket, and has no mode: leave it out", c.LocalAddr)
 	}
 }
 

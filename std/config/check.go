@@ -54,7 +54,7 @@ func (c *Config) CheckGiven(r Role) error {
 	var errs []error
 	for _, s := range r.Settings(c) {
 		if s.needed && c.Source(s.Name) == FromDefault {
-			errs = append(errs, s.fault(fmt.Sprintf("is missing: there is no server at the default, %v; valid is host:port or host:min-max", s.Value())))
+			errs = append(errs, s.fault(fmt.Sprintf("is missing: there is no server at the default, %v; write host:port or host:min-max", s.Value())))
 		}
 	}
 	return errors.Join(errs...)
@@ -65,12 +65,12 @@ type failFunc func(name, format string, args ...any)
 func (c *Config) checkKey(fail failFunc) {
 	switch {
 	case c.Key == PlaceholderKey:
-		fail("key", "is the placeholder of the example files, valid is any other text: the command genkey prints a good one")
+		fail("key", "is the placeholder of the example files: choose another, such as the command genkey prints")
 	case c.Key != "":
 	case os.Getenv(KeyEnv) == "" && envSet(KeyEnv):
-		fail("key", "the environment variable %s is set but empty, valid is any text", KeyEnv)
+		fail("key", "the environment variable %s is set but empty: set it to a key, or unset it", KeyEnv)
 	default:
-		fail("key", "is empty, valid is any other text")
+		fail("key", "is empty: any other text is valid")
 	}
 	c.warnOddKey()
 	if c.Key == DefaultKey && c.Crypt != "null" {
@@ -103,10 +103,10 @@ func envSet(name string) bool {
 // checkCombinations checks what depends on several settings.
 func (c *Config) checkCombinations(r Role, fail failFunc) {
 	if c.DataShard+c.ParityShard > 256 {
-		fail("datashard", "%d and --parityshard %d make more than 256, valid is a sum of 256 or less", c.DataShard, c.ParityShard)
+		fail("datashard", "%d and --parityshard %d make more than 256 together", c.DataShard, c.ParityShard)
 	}
 	if c.StreamBuf > c.SmuxBuf {
-		fail("streambuf", "%d is above --smuxbuf (JSON \"smuxbuf\") %d, valid is that or less", c.StreamBuf, c.SmuxBuf)
+		fail("streambuf", "%d is above --smuxbuf (JSON \"smuxbuf\") %d: lower the one, or raise the other", c.StreamBuf, c.SmuxBuf)
 	}
 	if c.QPP {
 		warnings, err := ValidateQPPParams(c.QPPCount, c.Key)
@@ -118,7 +118,7 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 		}
 	}
 	if c.Pprof && !build.Pprof {
-		fail("pprof", "this program was built without it (tag nopprof), valid is false")
+		fail("pprof", "this program was built without it (tag nopprof), only false is valid")
 	}
 	// The default is above the usual --autoexpire, but nobody has chosen it.
 	chosen := c.ScavengeTTL != Default(Client).ScavengeTTL

@@ -108,7 +108,7 @@ func checkRange(t *testing.T, role Role, s Setting, value, want int, r outOfRang
 		}
 		setInt(c, s.Name, value)
 	})
-	text := s.Flag() + ` (JSON "` + s.Key + `"): ` + fmt.Sprintf("%d is out of range, valid are %d to %d", value, r.low, r.high)
+	text := s.Flag() + ` (JSON "` + s.Key + `"): ` + fmt.Sprintf("%d is out of range, valid values are %d to %d", value, r.low, r.high)
 	if want == refused && value != want {
 		if err == nil {
 			t.Errorf("%v --%s %d was taken", role, s.Name, value)
@@ -356,11 +356,11 @@ func TestCheckSocketMode(t *testing.T) {
 		{"s", "0600", ""},
 		{"s", "", ""},
 		{":1", "", ""},
-		{"s", "0800", "valid are 0001 to 0777"},
-		{"s", "rw", "valid are 0001 to 0777"},
-		{"s", "-1", "valid are 0001 to 0777"},
-		{"s", "0", "valid are 0001 to 0777"},
-		{"s", "1777", "valid are 0001 to 0777"},
+		{"s", "0800", "valid values are 0001 to 0777"},
+		{"s", "rw", "valid values are 0001 to 0777"},
+		{"s", "-1", "valid values are 0001 to 0777"},
+		{"s", "0", "valid values are 0001 to 0777"},
+		{"s", "1777", "valid values are 0001 to 0777"},
 		{":1", "0600", "is not the path of a unix socket"},
 		{"@s", "0600", "is not the path of a unix socket"},
 	} {

@@ -39,10 +39,10 @@ func TestMisreadAddresses(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{Client, func(c *Config) { c.LocalAddr = "2222" }, `--localaddr (JSON "localaddr"): "2222" is a port without a host, valid is host:port: was "127.0.0.1:2222" meant?`},
+		{Client, func(c *Config) { c.LocalAddr = "2222" }, `--localaddr (JSON "localaddr"): "2222" is a port without a host: was "127.0.0.1:2222" meant?`},
 		{Client, func(c *Config) { c.RemoteAddr = "29900" }, `was "HOST:29900" meant?`},
-		{Client, func(c *Config) { c.RemoteAddr = "http://vps:29900" }, `"http://vps:29900" begins with http://, and addresses here have no scheme, valid is host:port`},
-		{Server, func(c *Config) { c.Target = "8000" }, `--target (JSON "target"): "8000" is a port without a host, valid is host:port: was "127.0.0.1:8000" meant?`},
+		{Client, func(c *Config) { c.RemoteAddr = "http://vps:29900" }, `"http://vps:29900" begins with http://, and addresses here have no scheme: write host:port`},
+		{Server, func(c *Config) { c.Target = "8000" }, `--target (JSON "target"): "8000" is a port without a host: was "127.0.0.1:8000" meant?`},
 		{Server, func(c *Config) { c.Target = "unix:///run/x" }, "begins with unix://"},
 		{Server, func(c *Config) { c.Listen = "29900" }, `was ":29900" meant?`},
 		{Server, func(c *Config) { c.Listen = "udp://:29900" }, "begins with udp://"},

@@ -20,10 +20,10 @@ const (
 // its authors claim.
 func ValidateQPPParams(count int, key string) (warnings []string, err error) {
 	if !build.QPP {
-		return nil, errors.New("this program was built without QPP (tag noqpp), valid is false")
+		return nil, errors.New("this program was built without QPP (tag noqpp), only false is valid")
 	}
 	if count <= 0 || count > qppMaxPads {
-		return nil, fmt.Errorf("QPPCount %d is out of range, valid are 1 to %d", count, qppMaxPads)
+		return nil, fmt.Errorf("QPPCount %d is out of range, valid values are 1 to %d", count, qppMaxPads)
 	}
 	if len(key) < qppMinSeed {
 		warnings = append(warnings, fmt.Sprintf("QPP asks for a key of %d bytes or more, this one has %d", qppMinSeed, len(key)))

@@ -118,7 +118,7 @@ func (s Setting) Valid() string { return s.value.valid() }
 // Set sets the value from a command line.
 func (s Setting) Set(text string) error {
 	if !s.value.set(text) {
-		return s.fault(fmt.Sprintf("%q is not valid, valid are %s", text, s.Valid()))
+		return s.fault(fmt.Sprintf("%q is not valid, valid values are %s", text, s.Valid()))
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (v text) valid() string        { return "" }
 
 func (v text) check() problem {
 	if strings.ContainsFunc(*v.to, unicode.IsControl) {
-		return problem{what: fmt.Sprintf("%q has a control character", *v.to), more: `, valid is text without; in JSON a \ is written \\`}
+		return problem{what: fmt.Sprintf("%q has a control character", *v.to), more: `, which no text may have; in JSON a \ is written \\`}
 	}
 	return problem{}
 }
@@ -59,7 +59,7 @@ func (v choice) check() problem {
 	if name, is := v.aliases[given]; is {
 		return problem{what: fmt.Sprintf("%q is another name of %s, which is in force", given, name), mend: func() { *v.to = name }}
 	}
-	return problem{what: fmt.Sprintf("%q is unknown", given), more: ", valid are " + v.valid()}
+	return problem{what: fmt.Sprintf("%q is unknown", given), more: ", valid values are " + v.valid()}
 }
 
 // toggle is on or off.
@@ -106,7 +106,7 @@ func (v number) check() problem {
 	if given > v.max {
 		instead = v.above
 	}
-	p := problem{what: fmt.Sprintf("%d is out of range", given), more: ", valid are " + v.valid()}
+	p := problem{what: fmt.Sprintf("%d is out of range", given), more: ", valid values are " + v.valid()}
 	if instead != nil {
 		p.more += fmt.Sprintf("; %d is in force", *instead)
 		p.mend = func() { *v.to = *instead }

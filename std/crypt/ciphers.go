@@ -127,5 +127,5 @@ func NewSealer(name, key string) (Sealer, error) {
 		}
 		return c.sealer(derived[:c.bytes])
 	}
-	return nil, fmt.Errorf("unknown cipher %q, valid are %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("unknown cipher %q, valid ones are %s", name, strings.Join(Names(), ", "))
 }

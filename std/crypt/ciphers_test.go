@@ -48,7 +48,7 @@ func TestCipherTable(t *testing.T) {
 			t.Errorf("%s: overhead %d, want %d", name, sealer.Overhead(), want)
 		}
 	}
-	if _, err := NewSealer("aes-256", "k"); err == nil || !strings.Contains(err.Error(), `"aes-256", valid are aes, `) {
+	if _, err := NewSealer("aes-256", "k"); err == nil || !strings.Contains(err.Error(), `"aes-256", valid ones are aes, `) {
 		t.Error(err)
 	}
 }
