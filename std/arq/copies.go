@@ -20,13 +20,13 @@ type copied struct {
 }
 
 const (
-	thinFlow  = 4 * mtu              // most bytes in flight in a thin flow
-	mostThin  = 2                    // copies of a segment in a thin flow
-	worthCopy = 0.003                // loss rate above which a thin flow gets copies
-	residual  = 0.0005               // the loss rate that may remain; one lost segment holds up many
-	cheapLoss = 0.025                // below this loss rate, copying a retransmission costs little
-	budgetOf  = 32                   // copies may add 1/budgetOf to what is sent
-	mostSaved = 16 * mtu             // the most that the budget may accumulate
+	thinFlow  = 4 * mtu  // most bytes in flight in a thin flow
+	mostThin  = 2        // copies of a segment in a thin flow
+	worthCopy = 0.003    // loss rate above which a thin flow gets copies
+	residual  = 0.0005   // the loss rate that may remain; one lost segment holds up many
+	cheapLoss = 0.025    // below this loss rate, copying a retransmission costs little
+	budgetOf  = 32       // copies may add 1/budgetOf to what is sent
+	mostSaved = 16 * mtu // the most that the budget may accumulate
 )
 
 // The times from the first transmission to its copies. A single copy follows after a pause
