@@ -58,7 +58,7 @@ func (c *carrier) carry(conn net.Conn, ends *shutdown.Closers) {
 			return
 		}
 	}
-	ends.Add(shutdown.CloserFunc(func() { relay.CutStream(&c.open, st) }))
+	ends.Add(shutdown.CloserFunc(func() { _ = st.Reset() }))
 	relay.Carry{
 		Log: c.env.Log, Quiet: c.cfg.Quiet,
 		From: listen.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),

@@ -72,3 +72,56 @@ func TestCutTransfersLookCut(t *testing.T) {
 		})
 	}
 }
+
+// An application or a target that resets its connection in the middle of a transfer has not
+// finished it: the other end sees a reset, too. One that only finishes sending is answered.
+func TestResetsArePassedOn(t *testing.T) {
+	t.Parallel()
+	versions(t, func(t *testing.T, flags []string) {
+		accepted := make(chan *net.TCPConn, 1)
+		target := startHand(t, func(conn *net.TCPConn) { accepted <- conn })
+		tn := start(t, plan{target: target.addr(), both: flags})
+		dial := func() (app, far *net.TCPConn) {
+			conn, err := tn.dial(patient(t))
+			must(t, err)
+			t.Cleanup(func() { conn.Close() })
+			_, err = io.WriteString(conn, "half of an upload")
+			must(t, err)
+			app, far = conn.(*net.TCPConn), <-accepted
+			for _, c := range []*net.TCPConn{app, far} {
+				must(t, c.SetDeadline(time.Now().Add(patience)))
+			}
+			return app, far
+		}
+		read := func(conn net.Conn, half string) {
+			_, err := io.ReadFull(conn, make([]byte, len(half)))
+			must(t, err)
+		}
+		for _, fromApp := range []bool{true, false} {
+			app, far := dial()
+			_, err := io.WriteString(far, "half of a download")
+			must(t, err)
+			read(app, "half of a download")
+			read(far, "half of an upload")
+			near, other := app, far
+			if !fromApp {
+				near, other = far, app
+			}
+			leavings["resets"](near)
+			if n, err := other.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("reset by the application %t: %d bytes, %v", fromApp, n, err)
+			}
+		}
+		app, far := dial()
+		must(t, app.CloseWrite())
+		if got, err := io.ReadAll(far); string(got) != "half of an upload" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		_, err := io.WriteString(far, "an answer")
+		must(t, err)
+		far.Close()
+		if got, err := io.ReadAll(app); string(got) != "an answer" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}

@@ -184,7 +184,7 @@ func (s *server) end(sess *session.Session, done <-chan struct{}) {
 }
 
 // acceptStreams connects the streams of a session until the session ends, and returns the
-// reason. Streams that arrive after ctx has ended are closed at once.
+// reason. Streams that arrive after ctx has ended are reset at once.
 func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error {
 	for {
 		st, err := sess.Accept()
@@ -192,9 +192,9 @@ func (s *server) acceptStreams(ctx context.Context, sess *session.Session) error
 			return err
 		}
 		ends := new(shutdown.Closers)
-		ends.Add(shutdown.CloserFunc(func() { relay.CutStream(&s.streams, st) }))
+		ends.Add(shutdown.CloserFunc(func() { _ = st.Reset() }))
 		if !s.streams.Go(ends, func() { s.stream(ctx, sess, st, ends) }) {
-			st.Close()
+			_ = st.Reset()
 		}
 	}
 }

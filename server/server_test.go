@@ -14,6 +14,7 @@ import (
 
 	"kcptun/std/build"
 	"kcptun/std/config"
+	"kcptun/std/mux"
 	"kcptun/std/session"
 	"kcptun/std/shutdown"
 	"kcptun/std/testkit"
@@ -103,7 +104,8 @@ func TestRunAdapts(t *testing.T) {
 	}
 }
 
-// A target that cannot be reached ends the stream, and the log names it.
+// A target that cannot be reached ends the stream, which does not look like an empty answer,
+// and the log names it.
 func TestRunTargetRefuses(t *testing.T) {
 	testkit.NoLeak(t)
 	cfg := sessions.Config(config.Server)
@@ -111,7 +113,7 @@ func TestRunTargetRefuses(t *testing.T) {
 	s := start(t, cfg, 1)
 	sess, _ := s.session(t, sessions.Config(config.Client), 0)
 	st := open(t, sess)
-	if rest, err := io.ReadAll(st); len(rest) != 0 || err != nil {
+	if rest, err := io.ReadAll(st); len(rest) != 0 || err != mux.ErrReset {
 		t.Error(rest, err)
 	}
 	testkit.Contains(t, s.log.String(), `msg="stream refused"`, "to="+cfg.Target, "no such file")
@@ -129,7 +131,7 @@ func TestQuietRefusals(t *testing.T) {
 	s := start(t, cfg, 1)
 	sess, _ := s.session(t, sessions.Config(config.Client), 0)
 	for range 5 {
-		if _, err := io.ReadAll(open(t, sess)); err != nil {
+		if _, err := io.ReadAll(open(t, sess)); err != mux.ErrReset {
 			t.Error(err)
 		}
 	}
@@ -137,6 +139,41 @@ func TestQuietRefusals(t *testing.T) {
 		t.Errorf("%d lines for 5 streams without a target, want 1", n)
 	}
 	if err := s.end(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// A stream that arrives while the server ends, and that nobody will serve, is reset: what it
+// sends must not look received. It used to get a proper end.
+func TestStreamsAtTheEndAreReset(t *testing.T) {
+	testkit.NoLeak(t)
+	release := make(chan struct{})
+	cfg := sessions.Config(config.Server)
+	cfg.Target = startTarget(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1))
+		_, _ = c.Write(make([]byte, 1))
+		<-release
+	})
+	s := start(t, cfg, 1)
+	sess, _ := s.session(t, sessions.Config(config.Client), 0)
+	old := open(t, sess) // keeps the server from ending at once
+	echo(t, old, "\x00")
+	s.cancel()
+	testkit.Eventually(t, "a stream that is not served", func() bool {
+		st := open(t, sess)
+		if _, err := st.Write([]byte("an upload")); err != nil {
+			return false
+		}
+		_ = st.CloseWrite()
+		got, err := io.ReadAll(st)
+		if len(got) > 0 || err == nil {
+			t.Fatalf("it reads %q, %v", got, err)
+		}
+		return err == mux.ErrReset
+	})
+	close(release)
+	old.Close()
+	if err := testkit.Within(t, "the server ends", s.ended); err != nil {
 		t.Error(err)
 	}
 }

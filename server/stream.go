@@ -18,7 +18,7 @@ func (s *server) stream(ctx context.Context, sess *session.Session, st *mux.Stre
 		if times, due := s.noTarget.Due(); due {
 			s.env.Log.Warn("stream refused", "from", sess.RemoteAddr(), "stream", st.ID(), "to", s.target, "reason", err, "times", times)
 		}
-		st.Close()
+		_ = st.Reset()
 		return
 	}
 	ends.Add(conn)

@@ -127,6 +127,39 @@ func pausedUnderABound(t *testing.T, limit, window int64, sessions int) {
 	}
 }
 
+// A session that waits for memory goes on although another one has given it back between
+// two looks, before the wait began. It used to sleep until a reader of its own made room.
+func TestMemoryGivenBackBeforeTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 8 << 20
+		bound := quota.NewBound(limit)
+		c := newBoundCrowd(t, 2, bound, nil)
+		s := c.client
+		s.hold(leastHeld)
+		bound.Hold(limit)
+		done := async(func() error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.pause(func() bool {
+				was := s.full(2)
+				if was {
+					bound.Hold(-limit)
+				}
+				return was
+			})
+			return s.err
+		})
+		time.Sleep(lookInterval)
+		synctest.Wait()
+		if err := ended(done); err != nil {
+			t.Error(err)
+		}
+		s.hold(-leastHeld)
+		c.client.Close(errEnough)
+		c.server.Close(errEnough)
+	})
+}
+
 // Data of streams that nobody has accepted is not counted once the session is closed.
 func TestStreamsNobodyAcceptsAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -128,6 +128,7 @@ func use(st *Stream, reader uint8) {
 type plain struct {
 	data     []byte
 	finished bool
+	nops     int // with its id before it was finished
 }
 
 // model parses frames in the simplest way; all streams stay open. ids are in the order of
@@ -155,6 +156,10 @@ func model(p []byte, version byte) (ids []uint32, streams map[uint32]*plain, wro
 			st.finished = true
 		case command == 2 && st != nil:
 			st.data = append(st.data, data...)
+		case command == 3 && id > 1 && id>>31 == 0:
+			if st != nil && !st.finished {
+				st.nops++
+			}
 		case command == 3 && hello < 0 && id>>8 == 0xff4b54:
 			hello = int(id & 15)
 		case command == 3 && hello > 0 && id>>31 == 1:
@@ -233,7 +238,10 @@ func FuzzModel(f *testing.F) {
 			}
 			want := streams[id]
 			end := ErrCut
-			if want.finished {
+			switch {
+			case want.nops > 1:
+				end = ErrReset
+			case want.finished:
 				end = nil
 			}
 			got, err := io.ReadAll(st)

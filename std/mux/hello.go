@@ -120,19 +120,17 @@ func (st *Stream) TellsEnd() bool {
 	return peer != nil && peer.Can&CanGoodbye != 0
 }
 
-// IsGone reports whether the peer has told that it has closed the stream whole.
+// IsGone reports whether the peer has told that it reads no more of the stream.
 func (st *Stream) IsGone() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return st.gone
 }
 
-// closedWhole tells the peer that we have stopped reading a stream, too, which FIN does not
-// say.
-func (s *Session) closedWhole(id uint32) {
-	if mark(id) < firstMark {
-		s.post(cmdNOP, id, false)
-	}
+// queueGone queues the NOP that tells the peer that we read no more of a stream. The caller
+// calls queued afterwards.
+func (s *Session) queueGone(id uint32) (ok bool) {
+	return mark(id) >= firstMark || s.queue(cmdNOP, id, false)
 }
 
 // helloOf returns the hello that the gatherer sends after the first bytes, or nil.

@@ -173,38 +173,6 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// A stream that is cut before a goodbye gets no FIN if the peer understands the goodbye: it
-// would look like a proper end. Another peer would wait for ever without one.
-func TestAbandon(t *testing.T) {
-	for version := 1; version <= 2; version++ {
-		for _, c := range []struct {
-			peer *Hello
-			want string
-		}{
-			{&Hello{Can: CanGoodbye}, "SYN 3, PSH 3 3"},
-			{&Hello{}, "SYN 3, PSH 3 3, FIN 3, NOP 3"},
-			{nil, "SYN 3, PSH 3 3, FIN 3, NOP 3"},
-		} {
-			k := newSink()
-			s := start(t, k, testConfig(version, true))
-			s.peer.Store(c.peer)
-			st, err := s.Open()
-			must(t, err)
-			_, err = st.Write([]byte("cut"))
-			must(t, err)
-			must(t, st.Abandon())
-			must(t, st.Close()) // which changes nothing
-			must(t, s.Drain(context.Background()))
-			if got := framesOf(t, bytes.Join(k.written(), nil)); got != c.want {
-				t.Errorf("smux %d, %+v: %s, want %s", version, c.peer, got, c.want)
-			}
-			if s.NumStreams() != 0 {
-				t.Error("the stream is still there")
-			}
-		}
-	}
-}
-
 // A stock peer takes a hello, future marks and a goodbye for keepalives: streams work
 // before and after them.
 func TestStockPeerIgnoresMarks(t *testing.T) {

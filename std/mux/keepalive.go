@@ -7,7 +7,8 @@ import (
 )
 
 // The stream id of a NOP has a meaning, which stock peers ignore. From firstMark on it is a
-// mark; any other id names a stream that the sender has closed in both directions.
+// mark; any other id names a stream of which the sender reads no more. A second one before
+// the sender's FIN says that what it has sent is incomplete.
 const (
 	nopAsks    = 0 // a keepalive, which the receiver answers
 	nopAnswers = 1 // the answer, which is not answered itself; no stream has this id

@@ -1,7 +1,6 @@
 package mux
 
 import (
-	"io"
 	"slices"
 	"sync"
 )
@@ -14,7 +13,7 @@ func (g *gatherer) calledLimit() int { return g.most() * 3 / 2 }
 type waiter struct {
 	called sync.Cond // signalled when it is the stream's turn, or when waiting is pointless
 	turn   bool      // it was given room and has not written yet
-	ended  bool      // the stream was closed: it must not wait
+	ended  error     // why the stream must not wait any more; nil: it may
 }
 
 // await waits until there is room for a write of size bytes; g.mu is held.
@@ -23,7 +22,7 @@ func (g *gatherer) await(size int, by *waiter) error {
 	if by.turn {
 		limit, queue = g.calledLimit(), false
 	}
-	for ; g.err == nil && !by.ended && (queue || len(g.pending) >= limit); queue = false {
+	for ; g.err == nil && by.ended == nil && (queue || len(g.pending) >= limit); queue = false {
 		g.loaded = true
 		g.wakeWriter()
 		g.queue = append(g.queue, by)
@@ -34,9 +33,9 @@ func (g *gatherer) await(size int, by *waiter) error {
 		limit = g.calledLimit()
 	}
 	by.turn = false
-	if g.err == nil && by.ended {
+	if g.err == nil && by.ended != nil {
 		g.callNext() // it may have been the turn of this one
-		return io.ErrClosedPipe
+		return by.ended
 	}
 	return g.err
 }
@@ -91,11 +90,13 @@ func (g *gatherer) pass(by *waiter) {
 	g.mu.Unlock()
 }
 
-// end makes a stream stop waiting, for good.
-func (g *gatherer) end(by *waiter) {
+// end makes a stream stop waiting, for good. The first reason given is kept.
+func (g *gatherer) end(by *waiter, why error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	by.ended = true
+	if by.ended == nil {
+		by.ended = why
+	}
 	if by.turn {
 		by.turn = false
 		g.callNext()

@@ -114,11 +114,11 @@ func (s *Session) pause(full func() bool) {
 	s.cfg.Resumed()
 }
 
-// awaitRoom waits until there may be more room; s.mu is held. If the limit for all sessions
-// is reached, other sessions may make room, but they do not know who is waiting, so it also
-// checks now and then.
+// awaitRoom waits until there may be more room; s.mu is held. If there is a limit for all
+// sessions, others may make room, but they do not know who is waiting, so it also checks now
+// and then.
 func (s *Session) awaitRoom() {
-	if s.short() {
+	if s.bound != nil {
 		look := time.AfterFunc(lookInterval, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -149,9 +149,9 @@ func (s *Session) freed(memory int) {
 // opened handles a SYN of the peer.
 func (s *Session) opened(id uint32) error {
 	st, err := s.enlist(id)
-	if err == errTooMany { // the peer is told that the stream is closed; nothing is kept of it here
-		s.post(cmdFIN, id, false)
-		s.closedWhole(id)
+	if err == errTooMany { // the stream is reset; nothing is kept of it here
+		ok := s.queueGone(id)
+		s.queued(ok && s.queueGone(id) && s.queue(cmdFIN, id, false))
 		return nil
 	}
 	if st == nil || err != nil {

@@ -47,7 +47,7 @@ func (st *Stream) Cancel() {
 	st.canceled = true
 	st.changed.Broadcast()
 	st.mu.Unlock()
-	st.session.out.end(&st.waiter)
+	st.session.out.end(&st.waiter, io.ErrClosedPipe)
 }
 
 // awaitCredit waits until the peer has room for this stream.

@@ -48,9 +48,16 @@ func TestCloseWriteDoesNotWait(t *testing.T) {
 	})
 }
 
-// Closing a stream ends its Write and its AwaitRoom, even if they wait for other streams
-// and not for the peer. They used to end only with the session.
-func TestCloseEndsWaitForRoom(t *testing.T) {
+// A stream's Write and AwaitRoom end when the stream is closed, or when the peer has closed
+// it, even if they wait for other streams and not for the peer. They used to end only with
+// the session.
+func TestEndOfWaitForRoom(t *testing.T) {
+	t.Run("closed", func(t *testing.T) { testEndOfWait(t, func(st *Stream) { st.Close() }, io.ErrClosedPipe) })
+	t.Run("canceled", func(t *testing.T) { testEndOfWait(t, (*Stream).Cancel, io.ErrClosedPipe) })
+	t.Run("closed by the peer", func(t *testing.T) { testEndOfWait(t, (*Stream).refuse, ErrGone) })
+}
+
+func testEndOfWait(t *testing.T, end func(*Stream), want error) {
 	for name, wait := range map[string]func(*Stream) error{
 		"Write": func(st *Stream) error { _, err := st.Write(make([]byte, 5000)); return err },
 		"AwaitRoom": func(st *Stream) error {
@@ -71,10 +78,10 @@ func TestCloseEndsWaitForRoom(t *testing.T) {
 					waits[i] = async(func() error { return wait(streams[i]) })
 					synctest.Wait()
 				}
-				must(t, streams[1].Close())
+				end(streams[1])
 				synctest.Wait()
-				if err := ended(waits[1]); err != io.ErrClosedPipe {
-					t.Error("the closed stream:", err)
+				if err := ended(waits[1]); err != want {
+					t.Errorf("the stream that has ended: %v, want %v", err, want)
 				}
 				for _, i := range []int{0, 2} {
 					if err := ended(waits[i]); err != errWaits {

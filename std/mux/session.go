@@ -30,9 +30,12 @@ var (
 	// ErrCut ends a stream whose session ended before the peer had finished it: the data
 	// read is incomplete.
 	ErrCut = errors.New("session ended before the stream did")
-	// ErrGone is returned by Write if the peer has closed both directions of the stream and
-	// said so; stock peers do not.
+	// ErrGone is returned by Write if the peer reads no more of the stream and has said so;
+	// stock peers do not.
 	ErrGone = errors.New("the other end has closed the stream")
+	// ErrReset is returned by Read if the peer has cut the stream and said so; stock peers
+	// do not. The data read is incomplete.
+	ErrReset = errors.New("the other end has reset the stream")
 	// ErrStuck ends a session whose peer makes us send answers but does not accept them.
 	ErrStuck = errors.New("peer accepts nothing")
 	// ErrExhausted is returned by Open once the session has used up its stream ids.
@@ -230,18 +233,23 @@ func (s *Session) control(command byte, stream uint32, hold bool, by *waiter) er
 // ended: a peer that has said goodbye may still be listening, and the FIN of a stream that
 // was cut would tell it that the stream was complete.
 func (s *Session) post(command byte, stream uint32, mayDrop bool) {
+	s.queued(s.queue(command, stream, mayDrop))
+}
+
+// queue is post for a caller that holds the lock of a stream, and calls queued afterwards.
+func (s *Session) queue(command byte, stream uint32, mayDrop bool) (ok bool) {
 	select {
 	case <-s.done:
-		return
+		return true
 	default:
 	}
 	h := newHeader(byte(s.cfg.Version), command, 0, stream)
-	s.add(h[:], mayDrop)
+	return s.out.add(h[:], mayDrop)
 }
 
-// add calls gatherer.add, and ends the session if the peer accepts nothing.
-func (s *Session) add(frame []byte, mayDrop bool) {
-	if !s.out.add(frame, mayDrop) {
+// queued ends the session if the peer accepts nothing, as the gatherer has reported.
+func (s *Session) queued(ok bool) {
+	if !ok {
 		s.end(ErrStuck)
 	}
 }

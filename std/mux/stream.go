@@ -32,7 +32,10 @@ type Stream struct {
 	unread   blocks
 	finished bool // the peer's FIN has arrived
 	closed   bool
-	gone     bool // the peer has closed both directions and drops what we send
+	gone     bool // the peer reads no more
+	reset    bool // the peer has cut its direction: what it sent is incomplete
+	deaf     bool // we read no more
+	told     bool // the peer knows that
 	finSent  bool // our FIN was sent or is about to be
 	canceled bool // see Cancel
 	waiter   waiter
@@ -73,7 +76,7 @@ func (st *Stream) enqueue(small []byte, b *block) (ok, sweep bool) {
 	if b != nil {
 		size = len(b.bytes)
 	}
-	if st.closed || size == 0 {
+	if st.closed || st.deaf || size == 0 {
 		b.freeAll()
 		return true, false
 	}
@@ -87,22 +90,6 @@ func (st *Stream) enqueue(small []byte, b *block) (ok, sweep bool) {
 	return st.received(size, memory)
 }
 
-func (st *Stream) finish() {
-	st.mu.Lock()
-	st.finished = true
-	st.release()
-	st.changed.Broadcast()
-	st.mu.Unlock()
-}
-
-// refuse records that the peer has closed both directions, so that writing is pointless.
-func (st *Stream) refuse() {
-	st.mu.Lock()
-	st.gone = true
-	st.changed.Broadcast()
-	st.mu.Unlock()
-}
-
 // Finished reports whether the peer has finished its direction. Some of its data may still
 // be unread.
 func (st *Stream) Finished() bool {
@@ -112,14 +99,16 @@ func (st *Stream) Finished() bool {
 }
 
 // readable waits until there is something to read; st.mu is held. Its error says why there
-// will be nothing more. EOF always means the peer's FIN.
+// will be nothing more. EOF always means the peer's FIN, which did not follow a reset.
 func (st *Stream) readable() error {
 	for {
 		switch {
-		case st.closed:
+		case st.closed || st.deaf:
 			return net.ErrClosed
 		case st.unread.first != nil:
 			return nil
+		case st.reset:
+			return ErrReset
 		case st.finished:
 			return io.EOF
 		}
@@ -280,70 +269,9 @@ func (st *Stream) writeData(data []byte, size int, hold bool) error {
 	return err
 }
 
-// CloseWrite ends the outgoing direction after the data already written. The other
-// direction goes on. It does not wait for the connection.
-func (st *Stream) CloseWrite() error {
-	if st.markFinSent() {
-		return nil
-	}
-	st.session.post(cmdFIN, st.id, false)
-	return st.session.cut()
-}
-
-// markFinSent records that our FIN is being sent. It reports whether that was recorded
-// before.
-func (st *Stream) markFinSent() (already bool) {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	already = st.finSent
-	st.finSent = true
-	return already
-}
-
-// drop discards unread data and returns how much memory it took; st.mu is held.
-func (st *Stream) drop() (memory int) {
-	memory = st.unread.clear()
-	st.release()
-	st.changed.Broadcast()
-	return memory
-}
-
 // Ended is closed when the session has ended: nothing more arrives on the stream, and
 // nothing that is written is sent.
 func (st *Stream) Ended() <-chan struct{} { return st.session.done }
 
 // Cut says why the session has ended; nil while it goes on.
 func (st *Stream) Cut() error { return st.session.cut() }
-
-// Close ends both directions and discards unread data. It does not wait for the connection.
-func (st *Stream) Close() error { return st.end(false) }
-
-// Abandon is Close for a stream that is cut because this end is about to say goodbye. It
-// sends no FIN to a peer that understands the goodbye: a FIN would look like a proper end.
-func (st *Stream) Abandon() error { return st.end(st.TellsEnd()) }
-
-// end closes the stream. If silent is set, the peer is told nothing.
-func (st *Stream) end(silent bool) error {
-	st.mu.Lock()
-	if st.closed {
-		st.mu.Unlock()
-		return nil
-	}
-	st.closed = true
-	finished := st.finished
-	dropped := st.drop()
-	st.mu.Unlock()
-	st.session.out.end(&st.waiter)
-	if dropped > 0 {
-		st.session.freed(dropped)
-	}
-	if already := st.markFinSent(); !already && !silent {
-		st.session.post(cmdFIN, st.id, false)
-	}
-	if !finished && !silent {
-		st.session.closedWhole(st.id)
-	}
-	st.session.forget(st)
-	st.session.cfg.Released()
-	return nil
-}

@@ -129,7 +129,5 @@ func (s *Session) windowComputed(ok, sweep bool) {
 			ok = st.demote() && ok
 		}
 	}
-	if !ok {
-		s.end(ErrStuck)
-	}
+	s.queued(ok)
 }

@@ -32,37 +32,48 @@ func (p *plenty) Write(b []byte) (int, error) { return len(b), nil }
 func (p *plenty) CloseWrite() error           { return nil }
 func (p *plenty) Close() error                { p.closed.Store(true); return nil }
 
-// muxPair opens a stream over a session in memory. If hello is nil, the client is a stock
-// peer.
-func muxPair(t *testing.T, version int, hello *mux.Hello) (near, far *mux.Stream, end func()) {
-	t.Helper()
-	a, b := net.Pipe()
-	cfg := mux.Config{
+// memoryPair is a session in memory.
+type memoryPair struct{ client, server *mux.Session }
+
+// muxConfig are the settings of a client whose connection lives.
+func muxConfig(version int, hello *mux.Hello) mux.Config {
+	return mux.Config{
 		Client: true, Version: version, FrameSize: 8192, Hello: hello,
 		ReceiveBuffer: 512 << 10, StreamBuffer: 64 << 10, Segment: func() int { return 1400 },
 		KeepAlive: 10 * time.Second, Patience: 30 * time.Second,
-		Silence: func() time.Duration { return 0 }, // the connection lives
+		Silence: func() time.Duration { return 0 },
 		Before:  func() {}, Resumed: func() {}, Released: func() {}, Greeted: func(mux.Hello) {},
 	}
+}
+
+// newMemoryPair opens a session. If hello is nil, the client is a stock peer.
+func newMemoryPair(version int, hello *mux.Hello) memoryPair {
+	a, b := net.Pipe()
+	cfg := muxConfig(version, hello)
 	client := mux.New(a, cfg)
 	cfg.Client, cfg.Hello = false, &mux.Hello{Can: mux.CanGoodbye}
-	server := mux.New(b, cfg)
-	near, err := client.Open()
+	return memoryPair{client, mux.New(b, cfg)}
+}
+
+// open opens a stream, on which the client has asked for something.
+func (p memoryPair) open(t *testing.T) (near, far *mux.Stream) {
+	t.Helper()
+	near, err := p.client.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := near.Write([]byte("get")); err != nil {
 		t.Fatal(err)
 	}
-	if far, err = server.Accept(); err != nil {
+	if far, err = p.server.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	return near, far, func() {
-		a.Close()
-		b.Close()
-		client.Close(errLost)
-		server.Close(errLost)
-	}
+	return near, far
+}
+
+func (p memoryPair) end() {
+	p.client.Close(errLost)
+	p.server.Close(errLost)
 }
 
 // The application has sent its request and its end, and pauses for longer than closewait,
@@ -86,8 +97,9 @@ func TestReaderThatPausesGetsAll(t *testing.T) {
 		for _, version := range []int{1, 2} {
 			t.Run(c.name+map[int]string{1: ", smux 1", 2: ", smux 2"}[version], func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					near, far, end := muxPair(t, version, c.hello)
-					defer end()
+					p := newMemoryPair(version, c.hello)
+					defer p.end()
+					near, far := p.open(t)
 					done := make(chan Result, 1)
 					go func() { done <- Between(far, &plenty{left: size}, c.quiet) }()
 					if err := near.CloseWrite(); err != nil {
@@ -107,8 +119,9 @@ func TestReaderThatPausesGetsAll(t *testing.T) {
 // A peer of ours whose application leaves ends the wait.
 func TestReaderThatPausesAndLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		near, far, end := muxPair(t, 2, &mux.Hello{Can: mux.CanGoodbye})
-		defer end()
+		p := newMemoryPair(2, &mux.Hello{Can: mux.CanGoodbye})
+		defer p.end()
+		near, far := p.open(t)
 		done := make(chan Result, 1)
 		target := &plenty{left: 4 << 20}
 		go func() { done <- Between(far, target, time.Second) }()

@@ -56,7 +56,6 @@ func (c Carry) relay() Result {
 		return relay(c.A, c.B, lim, newGoroutine, nil)
 	}
 	w := newWork(c.A, c.B, c.Group.Panics)
-	w.leaving = c.Group.Cut
 	if c.Ends != nil {
 		c.Ends.Add(w)
 	}

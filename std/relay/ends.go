@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"kcptun/std/mux"
-	"kcptun/std/shutdown"
 )
 
 // How often drain looks at a socket.
@@ -31,7 +30,7 @@ func (w *work) close() { _ = w.Close() }
 func (w *work) closeEnds() {
 	for _, d := range []*direction{w.fromA, w.fromB} {
 		if st := streamOf(d.dst); st != nil {
-			closeStream(st, w.leaving())
+			w.closeStream(d, st)
 		}
 	}
 	for _, d := range []*direction{w.fromA, w.fromB} {
@@ -41,26 +40,26 @@ func (w *work) closeEnds() {
 	}
 }
 
-// CutStream closes a stream that is not relayed yet. group tells whether the program ends.
-func CutStream(group *shutdown.Group, st *mux.Stream) { closeStream(st, group.Cut()) }
+// endsWell reports whether the destination of a direction may take what it has got for
+// complete. It may not if its source was cut. A source that was silent for too long after
+// the other direction had finished counts as finished: it may not know what a half-close
+// is. That is not so if the source was waiting for this destination.
+func (w *work) endsWell(d *direction) bool { return d.whole.Load() || w.silent.Load() }
 
-// closeStream closes a stream. If this end is about to say goodbye, that says so to a peer of
-// ours, which must not take the stream for a whole one.
-func closeStream(st *mux.Stream, leaving bool) {
-	if leaving {
-		_ = st.Abandon()
+// closeStream closes a stream that is the destination of d, and lets the other end know if
+// it is incomplete. A stock peer does not understand that.
+func (w *work) closeStream(d *direction, st *mux.Stream) {
+	if w.endsWell(d) {
+		st.Close()
 		return
 	}
-	st.Close()
+	_ = st.Reset()
 }
 
-// closeSocket closes the destination of a direction. If its source was cut, it is reset: its
-// reader must not take what it has for complete. A source that was silent for too long
-// after the other direction had finished counts as finished: it may not know what a
-// half-close is. That is not so if the source was waiting for this destination. A unix
-// socket cannot be reset; its reader sees an ordinary end.
+// closeSocket closes the destination of d, or resets it if it is incomplete. A unix socket
+// cannot be reset; its reader sees an ordinary end.
 func (w *work) closeSocket(d *direction) {
-	if c, ok := d.dst.(interface{ SetLinger(sec int) error }); ok && !d.whole.Load() && !w.silent.Load() {
+	if c, ok := d.dst.(interface{ SetLinger(sec int) error }); ok && !w.endsWell(d) {
 		_ = c.SetLinger(0)
 	}
 	d.dst.Close()

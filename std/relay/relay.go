@@ -74,7 +74,6 @@ type work struct {
 	fromA, fromB *direction
 	toStream     *direction      // one of the two; nil: neither end is a stream
 	over         <-chan struct{} // closed when the stream's session has ended
-	leaving      func() bool     // this end is about to say goodbye to all sessions
 	silent       atomic.Bool     // one direction has finished, and the other is cut because its source is silent
 
 	mu      sync.Mutex
@@ -85,7 +84,7 @@ type work struct {
 func newWork(a, b io.ReadWriteCloser, panics *rescue.Net) *work {
 	w := &work{
 		fromA: newDirection(a, b, panics), fromB: newDirection(b, a, panics),
-		leaving: func() bool { return false }, cutting: make(chan struct{}),
+		cutting: make(chan struct{}),
 	}
 	for _, d := range []*direction{w.fromA, w.fromB} {
 		if st := streamOf(d.dst); st != nil {
@@ -130,6 +129,9 @@ func (w *work) run(lim limits, spawn func(func())) Result {
 		cut, ended = w.passEOF(first, second, lim)
 		w.silent.Store(!ended && !isClosed(w.over) && !second.writing.Load())
 	case first.refused:
+		if st := streamOf(first.src); st != nil {
+			st.CloseRead() // or its peer would wait for room for what nobody takes
+		}
 		cut, ended = w.await(second, lim.delivering(), nil)
 	}
 	w.drain(lim.last)

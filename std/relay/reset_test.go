@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"kcptun/std/build"
+	"kcptun/std/mux"
 	"kcptun/std/testkit"
 	"kcptun/std/testkit/sessions"
 )
@@ -50,7 +51,7 @@ func TestRelayNoticesResetWithoutRoom(t *testing.T) {
 					t.Errorf("%+v", got)
 				}
 				rest := testkit.Gather(otherFar) // makes room
-				if got := testkit.Within(t, "the end at the other end", testkit.Gather(u.Far)); got.Err != nil {
+				if got := testkit.Within(t, "the end at the other end", testkit.Gather(u.Far)); got.Err != mux.ErrReset {
 					t.Error(got.Err)
 				}
 				u.Close()
@@ -92,4 +93,91 @@ func TestRelayNoticesResetAfterHalfClose(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A connection that is reset in the middle of a transfer is reset at the other end, too,
+// behind all that was sent on it, whichever end it is, and whether or not the other
+// direction has finished. The other end used to see an ordinary end, and took a part for
+// the whole.
+func TestResetIsPassedOn(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		for _, qpp := range []bool{false, true} {
+			for _, fromApp := range []bool{true, false} {
+				for _, half := range []bool{false, true} {
+					if qpp && !build.QPP {
+						continue
+					}
+					t.Run(fmt.Sprintf("smux %d, QPP %t, from the application %t, other direction finished %t", version, qpp, fromApp, half), func(t *testing.T) {
+						testkit.NoLeak(t)
+						r := newRelays(t, version, qpp)
+						near, far, farResult := r.app, r.target, r.atServer
+						if !fromApp {
+							near, far, farResult = far, near, r.atClient
+						}
+						if half {
+							closeWrite(t, far)
+							if n, err := near.Read(make([]byte, 1)); err != io.EOF {
+								t.Fatal(n, err)
+							}
+						}
+						sent := testkit.RandomBytes(1, 100_000)
+						send(t, near, sent)
+						if _, err := io.ReadFull(far, make([]byte, len(sent))); err != nil {
+							t.Fatal(err)
+						}
+						reset(near)
+						readsReset(t, far, 0)
+						got := testkit.Within(t, "the relay's end", farResult)
+						if !errors.Is(errors.Join(got.ErrA, got.ErrB), mux.ErrReset) {
+							t.Errorf("%+v", got)
+						}
+						r.end()
+					})
+				}
+			}
+		}
+	}
+}
+
+// A connection that was finished before it is reset has been sent whole.
+func TestResetAfterTheEnd(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		testkit.NoLeak(t)
+		r := newRelays(t, version, false)
+		send(t, r.app, []byte("all of it"))
+		closeWrite(t, r.app)
+		if got := testkit.Within(t, "the end", testkit.Gather(r.target)); got != testkit.SumOf([]byte("all of it")) {
+			t.Errorf("smux %d: %+v", version, got)
+		}
+		reset(r.app)
+		testkit.Eventually(t, "the target's answer finds no reader", func() bool {
+			_, _ = r.target.Write([]byte("thanks"))
+			return len(r.atServer) > 0
+		})
+		if got := <-r.atServer; got.ErrA != nil || !errors.Is(got.ErrB, mux.ErrGone) {
+			t.Errorf("smux %d: %+v", version, got)
+		}
+		r.end()
+	}
+}
+
+// relays connect an application with its target over a session.
+type relays struct {
+	app, target        *net.TCPConn
+	atClient, atServer chan Result
+	end                func()
+}
+
+func newRelays(t *testing.T, version int, qpp bool) relays {
+	t.Helper()
+	cc, sc := memoryConfigs(version, qpp)
+	u, pad := sessions.NewPair(t, cc, sc), padFor(cc)
+	app, a := testkit.TCPPair(t)
+	b, target := testkit.TCPPair(t)
+	testkit.Deadline(t, app)
+	testkit.Deadline(t, target)
+	r := relays{app, target, make(chan Result, 1), make(chan Result, 1), u.Close}
+	go func() { r.atClient <- Between(a, pad.Wrap(u.Near), 0) }()
+	go func() { r.atServer <- Between(pad.Wrap(u.Far), b, 0) }()
+	return r
 }
