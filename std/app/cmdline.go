@@ -75,11 +75,20 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 		s.clean = append(s.clean, dashed(name)+"="+value)
 	case len(words) == 0:
 		s.fail(fmt.Errorf("%s needs a value after it%s", dashed(name), o.valid))
+	case isFlag(cmd, words[0]):
+		s.fail(fmt.Errorf("%s needs a value after it%s; %s is a flag, and a value that looks like one goes behind an equals sign: %s=VALUE", dashed(name), o.valid, words[0], dashed(name)))
 	default:
 		s.clean = append(s.clean, dashed(name)+"="+words[0])
 		return words[1:]
 	}
 	return words
+}
+
+// isFlag reports whether a word is a flag of the command. Other words that begin with a dash
+// may be values, such as a key or a negative number.
+func isFlag(cmd *cli.Command, word string) bool {
+	name, dash := strings.CutPrefix(word, "-")
+	return dash && findOption(cmd, strings.TrimPrefix(name, "-")) != nil
 }
 
 func findOption(cmd *cli.Command, name string) *option {

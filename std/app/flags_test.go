@@ -246,6 +246,8 @@ func TestFlagErrors(t *testing.T) {
 		{config.Server, "--conn 2", "--conn is not a flag of the server, but of the client"},
 		{config.Server, "--xyzzyxyzzy=s3cret", "--xyzzyxyzzy is not a flag of the server"},
 		{config.Client, "--mtu", "--mtu needs a value after it, valid values are 100 to 1500"},
+		{config.Client, "-l -mtu 1200", "-l needs a value after it; -mtu is a flag"},
+		{config.Client, "--mtu --nocomp", "--mtu needs a value after it, valid values are 100 to 1500; --nocomp is a flag"},
 		{config.Client, "---mtu 3", "---mtu is not a flag of the client"},
 		{config.Client, "-nocomp true -mtu 1200", `"true" is neither a flag, nor the value of one`},
 		{config.Client, "-t x", "-t is not a flag of the client, but of the server"},

@@ -18,13 +18,11 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 	if r == Client {
 		c.checkStream("localaddr", c.LocalAddr, 0, fail)
 		c.checkSocketMode(fail)
-		for server := range strings.SplitSeq(c.RemoteAddr, ",") {
-			checkServer(strings.TrimSpace(server), fail)
-		}
+		c.checkServers(fail)
 		return
 	}
 	c.checkStream("target", c.Target, 1, fail)
-	if reason := misread(c.Listen, ""); reason != "" {
+	if reason := misread(c.Listen, "", true); reason != "" {
 		fail("listen", "%s", reason)
 		return
 	}
@@ -39,10 +37,29 @@ func (c *Config) checkAddresses(r Role, fail failFunc) {
 	}
 }
 
+// checkServers checks the client's servers.
+func (c *Config) checkServers(fail failFunc) {
+	if strings.TrimSpace(c.RemoteAddr) == "" {
+		fail("remoteaddr", "is empty: write host:port or host:min-max")
+		return
+	}
+	missing := false
+	for server := range strings.SplitSeq(c.RemoteAddr, ",") {
+		if server = strings.TrimSpace(server); server == "" {
+			missing = true
+			continue
+		}
+		checkServer(server, fail)
+	}
+	if missing {
+		fail("remoteaddr", "%q has a comma without an address beside it", c.RemoteAddr)
+	}
+}
+
 // checkServer checks one of the client's servers.
 func checkServer(addr string, fail failFunc) {
 	mp, err := address.ParseMultiPort(addr)
-	if reason := misread(addr, "HOST"); reason != "" {
+	if reason := misread(addr, "HOST", true); reason != "" {
 		fail("remoteaddr", "%s", reason)
 	} else if err != nil {
 		fail("remoteaddr", "%v", err)
@@ -57,7 +74,7 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 		fail(name, "is empty: write host:port or the path of a unix socket")
 		return
 	}
-	if reason := misread(addr, "127.0.0.1"); reason != "" {
+	if reason := misread(addr, "127.0.0.1", false); reason != "" {
 		fail(name, "%s", reason)
 		return
 	}
@@ -79,18 +96,23 @@ func (c *Config) checkStream(name, addr string, minPort int, fail failFunc) {
 }
 
 // misread recognizes an address that is only a port or ports, or a URL. It explains what is
-// wrong with it and what was probably meant; host is the usual host. It returns "" for any
-// other address.
-func misread(addr, host string) string {
+// wrong with it and what was probably meant; host is the usual host, and ranges tells whether
+// a range of ports is valid with one. It returns "" for any other address.
+func misread(addr, host string, ranges bool) string {
 	scheme, _, isURL := strings.Cut(addr, "://")
+	first, last, isRange := strings.Cut(addr, "-")
 	switch {
 	case isURL && scheme != "" && !strings.ContainsAny(scheme, `/\`):
 		return fmt.Sprintf("%q begins with %s://, and addresses here have no scheme: write host:port", addr, scheme)
-	case addr != "" && strings.Trim(addr, "0123456789") == "":
+	case !isRange && isNumber(addr):
 		return fmt.Sprintf("%q is a port without a host: was %q meant?", addr, host+":"+addr)
+	case ranges && isRange && isNumber(first) && isNumber(last):
+		return fmt.Sprintf("%q is a range of ports without a host: was %q meant?", addr, host+":"+addr)
 	}
 	return ""
 }
+
+func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 // checkUnix checks the path of a unix socket.
 func (c *Config) checkUnix(name, addr string, fail failFunc) {

@@ -41,10 +41,15 @@ func TestMisreadAddresses(t *testing.T) {
 	}{
 		{Client, func(c *Config) { c.LocalAddr = "2222" }, `--localaddr (JSON "localaddr"): "2222" is a port without a host: was "127.0.0.1:2222" meant?`},
 		{Client, func(c *Config) { c.RemoteAddr = "29900" }, `was "HOST:29900" meant?`},
+		{Client, func(c *Config) { c.RemoteAddr = "3000-3099" }, `"3000-3099" is a range of ports without a host: was "HOST:3000-3099" meant?`},
+		{Client, func(c *Config) { c.RemoteAddr = "" }, `is empty: write host:port or host:min-max`},
+		{Client, func(c *Config) { c.RemoteAddr = "vps:29900," }, `"vps:29900," has a comma without an address beside it`},
+		{Client, func(c *Config) { c.RemoteAddr = "a:1,, ,b:2" }, `"a:1,, ,b:2" has a comma without an address beside it`},
 		{Client, func(c *Config) { c.RemoteAddr = "http://vps:29900" }, `"http://vps:29900" begins with http://, and addresses here have no scheme: write host:port`},
 		{Server, func(c *Config) { c.Target = "8000" }, `--target (JSON "target"): "8000" is a port without a host: was "127.0.0.1:8000" meant?`},
 		{Server, func(c *Config) { c.Target = "unix:///run/x" }, "begins with unix://"},
 		{Server, func(c *Config) { c.Listen = "29900" }, `was ":29900" meant?`},
+		{Server, func(c *Config) { c.Listen = "3000-3099" }, `was ":3000-3099" meant?`},
 		{Server, func(c *Config) { c.Listen = "udp://:29900" }, "begins with udp://"},
 		{Both, func(c *Config) { c.Key = PlaceholderKey }, "--key (JSON \"key\"): is the placeholder of the example files"},
 	} {
