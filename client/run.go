@@ -36,14 +36,14 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	defer dial.sessions.Explain(env.Log)()
 
 	pool := newPool(cfg, env, dial)
-	carry := &carrier{cfg: cfg, env: env, pool: pool, refused: relay.Refusals{Quiet: cfg.Quiet}}
-	carry.open.Panics = env.Panics
+	forward := &forwarder{cfg: cfg, env: env, pool: pool, refused: relay.Refusals{Quiet: cfg.Quiet}}
+	forward.open.Panics = env.Panics
 	if cfg.QPP {
-		carry.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
+		forward.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
 	}
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
-	err = listen.Accept(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { carry.start(conn) })
-	carry.open.End(pool.cancel)
+	err = listen.Accept(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { forward.start(conn) })
+	forward.open.End(pool.cancel)
 	pool.close()
 	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
 		return nil

@@ -159,7 +159,7 @@ func (w *pathWatch) look() func() {
 	w.passed = passed
 	switch {
 	case !owes && writes == w.seen:
-		return w.rest()
+		return w.pause()
 	case !owes || now-w.due >= lateTick:
 		w.since.Store(int64(now))
 	}
@@ -194,9 +194,9 @@ func (w *pathWatch) mayMove(silent, patience time.Duration) bool {
 	return true
 }
 
-// rest stops the timer if nothing is owed and nothing happens, but not in the middle of a
+// pause stops the timer if nothing is owed and nothing happens, but not in the middle of a
 // transfer. It is part of look.
-func (w *pathWatch) rest() func() {
+func (w *pathWatch) pause() func() {
 	w.moved = 0
 	if !w.bulk {
 		w.watching.Store(false)

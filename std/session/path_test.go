@@ -67,7 +67,7 @@ func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.Within(t, "the server is asked", asked)
-	testkit.Eventually(t, "the watch rests", func() bool { return !u.client.path.watching.Load() })
+	testkit.Eventually(t, "the watch pauses", func() bool { return !u.client.path.watching.Load() })
 	if len(asked) > 0 {
 		t.Error("asked again")
 	}
@@ -100,20 +100,20 @@ func TestPathWatchAsksTheSilent(t *testing.T) {
 	}
 }
 
-// A write just when the watch comes to rest is watched.
+// A write just when the watch pauses is watched.
 func TestPathWatchMissesNoWrite(t *testing.T) {
 	w := newPathWatch(new(link.Peer), func() time.Duration { return time.Second }, time.Hour)
 	defer w.close()
 	w.sending()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rest(); w.watching.Load() {
-		t.Error("it does not rest, and there was no write")
+	if w.pause(); w.watching.Load() {
+		t.Error("it does not pause, and there was no write")
 	}
 	w.watching.Store(true)
-	w.writes.Add(1) // after look has read it, and before rest
-	if w.rest(); !w.watching.Load() {
-		t.Error("it rests")
+	w.writes.Add(1) // after look has read it, and before pause
+	if w.pause(); !w.watching.Load() {
+		t.Error("it pauses")
 	}
 }
 

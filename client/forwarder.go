@@ -16,8 +16,8 @@ import (
 	"kcptun/std/shutdown"
 )
 
-// carrier carries accepted connections over the sessions of the pool.
-type carrier struct {
+// forwarder forwards accepted connections over the sessions of the pool.
+type forwarder struct {
 	cfg  *Config
 	env  app.Env
 	pool *pool
@@ -33,37 +33,37 @@ var (
 	errHungUp     = errors.New("the application has left")
 )
 
-// start carries one connection in its own goroutine.
-func (c *carrier) start(conn net.Conn) {
+// start forwards one connection in its own goroutine.
+func (f *forwarder) start(conn net.Conn) {
 	ends := new(shutdown.Closers)
 	ends.Add(conn)
-	if !c.open.Go(ends, func() { c.carry(conn, ends) }) {
+	if !f.open.Go(ends, func() { f.forward(conn, ends) }) {
 		conn.Close()
 	}
 }
 
-// carry carries one connection until it ends or ends is closed. It adds what it opens to
+// forward forwards one connection until it ends or ends is closed. It adds what it opens to
 // ends.
-func (c *carrier) carry(conn net.Conn, ends *shutdown.Closers) {
-	slot := c.pool.pick()
+func (f *forwarder) forward(conn net.Conn, ends *shutdown.Closers) {
+	slot := f.pool.pick()
 	st, sess := ready(slot)
 	if st == nil {
 		begun := clock.Now()
 		var err error
-		if st, sess, err = c.await(conn, ends, slot); err != nil {
+		if st, sess, err = f.await(conn, ends, slot); err != nil {
 			conn.Close()
-			if times, due := c.refused.Due(); due {
-				c.env.Log.Warn("connection closed without a stream", "from", listen.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err, "times", times)
+			if times, due := f.refused.Due(); due {
+				f.env.Log.Warn("connection closed without a stream", "from", listen.AddrText(conn.RemoteAddr()), "waited", (clock.Now() - begun).Round(time.Millisecond), "reason", err, "times", times)
 			}
 			return
 		}
 	}
 	ends.Add(shutdown.CloserFunc(func() { _ = st.Reset() }))
 	relay.Carry{
-		Log: c.env.Log, Quiet: c.cfg.Quiet,
+		Log: f.env.Log, Quiet: f.cfg.Quiet,
 		From: listen.AddrText(conn.RemoteAddr()), To: sess.RemoteAddr().String(),
 		FromName: "application", ToName: "server",
-		Stream: st.ID(), A: conn, B: c.pad.Wrap(st), CloseWait: c.cfg.CloseWait, Group: &c.open, Ends: ends,
+		Stream: st.ID(), A: conn, B: f.pad.Wrap(st), CloseWait: f.cfg.CloseWait, Group: &f.open, Ends: ends,
 	}.Run()
 }
 
@@ -83,21 +83,21 @@ func ready(from *slot) (*mux.Stream, *session.Session) {
 
 // await calls stream with a time limit. It gives up when ends is closed or the application
 // disconnects.
-func (c *carrier) await(conn net.Conn, ends *shutdown.Closers, from *slot) (*mux.Stream, *session.Session, error) {
+func (f *forwarder) await(conn net.Conn, ends *shutdown.Closers, from *slot) (*mux.Stream, *session.Session, error) {
 	ctx, end := context.WithCancelCause(context.Background())
 	defer end(nil)
 	ends.Add(shutdown.CloserFunc(func() { end(errClientEnds) }))
 	defer hangup.WatchLeft(conn, func() { end(errHungUp) })()
 	ctx, cancel := context.WithTimeoutCause(ctx, sessionWait, errNoSession)
 	defer cancel()
-	return c.stream(ctx, from)
+	return f.stream(ctx, from)
 }
 
 // stream opens a stream on the slot's session, until ctx ends. If the session retires or
 // dies before the stream is open, it tries the next slot.
-func (c *carrier) stream(ctx context.Context, from *slot) (*mux.Stream, *session.Session, error) {
+func (f *forwarder) stream(ctx context.Context, from *slot) (*mux.Stream, *session.Session, error) {
 	for {
-		sess, err := c.pool.session(ctx, from)
+		sess, err := f.pool.session(ctx, from)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -108,6 +108,6 @@ func (c *carrier) stream(ctx context.Context, from *slot) (*mux.Stream, *session
 		if !errors.Is(err, session.ErrRetired) { // a retired session still has streams
 			sess.Close(err)
 		}
-		from = c.pool.pick()
+		from = f.pool.pick()
 	}
 }
