@@ -262,11 +262,14 @@ func (s *Session) Slept() <-chan struct{} { return s.path.slept }
 // HasSlept checks for that now.
 func (s *Session) HasSlept() bool { return s.path.running() }
 
-// Doubt asks the peer for an answer. The session counts as stalled until it arrives, or any
-// other sign of life.
+// Doubt asks the peer for an answer, unless it owes one already. The session counts as
+// stalled until that arrives, or any other sign of life. Each of a thousand sessions that
+// end together makes the others doubted, so to ask each time would be a million packets.
 func (s *Session) Doubt() {
 	s.path.asked.Store(int64(clock.Now()))
-	s.mux.Ask()
+	if !s.peer.OwesUs() {
+		s.mux.Ask()
+	}
 }
 
 // PathView is what is known about a path that does not answer.

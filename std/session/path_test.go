@@ -100,6 +100,30 @@ func TestPathWatchAsksTheSilent(t *testing.T) {
 	}
 }
 
+// A peer that owes an answer is not asked again, however often it is doubted.
+func TestDoubtAsksOnce(t *testing.T) {
+	testkit.NoLeak(t)
+	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
+	u.client.path.onSilence(func() {}, func() {})
+	testkit.Eventually(t, "nothing is owed", func() bool { return u.client.peer.InFlight() == 0 })
+	u.serverLink.Close()
+	const doubts = 50
+	for range doubts {
+		u.client.Doubt()
+		if err := u.client.mux.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := u.client.peer.InFlight(); n < 1 || n > doubts/2 {
+		t.Errorf("asked %d times", n)
+	}
+	if !u.client.Stalled() {
+		t.Error("it is not doubted")
+	}
+	u.closed()
+	u.client.Close(errTestEnds)
+}
+
 // A write just when the watch pauses is watched.
 func TestPathWatchMissesNoWrite(t *testing.T) {
 	w := newPathWatch(new(link.Peer), func() time.Duration { return time.Second }, time.Hour)
