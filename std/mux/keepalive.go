@@ -44,6 +44,9 @@ func (s *Session) tick() {
 		s.lastStall = now
 		s.sendNOP(nopAsks)
 	}
+	if s.isDown(now) {
+		s.starved.Store(int64(now))
+	}
 	silent, patience := s.silence(now), s.patience()
 	if silent >= patience {
 		s.end(ErrSilent)

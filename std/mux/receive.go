@@ -104,12 +104,29 @@ func (s *Session) mayReceive() error {
 // what it received is unread.
 func (s *Session) IsFull() bool { return s.paused.Load() }
 
+// lastStarved is when the session was last unable to receive anything, by clock.Now: now, if
+// too much is unread, or if the peer has given no sign of life for longer than it does on a
+// path that works. A session that has ended is not starved.
+func (s *Session) lastStarved() time.Duration {
+	now := clock.Now()
+	if s.paused.Load() || s.isDown(now) && s.cut() == nil {
+		return now
+	}
+	return time.Duration(s.starved.Load())
+}
+
+// isDown reports whether the peer should have been heard since it was heard last.
+func (s *Session) isDown(now time.Duration) bool {
+	return min(now-time.Duration(s.heard.Load()), s.cfg.Silence()) > s.keepAlive()*3/2
+}
+
 // pause waits while full returns true; s.mu is held.
 func (s *Session) pause(full func() bool) {
 	s.paused.Store(true) // before the first call of full: whoever makes room checks paused afterwards
 	for s.err == nil && full() {
 		s.awaitRoom()
 	}
+	s.starved.Store(int64(clock.Now()))
 	s.paused.Store(false)
 	s.cfg.Resumed()
 }

@@ -107,6 +107,7 @@ type Session struct {
 	due      time.Duration // when the timer fires, by clock.Now
 	once     sync.Once
 
+	starved  atomic.Int64          // when it was last known to receive nothing, by clock.Now; see lastStarved
 	greeting greeting              // belongs to the receiver
 	peer     atomic.Pointer[Hello] // the peer's complete hello
 
@@ -127,6 +128,7 @@ func New(conn net.Conn, cfg Config) *Session {
 	s.follow, s.bound = cfg.Window, cfg.Memory
 	s.out = newGatherer(conn, &cfg, s.end)
 	s.heard.Store(int64(clock.Now()))
+	s.starved.Store(math.MinInt64 / 2)
 	s.mu.Lock()
 	first := s.until(s.keepAlive())
 	s.timer, s.due, s.lastStall = time.AfterFunc(first, s.tick), clock.Now()+first, math.MinInt64/2

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 const (
@@ -272,6 +273,10 @@ func (st *Stream) writeData(data []byte, size int, hold bool) error {
 // Ended is closed when the session has ended: nothing more arrives on the stream, and
 // nothing that is written is sent.
 func (st *Stream) Ended() <-chan struct{} { return st.session.done }
+
+// LastStarved is when the stream's session was last unable to receive anything for any
+// stream, by clock.Now. Until then the peer cannot be blamed for its silence.
+func (st *Stream) LastStarved() time.Duration { return st.session.lastStarved() }
 
 // Cut says why the session has ended; nil while it goes on.
 func (st *Stream) Cut() error { return st.session.cut() }

@@ -114,8 +114,17 @@ func (d *direction) end(n int, err error) (int, error) {
 	return n, err
 }
 
-func (d *direction) touch()              { d.active.Store(int64(clock.Now())) }
-func (d *direction) idle() time.Duration { return clock.Now() - time.Duration(d.active.Load()) }
+func (d *direction) touch() { d.active.Store(int64(clock.Now())) }
+
+// idle is how long nothing has moved although it could have: a stream whose session cannot
+// receive is not silent.
+func (d *direction) idle() time.Duration {
+	last := time.Duration(d.active.Load())
+	if st := streamOf(d.src); st != nil {
+		last = max(last, st.LastStarved())
+	}
+	return clock.Now() - last
+}
 
 // isServed reports that the direction waits in a Write that is not silence: what is in its
 // socket still moves, or its stream leads to a peer that would tell if nobody read any more.
