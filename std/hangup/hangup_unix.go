@@ -7,6 +7,7 @@ package hangup
 import (
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -46,6 +47,11 @@ func WatchLeft(conn net.Conn, gone func()) (stop func()) {
 func WatchReset(conn net.Conn, gone func(why error)) (stop func()) {
 	var why syscall.Errno
 	return watch(conn, func(fd uintptr) bool {
+		if runtime.GOOS == "linux" && polled(fd)&unix.POLLERR == 0 {
+			// SO_ERROR would also tell that a host was unreachable for a moment, which the
+			// connection survives.
+			return false
+		}
 		n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
 		why = syscall.Errno(n)
 		return err == nil && n != 0
@@ -82,13 +88,21 @@ func watch(conn net.Conn, look func(fd uintptr) bool, f func(ended <-chan struct
 	}
 }
 
+// polled is what poll says of a socket: errors and hang-ups, which it always reports.
+func polled(fd uintptr) int16 {
+	poll := []unix.PollFd{{Fd: int32(fd)}}
+	if n, err := unix.Poll(poll, 0); err != nil || n == 0 {
+		return 0
+	}
+	return poll[0].Revents
+}
+
 // hangUp is what was seen on a socket.
 type hangUp struct{ finished bool }
 
 // look returns false to wait until something happens on the socket.
 func (w *hangUp) look(fd uintptr) bool {
-	poll := []unix.PollFd{{Fd: int32(fd)}} // errors and hang-ups are always reported
-	if n, err := unix.Poll(poll, 0); err == nil && n > 0 && poll[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+	if polled(fd)&(unix.POLLERR|unix.POLLHUP) != 0 {
 		return true
 	}
 	for {
