@@ -66,11 +66,12 @@ func (w *work) closeSocket(d *direction) {
 }
 
 // drain waits, before a socket is reset, until its reader has been sent what was written to
-// it, because a reset discards the rest. It gives up if nothing is accepted for lastWords,
-// or if the relay is cut. Only Linux says how much is left.
+// it, because a reset discards the rest. A socket with data that nobody has read is reset
+// when it is closed. drain gives up if nothing is accepted for lastWords, or if the relay is
+// cut. Only Linux says how much is left.
 func (w *work) drain(patience time.Duration) {
 	for _, d := range []*direction{w.fromA, w.fromB} {
-		if conn, ok := d.dst.(*net.TCPConn); ok && d.isCut() {
+		if conn, ok := d.dst.(*net.TCPConn); ok && (d.isCut() || d.whole.Load() && w.opposite(d).isRefused()) {
 			w.drainSocket(conn, patience)
 		}
 	}
@@ -79,6 +80,9 @@ func (w *work) drain(patience time.Duration) {
 // isCut reports whether the direction has delivered all that has come, and that is not
 // everything.
 func (d *direction) isCut() bool { return d.hasEnded() && d.err != nil && !d.refused }
+
+// isRefused reports whether the direction has ended before its source did.
+func (d *direction) isRefused() bool { return d.hasEnded() && d.refused }
 
 func (d *direction) hasEnded() bool { return isClosed(d.ended) }
 

@@ -3,11 +3,13 @@ package relay
 import (
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"kcptun/std/mux"
+	"kcptun/std/testkit"
 )
 
 // flood is an end that always has something to send and reads nothing.
@@ -56,4 +58,52 @@ func TestDeadEndAmidFullDirections(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// early is an end that answers, and then accepts no more of what is sent to it.
+type early struct {
+	lost
+	refused chan struct{}
+}
+
+func (e *early) Read(p []byte) (int, error) {
+	n, err := e.lost.Read(p)
+	if err == errLost {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (e *early) Write([]byte) (int, error) {
+	<-e.over
+	close(e.refused)
+	return 0, mux.ErrGone
+}
+
+// An application gets all of an answer that came, and ended, in the middle of its upload,
+// however slowly it reads. Its connection used to be closed with the rest of the upload
+// unread, which discards what it had not taken.
+func TestEarlyAnswerIsDelivered(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not say what a socket has not sent")
+	}
+	testkit.NoLeak(t)
+	const answer = 100_000
+	yb, y := testkit.TCPPair(t)
+	if err := errors.Join(y.SetReadBuffer(4<<10), yb.SetWriteBuffer(400<<10)); err != nil {
+		t.Fatal(err)
+	}
+	uploaded := make(chan struct{})
+	go func() {
+		defer close(uploaded)
+		_, _ = y.Write(make([]byte, 8<<20))
+	}()
+	src, done := &early{lost{left: answer, over: make(chan struct{})}, make(chan struct{})}, make(chan Result, 1)
+	go func() { done <- Between(src, yb, 0) }()
+	testkit.Within(t, "the upload is refused", src.refused)
+	if got := testkit.Within(t, "the answer", testkit.Gather(testkit.Deadline(t, y))); got.N != answer {
+		t.Errorf("%d bytes of %d, %v", got.N, answer, got.Err)
+	}
+	testkit.Within(t, "the relay's end", done)
+	testkit.Within(t, "the upload's end", uploaded)
 }
