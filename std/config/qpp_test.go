@@ -4,10 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"kcptun/std/build"
 	"kcptun/std/testkit"
 )
 
 func TestValidateQPPParams(t *testing.T) {
+	if !build.QPP {
+		t.Skip("built without QPP")
+	}
 	long, short := strings.Repeat("k", qppMinSeed), strings.Repeat("k", qppMinSeed-1)
 	for _, tt := range []struct {
 		count    int
