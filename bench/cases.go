@@ -112,6 +112,9 @@ func (b *bench) cases() []testCase {
 	}
 	for _, n := range b.sizes.sessions {
 		s := scenario{name: fmt.Sprintf("idle%d", n), about: fmt.Sprintf("%d sessions with one idle stream each", n), run: idleSessions(n)}
+		if n == 1 {
+			s.about = "one session with one idle stream"
+		}
 		all = append(all, b.compare(s, resting(n)))
 	}
 	s := scenario{name: fmt.Sprintf("streams%d", b.sizes.idle), about: fmt.Sprintf("%d idle streams in one session", b.sizes.idle), run: idleStreams}

@@ -16,7 +16,7 @@ const FillHelp = `A page says by comments what stands below them:
   <!-- bench picture: FILE; CASES; COLUMNS; METRIC -->     a picture of links; CASES and COLUMNS are regexps
   <!-- bench all --> ... <!-- bench end -->                everything that table prints
   <!-- bench from: FILE -->                                what follows is filled from that file alone; bench from, without a file, ends that
-What the files do not have all figures of stays as it is.
+A table or picture for which the files lack a figure stays as it is.
 `
 
 // marker matches the comments.
