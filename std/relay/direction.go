@@ -117,10 +117,11 @@ func (d *direction) end(n int, err error) (int, error) {
 func (d *direction) touch() { d.active.Store(int64(clock.Now())) }
 
 // idle is how long nothing has moved although it could have: a stream whose session cannot
-// receive is not silent.
+// receive is not silent. One that waits for its reader is no such case: what it holds may be
+// why the session cannot.
 func (d *direction) idle() time.Duration {
 	last := time.Duration(d.active.Load())
-	if st := streamOf(d.src); st != nil {
+	if st := streamOf(d.src); st != nil && !d.writing.Load() {
 		last = max(last, st.LastStarved())
 	}
 	return clock.Now() - last

@@ -47,8 +47,33 @@ func TestStarvedStreamIsNotSilent(t *testing.T) {
 	}
 }
 
-// The same while nothing at all is heard from the peer, as long as the session survives
-// that.
+// A stream whose own reader has stopped, and fills the session, is given up after closewait,
+// so that the others go on.
+func TestReaderThatStarvesOthersIsGivenUp(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newMemoryPair(version, &mux.Hello{Can: mux.CanGoodbye})
+			defer p.end()
+			near, far := p.open(t)
+			app := &flood{stop: make(chan struct{})} // it has nothing to send
+			done := make(chan Result, 1)
+			go func() { done <- Between(app, near, 10*time.Second) }()
+			go func() { _, _ = far.Write(make([]byte, 4<<20)) }()
+			synctest.Wait()
+			other, otherFar := p.open(t)
+			go func() { _, _ = otherFar.Write([]byte("more")) }()
+			if _, err := io.ReadFull(other, make([]byte, 4)); err != nil {
+				t.Error(err)
+			}
+			if got := <-done; !errors.Is(got.ErrB, errSilent) {
+				t.Errorf("smux %d: %+v", version, got)
+			}
+		})
+	}
+}
+
+// A stream is not silent while nothing at all is heard from the peer, as long as the session
+// survives that.
 func TestStreamOnADeadPathIsNotSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
