@@ -47,14 +47,24 @@ func (w *Way) NoSegments() { w.whole.Store(true) }
 // Segments tells whether the system may segment what goes this way.
 func (w *Way) Segments() bool { return !w.whole.Load() }
 
-// Fragment lets routers on the way split datagrams that are too large for them into IP
-// fragments, where the carrier can: over UDP and IPv4. Otherwise a path may drop them. It
-// also holds for the ways that were made of this one, and for the one it was made of: the
+// Fragment lets IP split datagrams that are too large for the path, where the carrier can: on
+// Linux. Otherwise a path may drop them. Over IPv4 the routers split, and over IPv6 the
+// system, but only what is larger than the network card takes: see Splits. It also holds for the ways that were made of this one, and for the one it was made of: the
 // peer may move while somebody decides.
 func (w *Way) Fragment(on bool) {
 	if w.fragments.Load() != on {
 		w.fragments.Store(on)
 	}
+}
+
+// Splits is the size in bytes that a datagram should have, as far as possible, to be split: over
+// IPv6 it must be larger than the network card takes, and common ones take 1500 with all
+// headers. 0: any.
+func (w *Way) Splits() int {
+	if w.Addr.Addr().Is4() {
+		return 0
+	}
+	return MaxDatagram
 }
 
 // Fragments tells whether datagrams may be split into IP fragments.

@@ -136,7 +136,7 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 
 // measure is called for each packet before it is sent. isNew tells whether its last segment
 // is sent for the first time. measure returns the padded packet if this one is to be a
-// probe, and otherwise nil; and whether to ask the peer for an answer. It sends nothing
+// probe, or has to be larger to be split, and otherwise nil; and whether to ask the peer for an answer. It sends nothing
 // itself: the reader may need the lock of the sizing, and must not wait for the outbox.
 func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []byte, ask bool) {
 	z := &p.sizing
@@ -157,6 +157,9 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 		ask = c.watchLarge(packet, p, h, oldest, now)
 	}
 	z.search.sent(h)
+	if size := p.way.Load().Splits(); z.inFragments && length > baseSize && size > length {
+		return padded(packet, size-p.seal.Overhead()), ask
+	}
 	if !wanted || length > size || !isNew || !p.ledger.sndHeard.Load() || p.confirmation.isOpen() || z.inFragments {
 		return nil, ask
 	}

@@ -3,6 +3,7 @@ package link
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -278,6 +279,24 @@ func TestFragmentsEnd(t *testing.T) {
 		n.write(n.next, 100)
 		if n.c.Peer().way.Load().Fragments() {
 			t.Error("it has arrived, and what follows is sent in fragments")
+		}
+	})
+}
+
+// Over IPv6 the system splits only what is larger than a network card takes.
+func TestPaddedToBeSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNarrow(t)
+		n.transfer(10)
+		n.most = 1252
+		stuck := n.stick()
+		p := n.c.Peer()
+		p.way.Store(p.way.Load().To(netip.MustParseAddrPort("[2001:db8::1]:29900")))
+		for _, c := range []struct{ size, want int }{{1350, MaxDatagram}, {baseSize, baseSize}} {
+			n.largest = 0
+			if n.write(stuck, c.size); n.largest != c.want {
+				t.Errorf("%d bytes are sent as %d, want %d", c.size, n.largest, c.want)
+			}
 		}
 	})
 }

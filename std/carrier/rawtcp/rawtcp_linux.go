@@ -180,7 +180,7 @@ func (c *Conn) Send(batches []*carrier.Batch) (refused int, err error) {
 			}
 			continue
 		}
-		b.Datagrams(func(d []byte) { c.sender.add(f, d) })
+		c.sender.addBatch(f, b)
 	}
 	c.sender.flush()
 	refused, err = c.sender.result()

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kcptun/std/carrier"
 	"kcptun/std/carrier/mmsg"
 )
 
@@ -42,6 +43,19 @@ func newRawSender() *rawSender {
 		h.SetIovlen(2)
 	}
 	return s
+}
+
+// addBatch gathers the datagrams of a batch. If they may be split, it sends them by themselves.
+func (s *rawSender) addBatch(f *flow, b *carrier.Batch) {
+	if !b.Way.Fragments() {
+		b.Datagrams(func(d []byte) { s.add(f, d) })
+		return
+	}
+	s.flush()
+	carrier.InFragments(f.sock.raw, func() {
+		b.Datagrams(func(d []byte) { s.add(f, d) })
+		s.flush()
+	})
 }
 
 // add gathers one payload as a segment of a flow.

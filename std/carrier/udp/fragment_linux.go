@@ -1,10 +1,6 @@
 package udp
 
-import (
-	"syscall"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // By default the system forbids routers to split a single datagram, but not what it
 // segments itself. Such a datagram would pass in fragments where another one of its size is
@@ -19,19 +15,4 @@ const leastWhole = 1200
 // their path. If it refuses, they leave as they would without the option.
 func setDiscovery(fd, how int) {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, how)
-}
-
-// fragmenting lets routers split into IP fragments what send sends over IPv4. Otherwise the
-// system forbids them to. Over IPv6 only the sender may split a datagram, and no option
-// makes the system do so before it knows that the path is too small.
-func fragmenting(raw syscall.RawConn, send func()) {
-	how := unix.IP_PMTUDISC_WANT
-	_ = raw.Control(func(fd uintptr) {
-		if now, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER); err == nil {
-			how = now
-		}
-		setDiscovery(int(fd), unix.IP_PMTUDISC_DONT)
-	})
-	send()
-	_ = raw.Control(func(fd uintptr) { setDiscovery(int(fd), how) })
 }

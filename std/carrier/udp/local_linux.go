@@ -66,7 +66,7 @@ func (i *localInfo) write(conn *net.UDPConn, d []byte, way *carrier.Way) error {
 	if err != nil {
 		return err
 	}
-	fragmenting(raw, func() { err = send() })
+	carrier.InFragments(raw, func() { err = send() })
 	return err
 }
 

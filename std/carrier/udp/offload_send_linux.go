@@ -126,7 +126,7 @@ func (t *sender) apart(b *carrier.Batch) (refused int, err error) {
 	if !b.Way.Fragments() {
 		return t.single(b)
 	}
-	fragmenting(t.s.raw, func() { refused, err = t.single(b) })
+	carrier.InFragments(t.s.raw, func() { refused, err = t.single(b) })
 	return refused, err
 }
 
