@@ -186,22 +186,36 @@ func TestStreamsNobodyAcceptsAreDropped(t *testing.T) {
 	})
 }
 
+// following is a client's stream from a server that sends without end. What the stream is told
+// follows the window.
+func following(t *testing.T, window *atomic.Int64) *Stream {
+	near, far := net.Pipe()
+	cfg := testConfig(2, true)
+	cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Window = 64<<20, 32<<20, window.Load
+	c := &crowd{t: t, client: start(t, near, cfg)}
+	cfg.Client = false
+	c.server = start(t, far, cfg)
+	go func() {
+		for st, err := c.server.Accept(); err == nil; st, err = c.server.Accept() {
+			go serve(st)
+		}
+	}()
+	return c.open("L")
+}
+
+// toldWindow is the window in the last update, and how much has been read since.
+func (st *Stream) toldWindow() (told, untold int64) {
+	synctest.Wait()
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.in.told, int64(st.in.untold)
+}
+
 // The window that a stream is told follows the connection's window.
 func TestBufferFollowsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var window atomic.Int64
-		near, far := net.Pipe()
-		cfg := testConfig(2, true)
-		cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Window = 64<<20, 32<<20, window.Load
-		c := &crowd{t: t, client: start(t, near, cfg)}
-		cfg.Client = false
-		c.server = start(t, far, cfg)
-		go func() {
-			for st, err := c.server.Accept(); err == nil; st, err = c.server.Accept() {
-				go serve(st)
-			}
-		}()
-		st := c.open("L")
+		st := following(t, &window)
 		for _, w := range []struct{ window, told int64 }{
 			{0, leastFollow / 4 * 3}, {4 << 20, 6 << 20}, {1 << 30, 32 << 20},
 		} {
@@ -210,13 +224,37 @@ func TestBufferFollowsTheConnection(t *testing.T) {
 				_, err := io.CopyN(io.Discard, st, 1<<20)
 				must(t, err)
 			}
-			synctest.Wait()
-			st.mu.Lock()
-			told := st.in.told
-			st.mu.Unlock()
-			if told > w.told || told < w.told*9/10 {
+			if told, _ := st.toldWindow(); told > w.told || told < w.told*9/10 {
 				t.Errorf("the connection has a window of %d, and the stream is told %d, want %d", w.window, told, w.told)
 			}
+		}
+	})
+}
+
+// A sender that searches for the rate doubles it in a round trip, and was stopped by a window
+// that had room for half of that: it was updated only once half of it had been read.
+func TestWindowGrowsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const some = 64 << 10
+		var window atomic.Int64
+		window.Store(2 << 20)
+		st := following(t, &window)
+		read := func() {
+			_, err := io.CopyN(io.Discard, st, some)
+			must(t, err)
+		}
+		for range 100 {
+			read()
+		}
+		for _, untold := st.toldWindow(); untold > some; _, untold = st.toldWindow() {
+			read() // until an update has just been sent
+		}
+		window.Store(4 << 20)
+		for range 4 {
+			read()
+		}
+		if told, _ := st.toldWindow(); told < 5<<20 {
+			t.Errorf("the connection's window has doubled to %d, and the stream is still told %d", window.Load(), told)
 		}
 	})
 }

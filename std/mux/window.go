@@ -8,6 +8,7 @@ type window struct {
 	consumed uint32 // bytes read, modulo 2^32 as on the wire
 	untold   uint32 // bytes read since the last update
 	told     int64  // the window in the last update, or firstWindow
+	buffer   int64  // the size of the session's receive buffer at that time
 	updated  bool   // an update was sent after a read
 
 	held    int64 // bytes unread, including those being written to a WriteTo's destination
@@ -16,6 +17,11 @@ type window struct {
 	idle    bool  // promise is not counted in the budget, as at first
 	touched bool  // data was received since the last sweep
 }
+
+// A window is also updated when the session's receive buffer has grown by 1/growStep since the
+// last update. A sender that searches for the rate doubles it in a round trip, and would have
+// used up the window before half of it has been read here.
+const growStep = 4
 
 // windowFrame is a window update.
 type windowFrame [headerBytes + updateBytes]byte
@@ -39,6 +45,7 @@ func (st *Stream) open() (frame *windowFrame, sweep bool) {
 func (st *Stream) tell(size int64) *windowFrame {
 	w := &st.in
 	w.told, w.untold, w.promise = size, 0, max(size-w.held, 0)
+	w.buffer = st.session.size()
 	frame := new(windowFrame)
 	h := newHeader(2, cmdUPD, updateBytes, st.id)
 	copy(frame[:], h[:])
@@ -71,10 +78,10 @@ func (st *Stream) received(n, memory int) (ok, sweep bool) {
 }
 
 // read accounts for n bytes read, and sends an update when one is due: the first one early
-// (see firstUpdate), later ones after each half of the window. It does not wait for the
-// connection: if the readers of both ends did while both receivers wait for their readers,
-// nothing would ever move again. st.mu is held, so that updates are sent in the right
-// order.
+// (see firstUpdate), later ones after each half of the window, or once the buffer has grown.
+// It does not wait for the connection: if the readers of both ends did while both receivers
+// wait for their readers, nothing would ever move again. st.mu is held, so that updates are
+// sent in the right order.
 func (st *Stream) read(n, memory int) (ok, sweep bool) {
 	w := &st.in
 	w.held -= int64(n)
@@ -85,7 +92,8 @@ func (st *Stream) read(n, memory int) (ok, sweep bool) {
 	if !w.updated {
 		after = min(after, firstUpdate)
 	}
-	if st.finished || st.closed || int64(w.untold) < after {
+	grown := w.updated && st.session.size() >= w.buffer/growStep*(growStep+1)
+	if st.finished || st.closed || int64(w.untold) < after && !grown {
 		return true, false
 	}
 	w.updated = true
