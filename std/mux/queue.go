@@ -14,6 +14,14 @@ type waiter struct {
 	called sync.Cond // signalled when it is the stream's turn, or when waiting is pointless
 	turn   bool      // it was given room and has not written yet
 	ended  error     // why the stream must not wait any more; nil: it may
+	waits  func()    // see Stream.OnWait; nil: nobody wants to know
+}
+
+// begin is called before each wait.
+func (w *waiter) begin() {
+	if w.waits != nil {
+		w.waits()
+	}
 }
 
 // await waits until there is room for a write of size bytes; g.mu is held.
@@ -27,6 +35,7 @@ func (g *gatherer) await(size int, by *waiter) error {
 		g.wakeWriter()
 		g.queue = append(g.queue, by)
 		by.called.L = &g.mu
+		by.begin()
 		g.waiting++
 		by.called.Wait()
 		g.waiting--

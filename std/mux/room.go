@@ -50,6 +50,10 @@ func (st *Stream) Cancel() {
 	st.session.out.end(&st.waiter, io.ErrClosedPipe)
 }
 
+// OnWait sets what is called when AwaitRoom or a write begins to wait for room. It is called
+// with locks held, so it must not call the stream. Only the goroutine that writes may set it.
+func (st *Stream) OnWait(f func()) { st.waiter.waits = f }
+
 // awaitCredit waits until the peer has room for this stream.
 func (st *Stream) awaitCredit() error {
 	st.mu.Lock()
@@ -86,6 +90,7 @@ func (st *Stream) writable() error {
 			return nil
 		}
 		if flushed {
+			st.waiter.begin()
 			st.changed.Wait()
 			continue
 		}

@@ -7,39 +7,43 @@ import (
 	"time"
 
 	"kcptun/std/hangup"
+	"kcptun/std/mux"
 )
 
-// alarm watches the connection that a direction reads from, while the direction is busy
-// writing instead. Otherwise nobody would notice a reset, and a dead connection would keep
-// its stream for as long as the other end accepts nothing.
+// alarm watches the connection that a direction reads from, while the direction waits for
+// room in its stream instead. Otherwise nobody would notice a reset, and a dead connection
+// would keep its stream for as long as the other end accepts nothing.
 type alarm struct {
 	conn  net.Conn
-	dst   canceler
-	timer *time.Timer // fires when a write has lasted long enough for a watch
+	dst   *mux.Stream
+	timer *time.Timer // fires when a wait has lasted long enough for a watch; nil: there was none
 
 	mu   sync.Mutex
-	busy bool   // a write to dst is in progress
+	busy bool   // a write waits, or goes on after it has waited
 	end  func() // stops the watch; nil: there is none
 	why  error  // why conn has failed
 }
 
-// newAlarm returns nil if it cannot watch src or cannot cancel writes to dst.
-func newAlarm(src io.Reader, dst io.Writer) *alarm {
+// newAlarm returns nil if it cannot watch src, or dst is no stream.
+func newAlarm(src io.Reader, dst io.Closer) *alarm {
 	conn, _ := src.(net.Conn)
-	c, _ := dst.(canceler)
-	if conn == nil || c == nil || !hangup.CanWatch(conn) {
+	st := streamOf(dst)
+	if conn == nil || st == nil || !hangup.CanWatch(conn) {
 		return nil
 	}
-	return &alarm{conn: conn, dst: c}
+	a := &alarm{conn: conn, dst: st}
+	st.OnWait(a.start)
+	return a
 }
 
-// start is called before a write.
+// start is called when a write begins to wait, with locks of the stream held. Most streams
+// never wait, and cost no timer.
 func (a *alarm) start() {
-	if a == nil {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.busy {
+		return // the write waits for the second time
+	}
 	a.busy = true
 	if a.timer == nil {
 		a.timer = time.AfterFunc(resetLook, a.watch)
@@ -54,6 +58,10 @@ func (a *alarm) stop() {
 		return
 	}
 	a.mu.Lock()
+	if !a.busy {
+		a.mu.Unlock()
+		return
+	}
 	a.busy = false
 	a.timer.Stop()
 	end := a.end
@@ -74,7 +82,7 @@ func (a *alarm) off() error {
 	return a.why
 }
 
-// watch runs when a write has lasted for resetLook.
+// watch runs when a wait has lasted for resetLook.
 func (a *alarm) watch() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -50,10 +50,6 @@ type roomer interface {
 	AwaitRoom(size int) (int, error)
 }
 
-// canceler is a writer whose blocked writes can be cancelled. They return an error from
-// then on.
-type canceler interface{ Cancel() }
-
 // sink is what a relay writes to.
 type sink interface {
 	corker

@@ -102,7 +102,6 @@ func (d *direction) AwaitRoom(size int) (int, error) {
 func (d *direction) begin() {
 	d.touch()
 	d.writing.Store(true)
-	d.alarm.start()
 }
 
 func (d *direction) end(n int, err error) (int, error) {
@@ -125,6 +124,28 @@ func (d *direction) idle() time.Duration {
 		last = max(last, st.LastStarved())
 	}
 	return clock.Now() - last
+}
+
+// patience is how long the direction may still be silent; 0: for ever. If it has been for
+// too long, why says so. acked belongs to isServed.
+func (d *direction) patience(lim limits, acked *uint64) (left time.Duration, why error) {
+	if d.isServed(acked) {
+		d.touch()
+	}
+	limit, idle, why := lim.quiet, d.idle(), errSilent
+	if limit == 0 {
+		limit, why = lim.write, errAbandoned
+		if !d.writing.Load() {
+			idle = 0
+		}
+	}
+	switch {
+	case limit == 0:
+		return 0, nil
+	case idle >= limit:
+		return 0, why
+	}
+	return limit - idle, nil
 }
 
 // isServed reports that the direction waits in a Write that is not silence: what is in its

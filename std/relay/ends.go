@@ -16,10 +16,15 @@ func (w *work) Close() error {
 	defer w.mu.Unlock()
 	if !w.closed {
 		w.closed = true
-		close(w.cutting)
 		w.closeEnds()
 	}
 	return nil
+}
+
+func (w *work) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
 }
 
 // close closes both ends, unless Close has done so.
@@ -112,9 +117,10 @@ func (w *work) drainSocket(conn *net.TCPConn, patience time.Duration) {
 		}
 		select {
 		case <-tick.C:
+			if w.isClosed() {
+				return
+			}
 		case <-limit.C:
-			return
-		case <-w.cutting:
 			return
 		}
 	}

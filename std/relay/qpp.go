@@ -100,13 +100,6 @@ func (p *QPPPort) AwaitRoom(size int) (int, error) {
 	return size, nil
 }
 
-// Cancel makes under's blocked writes return an error.
-func (p *QPPPort) Cancel() {
-	if c, ok := p.under.(canceler); ok {
-		c.Cancel()
-	}
-}
-
 func (p *QPPPort) encrypt(b []byte, write func([]byte) (int, error)) (int, error) {
 	buf := getBuffer(min(len(b), copyBuffer))
 	defer buf.free()

@@ -76,16 +76,12 @@ type work struct {
 	over         <-chan struct{} // closed when the stream's session has ended
 	silent       atomic.Bool     // one direction has finished, and the other is cut because its source is silent
 
-	mu      sync.Mutex
-	closed  bool
-	cutting chan struct{} // closed by Close
+	mu     sync.Mutex
+	closed bool // by Close
 }
 
 func newWork(a, b io.ReadWriteCloser, panics *rescue.Net) *work {
-	w := &work{
-		fromA: newDirection(a, b, panics), fromB: newDirection(b, a, panics),
-		cutting: make(chan struct{}),
-	}
+	w := &work{fromA: newDirection(a, b, panics), fromB: newDirection(b, a, panics)}
 	for _, d := range []*direction{w.fromA, w.fromB} {
 		if st := streamOf(d.dst); st != nil {
 			w.toStream, w.over = d, st.Ended()
@@ -196,32 +192,14 @@ func (w *work) await(d *direction, lim limits, half io.Closer) (cut error, ended
 		lim.write = 0 // keepalive detects a dead peer
 	}
 	d.touch()
-	look := time.NewTimer(resetLook)
-	defer look.Stop()
-	gone := make(chan error, 1)
+	timer := time.NewTimer(resetLook) // by which most directions have ended
+	defer timer.Stop()
+	var gone chan error // nil: half is not watched yet
 	var acked uint64
 	for over := w.over; ; {
-		if d.isServed(&acked) {
-			d.touch()
-		}
-		limit, idle, why := lim.quiet, d.idle(), errSilent
-		if limit == 0 {
-			limit, why = lim.write, errAbandoned
-			if !d.writing.Load() {
-				idle = 0
-			}
-		}
-		var timeout <-chan time.Time
-		if limit > 0 {
-			if idle >= limit {
-				return why, false
-			}
-			timeout = time.After(limit - idle)
-		}
 		select {
 		case <-d.ended:
 			return nil, true
-		case <-timeout:
 		case <-over:
 			if d.hasEnded() {
 				return nil, true
@@ -231,12 +209,26 @@ func (w *work) await(d *direction, lim limits, half io.Closer) (cut error, ended
 			}
 			over, lim.quiet = nil, soonest(lim.quiet, lim.last)
 			d.touch()
-		case <-look.C:
-			if conn, ok := half.(net.Conn); ok {
-				defer hangup.WatchReset(conn, func(why error) { gone <- why })()
-			}
 		case why := <-gone:
 			return fmt.Errorf("nobody is left to receive it: %w", why), false
+		case <-timer.C:
+			if gone == nil {
+				gone = make(chan error, 1)
+				if conn, ok := half.(net.Conn); ok {
+					defer hangup.WatchReset(conn, func(why error) { gone <- why })()
+				}
+			}
+		}
+		if gone == nil {
+			continue
+		}
+		left, why := d.patience(lim, &acked)
+		if why != nil {
+			return why, false
+		}
+		timer.Stop()
+		if left > 0 {
+			timer.Reset(left)
 		}
 	}
 }

@@ -23,6 +23,9 @@ func (c *Closers) Add(closer io.Closer) {
 		closer.Close()
 		return
 	}
+	if c.list == nil {
+		c.list = make([]io.Closer, 0, 3) // a relay has two ends and itself
+	}
 	c.list = append(c.list, closer)
 }
 
