@@ -61,6 +61,12 @@ func (w *watch) sent(sn uint32, now time.Duration) {
 	}
 }
 
+// shut records that the peer has no room now. It drops what comes, whatever its size, which
+// shows nothing of the path. It is still asked, so that it does not seem dead.
+func (w *watch) shut(now time.Duration) {
+	*w = watch{sn: w.sn, sends: min(w.sends, watchAsks-1), since: now}
+}
+
 // mark records a large segment. If it is acknowledged, large packets pass, whichever of its
 // transmissions has arrived: it has no small one.
 func (w *watch) mark(m mark) {
@@ -105,13 +111,13 @@ func (w *watch) isStuck(una uint32, now time.Duration) bool {
 // whether to ask the peer for an answer. The lock of the sizing is held.
 func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) (ask bool) {
 	z := &p.sizing
-	if p.ledger.window() == 0 { // who has no room drops what comes, whatever its size
-		z.watch.forget()
-		return false
-	}
 	if oldest {
 		z.watch.sent(p.ledger.sndUna.Load(), now)
 		ask = z.watch.sends >= watchAsks
+	}
+	if p.ledger.window() == 0 {
+		z.watch.shut(now)
+		return ask
 	}
 	if h.Next-1 == h.First {
 		z.watch.mark(mark{h.First, h.Stamp, len(packet), now})

@@ -43,7 +43,7 @@ func TestOutageBeforeFragments(t *testing.T) {
 	}
 }
 
-// A receiver that has no room drops what it gets, whatever its size.
+// A receiver that has no room drops what it gets, whatever its size. It is asked, and answers.
 func TestNoRoomIsNoNarrowPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNarrow(t)
@@ -51,8 +51,13 @@ func TestNoRoomIsNoNarrowPath(t *testing.T) {
 		n.full = true
 		n.transfer(1) // which says so
 		n.most = baseSize
-		stuck := n.stickFor(stuckAfter + 2*fragmentsFor)
-		p := n.c.Peer()
+		stuck, p := n.stick(), n.c.Peer()
+		for begun := time.Now(); time.Since(begun) < stuckAfter+2*fragmentsFor; time.Sleep(time.Second / 2) {
+			n.write(stuck, 1350)
+			if silent, _ := p.Silence(); silent > time.Second { // its path would be taken for dead
+				t.Fatalf("it was not asked for %v", silent)
+			}
+		}
 		if got := p.Size(); got != 1350 || p.Failure() != nil {
 			t.Errorf("the size is %d, and it ended with %v; logged %q", got, p.Failure(), n.book.lines)
 		}
