@@ -87,7 +87,8 @@ func (r *receiver) hears() {
 func (r *receiver) push(s *segment, now time.Duration) bool {
 	ahead := int32(s.sn - r.next)
 	if ahead >= 0 && len(r.queue)+int(ahead) >= r.room() || r.unheard && s.sn >= firstWindow {
-		return false // beyond the announced window, so it is not acknowledged either
+		r.tell = r.tell || !r.unheard // the peer must not take us for dead
+		return false                  // beyond the announced window, so it is not acknowledged either
 	}
 	if ahead < 0 {
 		r.acknowledge(ack{echo: echo{s.sn, s.ts}, again: true}, now)

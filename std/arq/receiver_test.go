@@ -72,6 +72,7 @@ func TestReceiver(t *testing.T) {
 // the window opens is announced if the last announcement was a window of zero.
 func TestReceiverWindow(t *testing.T) {
 	r := newReceiver(3, false)
+	r.unheard = false
 	pushAll(&r, 0, 1)
 	if r.telling() != 1 || r.tell {
 		t.Errorf("window %d, tell %v", r.window(), r.tell)
@@ -79,6 +80,10 @@ func TestReceiverWindow(t *testing.T) {
 	if fresh := pushAll(&r, 2, 3, 4); fresh != 1 || r.telling() != 0 || r.next != 3 {
 		t.Errorf("%d taken, window %d, next %d", fresh, r.window(), r.next)
 	}
+	if !r.tell { // to a sender that hears nothing, the path is dead
+		t.Error("what finds no room gets no answer")
+	}
+	r.tell = false
 	if r.read(make([]byte, 2)); r.tell {
 		t.Error("half a segment was read, and the window is to be told")
 	}
