@@ -10,6 +10,9 @@ import (
 // section 5).
 const leastIPv6 = 1280
 
+// splitsIPv6 is what Way.Splits is over IPv6.
+const splitsIPv6 = MaxDatagram
+
 // InFragments lets IP split what send sends on a socket. Over IPv4 routers may then do that,
 // which the system forbids otherwise. Over IPv6 only the sender may. The system does so with
 // a packet that is larger than the network card takes, and makes fragments that pass

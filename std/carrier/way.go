@@ -59,12 +59,12 @@ func (w *Way) Fragment(on bool) {
 
 // Splits is the size in bytes that a datagram should have, as far as possible, to be split: over
 // IPv6 it must be larger than the network card takes, and common ones take 1500 with all
-// headers. 0: any.
+// headers. 0: any, or the system cannot.
 func (w *Way) Splits() int {
 	if w.Addr.Addr().Is4() {
 		return 0
 	}
-	return MaxDatagram
+	return splitsIPv6
 }
 
 // Fragments tells whether datagrams may be split into IP fragments.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"errors"
+	"math/rand/v2"
 	"time"
 )
 
@@ -23,13 +24,14 @@ const watchAsks = 3
 // Later the mark makes room for another one.
 const markLasts = time.Second
 
-// stuckAfter is for how long the oldest segment is sent in vain before its conversation ends.
-// kcp-go has then sent it at least twice in fragments.
-const stuckAfter = 30 * time.Second
+// watchAnswer is the time after which a question without an answer shows that nothing passes,
+// small or large. What was sent until then counts no more. It is more than a round trip on
+// most paths; on others the segment is sent again later than that, too.
+const watchAnswer = 500 * time.Millisecond
 
-// fragmentsFor is for how long at least it is sent in fragments before that. After an outage
-// the suspicion is as old as the outage, and what arrives then must not be judged at once.
-const fragmentsFor = 5 * time.Second
+// stuckAfter is for how long the oldest segment is sent in fragments in vain before its
+// conversation ends. kcp-go has then sent it at least twice.
+const stuckAfter = 30 * time.Second
 
 // errStuck ends a conversation: new ones get through, and it does not.
 var errStuck = errors.New("the path drops large packets now, and what was sent in them before is stuck")
@@ -40,7 +42,7 @@ type watch struct {
 	sn     uint32
 	sends  int           // of sn, in large packets; 0: nothing is watched
 	since  time.Duration // the first of them
-	asked  time.Duration // when the peer was first asked
+	asked  time.Duration // when the peer was first asked of those that count
 	marks  [8]mark       // large segments sent since the second transmission
 	marked int
 
@@ -51,19 +53,24 @@ type watch struct {
 // forget ends the suspicion.
 func (w *watch) forget() { *w = watch{} }
 
-// sent records a transmission of the oldest segment in flight.
-func (w *watch) sent(sn uint32, now time.Duration) {
+// sent records a transmission of the oldest segment in flight. heard is when the last packet
+// with news came.
+func (w *watch) sent(sn uint32, now, heard time.Duration) {
 	if w.sends == 0 || w.sn != sn {
 		*w = watch{sn: sn, since: now}
+	}
+	if !w.certain && w.sends >= watchAsks && heard < w.asked && now-w.asked >= watchAnswer {
+		w.restart(now)
 	}
 	if w.sends++; w.sends == watchAsks {
 		w.asked = now
 	}
 }
 
-// shut records that the peer has no room now. It drops what comes, whatever its size, which
-// shows nothing of the path. It is still asked, so that it does not seem dead.
-func (w *watch) shut(now time.Duration) {
+// restart drops what is suspected, because it has another reason: nothing passes, or the peer
+// has no room and drops what comes, whatever its size. The peer is still asked, so that it
+// does not seem dead.
+func (w *watch) restart(now time.Duration) {
 	*w = watch{sn: w.sn, sends: min(w.sends, watchAsks-1), since: now}
 }
 
@@ -102,27 +109,37 @@ func (w *watch) isCertain(now, heard time.Duration) bool {
 	return w.sends >= watchSends && now-w.since >= watchLeast && heard > w.asked
 }
 
+// isTurnToSplit tells whether to make a packet large enough to be split, where that has to be
+// done. Each second one leaves as it is: the suspicion may be wrong, and the path may drop
+// fragments. The oldest segment takes turns, and others have no count of their own.
+func (w *watch) isTurnToSplit(oldest bool) bool {
+	if oldest {
+		return w.sends%2 == 1
+	}
+	return rand.Uint32()%2 == 1
+}
+
 // isStuck tells whether there is no hope left for the oldest segment in flight.
 func (w *watch) isStuck(una uint32, now time.Duration) bool {
-	return w.certain && w.sn == una && now-w.since >= stuckAfter && now-w.certainAt >= fragmentsFor
+	return w.certain && w.sn == una && now-w.certainAt >= stuckAfter
 }
 
 // watchLarge is called for each large packet while there is something to watch. It tells
 // whether to ask the peer for an answer. The lock of the sizing is held.
 func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) (ask bool) {
-	z := &p.sizing
+	z, heard := &p.sizing, time.Duration(p.ledger.heard.Load())
 	if oldest {
-		z.watch.sent(p.ledger.sndUna.Load(), now)
+		z.watch.sent(p.ledger.sndUna.Load(), now, heard)
 		ask = z.watch.sends >= watchAsks
 	}
 	if p.ledger.window() == 0 {
-		z.watch.shut(now)
+		z.watch.restart(now)
 		return ask
 	}
 	if h.Next-1 == h.First {
 		z.watch.mark(mark{h.First, h.Stamp, len(packet), now})
 	}
-	if z.watch.certain || !z.watch.isCertain(now, time.Duration(p.ledger.heard.Load())) {
+	if z.watch.certain || !z.watch.isCertain(now, heard) {
 		return ask
 	}
 	z.watch.certain, z.watch.certainAt, z.inFragments = true, now, true

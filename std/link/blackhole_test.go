@@ -1,22 +1,65 @@
 package link
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// After an outage the suspicion is as old as the outage, and the first answers make it
-// certain. A session that had survived was ended then, as if what is stuck had been sent in
-// fragments all the time. Unless it has been, for a while, nothing is judged.
-func TestOutageBeforeFragments(t *testing.T) {
+// keepsAlive has the other end send data, which shows that it is there.
+func (n *narrow) keepsAlive() {
+	admit(n.c, stamped(seg(1, cmdPush, n.their, n.una, "a keepalive"), stampGap+n.stamp), n.from)()
+	n.their++
+}
+
+// splits has the peer at an address where the system splits only what is larger.
+func (n *narrow) splits() {
+	p := n.c.Peer()
+	n.from = netip.MustParseAddrPort("[2001:db8::1]:29900")
+	p.way.Store(p.way.Load().To(n.from))
+}
+
+// An outage shows nothing of the path's size, however often something large was sent into it. The
+// first answers made the suspicion certain, and the session that had survived was ended at
+// once, as if what is stuck had been sent in fragments all the time.
+func TestOutageIsNoNarrowPath(t *testing.T) {
+	for _, outage := range []time.Duration{0, 10 * time.Second, 40 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNarrow(t)
+			n.transfer(10)
+			n.most = 0
+			stuck := n.stickFor(outage)
+			n.most = baseSize // what is large is lost once more, by chance
+			n.keepsAlive()
+			n.write(stuck, 1350)
+			p := n.c.Peer()
+			if p.Size() != 1350 || p.way.Load().Fragments() || p.Failure() != nil {
+				t.Errorf("after %v the size is %d, in fragments: %v; it ended with %v", outage, p.Size(), p.way.Load().Fragments(), p.Failure())
+			}
+			n.most = MaxDatagram
+			n.write(stuck, 1350)
+			if n.transfer(10); p.Failure() != nil || p.InFlight() != 0 {
+				t.Errorf("it ended with %v, and %d are in flight", p.Failure(), p.InFlight())
+			}
+		})
+	}
+}
+
+// A path that has become narrow in an outage is noticed after it. What is stuck is then sent in
+// fragments for stuckAfter, over IPv6 also whole each second time.
+func TestNarrowAfterOutage(t *testing.T) {
+	small := func(size int) bool { return size <= baseSize }
 	for _, c := range []struct {
-		name string
-		most int // what passes at the end, in bytes
-		want error
+		name   string
+		ipv6   bool
+		passes func(size int) bool // once it is certain
+		want   error
 	}{
-		{"large packets pass", MaxDatagram, nil},
-		{"they do not, nor do fragments", baseSize, errStuck},
+		{"nothing large", false, small, errStuck},
+		{"nothing large over IPv6", true, small, errStuck},
+		{"what is split", true, func(size int) bool { return small(size) || size == MaxDatagram }, nil},
+		{"all but what is split", true, func(size int) bool { return size < MaxDatagram }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -24,19 +67,22 @@ func TestOutageBeforeFragments(t *testing.T) {
 				n.transfer(10)
 				n.most = 0
 				stuck := n.stickFor(stuckAfter + 10*time.Second)
-				n.most = baseSize // the large ones are lost once more, by chance
-				admit(n.c, stamped(seg(1, cmdPush, 0, n.una, "a keepalive"), stampGap), fakeServerAddr)()
-				n.write(stuck, 1350)
+				n.most = baseSize
 				p := n.c.Peer()
-				if !p.way.Load().Fragments() || p.Failure() != nil {
-					t.Fatalf("once it answers, in fragments: %v; it ended with %v", p.way.Load().Fragments(), p.Failure())
-				}
-				n.most = c.most
-				for begun := time.Now(); time.Since(begun) < 2*fragmentsFor; time.Sleep(time.Second / 2) {
+				var certain time.Time
+				for begun := time.Now(); time.Since(begun) < 2*stuckAfter && p.Failure() == nil && p.InFlight() > 0; time.Sleep(time.Second / 2) {
+					n.keepsAlive()
 					n.write(stuck, 1350)
+					if !certain.IsZero() || !p.way.Load().Fragments() {
+						continue
+					}
+					certain, n.passes = time.Now(), c.passes
+					if c.ipv6 {
+						n.splits()
+					}
 				}
-				if got := p.Failure(); got != c.want {
-					t.Errorf("it ended with %v, want %v", got, c.want)
+				if got := p.Failure(); got != c.want || certain.IsZero() || got != nil && time.Since(certain) < stuckAfter {
+					t.Errorf("it ended with %v, want %v; %v after it was certain", got, c.want, time.Since(certain))
 				}
 			})
 		})
@@ -52,7 +98,7 @@ func TestNoRoomIsNoNarrowPath(t *testing.T) {
 		n.transfer(1) // which says so
 		n.most = baseSize
 		stuck, p := n.stick(), n.c.Peer()
-		for begun := time.Now(); time.Since(begun) < stuckAfter+2*fragmentsFor; time.Sleep(time.Second / 2) {
+		for begun := time.Now(); time.Since(begun) < stuckAfter+10*time.Second; time.Sleep(time.Second / 2) {
 			n.write(stuck, 1350)
 			if silent, _ := p.Silence(); silent > time.Second { // its path would be taken for dead
 				t.Fatalf("it was not asked for %v", silent)

@@ -157,8 +157,10 @@ func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []by
 		ask = c.watchLarge(packet, p, h, oldest, now)
 	}
 	z.search.sent(h)
-	if size := p.way.Load().Splits(); z.inFragments && length > baseSize && size > length {
-		return padded(packet, size-p.seal.Overhead()), ask
+	if z.inFragments && length > baseSize {
+		if size := p.way.Load().Splits(); size > length && z.watch.isTurnToSplit(oldest) {
+			return padded(packet, size-p.seal.Overhead()), ask
+		}
 	}
 	if !wanted || length > size || !isNew || !p.ledger.sndHeard.Load() || p.confirmation.isOpen() || z.inFragments {
 		return nil, ask

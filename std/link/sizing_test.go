@@ -23,11 +23,15 @@ type narrow struct {
 	opt  Options
 	book *logbook
 
-	most   int     // bytes in a datagram that passes
-	loss   float64 // share of datagrams lost
-	silent bool    // the other end sends nothing
-	alone  bool    // una says what has arrived, no single acknowledgement
-	full   bool    // the other end has no room
+	most   int                 // bytes in a datagram that passes
+	loss   float64             // share of datagrams lost
+	silent bool                // the other end sends nothing
+	alone  bool                // una says what has arrived, no single acknowledgement
+	full   bool                // the other end has no room
+	passes func(size int) bool // in place of most; nil: by most
+
+	from  netip.AddrPort // the address of the other end
+	their uint32         // the next segment of the other end
 
 	dice     *rand.Rand
 	sent     [][]byte // since the last look
@@ -41,7 +45,7 @@ type narrow struct {
 func newNarrow(t *testing.T) *narrow {
 	opt, book := options(crypt.Plain{})
 	opt.MTU = 1350
-	n := &narrow{opt: opt, book: book, most: MaxDatagram, dice: rand.New(rand.NewPCG(1, 2)), received: make(map[uint32]bool), stamp: 1000}
+	n := &narrow{opt: opt, book: book, most: MaxDatagram, dice: rand.New(rand.NewPCG(1, 2)), received: make(map[uint32]bool), stamp: 1000, from: fakeServerAddr}
 	fake := newFake(fakeClientAddr)
 	fake.onSend = func(d []byte) { n.sent = append(n.sent, slices.Clone(d)) }
 	n.c = newConn(fake, opt, fakeServerAddr)
@@ -60,7 +64,11 @@ func (n *narrow) write(sn uint32, size int) {
 	n.sent = nil
 	for _, d := range sent {
 		n.largest = max(n.largest, len(d))
-		if len(d) <= n.most && n.dice.Float64() >= n.loss {
+		passes := len(d) <= n.most
+		if n.passes != nil {
+			passes = n.passes(len(d))
+		}
+		if passes && n.dice.Float64() >= n.loss {
 			n.arrive(d)
 		}
 	}
@@ -104,7 +112,7 @@ func (n *narrow) arrive(datagram []byte) {
 		answer = window(answer, 0)
 	}
 	if !n.silent && n.dice.Float64() >= n.loss {
-		admit(n.c, answer, fakeServerAddr)()
+		admit(n.c, answer, n.from)()
 	}
 }
 
@@ -283,7 +291,8 @@ func TestFragmentsEnd(t *testing.T) {
 	})
 }
 
-// Over IPv6 the system splits only what is larger than a network card takes.
+// Over IPv6 the system splits only what is larger than a network card takes. Each second time
+// it is sent whole, in case that it is fragments that do not pass.
 func TestPaddedToBeSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNarrow(t)
@@ -292,7 +301,7 @@ func TestPaddedToBeSplit(t *testing.T) {
 		stuck := n.stick()
 		p := n.c.Peer()
 		p.way.Store(p.way.Load().To(netip.MustParseAddrPort("[2001:db8::1]:29900")))
-		for _, c := range []struct{ size, want int }{{1350, MaxDatagram}, {baseSize, baseSize}} {
+		for _, c := range []struct{ size, want int }{{1350, MaxDatagram}, {1350, 1350}, {1350, MaxDatagram}, {baseSize, baseSize}} {
 			n.largest = 0
 			if n.write(stuck, c.size); n.largest != c.want {
 				t.Errorf("%d bytes are sent as %d, want %d", c.size, n.largest, c.want)
@@ -411,8 +420,8 @@ func TestRunBefore(t *testing.T) {
 func TestSizingDoesNotWaitForOutbox(t *testing.T) {
 	server, p := livingAt(t)
 	p.sizing.init(1400)
-	p.sizing.watch.sent(5, 0)
-	p.sizing.watch.sent(5, 0)
+	p.sizing.watch.sent(5, 0, 0)
+	p.sizing.watch.sent(5, 0, 0)
 	server.out.queued.Store(maxQueued + 1)
 	oldest := ofServer(seg(7, 81, 5, 3, string(make([]byte, 1300))))
 	asks := make(chan bool, 1)
