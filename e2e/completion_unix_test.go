@@ -62,6 +62,53 @@ func TestCompletionInBash(t *testing.T) {
 	}
 }
 
+// askZsh calls the completion function with the words after $1. It prints what the function would
+// have zsh complete: the choices, or files and what is not part of their names.
+const askZsh = `
+compdef() { }
+compset() { print -r -- behind "$2" }
+_describe() { print -rl -- "${(@P)2}" }
+_files() { print files }
+eval "$("$1" completion zsh)" || exit
+shift
+words=("$@") CURRENT=$#
+_kcptun-client
+`
+
+func TestCompletionInZsh(t *testing.T) {
+	t.Parallel()
+	zsh, err := exec.LookPath("zsh")
+	if err != nil {
+		t.Skip("needs zsh")
+	}
+	folder := t.TempDir()
+	if err := os.Symlink(absolute(t, programs.Client), filepath.Join(folder, "kcptun-client")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ words, want string }{ // words are separated by |
+		{"--sndw", "--sndwnd:"},
+		{"gen", "genkey:"},
+		{"check|--js", "--json:"},
+		{"--mode|fas", "fast3"},
+		{"--mode=fas", "--mode=fast3"},
+		{"--log|", "files"},
+		{"--log=x", "behind -*=\nfiles"},
+		{"-c=", "behind -*=\nfiles"},
+		{"--key|$(touch ran)|--sndw", "--sndwnd:"},
+	} {
+		words := append([]string{"./kcptun-client"}, strings.Split(c.words, "|")...)
+		cmd := exec.Command(zsh, append([]string{"-f", "-c", askZsh, "zsh", words[0]}, words...)...)
+		cmd.Dir = folder
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: %q, want %q; %v", c.words, out, c.want, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(folder, "ran")); err == nil {
+		t.Error("a command on the line was executed")
+	}
+}
+
 func absolute(t *testing.T, path string) string {
 	t.Helper()
 	path, err := filepath.Abs(path)

@@ -11,10 +11,14 @@ import (
 
 // Scripts of ours, as the program kcptun-client prints them. That of package cli for bash
 // needs the package bash-completion, does not complete the value in --mode=fa, and executes
-// what is typed in $(). That for PowerShell completes a word by one that begins otherwise.
+// what is typed in $(). That for zsh completes no names of files behind --log=, and that for
+// PowerShell completes a word by one that begins otherwise.
 //
 //go:embed completion.bash
 var bashScript string
+
+//go:embed completion.zsh
+var zshScript string
 
 //go:embed completion.ps1
 var powershellScript string
@@ -28,6 +32,8 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 		switch shell.Name {
 		case "bash":
 			shell.Action = v.printScript(bashScript)
+		case "zsh":
+			shell.Action = v.printScript(zshScript)
 		case "pwsh":
 			shell.Aliases = []string{"powershell"}
 			shell.Action = v.printScript(powershellScript)
