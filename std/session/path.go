@@ -44,6 +44,10 @@ const (
 	// lateTick is how late the timer of the watch may be. If it is later than that, this
 	// program has been suspended, and has had no chance to hear the peer.
 	lateTick = time.Second
+
+	// sleepLook is how long an answer to whether the program has slept is good for, by
+	// clock.Now. To ask is a system call, and each new stream wants to know.
+	sleepLook = 10 * time.Millisecond
 )
 
 // pathWatch recognizes a dead path from the headers in the clear: data is unacknowledged, and
@@ -63,6 +67,7 @@ type pathWatch struct {
 	since    atomic.Int64  // when the peer began to owe something, on std/clock, or later
 	patience atomic.Int64  // nanoseconds
 	ran      atomic.Int64  // when the watch last ran, by clock.WithSleep
+	checked  atomic.Int64  // when hasSlept last ran the watch, by clock.Now
 	asked    atomic.Int64  // when doubt arose and the peer was asked for an answer; 0: never
 
 	mu     sync.Mutex
@@ -110,12 +115,26 @@ func (w *pathWatch) running() bool {
 	if now-time.Duration(w.ran.Swap(int64(now))) > w.limit {
 		w.once.Do(func() { close(w.slept) })
 	}
+	return isClosed(w.slept)
+}
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-w.slept:
+	case <-c:
 		return true
 	default:
 		return false
 	}
+}
+
+// hasSlept is running for those who ask often.
+func (w *pathWatch) hasSlept() bool {
+	now := clock.Now()
+	if now-time.Duration(w.checked.Load()) >= sleepLook {
+		w.checked.Store(int64(now))
+		return w.running()
+	}
+	return isClosed(w.slept)
 }
 
 // arm sets the timer. The caller holds w.mu.
@@ -259,8 +278,8 @@ func (s *Session) Stalled() bool { return s.path.stalled() }
 // keeps a silent session: the peer may have dropped the session.
 func (s *Session) Slept() <-chan struct{} { return s.path.slept }
 
-// HasSlept checks for that now.
-func (s *Session) HasSlept() bool { return s.path.running() }
+// HasSlept checks for that now, or has done so within sleepLook.
+func (s *Session) HasSlept() bool { return s.path.hasSlept() }
 
 // Doubt asks the peer for an answer, unless it owes one already. The session counts as
 // stalled until that arrives, or any other sign of life. Each of a thousand sessions that

@@ -31,6 +31,24 @@ func TestPathWatchNoticesSleep(t *testing.T) {
 	}
 }
 
+// Each new stream asks whether the program has slept. The system is not asked that often.
+func TestPathWatchAsksSystemSeldom(t *testing.T) {
+	const limit = 30 * time.Second
+	w := newPathWatch(nil, nil, limit)
+	defer w.close()
+	w.ran.Store(int64(clock.WithSleep() - 2*limit))
+	w.checked.Store(int64(clock.Now() + time.Hour)) // a moment ago, on a machine of any speed
+	if w.hasSlept() {
+		t.Error("the system was asked again at once")
+	}
+	w.checked.Store(int64(clock.Now() - sleepLook))
+	for range 2 {
+		if !w.hasSlept() {
+			t.Error("asleep, and not noticed later")
+		}
+	}
+}
+
 // A download that falls silent is asked about once, and an idle session is not.
 func TestPathWatchAsksOnceAfterATransfer(t *testing.T) {
 	u := newTunnel(t, testConfig(config.Client), testConfig(config.Server))
