@@ -36,6 +36,7 @@ type dialer struct {
 	trouble  notice.Recurring
 	silent   notice.Recurring // reports that the server has never answered
 	differ   notice.Recurring // reports that its QPP settings differ from ours
+	untold   notice.Recurring // reports that its QPP settings are not known
 	moves    notice.Recurring // reports sessions that moved to another port
 
 	leaving sync.WaitGroup // sessions that lost a race and take their leave
@@ -89,6 +90,30 @@ func (d *dialer) differs(sess *session.Session, diff session.Difference) {
 	if times, due := d.differ.Due(); due {
 		d.env.Log.Warn("server differs in "+diff.Setting+", its streams cannot be read: set it alike at both ends",
 			"to", sess.RemoteAddr(), "ours", diff.Ours, "theirs", diff.Theirs, "times", times)
+	}
+}
+
+// helloWait is how long a server that answers may take to say hello. One of ours does with
+// its first bytes.
+const helloWait = 4 * time.Second
+
+// awaitHello logs, if the server of a new session does not say hello in time, that its QPP
+// settings are not known, as those of an original never are. If they differ from ours,
+// nothing else in the log would hint at it.
+func (d *dialer) awaitHello(sess *session.Session) {
+	late := time.NewTimer(helloWait)
+	defer late.Stop()
+	select {
+	case <-late.C:
+	case <-sess.Done():
+		return
+	}
+	if sess.Greeted() {
+		return
+	}
+	if times, due := d.untold.Due(); due {
+		d.env.Log.Info("server does not tell its QPP settings, as originals do not: if its streams cannot be read, compare QPP and QPPCount",
+			"to", sess.RemoteAddr(), "times", times)
 	}
 }
 

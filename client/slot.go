@@ -210,6 +210,10 @@ func (s *slot) hold(sess *session.Session) *held {
 		case <-sess.FirstAnswer():
 			s.env.Log.Info("session opened", "from", sess.LocalAddr(), "to", sess.RemoteAddr(), "conv", sess.Conv())
 		case <-sess.Done():
+			return
+		}
+		if s.cfg.QPP {
+			s.dial.awaitHello(sess)
 		}
 	})
 	s.wg.Go(func() { // a server opens no streams: Accept ends with the session

@@ -165,28 +165,3 @@ func TestKeyFromEnvironment(t *testing.T) {
 		t.Errorf("a key is set, yet: %s", lines)
 	}
 }
-
-// The server adapts to the client and says so.
-func TestServerAdapts(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		flags []string
-		says  []string
-	}{
-		"nocomp":  {[]string{"--nocomp"}, []string{"client differs in nocomp"}},
-		"smuxver": {[]string{"--smuxver", "1"}, []string{"client differs in smuxver"}},
-		"both":    {[]string{"--nocomp", "--smuxver", "1"}, []string{"client differs in nocomp", "client differs in smuxver"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			tn := start(t, plan{client: c.flags})
-			tn.exchange(t, mib)
-			for _, text := range c.says {
-				tn.server.mustLog(t, text)
-			}
-			if lines := tn.server.lines("client differs"); len(lines) != len(c.says) {
-				t.Errorf("the server says %q, want %q", lines, c.says)
-			}
-		})
-	}
-}

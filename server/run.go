@@ -19,6 +19,7 @@ const (
 	dialTimeout  = 10 * time.Second // to connect to the target
 	firstWords   = 30 * time.Second // for a new session's first bytes, and again for it to acknowledge ours
 	unheardAfter = 4 * time.Second  // for the same, before the log warns that the client may not hear us
+	helloWait    = 4 * time.Second  // for a client's hello, which ours sends with its first bytes
 )
 
 // run listens on all ports and serves sessions until ctx ends.

@@ -33,6 +33,7 @@ type server struct {
 	refused notice.Recurring // reports sessions that were refused
 	unheard notice.Recurring // reports clients that do not hear us
 	differ  notice.Recurring // reports clients whose QPP settings differ from ours
+	untold  notice.Recurring // reports clients whose QPP settings are not known
 
 	delivering atomic.Int32 // streams that have ended and wait for an acknowledgement
 }
@@ -117,6 +118,9 @@ func (s *server) session(ctx, life context.Context, c *session.Conversation) {
 	for _, n := range notes {
 		log.Info("client differs in "+n.Setting+", speaking as it does", "ours", n.Ours, "theirs", n.Theirs)
 	}
+	if s.cfg.QPP {
+		defer time.AfterFunc(helloWait, func() { s.undisclosed(sess) }).Stop()
+	}
 	done := make(chan struct{})
 	s.wg.Go(func() {
 		defer close(done)
@@ -172,6 +176,18 @@ func (s *server) differs(sess *session.Session, d session.Difference) {
 	if times, due := s.differ.Due(); due {
 		s.env.Log.Warn("client differs in "+d.Setting+", its streams cannot be read: set it alike at both ends",
 			"from", sess.RemoteAddr(), "ours", d.Ours, "theirs", d.Theirs, "times", times)
+	}
+}
+
+// undisclosed logs that a client has not told its QPP settings, as originals never do. If they
+// differ from ours, nothing else in the log would hint at it.
+func (s *server) undisclosed(sess *session.Session) {
+	if sess.Greeted() {
+		return
+	}
+	if times, due := s.untold.Due(); due {
+		s.env.Log.Info("client does not tell its QPP settings, as originals do not: if its streams cannot be read, compare QPP and QPPCount",
+			"from", sess.RemoteAddr(), "times", times)
 	}
 }
 
