@@ -15,6 +15,20 @@ import (
 // again.
 func TestOrderIsDeliveredOnceAcrossRestart(t *testing.T) {
 	fullOnly(t)
+	t.Parallel()
+	for name, p := range map[string]plan{
+		"fast":         engines["fast"],
+		"auto":         engines["auto"],
+		"older client": {both: smux2, oldSide: "client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			orderOnce(t, p)
+		})
+	}
+}
+
+func orderOnce(t *testing.T, p plan) {
 	for range 8 {
 		var orders atomic.Int64
 		hand := startHand(t, func(conn *net.TCPConn) {
@@ -25,7 +39,7 @@ func TestOrderIsDeliveredOnceAcrossRestart(t *testing.T) {
 			}
 			_, _ = conn.Write([]byte("done"))
 		})
-		p := plan{listen: freeAddr(t), target: hand.addr()}
+		p.listen, p.target = freeAddr(t), hand.addr()
 		tn := start(t, p)
 		send := func(text string, patience time.Duration) bool {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
