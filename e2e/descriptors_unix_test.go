@@ -52,6 +52,39 @@ func TestCrowdWhileServerIsAway(t *testing.T) {
 	}
 }
 
+// More streams come than the server has descriptors. Those that it cannot connect wait, and
+// once the crowd has left new ones work.
+func TestCrowdAtTheServer(t *testing.T) {
+	t.Parallel()
+	for name, p := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := startTarget(t, "127.0.0.1:0")
+			p.listen = freeAddr(t)
+			args := append([]string{"-c", `ulimit -n 40 && exec "$0" "$@"`, programs.Server},
+				p.flags(nil, "--listen", p.listen, "--target", target.Addr())...)
+			server := launch(t, "server", "/bin/sh", nil, args)
+			server.mustLog(t, "msg=listening")
+			client, dial := startClient(t, p.listen, p)
+			addr, err := client.ListenAddr(patient(t))
+			must(t, err)
+			crowd := crowdOf(t, addr, 100)
+			client.mustLogTimes(t, 100, "stream opened")
+			wait(t, "the server to have used its descriptors", func() bool { return target.Accepted() >= 20 })
+			crowd.leave()
+			must(t, lab.WaitFor(patient(t), "a new stream to work", func() bool {
+				_, err := lab.Echo(shortly(t), dial, 1, 10)
+				return err == nil
+			}))
+			for _, says := range []string{"session closed", "stream refused"} {
+				if lines := server.lines(says); len(lines) > 0 {
+					t.Errorf("the server had to give up: %s", lines)
+				}
+			}
+		})
+	}
+}
+
 // crowd is a set of connections of applications that have each sent a byte.
 type crowd []net.Conn
 

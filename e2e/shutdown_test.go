@@ -67,20 +67,24 @@ func TestShutdownFinishesTransfers(t *testing.T) {
 // A transfer that never ends is cut, and the application is told, whichever end it is that
 // ends: the server says goodbye.
 func TestShutdownCutsEndlessTransfers(t *testing.T) {
-	eitherEnds(t, func(t *testing.T, start func(plan) (*tunnel, *program)) {
-		tn, ending := start(plan{})
-		transfer := tn.slowPull(t)
-		begun := time.Now()
-		ending.terminate(t)
-		ending.mustExit(t, 0)
-		ending.mustLog(t, "cut by the shutdown of this end")
-		if err := <-transfer; err == nil {
-			t.Error("the download of a cut stream came to a good end")
-		}
-		t.Logf("the application was told after %v", time.Since(begun).Round(10*time.Millisecond))
-		tn.client.stopUnlessGone(t)
-		tn.server.stopUnlessGone(t)
-	})
+	for name, p := range engines {
+		t.Run(name, func(t *testing.T) {
+			eitherEnds(t, func(t *testing.T, start func(plan) (*tunnel, *program)) {
+				tn, ending := start(p)
+				transfer := tn.slowPull(t)
+				begun := time.Now()
+				ending.terminate(t)
+				ending.mustExit(t, 0)
+				ending.mustLog(t, "cut by the shutdown of this end")
+				if err := <-transfer; err == nil {
+					t.Error("the download of a cut stream came to a good end")
+				}
+				t.Logf("the application was told after %v", time.Since(begun).Round(10*time.Millisecond))
+				tn.client.stopUnlessGone(t)
+				tn.server.stopUnlessGone(t)
+			})
+		})
+	}
 }
 
 func (p *program) stopUnlessGone(t *testing.T) {

@@ -16,13 +16,14 @@ import (
 	"kcptun/e2e/lab"
 )
 
-// versions runs a test with both versions of smux, because they end streams differently.
+// versions runs a test with both versions of smux, because they end streams differently, and
+// in mode auto.
 func versions(t *testing.T, test func(t *testing.T, flags []string)) {
 	t.Helper()
-	for _, version := range []string{"1", "2"} {
-		t.Run("smux "+version, func(t *testing.T) {
+	for name, flags := range map[string][]string{"smux 1": smux1, "smux 2": smux2, "auto": with(smux2, "--mode auto")} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, []string{"--smuxver", version})
+			test(t, flags)
 		})
 	}
 }
