@@ -119,7 +119,51 @@ func (st *Stream) refuse() {
 	st.mu.Lock()
 	st.reset = st.reset || st.gone && !st.finished
 	st.gone = true
+	if st.reset {
+		st.tellEnd()
+	}
 	st.changed.Broadcast()
 	st.mu.Unlock()
 	st.session.out.end(&st.waiter, ErrGone)
+}
+
+// Ended is closed when the session has ended, or the peer has reset the stream: nothing more
+// arrives on it, and nothing that is written is sent.
+func (st *Stream) Ended() <-chan struct{} {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.over == nil {
+		st.over = make(chan struct{})
+		if st.cut() != nil {
+			close(st.over)
+		}
+	}
+	return st.over
+}
+
+// tellEnd closes the channel of Ended; st.mu is held.
+func (st *Stream) tellEnd() {
+	if st.over == nil {
+		return
+	}
+	select {
+	case <-st.over:
+	default:
+		close(st.over)
+	}
+}
+
+// Cut says why the stream has ended so; nil while it goes on.
+func (st *Stream) Cut() error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.cut()
+}
+
+// cut is Cut with st.mu held.
+func (st *Stream) cut() error {
+	if err := st.session.cut(); err != nil || !st.reset {
+		return err
+	}
+	return ErrReset
 }

@@ -33,12 +33,13 @@ type Stream struct {
 	unread   blocks
 	finished bool // the peer's FIN has arrived
 	closed   bool
-	gone     bool // the peer reads no more
-	reset    bool // the peer has cut its direction: what it sent is incomplete
-	deaf     bool // we read no more
-	told     bool // the peer knows that
-	finSent  bool // our FIN was sent or is about to be
-	canceled bool // see Cancel
+	gone     bool          // the peer reads no more
+	reset    bool          // the peer has cut its direction: what it sent is incomplete
+	deaf     bool          // we read no more
+	told     bool          // the peer knows that
+	over     chan struct{} // see Ended; nil: nobody has asked
+	finSent  bool          // our FIN was sent or is about to be
+	canceled bool          // see Cancel
 	waiter   waiter
 
 	in window
@@ -56,10 +57,12 @@ func newStream(s *Session, id uint32) *Stream {
 // ID is the stream's id.
 func (st *Stream) ID() uint32 { return st.id }
 
-// wake makes blocked callers check the state of the stream again.
+// wake makes blocked callers check the state of the stream again, because the session has
+// ended.
 func (st *Stream) wake() {
 	st.mu.Lock()
 	st.changed.Broadcast()
+	st.tellEnd()
 	st.mu.Unlock()
 }
 
@@ -270,13 +273,6 @@ func (st *Stream) writeData(data []byte, size int, hold bool) error {
 	return err
 }
 
-// Ended is closed when the session has ended: nothing more arrives on the stream, and
-// nothing that is written is sent.
-func (st *Stream) Ended() <-chan struct{} { return st.session.done }
-
 // LastStarved is when the stream's session was last unable to receive anything for any
 // stream, by clock.Now. Until then the peer cannot be blamed for its silence.
 func (st *Stream) LastStarved() time.Duration { return st.session.lastStarved() }
-
-// Cut says why the session has ended; nil while it goes on.
-func (st *Stream) Cut() error { return st.session.cut() }

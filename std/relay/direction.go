@@ -1,9 +1,12 @@
 package relay
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"kcptun/std/clock"
@@ -17,6 +20,8 @@ type direction struct {
 	active   atomic.Int64 // when a Write last began or ended, by clock.Now
 	writing  atomic.Bool
 	whole    atomic.Bool // src has finished, and all of it was written
+	reset    atomic.Bool // a write has taken the news that dst was reset, which is told once
+	back     *direction  // the other direction
 	alarm    *alarm      // nil: src is not watched
 	panics   *rescue.Net
 	ended    chan struct{} // closed when run has ended
@@ -37,6 +42,9 @@ func (d *direction) run() {
 	d.err = transfer(d, d.src)
 	if why := d.alarm.off(); why != nil {
 		d.err, d.refused = why, false
+	}
+	if d.err == nil && d.back.hasMetReset() {
+		d.err = os.NewSyscallError("read", syscall.ECONNRESET)
 	}
 	d.whole.Store(d.err == nil)
 }
@@ -105,12 +113,25 @@ func (d *direction) begin() {
 }
 
 func (d *direction) end(n int, err error) (int, error) {
+	if _, socket := d.dst.(syscall.Conn); socket && errors.Is(err, syscall.ECONNRESET) {
+		d.reset.Store(true)
+	}
 	d.touch() // before writing is cleared, or the time of this call would count as silence
 	d.writing.Store(false)
 	d.bytes.Add(int64(n))
 	d.refused = err != nil
 	d.alarm.stop()
 	return n, err
+}
+
+// hasMetReset reports whether a write of the direction was told that its destination was
+// reset: whoever reads from there sees an end of file then. A write to a connection that is
+// gone ends soon, so it is waited for.
+func (d *direction) hasMetReset() bool {
+	for conn, ok := d.dst.(*net.TCPConn); ok && d.writing.Load() && isGone(conn); {
+		time.Sleep(time.Millisecond)
+	}
+	return d.reset.Load()
 }
 
 func (d *direction) touch() { d.active.Store(int64(clock.Now())) }

@@ -76,7 +76,7 @@ func (w *work) closeSocket(d *direction) {
 // cut. Only Linux says how much is left.
 func (w *work) drain(patience time.Duration) {
 	for _, d := range []*direction{w.fromA, w.fromB} {
-		if conn, ok := d.dst.(*net.TCPConn); ok && (d.isCut() || d.whole.Load() && w.opposite(d).isRefused()) {
+		if conn, ok := d.dst.(*net.TCPConn); ok && (d.isCut() || d.whole.Load() && !d.back.whole.Load()) {
 			w.drainSocket(conn, patience)
 		}
 	}
@@ -85,9 +85,6 @@ func (w *work) drain(patience time.Duration) {
 // isCut reports whether the direction has delivered all that has come, and that is not
 // everything.
 func (d *direction) isCut() bool { return d.hasEnded() && d.err != nil && !d.refused }
-
-// isRefused reports whether the direction has ended before its source did.
-func (d *direction) isRefused() bool { return d.hasEnded() && d.refused }
 
 func (d *direction) hasEnded() bool { return isClosed(d.ended) }
 

@@ -63,7 +63,8 @@ func TestDeadEndAmidFullDirections(t *testing.T) {
 // early is an end that answers, and then accepts no more of what is sent to it.
 type early struct {
 	lost
-	refused chan struct{}
+	refuses chan struct{} // closed when it is written to after its answer
+	stuck   chan struct{} // a write waits until it is closed
 }
 
 func (e *early) Read(p []byte) (int, error) {
@@ -76,34 +77,84 @@ func (e *early) Read(p []byte) (int, error) {
 
 func (e *early) Write([]byte) (int, error) {
 	<-e.over
-	close(e.refused)
+	close(e.refuses)
+	<-e.stuck
 	return 0, mux.ErrGone
 }
 
+func (e *early) Close() error {
+	if !isClosed(e.stuck) {
+		close(e.stuck)
+	}
+	return nil
+}
+
 // An application gets all of an answer that came, and ended, in the middle of its upload,
-// however slowly it reads. Its connection used to be closed with the rest of the upload
-// unread, which discards what it had not taken.
+// however slowly it reads, whether the upload is refused or given up. Its connection used to
+// be closed with the rest of the upload unread, which discards what it had not taken.
 func TestEarlyAnswerIsDelivered(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system does not say what a socket has not sent")
 	}
-	testkit.NoLeak(t)
-	const answer = 100_000
-	yb, y := testkit.TCPPair(t)
-	if err := errors.Join(y.SetReadBuffer(4<<10), yb.SetWriteBuffer(400<<10)); err != nil {
-		t.Fatal(err)
+	for _, stuck := range []bool{false, true} {
+		testkit.NoLeak(t)
+		const answer = 100_000
+		yb, y := testkit.TCPPair(t)
+		if err := errors.Join(y.SetReadBuffer(4<<10), yb.SetWriteBuffer(400<<10)); err != nil {
+			t.Fatal(err)
+		}
+		uploaded := make(chan struct{})
+		go func() {
+			defer close(uploaded)
+			_, _ = y.Write(make([]byte, 8<<20))
+		}()
+		src, done := &early{lost{left: answer, over: make(chan struct{})}, make(chan struct{}), make(chan struct{})}, make(chan Result, 1)
+		if !stuck {
+			close(src.stuck)
+		}
+		lim := limits{quiet: 10 * time.Millisecond, last: testkit.Patience}
+		go func() { done <- relay(src, yb, lim, newGoroutine, nil) }()
+		testkit.Within(t, "the answer has come", src.refuses)
+		if got := testkit.Within(t, "the answer", testkit.Gather(testkit.Deadline(t, y))); got.N != answer {
+			t.Errorf("given up %t: %d bytes of %d, %v", stuck, got.N, answer, got.Err)
+		}
+		testkit.Within(t, "the relay's end", done)
+		testkit.Within(t, "the upload's end", uploaded)
 	}
-	uploaded := make(chan struct{})
-	go func() {
-		defer close(uploaded)
-		_, _ = y.Write(make([]byte, 8<<20))
-	}()
-	src, done := &early{lost{left: answer, over: make(chan struct{})}, make(chan struct{})}, make(chan Result, 1)
-	go func() { done <- Between(src, yb, 0) }()
-	testkit.Within(t, "the upload is refused", src.refused)
-	if got := testkit.Within(t, "the answer", testkit.Gather(testkit.Deadline(t, y))); got.N != answer {
-		t.Errorf("%d bytes of %d, %v", got.N, answer, got.Err)
+}
+
+// hung is an end that neither sends nor accepts anything.
+type hung struct{ flood }
+
+func (h *hung) Read([]byte) (int, error) {
+	<-h.stop
+	return 0, io.ErrClosedPipe
+}
+
+// A stream that its other end has reset does not wait for a target that has stopped reading
+// for longer than lastWords. It used to wait as long as the target did.
+func TestResetBehindAHungTarget(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newMemoryPair(version, &mux.Hello{Can: mux.CanGoodbye})
+			defer p.end()
+			near, far := p.open(t)
+			target, done := &hung{flood{stop: make(chan struct{})}}, make(chan Result, 1)
+			defer target.Close()
+			go func() { done <- Between(far, target, 0) }()
+			go func() { _, _ = near.Write(make([]byte, 100_000)) }() // less than fills the session
+			time.Sleep(time.Hour)
+			if len(done) > 0 {
+				t.Fatal("it ends before the reset")
+			}
+			_ = near.Reset()
+			time.Sleep(lastWords + time.Second)
+			if len(done) == 0 {
+				t.Fatalf("smux %d: it waits", version)
+			}
+			if got := <-done; !errors.Is(got.ErrA, mux.ErrReset) || !target.closed.Load() {
+				t.Errorf("smux %d: %+v", version, got)
+			}
+		})
 	}
-	testkit.Within(t, "the relay's end", done)
-	testkit.Within(t, "the upload's end", uploaded)
 }

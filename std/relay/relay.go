@@ -73,7 +73,7 @@ func (l limits) delivering() limits { return limits{quiet: l.last, last: l.last}
 type work struct {
 	fromA, fromB *direction
 	toStream     *direction      // one of the two; nil: neither end is a stream
-	over         <-chan struct{} // closed when the stream's session has ended
+	over         <-chan struct{} // closed when the stream was reset or its session has ended
 	silent       atomic.Bool     // one direction has finished, and the other is cut because its source is silent
 
 	mu     sync.Mutex
@@ -82,6 +82,7 @@ type work struct {
 
 func newWork(a, b io.ReadWriteCloser, panics *rescue.Net) *work {
 	w := &work{fromA: newDirection(a, b, panics), fromB: newDirection(b, a, panics)}
+	w.fromA.back, w.fromB.back = w.fromB, w.fromA
 	for _, d := range []*direction{w.fromA, w.fromB} {
 		if st := streamOf(d.dst); st != nil {
 			w.toStream, w.over = d, st.Ended()
@@ -101,13 +102,6 @@ func streamOf(end io.Closer) *mux.Stream {
 	return nil
 }
 
-func (w *work) opposite(d *direction) *direction {
-	if d == w.fromA {
-		return w.fromB
-	}
-	return w.fromA
-}
-
 func relay(a, b io.ReadWriteCloser, lim limits, spawn func(func()), panics *rescue.Net) Result {
 	return newWork(a, b, panics).run(lim, spawn)
 }
@@ -116,7 +110,7 @@ func (w *work) run(lim limits, spawn func(func())) Result {
 	spawn(w.fromA.run)
 	spawn(w.fromB.run)
 	first, cutFirst := w.awaitFirst(lim)
-	second := w.opposite(first)
+	second := first.back
 	var cut error
 	ended := false
 	switch {
@@ -147,8 +141,8 @@ func (w *work) run(lim limits, spawn func(func())) Result {
 	}
 }
 
-// awaitFirst waits for the first direction to end. If the session of the stream ends
-// instead, both may be waiting for their sockets. Then what has come on the stream is
+// awaitFirst waits for the first direction to end. If the stream is reset, or its session
+// ends, instead, both may be waiting for their sockets. Then what has come on the stream is
 // delivered first; if that direction does not end, cut says why it must be cut.
 func (w *work) awaitFirst(lim limits) (first *direction, cut error) {
 	select {
@@ -158,7 +152,7 @@ func (w *work) awaitFirst(lim limits) (first *direction, cut error) {
 		return w.fromB, nil
 	case <-w.over:
 	}
-	first = w.opposite(w.toStream)
+	first = w.toStream.back
 	if _, ended := w.await(first, lim.delivering(), nil); ended {
 		return first, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -158,6 +159,50 @@ func TestResetAfterTheEnd(t *testing.T) {
 			t.Errorf("smux %d: %+v", version, got)
 		}
 		r.end()
+	}
+}
+
+// slow is an end that always has something to send, and accepts something only when it is
+// told to.
+type slow struct {
+	plenty
+	accept, stop chan struct{}
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	select {
+	case <-s.accept:
+		return len(p), nil
+	case <-s.stop:
+		return 0, io.ErrClosedPipe
+	}
+}
+
+func (s *slow) Close() error {
+	close(s.stop)
+	return nil
+}
+
+// The system tells once that a connection was reset. If a write to it learns of that, whoever
+// reads it sees an end of file, which is none: the upload is incomplete. It used to depend on
+// chance whether that was noticed.
+func TestResetThatAWriteHasMet(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems tell it otherwise")
+	}
+	testkit.NoLeak(t)
+	app, a := testkit.TCPPair(t)
+	end := &slow{plenty{left: 64 << 20}, make(chan struct{}), make(chan struct{})}
+	done := make(chan Result, 1)
+	w := newWork(a, end, nil)
+	go func() { done <- w.run(limits{last: testkit.Patience}, newGoroutine) }()
+	send(t, app, []byte("half"))
+	testkit.Eventually(t, "the upload waits", w.fromA.writing.Load)
+	reset(app)
+	testkit.Within(t, "the download fails", w.fromB.ended)
+	close(end.accept)
+	if got := testkit.Within(t, "the relay's end", done); !errors.Is(got.ErrA, syscall.ECONNRESET) || w.fromA.whole.Load() {
+		t.Errorf("%+v, whole: %t", got, w.fromA.whole.Load())
 	}
 }
 

@@ -25,6 +25,12 @@ func acknowledged(conn *net.TCPConn) (n uint64) {
 	return n
 }
 
+// isGone reports whether the connection is over, and not only finished by the other end.
+func isGone(conn *net.TCPConn) (gone bool) {
+	inspect(conn, func(_ int, info *unix.TCPInfo) { gone = info.State == unix.BPF_TCP_CLOSE })
+	return gone
+}
+
 // inspect calls look with what the system knows about a socket, if it tells.
 func inspect(conn *net.TCPConn, look func(fd int, info *unix.TCPInfo)) {
 	raw, err := conn.SyscallConn()
