@@ -45,6 +45,7 @@ func TestNoAnswer(t *testing.T) {
 		"crypt":                    {plan: plan{client: []string{"--crypt", "salsa20"}}, client: saysNoAnswer, server: saysUnopened},
 		"crypt none at the server": {plan: plan{server: []string{"--crypt", "null"}}, client: saysNoAnswer},
 		"the way back":             {deaf: true, client: saysNoAnswer, server: saysUnheard},
+		"the way back, old client": {plan: plan{both: smux2, oldSide: "client"}, deaf: true, server: saysUnheard},
 		"the way back, auto":       {plan: plan{both: []string{"--mode", "auto"}}, deaf: true, client: saysNoAnswer, server: saysUnheard},
 	} {
 		t.Run(name, func(t *testing.T) {
