@@ -19,7 +19,7 @@ func TestEndedDirectionCostsLittle(t *testing.T) {
 			t.Fatal(why)
 		}
 	})
-	if objects > 4 {
+	if objects > 6 { // some of them may be of others
 		t.Errorf("waiting allocates %v objects", objects)
 	}
 }
