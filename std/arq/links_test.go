@@ -225,3 +225,26 @@ func TestJitterCostsLittle(t *testing.T) {
 		t.Errorf("%.0f %% of the link from second 2 to 4", 100*mean)
 	}
 }
+
+// Jitter of packets between ends that run late now and then ended the start at a fraction of
+// the rate in every other transfer.
+func TestJitterBetweenBusyEnds(t *testing.T) {
+	const runs, second = 8, time.Second
+	share := 0.0
+	for seed := range uint64(runs) {
+		s := new(sim)
+		w := wire{delay: 50 * msec, jitter: 25 * msec, rate: 100e6 / 8, queue: 100 * msec, loss: 0.01}
+		client, server := pair(s, w, w, seed)
+		client.busy(seed)
+		server.busy(seed + 24)
+		client.download()
+		s.run(2 * second)
+		before := client.read
+		s.run(5 * second)
+		share += float64(client.read-before) / 3 * (cell{loss: 1}).ideal() / w.rate / runs
+	}
+	t.Logf("%.0f %% of the link", 100*share)
+	if share < 0.82 {
+		t.Errorf("%.0f %% of the link from second 2 to 5", 100*share)
+	}
+}

@@ -237,6 +237,21 @@ func (e *end) pause(d time.Duration) {
 	})
 }
 
+// busy keeps an end from running now and then: mostly for some milliseconds, seldom longer.
+func (e *end) busy(seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 3))
+	var again func()
+	again = func() {
+		d := time.Duration(rnd.ExpFloat64() * 3 * float64(msec))
+		if rnd.IntN(30) == 0 {
+			d = time.Duration(rnd.Int64N(int64(60 * msec)))
+		}
+		e.pause(d)
+		e.sim.after(d+time.Duration(rnd.ExpFloat64()*20*float64(msec)), again)
+	}
+	again()
+}
+
 func (e *end) input(p []byte) {
 	if e.paused {
 		e.late = append(e.late, p)

@@ -53,7 +53,7 @@ func (m *model) arriving() float64 { return m.track.share(m.rtt) / (1 - m.losses
 // crowded tells, during the start, whether less arrives than was sent and a queue has built
 // up within the last round trip. Either alone may be due to bursts of loss, or to jitter.
 func (m *model) crowded() bool {
-	return m.rtt.queue() > m.targetQueue()+m.start.calm && m.arriving() < 0.92 && !m.paused(m.heard)
+	return m.rtt.queue() > m.targetQueue()+m.start.calm+m.rtt.jitter/2 && m.arriving() < 0.92 && !m.paused(m.heard)
 }
 
 // endStart ends the start with the rate that the link has shown.
