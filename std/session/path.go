@@ -246,15 +246,25 @@ func (w *pathWatch) silence() time.Duration {
 
 // stalled tells whether the path may be dead.
 func (w *pathWatch) stalled() bool {
-	if asked := w.asked.Load(); asked != 0 {
-		heard, ever := w.peer.Silence()
-		if !ever || clock.Now()-heard < time.Duration(asked) {
-			return true
-		}
-		w.asked.CompareAndSwap(asked, 0)
+	if w.inDoubt() {
+		return true
 	}
 	patience := max(deadAfter, time.Duration(w.patience.Load()))
 	return w.watching.Load() && w.peer.OwesUs() && w.silence() >= patience/stalledShare
+}
+
+// inDoubt tells whether the peer was asked for an answer and has not been heard since.
+func (w *pathWatch) inDoubt() bool {
+	asked := w.asked.Load()
+	if asked == 0 {
+		return false
+	}
+	heard, ever := w.peer.Silence()
+	if !ever || clock.Now()-heard < time.Duration(asked) {
+		return true
+	}
+	w.asked.CompareAndSwap(asked, 0)
+	return false
 }
 
 // close ends the watch. Nothing of it runs afterwards.
@@ -281,14 +291,17 @@ func (s *Session) Slept() <-chan struct{} { return s.path.slept }
 // HasSlept checks for that now, or has done so within sleepLook.
 func (s *Session) HasSlept() bool { return s.path.hasSlept() }
 
-// Doubt asks the peer for an answer, unless it owes one already. The session counts as
-// stalled until that arrives, or any other sign of life. Each of a thousand sessions that
-// end together makes the others doubted, so to ask each time would be a million packets.
+// Doubt asks the peer for an answer. The session counts as stalled until it arrives, or any
+// other sign of life. Each of a thousand sessions that end together makes the others
+// doubted, so a peer that was asked within the last watchPeriod is not asked again before it
+// has answered.
 func (s *Session) Doubt() {
-	s.path.asked.Store(int64(clock.Now()))
-	if !s.peer.OwesUs() {
-		s.mux.Ask()
+	now := clock.Now()
+	if s.path.inDoubt() && now-time.Duration(s.path.asked.Load()) < watchPeriod {
+		return
 	}
+	s.path.asked.Store(int64(now))
+	s.mux.Ask()
 }
 
 // PathView is what is known about a path that does not answer.
