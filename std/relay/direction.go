@@ -19,10 +19,10 @@ type direction struct {
 	bytes    atomic.Int64
 	active   atomic.Int64 // when a Write last began or ended, by clock.Now
 	writing  atomic.Bool
-	whole    atomic.Bool // src has finished, and all of it was written
-	reset    atomic.Bool // a write has taken the news that dst was reset, which is told once
-	back     *direction  // the other direction
-	alarm    *alarm      // nil: src is not watched
+	whole    atomic.Bool    // src has finished, and all of it was written
+	lost     atomic.Uintptr // the error of dst's connection that a write has met; it is told once
+	back     *direction     // the other direction
+	alarm    *alarm         // nil: src is not watched
 	panics   *rescue.Net
 	ended    chan struct{} // closed when run has ended
 
@@ -43,8 +43,8 @@ func (d *direction) run() {
 	if why := d.alarm.off(); why != nil {
 		d.err, d.refused = why, false
 	}
-	if d.err == nil && d.back.hasMetReset() {
-		d.err = os.NewSyscallError("read", syscall.ECONNRESET)
+	if d.err == nil {
+		d.err = d.back.lossOfDst()
 	}
 	d.whole.Store(d.err == nil)
 }
@@ -113,8 +113,8 @@ func (d *direction) begin() {
 }
 
 func (d *direction) end(n int, err error) (int, error) {
-	if _, socket := d.dst.(syscall.Conn); socket && errors.Is(err, syscall.ECONNRESET) {
-		d.reset.Store(true)
+	if err != nil {
+		d.noteLoss(err)
 	}
 	d.touch() // before writing is cleared, or the time of this call would count as silence
 	d.writing.Store(false)
@@ -124,14 +124,26 @@ func (d *direction) end(n int, err error) (int, error) {
 	return n, err
 }
 
-// hasMetReset reports whether a write of the direction was told that its destination was
-// reset: whoever reads from there sees an end of file then. A write to a connection that is
-// gone ends soon, so it is waited for.
-func (d *direction) hasMetReset() bool {
-	for conn, ok := d.dst.(*net.TCPConn); ok && d.writing.Load() && isGone(conn); {
+// noteLoss records that a write has met the end of dst's connection. EPIPE is none: the other
+// end had finished before, or its reader has learnt the reason.
+func (d *direction) noteLoss(err error) {
+	var no syscall.Errno
+	if _, socket := d.dst.(syscall.Conn); socket && errors.As(err, &no) && no != syscall.EPIPE {
+		d.lost.Store(uintptr(no))
+	}
+}
+
+// lossOfDst is why the connection to dst was lost, if a write was told so: whoever reads from
+// there sees an end of file then. A write to a connection that is gone ends soon, so it is
+// waited for.
+func (d *direction) lossOfDst() error {
+	for conn, ok := d.dst.(*net.TCPConn); ok && d.writing.Load() && !d.hasEnded() && isGone(conn); {
 		time.Sleep(time.Millisecond)
 	}
-	return d.reset.Load()
+	if no := syscall.Errno(d.lost.Load()); no != 0 {
+		return os.NewSyscallError("read", no)
+	}
+	return nil
 }
 
 func (d *direction) touch() { d.active.Store(int64(clock.Now())) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -203,6 +204,26 @@ func TestResetThatAWriteHasMet(t *testing.T) {
 	close(end.accept)
 	if got := testkit.Within(t, "the relay's end", done); !errors.Is(got.ErrA, syscall.ECONNRESET) || w.fromA.whole.Load() {
 		t.Errorf("%+v, whole: %t", got, w.fromA.whole.Load())
+	}
+}
+
+// Any loss of a connection is told once, and a finished one is none.
+func TestLossThatAWriteHasMet(t *testing.T) {
+	conn, _ := testkit.TCPPair(t)
+	for no, want := range map[syscall.Errno]error{
+		syscall.ECONNRESET: syscall.ECONNRESET, syscall.ETIMEDOUT: syscall.ETIMEDOUT, syscall.EHOSTUNREACH: syscall.EHOSTUNREACH, syscall.EPIPE: nil,
+	} {
+		for _, dst := range []io.ReadWriteCloser{conn, &plenty{}} {
+			d := newDirection(&plenty{}, dst, nil)
+			d.begin()
+			_, _ = d.end(0, &net.OpError{Op: "write", Err: os.NewSyscallError("write", no)})
+			if dst != conn {
+				want = nil
+			}
+			if got := d.lossOfDst(); !errors.Is(got, want) {
+				t.Errorf("%v at %T: %v, want %v", no, dst, got, want)
+			}
+		}
 	}
 }
 
