@@ -117,6 +117,7 @@ func (st *Stream) finish() {
 // that.
 func (st *Stream) refuse() {
 	st.mu.Lock()
+	again := st.gone
 	st.reset = st.reset || st.gone && !st.finished
 	st.gone = true
 	if st.reset {
@@ -124,7 +125,9 @@ func (st *Stream) refuse() {
 	}
 	st.changed.Broadcast()
 	st.mu.Unlock()
-	st.session.out.end(&st.waiter, ErrGone)
+	if !again {
+		st.session.out.end(&st.waiter, ErrGone)
+	}
 }
 
 // Ended is closed when the session has ended, or the peer has reset the stream: nothing more

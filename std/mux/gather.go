@@ -27,9 +27,9 @@ const (
 	gentleFrame = 4 << 10
 )
 
-// mostAdded is the most bytes that may be waiting when add or hold is called: the SYNs and
-// FINs of tens of thousands of streams.
-const mostAdded = 1 << 20
+// mostAdded is the most bytes that may be waiting when add or hold is called: enough to reset
+// maxStreams streams, with three frames each.
+const mostAdded = 2 << 20
 
 // A write of up to smallWrite bytes need not queue. A stream writes at most fairShare bytes
 // of data when its turn comes.

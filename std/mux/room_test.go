@@ -101,6 +101,20 @@ func testEndOfWait(t *testing.T, end func(*Stream), want error) {
 	}
 }
 
+// A session whose connection takes nothing can reset all the streams that it may have.
+func TestResetOfAllStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := stuck(t, 1)
+		for i := range uint32(maxStreams) {
+			must(t, newStream(s, 101+2*i).Reset())
+		}
+		if err := endOf(s); err != nil {
+			t.Error(err)
+		}
+		s.Close(errEnough)
+	})
+}
+
 var errWaits = errors.New("still waits")
 
 // ended returns the result of a call that was blocked, or errWaits.
