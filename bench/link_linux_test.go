@@ -57,7 +57,9 @@ func tcpOverLink(t *testing.T, way, beside string) {
 	if other, ok := seen["goodput beside it"]; ok != (beside != besideNone) || ok && (other <= 0 || other+seen[report.Goodput] > 5.1) {
 		t.Errorf("beside it %v MB/s, and that is there: %v", other, ok)
 	}
-	if over, ok := seen["wire/payload steady"]; ok && (over < 1.02 || over > 1.2) {
+	// What a busy reader has not read yet when the counting begins or ends counts for much in
+	// a transfer as short as this.
+	if over, ok := seen["wire/payload steady"]; ok && (over < 0.8 || over > 1.3) {
 		t.Errorf("%v bytes on the wire for each of payload", over)
 	}
 	if p50 := seen["echo p50"]; p50 < 20 {
