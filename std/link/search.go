@@ -42,6 +42,7 @@ type search struct {
 	lost     int // probes of that size that were lost
 	probe    mark
 	repeated bool          // the segment of the probe was sent again
+	unclear  bool          // in the same millisecond: an acknowledgement does not tell which has arrived
 	next     time.Duration // the earliest time of the next probe; notYet: now
 	from     uint32        // segments below it were sent before the search began, see sizing.inFragments
 }
@@ -63,7 +64,7 @@ func (s *search) pad(packet []byte, h Packet, overhead int, now time.Duration) [
 		s.begin(s.passes, s.most)
 	}
 	s.next = now + probeGap
-	s.probe, s.repeated = mark{h.Next - 1, h.Stamp, s.trying, now}, false
+	s.probe, s.repeated, s.unclear = mark{h.Next - 1, h.Stamp, s.trying, now}, false, false
 	return padded(packet, s.trying-overhead)
 }
 
@@ -71,7 +72,7 @@ func (s *search) pad(packet []byte, h Packet, overhead int, now time.Duration) [
 // nothing of the probe any more.
 func (s *search) sent(h Packet) {
 	if p := s.probe; p.size > 0 && !after(h.First, p.sn) && after(h.Next, p.sn) {
-		s.repeated = true
+		s.repeated, s.unclear = true, s.unclear || h.Stamp == p.stamp
 	}
 }
 
@@ -85,6 +86,8 @@ func (s *search) acknowledged(una uint32, arrived bool) bool {
 	}
 	s.probe = mark{}
 	switch {
+	case s.unclear:
+		return false
 	case arrived || !s.repeated:
 		s.passes, s.next = max(size, s.passes), notYet
 	case s.lost+1 < probesLost:

@@ -28,6 +28,7 @@ type narrow struct {
 	silent bool                // the other end sends nothing
 	alone  bool                // una says what has arrived, no single acknowledgement
 	full   bool                // the other end has no room
+	still  bool                // all is sent in the same millisecond
 	passes func(size int) bool // in place of most; nil: by most
 
 	from  netip.AddrPort // the address of the other end
@@ -56,7 +57,9 @@ func newNarrow(t *testing.T) *narrow {
 
 // write sends a segment in a packet of a size, and what it says arrives, or not.
 func (n *narrow) write(sn uint32, size int) {
-	n.stamp++
+	if !n.still {
+		n.stamp++
+	}
 	packet := stamped(seg(1, cmdPush, sn, 0, strings.Repeat("x", size-segHeader)), n.stamp)
 	_, _ = n.c.WriteTo(packet, n.c.Peer())
 	synctest.Wait()
@@ -167,6 +170,24 @@ func TestSizeThatPasses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// On a path shorter than a millisecond the segment of a probe is sent again with the same
+// stamp, and its acknowledgement does not tell which of the two has arrived. Each probe that
+// was lost used to count as one that passes then, and all that followed was stuck.
+func TestProbeRepeatedInTheSameMillisecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNarrow(t)
+		n.most, n.still = 1252, true
+		if n.transfer(50); n.largest != 1350 || n.c.Peer().Size() != baseSize {
+			t.Fatalf("the size is %d, and the largest probe had %d bytes", n.c.Peer().Size(), n.largest)
+		}
+		n.still = false
+		n.transfer(200)
+		if got := n.c.Peer().Size(); got > n.most || got <= n.most-sizeStep {
+			t.Errorf("then it is %d", got)
+		}
+	})
 }
 
 // What is small asks for no larger size, and neither does a packet that the other end could
