@@ -30,7 +30,7 @@ const markLasts = time.Second
 const watchAnswer = 500 * time.Millisecond
 
 // stuckAfter is for how long the oldest segment is sent in fragments in vain before its
-// conversation ends. kcp-go has then sent it at least twice.
+// conversation ends. kcp-go has then sent it once or twice.
 const stuckAfter = 30 * time.Second
 
 // errStuck ends a conversation: new ones get through, and it does not.
@@ -132,7 +132,7 @@ func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now tim
 		z.watch.sent(p.ledger.sndUna.Load(), now, heard)
 		ask = z.watch.sends >= watchAsks
 	}
-	if p.ledger.window() == 0 {
+	if p.ledger.window() == 0 || p.ledger.shut.Load() >= int64(z.watch.since) {
 		z.watch.restart(now)
 		return ask
 	}

@@ -91,11 +91,17 @@ func TestNarrowAfterOutage(t *testing.T) {
 
 // A receiver that has no room drops what it gets, whatever its size. It is asked, and answers.
 func TestNoRoomIsNoNarrowPath(t *testing.T) {
+	t.Run("said with news", func(t *testing.T) { noRoom(t, 1) })
+	t.Run("said with none", func(t *testing.T) { noRoom(t, 0) }) // as when another session takes the memory
+}
+
+// noRoom is about a receiver that acknowledges some segments more when it has no room.
+func noRoom(t *testing.T, more int) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNarrow(t)
 		n.transfer(10)
 		n.full = true
-		n.transfer(1) // which says so
+		n.transfer(more)
 		n.most = baseSize
 		stuck, p := n.stick(), n.c.Peer()
 		for begun := time.Now(); time.Since(begun) < stuckAfter+10*time.Second; time.Sleep(time.Second / 2) {

@@ -26,6 +26,7 @@ type ledger struct {
 	heardFrom uint32        // segments from this one on were sent after that; only for the reader
 	sndEdge   atomic.Uint32 // the peer has room for segments below it, see open
 	edgeAt    time.Duration // when a packet last reached the edge, or moved it; only for the reader
+	shut      atomic.Int64  // when the peer last said, at what it has acknowledged, that it has no room, even if open does not believe it; notYet before it
 
 	sndFirstStamp atomic.Uint32 // the stamps of the data sent: the first, or one stampGap before
 	sndStamp      atomic.Uint32 // the latest
@@ -56,6 +57,7 @@ func (l *ledger) init() {
 	l.sndEdge.Store(firstEdge)
 	l.heard.Store(notYet)
 	l.acked.Store(notYet)
+	l.shut.Store(notYet)
 	l.disownedAt = notYet
 	l.outage.ended.Store(notYet)
 }
@@ -148,6 +150,9 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 	p.hooks.active()
 	known := l.sndUna.Load()
 	old = after(known, h.Una)
+	if !old && h.Window == 0 {
+		l.shut.Store(int64(now))
+	}
 	isLast := !old && l.open(h, news, now)
 	fresh := l.receive(h, now)
 	if l.sndUna.Load() != known {
