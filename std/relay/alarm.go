@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"kcptun/std/hangup"
@@ -90,6 +92,9 @@ func (a *alarm) watch() {
 		return
 	}
 	a.end = hangup.WatchReset(a.conn, func(why error) {
+		if errors.Is(why, syscall.EPIPE) {
+			return // it had finished before, and what is unread is whole; see noteLoss
+		}
 		a.mu.Lock()
 		a.why = why
 		a.mu.Unlock()

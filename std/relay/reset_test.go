@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"kcptun/std/build"
 	"kcptun/std/mux"
@@ -64,6 +65,41 @@ func TestRelayNoticesResetWithoutRoom(t *testing.T) {
 			})
 		}
 	}
+}
+
+// An application that has finished sending, and then closes its connection, resets it when
+// something comes for it. What it has sent is whole all the same, even if there is no room
+// for it in the stream yet. It used to be cut.
+func TestResetBehindTheEndCutsNothing(t *testing.T) {
+	testkit.NoLeak(t)
+	cc, sc := memoryConfigs(2, false)
+	u := sessions.NewPair(t, cc, sc)
+	app, a := testkit.TCPPair(t)
+	done := make(chan Result, 1)
+	go func() { done <- Between(a, u.Near, 0) }()
+	other, otherFar := u.Open(t)
+	failed := make(chan error, 1)
+	var written atomic.Int64
+	go fill(other, &written, failed)
+	still(t, "it to be full", &written)
+	const size = 100 << 10
+	if _, err := app.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	app.Close()
+	if _, err := u.Far.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(5 * resetLook)        // or the watch may not have looked, and the test could not fail
+	rest := testkit.Gather(otherFar) // makes room
+	if got := testkit.Within(t, "the end at the other end", testkit.Gather(u.Far)); got.N != size || got.Err != nil {
+		t.Errorf("%d of %d bytes, and then %v", got.N, size, got.Err)
+	}
+	u.Far.Close()
+	testkit.Within(t, "the relay's end", done)
+	u.Close()
+	testkit.Within(t, "the other stream's end", rest)
+	testkit.Within(t, "a writer's end", failed)
 }
 
 // If an application has finished sending and then disappears, its target is closed, too.
