@@ -149,13 +149,14 @@ func TestBlackhole(t *testing.T) {
 	for kind, c := range map[string]struct {
 		fault lab.Fault
 		pull  download
-		size  func(cut time.Duration) int64 // outlasts the cut
+		size  int64 // outlasts the cuts
+		cuts  []time.Duration
 	}{
-		"":      {lab.Fault{Rate: mib}, lab.Pull, func(time.Duration) int64 { return 4 * mib }},
-		"paced": {lab.Fault{Delay: 5 * time.Millisecond}, lab.PullSlow, func(cut time.Duration) int64 { return int64((cut + 3*time.Second).Seconds()) * 100 * kib }},
+		"":      {lab.Fault{Rate: mib}, lab.Pull, 4 * mib, []time.Duration{5 * time.Second, 20 * time.Second, 40 * time.Second}},
+		"paced": {lab.Fault{Delay: 5 * time.Millisecond}, lab.PullSlow, 800 * kib, []time.Duration{5 * time.Second}},
 	} {
 		for name, p := range enginesAndOlder {
-			for _, length := range []time.Duration{5 * time.Second, 20 * time.Second, 40 * time.Second} {
+			for _, length := range c.cuts {
 				t.Run(strings.TrimSuffix(name+", "+length.String()+", "+kind, ", "), func(t *testing.T) {
 					t.Parallel()
 					p := p
@@ -166,7 +167,7 @@ func TestBlackhole(t *testing.T) {
 					tn := start(t, p)
 					var h headway
 					done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error {
-						_, err := c.pull(ctx, tn.dial, c.size(length), progress)
+						_, err := c.pull(ctx, tn.dial, c.size, progress)
 						return err
 					}))
 					tn.relay.Cut(true)
