@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -62,14 +61,7 @@ func TestMoveToAnotherPort(t *testing.T) {
 	for name, p := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const ports = 4
-			first := freePorts(t, ports)
-			p.noClient, p.listen = true, fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1)
-			tn := start(t, p)
-			fault := lab.Fault{Rate: mib, Delay: 10 * time.Millisecond}
-			relays, err := lab.NewRelays(lab.RelayConfig{Server: fmt.Sprintf("127.0.0.1:%d", first), Up: fault, Down: fault, Seed: 1}, ports)
-			must(t, err)
-			t.Cleanup(func() { relays.Close() })
+			tn, relays := startBehindRelays(t, &p, 4, lab.Fault{Rate: mib, Delay: 10 * time.Millisecond})
 			tn.client, tn.dial = startClient(t, relays.Addr(), p)
 			var h headway
 			done := begin(t, h.watch(func(ctx context.Context, progress lab.Progress) error {

@@ -148,6 +148,19 @@ func freePorts(t *testing.T, count int) int {
 	return first
 }
 
+// startBehindRelays starts a server that has a range of ports, each behind a relay of its own
+// with the same fault in both directions. The client is the caller's to start.
+func startBehindRelays(t *testing.T, p *plan, ports int, fault lab.Fault) (*tunnel, lab.Relays) {
+	t.Helper()
+	first := freePorts(t, ports)
+	p.noClient, p.listen = true, fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1)
+	tn := start(t, *p)
+	relays, err := lab.NewRelays(lab.RelayConfig{Server: fmt.Sprintf("127.0.0.1:%d", first), Up: fault, Down: fault, Seed: 1}, ports)
+	must(t, err)
+	t.Cleanup(func() { relays.Close() })
+	return tn, relays
+}
+
 // freeAddr returns an address on 127.0.0.1 that is free for UDP and TCP.
 func freeAddr(t *testing.T) string {
 	t.Helper()

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"testing"
 
 	"kcptun/e2e/lab"
@@ -15,14 +14,8 @@ func TestDeadPortsAreLeft(t *testing.T) {
 	for name, p := range engines {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const ports = 4
-			first := freePorts(t, ports)
-			p.noClient, p.listen = true, fmt.Sprintf("127.0.0.1:%d-%d", first, first+ports-1)
 			p.client = []string{"--conn", "4"}
-			tn := start(t, p)
-			relays, err := lab.NewRelays(lab.RelayConfig{Server: fmt.Sprintf("127.0.0.1:%d", first), Seed: 1}, ports)
-			must(t, err)
-			t.Cleanup(func() { relays.Close() })
+			tn, relays := startBehindRelays(t, &p, 4, lab.Fault{})
 			relays[0].Cut(true)
 			relays[2].Cut(true)
 			tn.client, tn.dial = startClient(t, relays.Addr(), p)

@@ -109,9 +109,7 @@ func TestHelloIsBehindTheFirstBytes(t *testing.T) {
 // Each end learns what the other says about itself.
 func TestHello(t *testing.T) {
 	for version := 1; version <= 2; version++ {
-		near, far := net.Pipe()
-		client := start(t, near, helloConfig(version, true, 3))
-		server := start(t, far, helloConfig(version, false, 4))
+		client, server := startPair(t, helloConfig(version, true, 3), helloConfig(version, false, 4))
 		if client.Hello() != nil {
 			t.Error("a hello before anything was sent")
 		}
@@ -131,9 +129,7 @@ func TestGoodbye(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			testkit.NoLeak(t)
-			near, far := net.Pipe()
-			client := start(t, near, helloConfig(version, true, 3))
-			server := start(t, far, helloConfig(version, false, 3))
+			client, server := startPair(t, helloConfig(version, true, 3), helloConfig(version, false, 3))
 			var ours, theirs []*Stream
 			for range 2 {
 				st, err := client.Open()

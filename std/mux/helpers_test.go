@@ -150,6 +150,12 @@ func (p *rawPeer) send(command byte, stream uint32, data []byte) {
 // drop reads and discards frames until the connection ends.
 func (p *rawPeer) drop() { _, _ = io.Copy(io.Discard, p) }
 
+// startPair starts the sessions of a client and a server over a pipe.
+func startPair(t testing.TB, forClient, forServer Config) (client, server *Session) {
+	near, far := net.Pipe()
+	return start(t, near, forClient), start(t, far, forServer)
+}
+
 // sink is a connection that keeps what is written, write by write, and has nothing to read
 // until it is closed.
 type sink struct {

@@ -3,7 +3,6 @@ package mux
 import (
 	"fmt"
 	"io"
-	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -334,9 +333,7 @@ func TestKeepAlivesThatDiffer(t *testing.T) {
 		for _, theirs := range intervals {
 			t.Run(fmt.Sprint(ours, theirs), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					near, far := net.Pipe()
-					client := start(t, near, withKeepAlive(true, ours))
-					server := start(t, far, withKeepAlive(false, theirs))
+					client, server := startPair(t, withKeepAlive(true, ours), withKeepAlive(false, theirs))
 					time.Sleep(5 * max(ours, theirs, 30*time.Second)) // patience is three times that
 					if c, s := endOf(client), endOf(server); c != nil || s != nil {
 						t.Errorf("client: %v, server: %v", c, s)

@@ -122,8 +122,7 @@ type onlyReader struct{ io.Reader }
 func TestCloseRead(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		synctest.Test(t, func(t *testing.T) {
-			near, far := net.Pipe()
-			client, server := start(t, near, testConfig(version, true)), start(t, far, testConfig(version, false))
+			client, server := startPair(t, testConfig(version, true), testConfig(version, false))
 			ours, err := client.Open()
 			must(t, err)
 			wrote := async(func() error { _, err := ours.Write(make([]byte, 64<<20)); return err })
@@ -160,8 +159,7 @@ func TestCloseRead(t *testing.T) {
 func TestResetBetweenSessions(t *testing.T) {
 	for version := 1; version <= 2; version++ {
 		synctest.Test(t, func(t *testing.T) {
-			near, far := net.Pipe()
-			client, server := start(t, near, testConfig(version, true)), start(t, far, testConfig(version, false))
+			client, server := startPair(t, testConfig(version, true), testConfig(version, false))
 			ours, err := client.Open()
 			must(t, err)
 			_, err = ours.Write([]byte("half"))
