@@ -104,7 +104,7 @@ func (p *Peer) Progress() (sent, acked uint32) {
 // there are segments in flight, or the peer has no room, or the rate limit holds
 // datagrams back.
 func (p *Peer) Busy() bool {
-	return p.InFlight() > 0 || p.ledger.window() == 0 || p.pacing.waiting.Load() > 0
+	return p.InFlight() > 0 || p.ledger.window() == 0 || p.IsHeld()
 }
 
 // Owes tells whether we have received data that we have not acknowledged yet.

@@ -158,14 +158,14 @@ func TestOwesUsAtTheRateLimit(t *testing.T) {
 			write(1)
 		}()
 		synctest.Wait()
-		if n := p.InFlight(); n != 2 || !p.OwesUs() {
-			t.Errorf("%d in flight, one of them held back; the peer owes us: %v", n, p.OwesUs())
+		if n := p.InFlight(); n != 2 || !p.OwesUs() || !p.IsHeld() {
+			t.Errorf("%d in flight; one is held back: %v; the peer owes us: %v", n, p.IsHeld(), p.OwesUs())
 		}
 		if p.received(ackOf(7, 1), 1, netip.Addr{}); p.OwesUs() {
 			t.Error("it owes what has not left")
 		}
-		if <-done; !p.OwesUs() {
-			t.Error("it does not owe what has left")
+		if <-done; !p.OwesUs() || p.IsHeld() {
+			t.Error("it does not owe what has left, or that is still held back:", p.IsHeld())
 		}
 	})
 }

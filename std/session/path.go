@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"kcptun/std/clock"
-	"kcptun/std/link"
 	"kcptun/std/rescue"
 )
 
@@ -50,11 +49,19 @@ const (
 	sleepLook = 10 * time.Millisecond
 )
 
+// A watchedPeer is what the watch of a path asks the link about its peer.
+type watchedPeer interface {
+	OwesUs() bool                   // an acknowledgement
+	IsHeld() bool                   // a datagram to it, by the rate limit
+	Activity() uint64               // packets in both directions
+	Silence() (time.Duration, bool) // since it was heard, and whether it ever was
+}
+
 // pathWatch recognizes a dead path from the headers in the clear: data is unacknowledged, and
 // nothing is heard from the peer. It runs only while that is possible; an idle session has
 // no timer for it.
 type pathWatch struct {
-	peer    *link.Peer
+	peer    watchedPeer
 	timeout func() time.Duration // retransmission timeout
 	limit   time.Duration        // of silence, after which a peer forgets us
 	dead    chan struct{}        // closed when the path was found to be dead
@@ -84,7 +91,7 @@ type pathWatch struct {
 	left   bool          // dead is closed
 }
 
-func newPathWatch(peer *link.Peer, timeout func() time.Duration, limit time.Duration) *pathWatch {
+func newPathWatch(peer watchedPeer, timeout func() time.Duration, limit time.Duration) *pathWatch {
 	w := &pathWatch{peer: peer, timeout: timeout, limit: limit, dead: make(chan struct{}), slept: make(chan struct{})}
 	w.ran.Store(int64(clock.WithSleep()))
 	w.timer = time.AfterFunc(time.Hour, w.tick)
@@ -177,7 +184,7 @@ func (w *pathWatch) look() func() {
 	w.bulk = w.bulk || passed-w.passed >= bulkPackets
 	w.passed = passed
 	switch {
-	case !owes && writes == w.seen:
+	case !owes && !w.peer.IsHeld() && writes == w.seen: // what is held will be owed, and is written to the engine no more
 		return w.pause()
 	case !owes || now-w.due >= lateTick:
 		w.since.Store(int64(now))

@@ -159,6 +159,37 @@ func TestPathWatchMissesNoWrite(t *testing.T) {
 	}
 }
 
+// peerOf is a peer as the watch of a path sees it, which was never heard.
+type peerOf struct{ owes, held bool }
+
+func (p *peerOf) OwesUs() bool                   { return p.owes }
+func (p *peerOf) IsHeld() bool                   { return p.held }
+func (p *peerOf) Activity() uint64               { return 0 }
+func (p *peerOf) Silence() (time.Duration, bool) { return 0, false }
+
+// The watch stays awake while the rate limit holds a datagram back: it was written before, and
+// nothing wakes the watch when it leaves. Then a dead path was found by the keepalive only.
+func TestPathWatchWaitsForWhatIsHeld(t *testing.T) {
+	p := &peerOf{held: true}
+	w := newPathWatch(p, func() time.Duration { return time.Second }, time.Hour)
+	defer w.close()
+	w.sending()
+	for _, c := range []struct {
+		name     string
+		now      peerOf
+		watching bool
+	}{
+		{"held back", peerOf{held: true}, true},
+		{"on the way", peerOf{owes: true}, true},
+		{"acknowledged", peerOf{}, false},
+	} {
+		*p = c.now
+		if w.look(); w.watching.Load() != c.watching {
+			t.Errorf("%s: the watch is awake: %v", c.name, !c.watching)
+		}
+	}
+}
+
 // A session that nobody answers moves again and again, at growing intervals, and begins
 // anew once it was heard. It used to stay for good where its path was once found to be dead.
 func TestPathWatchKeepsMoving(t *testing.T) {
