@@ -20,6 +20,10 @@ import (
 var programs lab.Programs
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(roleLacking); role != "" {
+		fmt.Fprintln(os.Stderr, runLacking(role))
+		os.Exit(1)
+	}
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })

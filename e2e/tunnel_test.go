@@ -20,6 +20,7 @@ type plan struct {
 	target               string   // the test's own target
 
 	relay    *lab.Fault // use a relay with this fault in both directions
+	lacks    *lacking   // system calls that fail in both programs
 	oldSide  string     // "server" or "client" is the older release
 	noServer bool       // nobody listens at the address
 	noClient bool       // the test starts its own clients
@@ -111,10 +112,12 @@ func tryServer(t *testing.T, p plan) (*program, error) {
 	if old {
 		path = oldProgram(t, lab.OldServer)
 	}
+	path, p.env = p.lacks.under(t, path, p.env)
 	proc, err := lab.StartServer(patient(t), path, p.env, p.listen, p.target, p.flags(p.server)...)
 	if proc == nil {
 		t.Fatal(err)
 	}
+	p.lacks.skipWithoutFilters(t, proc.Log())
 	return watch(t, "server", proc, old), err
 }
 
@@ -129,6 +132,7 @@ func startClient(t *testing.T, remote string, p plan) (*program, lab.Dial) {
 	if p.local == "" {
 		p.local = "127.0.0.1:0"
 	}
+	path, p.env = p.lacks.under(t, path, p.env)
 	proc, addr, err := lab.StartClient(patient(t), path, p.env, p.local, remote, p.flags(p.client)...)
 	if proc == nil {
 		t.Fatal(err)
