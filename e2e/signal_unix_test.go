@@ -71,6 +71,34 @@ func TestHangupReopensTheLog(t *testing.T) {
 	}
 }
 
+// With a file of counters and no log file, SIGHUP after a rename of the file ends nothing, and
+// the next row begins a new file.
+func TestHangupWithCountersOnly(t *testing.T) {
+	t.Parallel()
+	for name, pick := range ends {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "counters.csv")
+			counters := map[string][]string{name: {"--snmplog", path, "--snmpperiod", "1"}}
+			tn := start(t, plan{client: counters["client"], server: counters["server"]})
+			p := pick(tn)
+			begun := func() bool {
+				text, _ := os.ReadFile(path) // may not exist yet
+				return strings.HasPrefix(string(text), "Unix,") && strings.Count(string(text), "\n") >= 2
+			}
+			wait(t, "a row of counters", begun)
+			must(t, os.Rename(path, path+".1"))
+			must(t, p.Signal(syscall.SIGHUP))
+			p.mustLog(t, "nothing to reopen")
+			wait(t, "a row in a new file", begun)
+			tn.exchange(t, 64*kib)
+			if lines := p.lines(`msg="ending`); len(lines) > 0 {
+				t.Error(lines)
+			}
+		})
+	}
+}
+
 // Without a file to reopen, the closing of the terminal is a clean end, however often it is
 // signalled. Regression: it killed the program, which left its socket file behind.
 func TestHangupEnds(t *testing.T) {
