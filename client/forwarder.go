@@ -27,6 +27,15 @@ type forwarder struct {
 	pad     *relay.Pad // for QPP; nil: QPP is off
 }
 
+func newForwarder(cfg *Config, env app.Env, pool *pool) *forwarder {
+	f := &forwarder{cfg: cfg, env: env, pool: pool, refused: relay.Refusals{Quiet: cfg.Quiet}}
+	f.open.Panics = env.Panics
+	if cfg.QPP {
+		f.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
+	}
+	return f
+}
+
 var (
 	errNoSession  = errors.New("no session in time")
 	errClientEnds = errors.New("client ends")

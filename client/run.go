@@ -8,7 +8,6 @@ import (
 
 	"kcptun/std/app"
 	"kcptun/std/listen"
-	"kcptun/std/relay"
 )
 
 // sessionWait is how long an accepted connection waits for a session.
@@ -36,11 +35,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	defer dial.sessions.Explain(env.Log)()
 
 	pool := newPool(cfg, env, dial)
-	forward := &forwarder{cfg: cfg, env: env, pool: pool, refused: relay.Refusals{Quiet: cfg.Quiet}}
-	forward.open.Panics = env.Panics
-	if cfg.QPP {
-		forward.pad = relay.NewPad(cfg.QPPCount, cfg.Key)
-	}
+	forward := newForwarder(cfg, env, pool)
 	defer context.AfterFunc(ctx, func() { lis.Close() })()
 	err = listen.Accept(ctx, lis, env.Log, spareDescriptors(cfg), func(conn net.Conn) { forward.start(conn) })
 	forward.open.End(pool.cancel)

@@ -47,7 +47,7 @@ type slot struct {
 }
 
 func newSlot(cfg *Config, env app.Env, dial *dialer, news *news, bad func()) *slot {
-	return &slot{cfg: cfg, env: env, dial: dial, news: news, bad: bad, asked: make(chan struct{}, 1)}
+	return &slot{cfg: cfg, env: env, dial: dial, news: news, bad: bad, asked: make(chan struct{}, 1), retry: clock.Now()}
 }
 
 // ready returns the slot's session if it can take streams, else nil. A session that may be
