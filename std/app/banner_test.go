@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kcptun/std/config"
@@ -23,15 +24,31 @@ func TestBanner(t *testing.T) {
 	}
 }
 
-// The banner names the settings file, whatever its name looks like.
+// The banner names the file that counters are appended to now, and warns of a name that is
+// probably not meant to be one of a date.
 func TestBannerNamesTheFileOfCounters(t *testing.T) {
 	c := config.Default(config.Client)
+	for name, warning := range map[string]string{
+		"/tmp/stat-2.log":              "a single digit in the name of --snmplog",
+		"/tmp/stat-0102.log":           "the name of --snmplog changes with the time and has no year",
+		"/tmp/2006/stat-20060102.log":  "",
+		"/tmp/2006/stat-without-a-day": "",
+	} {
+		c.SnmpLog = name
+		synctest.Test(t, func(t *testing.T) { // in which no day ends
+			log, book := testkit.NewLog()
+			banner(&c, config.Client, "1.2.3", log)
+			testkit.Contains(t, book.String(), "file="+metrics.FileName(name, time.Now())+"\n")
+			if warning == "" {
+				testkit.Lacks(t, book.String(), "level=WARN")
+			} else {
+				testkit.Contains(t, book.String(), `level=WARN msg="`+warning, "snmplog="+name+"\n")
+			}
+		})
+	}
 	c.SnmpLog = "/tmp/stat-2.log"
-	log, book := testkit.NewLog()
-	banner(&c, config.Client, "1.2.3", log)
-	testkit.Contains(t, book.String(), "file="+metrics.FileName(c.SnmpLog, time.Now()), "level=WARN msg=\"a single digit in the name of --snmplog", "snmplog=/tmp/stat-2.log")
 	c.SnmpPeriod = 0
-	log, book = testkit.NewLog()
+	log, book := testkit.NewLog()
 	banner(&c, config.Client, "1.2.3", log)
 	testkit.Lacks(t, book.String(), "a single digit", "counters are appended")
 }

@@ -331,3 +331,23 @@ func TestKeyFromEnvironment(t *testing.T) {
 	}
 	testkit.Lacks(t, err.Error(), config.KeyEnv)
 }
+
+// Bytes that are not UTF-8 are used as they are, and different keys stay different. An
+// original takes the same bytes for the same key.
+func TestKeyThatIsNotUTF8(t *testing.T) {
+	unsetKey(t)
+	for _, key := range []string{"\xc3\xdc\xc2\xeb", "\xc3\xdc\xc2\xec", "caf\xe9"} {
+		for source, args := range map[string][]string{"flag": {"--key", key}, "flag=": {"--key=" + key}, "environment": nil} {
+			if args == nil {
+				t.Setenv(config.KeyEnv, key)
+			}
+			cfg, err := parse(config.Server, args...)
+			if err != nil || cfg.Key != key || len(cfg.Warnings) != 1 {
+				t.Errorf("%q by %s: %q, %q, %v", key, source, cfg.Key, cfg.Warnings, err)
+				continue
+			}
+			testkit.Contains(t, cfg.Warnings[0], "the key is not UTF-8")
+		}
+		unsetKey(t)
+	}
+}
