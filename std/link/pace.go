@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"kcptun/std/clock"
 )
 
 // pacer decides when datagrams leave for a peer. It comes before error correction, and no
@@ -13,16 +15,26 @@ import (
 type pacer interface {
 	// delay counts a datagram of n bytes, and returns how long it has to wait.
 	delay(n int) time.Duration
+	// admit counts n bytes that are new to KCP, and returns how long they have to wait.
+	admit(n int) time.Duration
+	// idle tells whether a datagram could leave at once.
+	idle() bool
+	// backlog is how far behind its stamp a segment may leave before new ones have to wait.
+	backlog() time.Duration
 }
 
 // rateLimit is the pacer of --ratelimit, for one peer.
-type rateLimit struct{ *rate.Limiter }
+type rateLimit struct {
+	*rate.Limiter
+	intake *rate.Limiter // of new data; what error correction and retransmissions add is in the other one
+}
 
 // rateBurst is what kcp-go's own limiter grants: 64 full datagrams.
 const rateBurst = 64 * MaxDatagram
 
 func newRateLimit(bytesPerSecond int) rateLimit {
-	return rateLimit{rate.NewLimiter(rate.Limit(bytesPerSecond), rateBurst)}
+	r := rate.Limit(bytesPerSecond)
+	return rateLimit{rate.NewLimiter(r, rateBurst), rate.NewLimiter(r, rateBurst)}
 }
 
 func (r rateLimit) delay(n int) time.Duration {
@@ -33,11 +45,37 @@ func (r rateLimit) delay(n int) time.Duration {
 	return reserved.Delay()
 }
 
+func (r rateLimit) idle() bool { return r.Tokens() >= MaxDatagram }
+
+// admit counts n bytes that are new to KCP, and returns how long they have to wait. Without
+// it, a writer would fill KCP's window before the first of it could be seen to be late. New
+// data has no burst of its own: it may have what is left of that of the datagrams.
+func (r rateLimit) admit(n int) time.Duration {
+	now := time.Now()
+	if more := r.intake.TokensAt(now) - max(0, r.TokensAt(now)); more >= 1 {
+		r.intake.ReserveN(now, int(more))
+	}
+	return r.intake.ReserveN(now, min(n, rateBurst)).DelayFrom(now)
+}
+
+// maxBacklog is long enough to use the limit while a writer sleeps, and adds little to an
+// echo. backlogPackets is half of the queue of kcp-go, which drops what does not fit (its
+// devBacklog); retransmissions have the other half.
+const (
+	maxBacklog     = 100 * time.Millisecond
+	backlogPackets = 1024
+)
+
+func (r rateLimit) backlog() time.Duration {
+	return min(maxBacklog, time.Duration(backlogPackets*MaxDatagram/float64(r.Limit())*float64(time.Second)))
+}
+
 // pacing holds datagrams to a peer back until its pacer lets them leave. The pacer is set
 // before the peer is shared, and does its own locking.
 type pacing struct {
 	pacer   pacer        // nil: nothing waits
 	waiting atomic.Int32 // datagrams that are held back
+	late    atomic.Int64 // nanoseconds from the stamp of the latest segment that has left until then
 }
 
 // wait waits until a datagram may leave. It is false if stop was closed in the meantime.
@@ -66,5 +104,41 @@ func (p *pacing) wait(size int, stop <-chan struct{}) bool {
 func (p *pacing) charge(size int) {
 	if p.pacer != nil {
 		p.pacer.delay(size)
+	}
+}
+
+// AwaitRate waits until KCP had better be given n more bytes: while the rate limit of the
+// peer holds much back, they would only queue in kcp-go, be sent again before they have left,
+// and be dropped if they do not fit into that queue. It is false if stop was closed in the
+// meantime.
+func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
+	pacer := p.pacing.pacer
+	if pacer == nil {
+		return true
+	}
+	wait, most := pacer.admit(n), pacer.backlog()
+	for {
+		if late := time.Duration(p.pacing.late.Load()); late > most && (p.IsHeld() || !pacer.idle()) {
+			wait = max(wait, min(late-most, maxBacklog))
+		}
+		if wait == 0 {
+			return true
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+			wait = 0
+		case <-stop:
+			t.Stop()
+			return false
+		}
+	}
+}
+
+// hasLeft records how late a packet has left that the rate limit may have held back.
+func (p *Peer) hasLeft(h Packet) {
+	if p.pacing.pacer != nil && h.Push {
+		late := int32(millis(clock.Now()) + p.ledger.sndClock.Load() - h.Stamp)
+		p.pacing.late.Store(int64(time.Duration(late) * time.Millisecond))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,6 +167,80 @@ func TestOwesUsAtTheRateLimit(t *testing.T) {
 		}
 		if <-done; !p.OwesUs() || p.IsHeld() {
 			t.Error("it does not owe what has left, or that is still held back:", p.IsHeld())
+		}
+	})
+}
+
+// The engine takes new data no faster than the limit and what comes on top of it allow. Before,
+// it took a whole window, sent most of it again before it had left, and kcp-go dropped what did
+// not fit into its queue.
+func TestNewDataWaitsForTheLimit(t *testing.T) {
+	const rate, size = 200_000, 1300
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(crypt.Plain{})
+		opt.RateLimit, opt.DataShards, opt.ParityShards = rate, 10, 3
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, far, opt)
+		peer, start := client.Peer(), time.Now()
+		full := string(make([]byte, size))
+		queue, stop := make(chan []byte, 100_000), make(chan struct{}) // of kcp-go
+		var tasks sync.WaitGroup
+		tasks.Go(func() {
+			for packet := range queue {
+				if _, err := client.WriteTo(packet, peer); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		taken, early, longest := uint32(0), 0, 0
+		tasks.Go(func() {
+			defer close(queue)
+			for peer.AwaitRate(size, stop) {
+				queue <- stamped(seg(1, 81, taken, 0, full), millis(time.Since(start)))
+				if taken++; time.Since(start) < time.Second {
+					early = max(early, len(queue))
+				} else {
+					longest = max(longest, len(queue))
+				}
+			}
+		})
+		time.Sleep(20 * time.Second)
+		close(stop)
+		tasks.Wait()
+		// Beside the backlog, a group's parity is charged at once. The burst comes on top of it.
+		most := int(rate*maxBacklog.Seconds())/size + 13
+		if longest > most || early > most+rateBurst/size {
+			t.Errorf("%d packets waited at the limit, and %d at first, most are %d", longest, early, most)
+		}
+		if least := 20 * rate / (size * 13 / 10) * 9 / 10; int(taken) < least {
+			t.Errorf("%d packets were taken in 20 s, least are %d", taken, least)
+		}
+	})
+}
+
+// A wait for the limit ends with the session, and there is none without a limit.
+func TestWaitForTheLimitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			limit int
+			ends  bool // with the session only
+		}{{0, false}, {1, true}} {
+			opt, _ := options(crypt.Plain{})
+			opt.RateLimit = c.limit
+			near, far := fakePair()
+			client, _ := fakeConns(t, near, far, opt)
+			stop, start := make(chan struct{}), time.Now()
+			time.AfterFunc(time.Second, func() { close(stop) })
+			goesOn := true
+			for range 100 {
+				if goesOn = client.Peer().AwaitRate(rateBurst, stop); !goesOn {
+					break
+				}
+			}
+			if spent := time.Since(start); goesOn == c.ends || c.ends != (spent == time.Second) {
+				t.Errorf("limit %d: it goes on: %v, after %v", c.limit, goesOn, spent)
+			}
+			<-stop
 		}
 	})
 }

@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/xtaci/kcp-go/v5"
@@ -60,6 +62,9 @@ type classic struct {
 
 	panics   *rescue.Net
 	overhead int // of the link, in bytes per datagram
+
+	closing chan struct{} // closed by Close
+	once    sync.Once
 }
 
 func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *classic {
@@ -71,7 +76,19 @@ func (f *Maker) newClassic(k *kcp.UDPSession, l *link.Conn, peer *link.Peer) *cl
 	k.SetWindowSize(c.SndWnd, c.RcvWnd)
 	k.SetMtu(c.MTU - l.Overhead()) // kcp-go knows nothing of the link's overhead
 	k.SetACKNoDelay(c.AckNodelay)
-	return &classic{UDPSession: k, cfg: c, peer: peer, panics: f.Panics, overhead: l.Overhead()}
+	return &classic{UDPSession: k, cfg: c, peer: peer, panics: f.Panics, overhead: l.Overhead(), closing: make(chan struct{})}
+}
+
+// WriteBuffers waits for the rate limit before it gives KCP more.
+func (c *classic) WriteBuffers(v [][]byte) (int, error) {
+	n := 0
+	for _, b := range v {
+		n += len(b)
+	}
+	if !c.peer.AwaitRate(n, c.closing) {
+		return 0, io.ErrClosedPipe
+	}
+	return c.UDPSession.WriteBuffers(v)
 }
 
 func (c *classic) Conv() uint32 { return c.GetConv() }
@@ -97,6 +114,7 @@ func (c *classic) backlog() int { return 0 }
 func (c *classic) window() int64 { return 0 }
 
 func (c *classic) Close() error {
+	c.once.Do(func() { close(c.closing) })
 	if c.doze != nil {
 		c.doze.close()
 	}
