@@ -21,8 +21,8 @@ func readCounters(t *testing.T, dir string) [][]string {
 	if len(files) == 0 {
 		return nil
 	}
-	if len(files) > 1 || !regexp.MustCompile(`^counters-20\d{6}\.csv$`).MatchString(files[0]) {
-		t.Fatalf("the files are %v, want one, named by the date (two at midnight)", files)
+	if len(files) > 1 || !regexp.MustCompile(`^counters-20\d\d\.csv$`).MatchString(files[0]) {
+		t.Fatalf("the files are %v, want one, named by the year", files)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, files[0]))
 	must(t, err)
@@ -37,7 +37,7 @@ func TestSnmpLog(t *testing.T) {
 	// The name of the folder contains what would be part of a time layout.
 	dir := filepath.Join(t.TempDir(), "2006")
 	must(t, os.Mkdir(dir, 0o755))
-	path := filepath.Join(dir, "counters-20060102.csv")
+	path := filepath.Join(dir, "counters-2006.csv")
 	tn := start(t, plan{client: []string{"--snmplog", path, "--snmpperiod", "1"}})
 	tn.exchange(t, mib)
 	wait(t, "three rows", func() bool { return len(readCounters(t, dir)) >= 4 })
@@ -63,7 +63,7 @@ func TestSnmpLog(t *testing.T) {
 func TestSnmpLogAtExit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := plan{client: []string{"--snmplog", filepath.Join(dir, "counters-20060102.csv"), "--snmpperiod", "3600"}}
+	p := plan{client: []string{"--snmplog", filepath.Join(dir, "counters-2006.csv"), "--snmpperiod", "3600"}}
 	tn := start(t, p)
 	tn.exchange(t, 64*kib)
 	if rows := readCounters(t, dir); rows != nil {
