@@ -19,14 +19,15 @@ var ErrSegment = errors.New("not a packet of this conversation")
 
 // Config holds the settings of an engine.
 type Config struct {
-	Conv     uint32 // conversation
-	MTU      int    // the longest packet, in bytes; see also SetMTU
-	Overhead int    // further bytes of each packet on the wire, which the pace includes
-	Send     int    // the most segments in flight
-	Receive  int    // the most segments that wait for the application
-	Grow     bool   // the window announced to the peer starts small, and follows what arrives
-	Limit    int    // bytes per second on the wire, acknowledgements included; 0: no limit
-	Clock    uint32 // the clock value on the wire at time 0, unknown to anyone who does not hear us
+	Conv     uint32  // conversation
+	MTU      int     // the longest packet, in bytes; see also SetMTU
+	Overhead int     // further bytes of each packet on the wire, which the pace includes
+	Parity   float64 // bytes of parity for each of these bytes, if the link protects all packets
+	Send     int     // the most segments in flight
+	Receive  int     // the most segments that wait for the application
+	Grow     bool    // the window announced to the peer starts small, and follows what arrives
+	Limit    int     // bytes per second on the wire, acknowledgements included; 0: no limit
+	Clock    uint32  // the clock value on the wire at time 0, unknown to anyone who does not hear us
 
 	Memory *quota.Bound // what this engine holds together with others; nil: no bound
 
@@ -51,6 +52,7 @@ type Engine struct {
 	parity parity
 
 	tokens    float64       // bytes that may be sent now
+	owed      float64       // bytes sent that were not data, which count towards the limit; see fill
 	filled    time.Duration // when tokens was last updated
 	slack     bool          // tokens reached the maximum, so there is little to send
 	short     bool          // tokens ran out, so something waits for more

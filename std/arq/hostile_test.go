@@ -103,9 +103,10 @@ func TestParseRefusesWhatNoDatagramHolds(t *testing.T) {
 	}
 }
 
-// Acknowledgements count towards the limit in the settings, and data gets the rest.
+// Acknowledgements count towards the limit in the settings, up to half of it, and data gets
+// the rest.
 func TestLimitHoldsAcknowledgements(t *testing.T) {
-	const limit, flood = 100_000, 5 * time.Second
+	const limit, flood = 250_000, 5 * time.Second
 	s := newScript(t)
 	s.cfg.Limit, s.snd.edge, s.rcv.limit, s.rcv.want, s.rcv.unheard = limit, 1000, 1000, 1000, false
 	s.Write(make([]byte, 2*limit*int(flood.Seconds())))
@@ -117,6 +118,33 @@ func TestLimitHoldsAcknowledgements(t *testing.T) {
 	}
 	if most := limit*int(flood.Seconds()) + 12*mtu; sent > most {
 		t.Errorf("%d bytes were sent in %v, want at most %d", sent, flood, most)
+	}
+}
+
+// What acknowledgements take above half of a small limit is not the data's debt: nothing was
+// sent but them while a fast download lasted, and for minutes after it.
+func TestAcknowledgementsLeaveRoomForData(t *testing.T) {
+	const limit, seconds = 20_000, 5
+	s := newScript(t)
+	s.cfg.Limit, s.snd.edge, s.rcv.limit, s.rcv.want, s.rcv.unheard = limit, 1000, 1000, 1000, false
+	for second := range seconds + 1 {
+		sent := 0
+		for end := s.now + time.Second; s.now < end; s.now += msec / 2 {
+			if second < seconds {
+				s.hear(segment{cmd: cmdPush, sn: 5, ts: uint32(s.now / msec), wnd: 1000})
+			}
+			s.Write(make([]byte, max(0, min(1000, s.Room()))))
+			s.Output(s.now, func(p []byte) {
+				for seg, rest, ok := parse(p); ok; seg, rest, ok = parse(rest) {
+					if sent += len(seg.data); seg.cmd == cmdPush {
+						defer s.hear(segment{cmd: cmdAck, sn: seg.sn, ts: seg.ts, una: seg.sn + 1, wnd: 1000})
+					}
+				}
+			})
+		}
+		if sent < limit/4 {
+			t.Errorf("%d bytes of data were sent in second %d of a flood of %d, with a limit of %d", sent, second, seconds, limit)
+		}
 	}
 }
 

@@ -54,13 +54,18 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 // as much as tardyCounts calls on time. At most mostTardy calls are remembered.
 const tardyCounts, mostTardy = 10, 100
 
-// fill updates the number of bytes that may be sent now.
+// fill updates the number of bytes that may be sent now. At least half of the pace is for
+// data: acknowledgements that need more exceed the limit in the settings. Data waited for all
+// of them, while a fast download lasted and for minutes after it.
 func (e *Engine) fill(now time.Duration) {
 	pace := e.pace()
-	e.tokens += pace * (now - e.filled).Seconds()
+	more := pace * (now - e.filled).Seconds()
 	e.filled = now
 	e.slack = false
 	most := max(pace*burst.Seconds(), 4*mtu)
+	paid := min(e.owed, more/2)
+	e.owed = min(e.owed-paid, most)
+	e.tokens += more - paid
 	e.tardy = max(e.tardy-1, 0)
 	if e.walled {
 		e.parity.walled = now
@@ -85,7 +90,7 @@ func (e *Engine) fill(now time.Duration) {
 }
 
 // control sends what is not data: acknowledgements and windows. It is never held back, but
-// if the settings have a limit, data waits for it.
+// if the settings have a limit, data gets less for it.
 func (e *Engine) control(now time.Duration, emit func([]byte)) {
 	if n := len(e.rcv.acks); n > 0 && (n >= manyAcks || now >= e.answerAt()) {
 		e.answer(emit)
@@ -141,7 +146,7 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	f.ts = e.snd.clock(f, now)
 	f.phase = e.mdl.phase
 	e.proof.sent(f.ts)
-	size := headerBytes + len(f.buf.data()) + e.cfg.Overhead
+	size := e.size(f)
 	if e.snd.outstanding == 0 {
 		e.loss.since = now
 	}
@@ -166,8 +171,14 @@ func (e *Engine) transmit(sn uint32, f *flight, ts uint32, emit func([]byte)) {
 	if n := len(e.rcv.acks); n > 0 && len(f.buf.data())+(n+1)*headerBytes <= e.largest {
 		e.answer(emit)
 	}
-	e.tokens -= float64(headerBytes + len(f.buf.data()) + e.cfg.Overhead)
+	e.tokens -= float64(e.size(f))
 	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, emit)
+}
+
+// size is what a data segment takes on the wire. Its parity is as long as the longest packet
+// of the group, mostly a full one.
+func (e *Engine) size(f *flight) int {
+	return headerBytes + len(f.buf.data()) + e.cfg.Overhead + int(e.cfg.Parity*float64(e.cfg.MTU+e.cfg.Overhead))
 }
 
 // put adds a segment to the packet, which it first sends if there is no room.
@@ -176,10 +187,11 @@ func (e *Engine) put(s *segment, emit func([]byte)) {
 		e.flush(emit)
 	}
 	if e.cfg.Limit > 0 && s.cmd != cmdPush {
-		e.tokens -= headerBytes
+		n := headerBytes
 		if len(e.packet) == 0 {
-			e.tokens -= float64(e.cfg.Overhead)
+			n += e.cfg.Overhead
 		}
+		e.owed += float64(n) * (1 + e.cfg.Parity)
 	}
 	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.telling(), e.rcv.next
 	e.packet = s.appendTo(e.packet)
@@ -233,5 +245,6 @@ func (e *Engine) ready() time.Duration {
 		return e.filled
 	}
 	pace := e.pace()
-	return e.filled + seconds((min(pace*gather.Seconds(), 8*mtu)-e.tokens)/pace)
+	wanted := min(pace*gather.Seconds(), 8*mtu) - e.tokens
+	return e.filled + seconds((wanted+min(e.owed, wanted))/pace)
 }

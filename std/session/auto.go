@@ -52,7 +52,7 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		Panics: f.Panics,
 	}
 	if c.DataShard > 0 { // each packet bears its share of the parity
-		cfg.Overhead += (mtu + cfg.Overhead) * c.ParityShard / c.DataShard
+		cfg.Parity = float64(c.ParityShard) / float64(c.DataShard)
 	}
 	metrics.Opened(l.Peer() != nil)
 	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l, peer), panics: f.Panics}
