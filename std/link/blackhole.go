@@ -20,6 +20,10 @@ const (
 // small: if it answers, then only what is large is lost.
 const watchAsks = 3
 
+// sameSend is how soon after a transmission its copies follow, which mode auto sends: they are
+// lost for the same reason.
+const sameSend = 20 * time.Millisecond
+
 // markLasts is how long an acknowledgement is expected for a large segment that was marked.
 // Later the mark makes room for another one.
 const markLasts = time.Second
@@ -42,6 +46,7 @@ type watch struct {
 	sn     uint32
 	sends  int           // of sn, in large packets; 0: nothing is watched
 	since  time.Duration // the first of them
+	last   time.Duration // the last of them, without its copies
 	asked  time.Duration // when the peer was first asked of those that count
 	marks  [8]mark       // large segments sent since the second transmission
 	marked int
@@ -58,7 +63,10 @@ func (w *watch) forget() { *w = watch{} }
 func (w *watch) sent(sn uint32, now, heard time.Duration) {
 	if w.sends == 0 || w.sn != sn {
 		*w = watch{sn: sn, since: now}
+	} else if now-w.last < sameSend {
+		return
 	}
+	w.last = now
 	if !w.certain && w.sends >= watchAsks && heard < w.asked && now-w.asked >= watchAnswer {
 		w.restart(now)
 	}
@@ -71,7 +79,7 @@ func (w *watch) sent(sn uint32, now, heard time.Duration) {
 // has no room and drops what comes, whatever its size. The peer is still asked, so that it
 // does not seem dead.
 func (w *watch) restart(now time.Duration) {
-	*w = watch{sn: w.sn, sends: min(w.sends, watchAsks-1), since: now}
+	*w = watch{sn: w.sn, sends: min(w.sends, watchAsks-1), since: now, last: w.last}
 }
 
 // mark records a large segment. If it is acknowledged, large packets pass, whichever of its

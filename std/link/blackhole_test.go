@@ -46,6 +46,39 @@ func TestOutageIsNoNarrowPath(t *testing.T) {
 	}
 }
 
+// Each retransmission of mode auto is soon followed by copies. They counted as retransmissions of
+// their own, so the last one in an outage and the first one after it were enough.
+func TestCopiesAreNoFurtherTransmissions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNarrow(t)
+		n.transfer(10)
+		stuck, p := n.next, n.c.Peer()
+		n.next++
+		try := func() {
+			for _, after := range []time.Duration{2, 8, 0} {
+				n.send(stuck, 1350)
+				time.Sleep(after * time.Millisecond)
+			}
+		}
+		n.most = 0
+		for range 4 {
+			try()
+			time.Sleep(2200 * time.Millisecond)
+		}
+		n.most = baseSize // what is large is lost once more, by chance
+		n.keepsAlive()
+		try()
+		if p.Size() != 1350 || p.way.Load().Fragments() {
+			t.Errorf("after the outage the size is %d, in fragments: %v", p.Size(), p.way.Load().Fragments())
+		}
+		n.most = MaxDatagram
+		try()
+		if n.transfer(10); p.Failure() != nil || p.InFlight() != 0 {
+			t.Errorf("it ended with %v, and %d are in flight", p.Failure(), p.InFlight())
+		}
+	})
+}
+
 // A path that has become narrow in an outage is noticed after it. What is stuck is then sent in
 // fragments for stuckAfter, over IPv6 also whole each second time.
 func TestNarrowAfterOutage(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/clock"
 	"kcptun/std/crypt"
 	"kcptun/std/testkit"
 )
@@ -55,8 +56,14 @@ func newNarrow(t *testing.T) *narrow {
 	return n
 }
 
-// write sends a segment in a packet of a size, and what it says arrives, or not.
+// write sends a segment in a packet of a size, and waits a little. What it says arrives, or not.
 func (n *narrow) write(sn uint32, size int) {
+	n.send(sn, size)
+	time.Sleep(50 * time.Millisecond)
+}
+
+// send is write without the wait.
+func (n *narrow) send(sn uint32, size int) {
 	if !n.still {
 		n.stamp++
 	}
@@ -75,7 +82,6 @@ func (n *narrow) write(sn uint32, size int) {
 			n.arrive(d)
 		}
 	}
-	time.Sleep(50 * time.Millisecond)
 }
 
 // stick sends a segment eight times in a large packet, and returns its number.
@@ -441,8 +447,9 @@ func TestRunBefore(t *testing.T) {
 func TestSizingDoesNotWaitForOutbox(t *testing.T) {
 	server, p := livingAt(t)
 	p.sizing.init(1400)
-	p.sizing.watch.sent(5, 0, 0)
-	p.sizing.watch.sent(5, 0, 0)
+	now := clock.Now()
+	p.sizing.watch.sent(5, now-2*sameSend, 0)
+	p.sizing.watch.sent(5, now-sameSend, 0)
 	server.out.queued.Store(maxQueued + 1)
 	oldest := ofServer(seg(7, 81, 5, 3, string(make([]byte, 1300))))
 	asks := make(chan bool, 1)
