@@ -41,7 +41,7 @@ func (t *intake) findMoved(h Packet, in *carrier.Inbound) *Peer {
 	if !p.table.move(p, p.way.Load().To(from).From(in.At)) || !p.lodge(t.through(in), from) {
 		return nil
 	}
-	p.probation.begin(was, from, p.ledger.sndStamp.Load(), t.now)
+	p.probation.begin(was, from, p.ledger.sndBegun.Load(), p.ledger.sndStamp.Load(), t.now)
 	p.sizing.restart()
 	t.opt.Stats.Moved.Add(1)
 	if times, due := t.moves.Due(); due {

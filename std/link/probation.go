@@ -26,14 +26,16 @@ type probation struct {
 
 	mu        sync.Mutex
 	known     netip.AddrPort // where the peer was heard last that was not on probation
-	since     uint32         // the latest stamp that was sent before the move
+	begun     bool           // something was sent before the move
+	since     uint32         // the latest stamp of that
 	budget    int            // bytes that may be sent
 	filled    time.Duration  // when the budget was last full, by std/clock
 	wasFilled bool           // it was full once, so filled is a time
 }
 
-// begin begins a probation, unless the peer has returned to where it was before.
-func (o *probation) begin(from, to netip.AddrPort, stamp uint32, now time.Duration) {
+// begin begins a probation, unless the peer has returned to where it was before. stamp is the
+// latest that was sent, if begun.
+func (o *probation) begin(from, to netip.AddrPort, begun bool, stamp uint32, now time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.on.Load() {
@@ -43,7 +45,7 @@ func (o *probation) begin(from, to netip.AddrPort, stamp uint32, now time.Durati
 		o.on.Store(false)
 		return
 	}
-	o.since, o.budget = stamp, min(o.budget, probationBurst)
+	o.begun, o.since, o.budget = begun, stamp, min(o.budget, probationBurst)
 	o.fill(now)
 	o.on.Store(true)
 }
@@ -60,7 +62,7 @@ func (o *probation) received(h Packet, size int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.budget += probationShare * size
-	if h.Acked && after(h.AckStamp, o.since) {
+	if h.Acked && (!o.begun || after(h.AckStamp, o.since)) {
 		o.on.Store(false)
 	}
 }

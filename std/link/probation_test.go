@@ -71,3 +71,21 @@ func TestNewAddressGetsLittle(t *testing.T) {
 		}
 	})
 }
+
+// A client that moves before anything was sent to it proves with any answer that it hears us:
+// the stamps may begin anywhere. Half of these clients stayed on probation for days.
+func TestProbationBeforeAnythingWasSent(t *testing.T) {
+	for _, first := range []uint32{1 << 30, 3 << 30} {
+		server := listening(t)
+		hears(server, seg(7, 81, 0, 0, "data"), addrNumber(1))
+		p := server.in.last
+		if hears(server, seg(7, 81, 1, 0, "data"), addrNumber(2)); p.addr() != addrNumber(2) || !p.probation.on.Load() {
+			t.Fatal("it has not moved, or is not on probation")
+		}
+		p.sent(parsed(stamped(seg(7, 81, 0, 2, "data"), first)))
+		hears(server, stamped(seg(7, 82, 0, 1, ""), first), addrNumber(2))
+		if p.probation.on.Load() {
+			t.Errorf("it has answered to %d, and is on probation", first)
+		}
+	}
+}
