@@ -81,3 +81,53 @@ func lowerLimit(t *testing.T, n uint64) {
 		}
 	})
 }
+
+// A target is reached although one of its addresses never answers. (Another address of the
+// same family would be tried, too, but after a part of dialTimeout: too long for this test.)
+func TestDialTargetPassesASilentAddress(t *testing.T) {
+	for _, c := range []struct{ silent, living string }{{"::1", "127.0.0.1"}, {"127.0.0.1", "::1"}} {
+		t.Run(c.silent, func(t *testing.T) {
+			port := silence(t, c.silent)
+			lis, err := net.Listen("tcp", net.JoinHostPort(c.living, port))
+			if err != nil {
+				t.Skip("the port is not free for both families:", err)
+			}
+			defer lis.Close()
+			resolveAs(t, c.silent, c.living)
+			conn, err := target(net.JoinHostPort("target.example", port)).dial(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if got := conn.RemoteAddr().String(); got != lis.Addr().String() {
+				t.Errorf("connected with %s, want %s", got, lis.Addr())
+			}
+		})
+	}
+}
+
+// silence returns a port of an address that answers no SYN: its listener accepts nothing and
+// its queue is full.
+func silence(t *testing.T, addr string) (port string) {
+	t.Helper()
+	lis, err := net.Listen("tcp", net.JoinHostPort(addr, "0"))
+	if err != nil {
+		t.Skip("no such address here:", err)
+	}
+	t.Cleanup(func() { lis.Close() })
+	raw, err := lis.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); err != nil {
+		t.Fatal(err)
+	}
+	for timeouts := 0; timeouts < 2; timeouts++ { // one may be due to a busy machine
+		if conn, err := net.DialTimeout("tcp", lis.Addr().String(), 100*time.Millisecond); err == nil {
+			t.Cleanup(func() { conn.Close() })
+			timeouts = -1
+		}
+	}
+	_, port, _ = net.SplitHostPort(lis.Addr().String())
+	return port
+}
