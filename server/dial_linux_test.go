@@ -119,8 +119,9 @@ func silence(t *testing.T, addr string) (port string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }); err != nil {
-		t.Fatal(err)
+	var full error
+	if err := raw.Control(func(fd uintptr) { full = syscall.Listen(int(fd), 0) }); err != nil || full != nil {
+		t.Fatal(err, full)
 	}
 	for timeouts := 0; timeouts < 2; timeouts++ { // one may be due to a busy machine
 		if conn, err := net.DialTimeout("tcp", lis.Addr().String(), 100*time.Millisecond); err == nil {
