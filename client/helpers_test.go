@@ -48,6 +48,11 @@ func newEchoServerBy(t *testing.T, addr, cipher string) *sessions.Server {
 	t.Helper()
 	c := sessions.Config(config.Server)
 	c.Crypt = cipher
+	return newEchoServerOf(t, addr, c)
+}
+
+func newEchoServerOf(t *testing.T, addr string, c *config.Config) *sessions.Server {
+	t.Helper()
 	return sessions.Serve(t, c, addr, func(s *session.Session) {
 		var wg sync.WaitGroup
 		defer wg.Wait()

@@ -73,8 +73,12 @@ func Serve(t testing.TB, c *config.Config, addr string, handle func(*session.Ses
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{ctx: ctx, cancel: cancel}
 	opt := check(t, c, config.Server)
+	listen := link.Listen
+	if c.TCP {
+		listen = link.ListenTCP
+	}
 	var err error
-	if s.link, err = link.Listen(ctx, opt, addr); err != nil {
+	if s.link, err = listen(ctx, opt, addr); err != nil {
 		t.Fatal(err)
 	}
 	s.Addr, s.maker = s.link.LocalAddr().String(), session.New(c)
