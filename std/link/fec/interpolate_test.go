@@ -86,15 +86,27 @@ func FuzzInterpolation(f *testing.F) {
 // A peer's shape cost up to 55 ms under the lock shared by all peers, for a matrix that
 // only a sender of that shape needs.
 func TestShapesOfPeersMakeNoMatrix(t *testing.T) {
-	codes := new(Codes)
-	r := &receiver{Decoder: codes.Decoder(254, 2), got: make(map[uint32][]byte)}
-	r.code.coder = func() reedsolomon.Encoder {
-		t.Error("to restore, the matrix for sending was made")
-		return nil
+	for name, ours := range map[string]shape{"known": {128, 128}, "found": {10, 3}, "found without one of ours": {0, 0}} {
+		t.Run(name, func(t *testing.T) {
+			theirs := newCode(shape{128, 128})
+			theirs.coder = func() reedsolomon.Encoder {
+				t.Error("to restore, the matrix for sending was made")
+				return nil
+			}
+			codes := &Codes{known: map[shape]*code{theirs.shape: theirs}}
+			s, r := newSender(theirs.shape), &receiver{Decoder: codes.Decoder(ours.data, ours.parity), got: make(map[uint32][]byte)}
+			for range 6 {
+				r.take(s.group()...)
+			}
+			clear(r.got)
+			lost := s.next
+			r.take(s.group()[2:]...)
+			if r.code != theirs {
+				t.Fatal("the shape is not found")
+			}
+			r.restored(t, "with the first two lost", s, lost, lost+1)
+		})
 	}
-	s := newSender(shape{254, 2})
-	r.take(s.group()[2:]...)
-	r.restored(t, "with the first two lost", s, 0, 1)
 }
 
 // From parity alone, each group took the inversion of a matrix for 128 packets: 4.8 ms.
