@@ -22,7 +22,7 @@ type copied struct {
 const (
 	thinFlow  = 4 * mtu  // most bytes in flight in a thin flow
 	mostThin  = 2        // copies of a segment in a thin flow
-	worthCopy = 0.003    // loss rate above which a thin flow gets copies
+	worthCopy = 0.004    // loss rate above which a thin flow gets copies: what none in 500 leaves likely
 	residual  = 0.0005   // the loss rate that may remain; one lost segment holds up many
 	cheapLoss = 0.025    // below this loss rate, copying a retransmission costs little
 	budgetOf  = 32       // copies may add 1/budgetOf to what is sent

@@ -169,8 +169,10 @@ func (m *misses) note(tx uint64, missed bool) {
 func (m *misses) share() float64 { return (m.missed + 0.2) / (m.seen + 10) }
 
 // most is the largest share that what was observed leaves likely: two standard deviations
-// above it, and 5 % while nothing has been observed.
-func (m *misses) most() float64 { return (m.missed + 2*math.Sqrt(m.missed) + 0.5) / (m.seen + 10) }
+// above it, and two packets more. Without any loss it falls below 2 % after 90 packets: on a
+// link that loses 3 %, there are none among 90 in one case of 15, but among 15 in two of
+// three.
+func (m *misses) most() float64 { return (m.missed + 2*math.Sqrt(m.missed) + 2) / (m.seen + 10) }
 
 // known is the share observed.
 func (m *misses) known() float64 { return m.missed / max(m.seen, 1) }
