@@ -73,7 +73,8 @@ func TestRecordedDatagramFromManyAddresses(t *testing.T) {
 			before, goroutines := heap(), runtime.NumGoroutine()
 			s.play(t, addresses, sealed(t, cfg, c.cmd, c.sn, c.una, c.data))
 			sess, _ := sessions.Dial(t, sessions.Config(config.Client), (&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: s.port}).String(), 5)
-			echo(t, open(t, sess), "a client gets in all the same")
+			st := open(t, sess)
+			echo(t, st, "a client gets in all the same")
 			testkit.Eventually(t, "its session is open", func() bool { return s.log.Count("session opened") == 1 })
 			more, grown := runtime.NumGoroutine()-goroutines, heap()-before
 			t.Logf("%d goroutines and %d KiB more", more, grown>>10)
@@ -83,6 +84,7 @@ func TestRecordedDatagramFromManyAddresses(t *testing.T) {
 			if most := int64(c.sessions+8) * 800 << 10; grown > most {
 				t.Errorf("%d KiB more, want at most %d", grown>>10, most>>10)
 			}
+			st.Close() // or the server waits for it as long as it has grace
 			if err := s.end(t); err != nil {
 				t.Error(err)
 			}

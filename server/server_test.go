@@ -314,6 +314,7 @@ func TestSessionsFromOneAddress(t *testing.T) {
 	echo(t, st, "hello again")
 	st.Close()
 	testkit.Eventually(t, "the stream is closed", func() bool { return s.log.Count("stream closed") == 1 })
+	old.Close() // or the server waits for it as long as it has grace
 	if err := s.end(t); err != nil {
 		t.Error(err)
 	}
