@@ -54,7 +54,6 @@ type Engine struct {
 	tokens    float64       // bytes that may be sent now
 	owed      float64       // bytes sent that were not data, which count towards the limit; see fill
 	filled    time.Duration // when tokens was last updated
-	slack     bool          // tokens reached the maximum, so there is little to send
 	short     bool          // tokens ran out, so something waits for more
 	walled    bool          // a window, not the pace, makes something wait
 	tardy     int           // how often recently tokens were counted far too late

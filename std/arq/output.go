@@ -61,7 +61,6 @@ func (e *Engine) fill(now time.Duration) {
 	pace := e.pace()
 	more := pace * (now - e.filled).Seconds()
 	e.filled = now
-	e.slack = false
 	most := max(pace*burst.Seconds(), 4*mtu)
 	paid := min(e.owed, more/2)
 	e.owed = min(e.owed-paid, most)
@@ -82,7 +81,6 @@ func (e *Engine) fill(now time.Duration) {
 	}
 	if e.tokens > most {
 		e.tokens = most
-		e.slack = true
 		if !e.short { // otherwise we are the ones who are late
 			e.parity.calm = now
 		}
@@ -151,7 +149,7 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 		e.loss.since = now
 	}
 	e.sent += int64(size)
-	thin := e.slack && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
+	thin := e.tokens > 2*mtu && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
 	protect := false
 	if f.sends == 0 && !thin {
 		e.parity.packets++
