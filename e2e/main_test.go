@@ -27,8 +27,12 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given { // most of the time, half of these tests wait for timers of the programs
-		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+	if !given {
+		atOnce := 4 * runtime.GOMAXPROCS(0) // nearly all of these tests wait: for timers of the programs, or for the end of an outage
+		if raceDetector {
+			atOnce /= 2 // it takes several times the work
+		}
+		if err := flag.Set("test.parallel", strconv.Itoa(atOnce)); err != nil {
 			panic(err)
 		}
 	}
