@@ -20,10 +20,24 @@ func (tn *tunnel) pulls(t *testing.T, count int, n int64) {
 	concurrently(t, calls)
 }
 
+// openAll opens count sessions and returns how many streams that took. A stream does not wait
+// for a session that is slow to open if there is another one.
+func (tn *tunnel) openAll(t *testing.T, count int) (streams int) {
+	t.Helper()
+	wait(t, fmt.Sprintf("%d sessions are open", count), func() bool {
+		streams++
+		must(t, tn.pull(t, kib))
+		return len(tn.client.lines("session opened")) >= count
+	})
+	return streams
+}
+
 // Streams use the four sessions in turn.
 func TestFourSessions(t *testing.T) {
 	t.Parallel()
 	tn := start(t, plan{client: []string{"--conn", "4"}})
+	before := tn.openAll(t, 4)
+	tn.server.mustLogTimes(t, before, "stream opened")
 	tn.pulls(t, 8, 256*kib)
 	for _, p := range []*program{tn.client, tn.server} {
 		if convs := fields(t, p.lines("session opened"), "conv"); len(convs) != 4 {
@@ -31,7 +45,7 @@ func TestFourSessions(t *testing.T) {
 		}
 	}
 	used := make(map[string]int)
-	for _, line := range tn.server.mustLogTimes(t, 8, "stream opened") {
+	for _, line := range tn.server.mustLogTimes(t, before+8, "stream opened")[before:] {
 		used[field(t, line, "from")]++
 	}
 	if len(used) != 4 {
@@ -52,6 +66,7 @@ func TestPortRange(t *testing.T) {
 	if _, err := tn.server.ListenAddrs(patient(t), 4); err != nil {
 		t.Fatal(err)
 	}
+	tn.openAll(t, 12)
 	tn.pulls(t, 12, 128*kib)
 	to := fields(t, tn.client.lines("session opened"), "to")
 	at := fields(t, tn.server.mustLogTimes(t, 12, "session opened"), "at")
@@ -66,6 +81,7 @@ func TestSessionsOnManyCores(t *testing.T) {
 	t.Parallel()
 	bad := lab.Fault{Loss: 0.02, Duplicate: 0.01, Corrupt: 0.01, Reorder: 0.02}
 	tn := start(t, plan{env: []string{"GOMAXPROCS=8"}, relay: &bad, client: []string{"--conn", "8"}})
+	tn.openAll(t, 8)
 	tn.pulls(t, 16, 256*kib)
 	if convs := fields(t, tn.server.lines("session opened"), "conv"); len(convs) != 8 {
 		t.Errorf("the server has the conversations %v, want 8", convs)
