@@ -26,7 +26,7 @@ func TestCopiesOfThinFlows(t *testing.T) {
 
 // Ends that do not run now and then, as on a busy machine, still send each message three
 // times. They used to leave out copies of a message that followed another one at once, and of
-// most after a pause had been taken for a slower link.
+// most after a pause had been taken for the queue of a full link.
 func TestPausesCostNoCopies(t *testing.T) {
 	s := new(sim)
 	w := wire{delay: 100 * msec, rate: 100e6 / 8, queue: 100 * msec, loss: 0.05}
