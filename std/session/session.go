@@ -315,7 +315,7 @@ func (s *Session) explain(err error) error {
 	}
 	switch {
 	case s.peer.IsForgotten():
-		return errors.New("the server does not know this session: it was restarted, or has given the session up")
+		return errors.New("the server does not know this session: it was restarted, or has given the session up, as an older one does if smuxver or nocomp differ")
 	case errors.Is(err, mux.ErrProtocol):
 		return fmt.Errorf("the peer does not speak smux %d here: is smuxver or nocomp different at the other end?", s.smux)
 	case errors.Is(err, snappy.ErrCorrupt):
