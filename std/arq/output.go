@@ -90,7 +90,8 @@ func (e *Engine) fill(now time.Duration) {
 // control sends what is not data: acknowledgements and windows. It is never held back, but
 // if the settings have a limit, data gets less for it.
 func (e *Engine) control(now time.Duration, emit func([]byte)) {
-	if n := len(e.rcv.acks); n > 0 && (n >= manyAcks || now >= e.answerAt()) {
+	// As in transmit, no una leaves before the acknowledgements that wait.
+	if n := len(e.rcv.acks); n > 0 && (n >= manyAcks || now >= e.answerAt() || e.rcv.tell || e.proof.due) {
 		e.answer(emit)
 	}
 	if e.snd.shut() && e.snd.outstanding == 0 {

@@ -41,3 +41,27 @@ func TestTimersThatComeLate(t *testing.T) {
 		}
 	}
 }
+
+// What only tells a window does not overtake the acknowledgements that wait: with its una, the
+// peer would no longer learn from them which transmissions arrived, and what is lost. After
+// an outage it got one segment through for each timeout.
+func TestWindowGoesBehindAcknowledgements(t *testing.T) {
+	s := newScript(t)
+	s.hear(segment{cmd: cmdPush, sn: 0, ts: 7, data: []byte("a")})
+	s.hear(segment{cmd: cmdPush, sn: 101, data: []byte("z")}) // beyond the window of 100
+	s.Vouch()
+	s.hear(segment{cmd: cmdPush, sn: 101, data: []byte("z")})
+	out := s.step(20 * msec)
+	if len(out) < 2 || out[0].cmd != cmdAck || out[0].ts != 7 || count(out, cmdTell) == 0 {
+		t.Errorf("it sends %+v, want the acknowledgement first", out)
+	}
+}
+
+// A round trip that was measured wrongly does not stop a conversation for minutes.
+func TestTimeoutIsBounded(t *testing.T) {
+	r := newRTT()
+	r.sample(40*time.Second, 33*time.Second)
+	if got := r.timeout(); got > mostTimeout {
+		t.Errorf("an answer may take %v", got)
+	}
+}

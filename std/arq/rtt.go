@@ -43,9 +43,14 @@ func (r *rtt) sample(now, d time.Duration) {
 	r.n++
 }
 
+// mostTimeout is above what any path takes. A probe that was not needed costs two packets; a
+// round trip that was measured wrongly, such as by an acknowledgement whose clock value was
+// damaged, could cost minutes.
+const mostTimeout = 10 * time.Second
+
 // timeout is how long an answer may take.
 func (r *rtt) timeout() time.Duration {
-	return r.smooth + max(4*r.deviation, 10*time.Millisecond) + 25*time.Millisecond
+	return min(r.smooth+max(4*r.deviation, 10*time.Millisecond)+25*time.Millisecond, mostTimeout)
 }
 
 // longer raises the shortest round trip by part of what appears to be queue.
