@@ -54,6 +54,7 @@ type Engine struct {
 	tokens    float64       // bytes that may be sent now
 	owed      float64       // bytes sent that were not data, which count towards the limit; see fill
 	filled    time.Duration // when tokens was last updated
+	begun     time.Duration // when the first segment was first sent
 	short     bool          // tokens ran out, so something waits for more
 	walled    bool          // a window, not the pace, makes something wait
 	tardy     int           // how often recently tokens were counted far too late
@@ -132,7 +133,9 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 			e.rcv.tell = true
 		}
 	}
-	e.advance(una)
+	if e.advance(una); e.snd.una > 0 && e.rtt.first == 0 {
+		e.rtt.first = now - e.begun
+	}
 	e.seekProof(now)
 	if e.cfg.Grow {
 		e.rcv.follow(now, e.rtt.smooth)

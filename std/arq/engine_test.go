@@ -246,3 +246,16 @@ func TestCPUIsTheLimit(t *testing.T) {
 		}
 	}
 }
+
+// A client that sends a request learns from the una of the answer how long answers take,
+// though it had to send the request again, and the acknowledgement finds no segment.
+func TestTimeoutOfARequest(t *testing.T) {
+	s := newScript(t)
+	s.Write([]byte("request"))
+	s.step(2 * time.Second)
+	s.hear(segment{cmd: cmdPush, sn: 0, una: 1, wnd: 100, data: []byte("answer")})
+	s.hear(segment{cmd: cmdAck, sn: 0, una: 1, wnd: 100})
+	if got := s.rtt.timeout(); got < 2*time.Second || got > mostTimeout {
+		t.Errorf("an answer may take %v, and took 2 s", got)
+	}
+}

@@ -149,6 +149,9 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	if e.snd.outstanding == 0 {
 		e.loss.since = now
 	}
+	if e.stats.Sent == 1 && f.sends == 0 {
+		e.begun = now
+	}
 	e.sent += int64(size)
 	thin := e.tokens > 2*mtu && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
 	protect := false

@@ -19,6 +19,12 @@ type rtt struct {
 	recent            [4]time.Duration
 	n                 int
 	jitter            time.Duration // by how much packets overtake one another
+
+	// first is from the first transmission of the first segment until una covered it: the
+	// first round trip, or more. It counts until a round trip is known. Who sends only requests
+	// may not know one for long: the una of an answer comes before the acknowledgement, which
+	// then finds no segment. A path of 2 s was taken for dead after 3.
+	first time.Duration
 }
 
 func newRTT() rtt { return rtt{smooth: guess, deviation: guess / 2, least: guess} }
@@ -26,7 +32,7 @@ func newRTT() rtt { return rtt{smooth: guess, deviation: guess / 2, least: guess
 // sample records a round trip.
 func (r *rtt) sample(now, d time.Duration) {
 	if !r.known {
-		*r = rtt{known: true, jitter: r.jitter, smooth: d, deviation: d / 2, least: d, leastAt: now, nextLeast: d}
+		*r = rtt{known: true, jitter: r.jitter, first: r.first, smooth: d, deviation: d / 2, least: d, leastAt: now, nextLeast: d}
 	}
 	r.last = d
 	diff := d - r.smooth
@@ -50,7 +56,11 @@ const mostTimeout = 10 * time.Second
 
 // timeout is how long an answer may take.
 func (r *rtt) timeout() time.Duration {
-	return min(r.smooth+max(4*r.deviation, 10*time.Millisecond)+25*time.Millisecond, mostTimeout)
+	smooth, deviation := r.smooth, r.deviation
+	if !r.known && r.first > smooth {
+		smooth, deviation = r.first, r.first/2
+	}
+	return min(smooth+max(4*deviation, 10*time.Millisecond)+25*time.Millisecond, mostTimeout)
 }
 
 // longer raises the shortest round trip by part of what appears to be queue.
