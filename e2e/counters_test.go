@@ -125,12 +125,17 @@ func TestRateLimit(t *testing.T) {
 // to the socket.
 func TestRateLimitDropsNothing(t *testing.T) {
 	t.Parallel()
-	flags := []string{"--mode", "fast3", "--nocomp", "--sndwnd", "8192", "--rcvwnd", "8192"}
-	tn := start(t, plan{both: flags, client: []string{"--ratelimit", "1000000"}})
-	must(t, tn.push(t, 3*mib))
-	c, err := tn.client.Counters(patient(t))
-	must(t, err)
-	if segs, packets := c["OutSegs"], c["OutPkts"]; segs < 3*mib/1500 || 2*segs > 3*packets {
-		t.Errorf("%d segments in %d packets", segs, packets)
+	for name, flags := range map[string][]string{"compression": nil, "no compression": {"--nocomp"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			flags = append(flags, "--mode", "fast3", "--sndwnd", "8192", "--rcvwnd", "8192")
+			tn := start(t, plan{both: flags, client: []string{"--ratelimit", "1000000"}})
+			must(t, tn.push(t, 3*mib))
+			c, err := tn.client.Counters(patient(t))
+			must(t, err)
+			if segs, packets := c["OutSegs"], c["OutPkts"]; segs < 3*mib/1500 || 2*segs > 3*packets {
+				t.Errorf("%d segments in %d packets", segs, packets)
+			}
+		})
 	}
 }

@@ -134,7 +134,7 @@ func (e *Engine) Input(now time.Duration, packet []byte) error {
 		}
 	}
 	if e.advance(una); e.snd.una > 0 && e.rtt.first == 0 {
-		e.rtt.first = now - e.begun
+		e.rtt.first = min(now-e.begun, lastProbe)
 	}
 	e.seekProof(now)
 	if e.cfg.Grow {

@@ -20,10 +20,10 @@ type rtt struct {
 	n                 int
 	jitter            time.Duration // by how much packets overtake one another
 
-	// first is from the first transmission of the first segment until una covered it: the
-	// first round trip, or more. It counts until a round trip is known. Who sends only requests
-	// may not know one for long: the una of an answer comes before the acknowledgement, which
-	// then finds no segment. A path of 2 s was taken for dead after 3.
+	// first is from the first transmission of the first segment until una covered it, at most
+	// lastProbe: the first round trip, or more. It counts until a round trip is known. Who sends
+	// only requests may not know one for long: the una of an answer comes before the
+	// acknowledgement, which then finds no segment. A path of 2 s was taken for dead after 3.
 	first time.Duration
 }
 

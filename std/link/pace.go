@@ -75,7 +75,7 @@ func (r rateLimit) backlog() time.Duration {
 type pacing struct {
 	pacer   pacer        // nil: nothing waits
 	waiting atomic.Int32 // datagrams that are held back
-	late    atomic.Int64 // nanoseconds from the stamp of the latest segment that has left until then
+	opens   atomic.Int64 // when new data may come again, by std/clock: the latest segment has left too late
 }
 
 // wait waits until a datagram may leave. It is false if stop was closed in the meantime.
@@ -116,10 +116,10 @@ func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
 	if pacer == nil {
 		return true
 	}
-	wait, most := pacer.admit(n), pacer.backlog()
+	wait := pacer.admit(n)
 	for {
-		if late := time.Duration(p.pacing.late.Load()); late > most && (p.IsHeld() || !pacer.idle()) {
-			wait = max(wait, min(late-most, maxBacklog))
+		if more := time.Duration(p.pacing.opens.Load()) - clock.Now(); more > 0 && (p.IsHeld() || !pacer.idle()) {
+			wait = max(wait, min(more, maxBacklog))
 		}
 		if wait == 0 {
 			return true
@@ -135,10 +135,13 @@ func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
 	}
 }
 
-// hasLeft records how late a packet has left that the rate limit may have held back.
+// hasLeft records how late a packet has left that the rate limit may have held back. That
+// delays new data once, for as much as it was too late: acknowledgements may use all of the
+// limit, and then no segment may leave that would show another delay.
 func (p *Peer) hasLeft(h Packet) {
 	if p.pacing.pacer != nil && h.Push {
-		late := int32(millis(clock.Now()) + p.ledger.sndClock.Load() - h.Stamp)
-		p.pacing.late.Store(int64(time.Duration(late) * time.Millisecond))
+		now := clock.Now()
+		late := time.Duration(int32(millis(now)+p.ledger.sndClock.Load()-h.Stamp)) * time.Millisecond
+		p.pacing.opens.Store(int64(now + late - p.pacing.pacer.backlog()))
 	}
 }

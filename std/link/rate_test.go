@@ -244,3 +244,39 @@ func TestWaitForTheLimitEnds(t *testing.T) {
 		}
 	})
 }
+
+// Acknowledgements that use all of the limit delay new data, and do not keep it out: while no
+// segment leaves, none shows that the delay is over.
+func TestAcknowledgementsLetNewDataIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opt, _ := options(crypt.Plain{})
+		opt.RateLimit = 20_000
+		near, far := fakePair()
+		client, _ := fakeConns(t, near, far, opt)
+		p, start := client.Peer(), time.Now()
+		stop := make(chan struct{})
+		var tasks sync.WaitGroup
+		tasks.Go(func() {
+			for sn := uint32(0); time.Since(start) < 20*time.Second; sn++ {
+				packet := seg(1, 82, sn, 0, "")
+				if sn == 5000 { // data, a second late
+					packet = stamped(seg(1, 81, 1, 0, "x"), millis(time.Since(start)-time.Second))
+				} else if sn == 0 {
+					packet = seg(1, 81, 0, 0, "x")
+				}
+				if _, err := client.WriteTo(packet, p); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		testkit.Eventually(t, "the late segment has left", func() bool { return p.ledger.sndNext.Load() == 2 })
+		came := time.Now()
+		time.AfterFunc(10*time.Second, func() { close(stop) })
+		if !p.AwaitRate(100, stop) {
+			t.Error("new data is kept out for 10 s")
+		}
+		t.Logf("new data waits %v", time.Since(came))
+		tasks.Wait()
+		<-stop
+	})
+}

@@ -91,6 +91,9 @@ func (c *classic) WriteBuffers(v [][]byte) (int, error) {
 	return c.UDPSession.WriteBuffers(v)
 }
 
+// Write is WriteBuffers, for the compression above.
+func (c *classic) Write(b []byte) (int, error) { return c.WriteBuffers([][]byte{b}) }
+
 func (c *classic) Conv() uint32 { return c.GetConv() }
 
 func (c *classic) begin(end func(error)) {
