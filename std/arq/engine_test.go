@@ -259,3 +259,73 @@ func TestTimeoutOfARequest(t *testing.T) {
 		t.Errorf("an answer may take %v, and took 2 s", got)
 	}
 }
+
+// bulk writes n bytes, and returns what is sent of them in half a round trip.
+func (s *script) bulk(n int) []segment {
+	s.Write(make([]byte, n))
+	return s.step(50 * msec)
+}
+
+// What was lost goes before what is new.
+func TestLostGoesFirst(t *testing.T) {
+	s := newScript(t)
+	s.hear(segment{cmd: cmdTell, wnd: 1000})
+	out := s.bulk(1_000_000)
+	if len(out) < 20 {
+		t.Fatalf("only %d segments in the first burst", len(out))
+	}
+	s.step(50 * msec)
+	for _, seg := range out[1:] {
+		s.hear(segment{cmd: cmdAck, sn: seg.sn, ts: seg.ts, wnd: 1000})
+	}
+	out = s.step(20 * msec)
+	if len(out) < 2 || out[0].sn != 0 || out[1].sn <= out[0].sn {
+		t.Errorf("%d segments are sent, the first are not the lost and then new ones", len(out))
+	}
+}
+
+// A peer that has room for as much as KCP can say gets what the settings allow in flight.
+func TestLargestWindow(t *testing.T) {
+	s := newScript(t)
+	s.hear(segment{cmd: cmdTell, wnd: 65535})
+	s.Write(make([]byte, 4_000_000))
+	sent := uint32(0)
+	for range 200 {
+		for _, seg := range s.step(10 * msec) {
+			s.hear(segment{cmd: cmdAck, sn: seg.sn, ts: seg.ts, wnd: 65535}) // no una: all stay in the ring
+		}
+		sent = s.snd.next - s.snd.una
+	}
+	if sent != uint32(s.cfg.Send) {
+		t.Errorf("%d segments are between una and the next, want %d", sent, s.cfg.Send)
+	}
+}
+
+// After a minute without data nothing is due, and what is written then leaves at once, in a
+// burst that is no longer than any other.
+func TestWakeUp(t *testing.T) {
+	s := newScript(t)
+	s.hear(segment{cmd: cmdTell, wnd: 1000})
+	for range 20 {
+		out := s.bulk(20_000)
+		s.step(50 * msec)
+		for _, seg := range out {
+			s.hear(segment{cmd: cmdAck, sn: seg.sn, ts: seg.ts, una: s.snd.next, wnd: 1000})
+		}
+	}
+	s.hear(segment{cmd: cmdTell, una: s.snd.next, wnd: 1000})
+	s.step(time.Second)
+	if at, ok := s.Next(); ok {
+		t.Errorf("all is acknowledged, and a call is due in %v", at-s.now)
+	}
+	s.now += time.Minute
+	most := s.pace()*burst.Seconds() + 6*mtu
+	s.Write(make([]byte, 500_000))
+	bytes := 0
+	for _, seg := range s.step(0) {
+		bytes += len(seg.data)
+	}
+	if bytes == 0 || float64(bytes) > most {
+		t.Errorf("%d bytes leave at once, want some, and at most %.0f", bytes, most)
+	}
+}

@@ -9,14 +9,19 @@ import (
 // lossCase is ten segments sent a millisecond apart from 1 s on, over a round trip of
 // 100 ms.
 type lossCase struct {
-	s    sender
-	l    loss
-	r    rtt
-	lost []uint32
+	first uint32 // segment
+	s     sender
+	l     loss
+	r     rtt
+	lost  []uint32 // by number from first on
 }
 
-func newLossCase() *lossCase {
-	c := &lossCase{s: newTestSender(0, 10), r: newRTT()}
+func newLossCase() *lossCase { return newLossCaseFrom(0, 0) }
+
+// newLossCaseFrom begins with a sequence number, and with a clock value after the first second.
+func newLossCaseFrom(first, clock uint32) *lossCase {
+	c := &lossCase{first: first, s: newTestSender(first, 10), r: newRTT()}
+	c.s.clockBase = clock - 1000
 	c.r.sample(0, 100*msec)
 	c.l.update(&c.r)
 	c.l.progress(time.Second)
@@ -26,6 +31,7 @@ func newLossCase() *lossCase {
 
 func (c *lossCase) acknowledge(sns ...uint32) {
 	for _, sn := range sns {
+		sn += c.first
 		if _, _, late := c.s.acknowledge(echo{sn, c.s.flight(sn).ts}); late > 0 {
 			c.l.learn(late, &c.r)
 		}
@@ -40,7 +46,7 @@ func (c *lossCase) detect(now time.Duration) (again time.Duration) {
 		if !ok {
 			return again
 		}
-		c.lost = append(c.lost, sn)
+		c.lost = append(c.lost, sn-c.first)
 	}
 }
 
@@ -62,11 +68,14 @@ func TestLoss(t *testing.T) {
 		{"the tail", []uint32{0, 1, 2, 3, 4, 5, 6, 7}, 2 * time.Second, nil, false},
 		{"few came after it, but long ago", []uint32{1}, 1200 * msec, []uint32{0}, false},
 	} {
-		l := newLossCase()
-		l.acknowledge(c.arrived...)
-		again := l.detect(c.now)
-		if !slices.Equal(l.lost, c.lost) || again > 0 != c.again {
-			t.Errorf("%s: lost %v, again at %v, want %v, %v", c.name, l.lost, again, c.lost, c.again)
+		for name, l := range map[string]*lossCase{
+			"from 0 on": newLossCase(), "about the wrap of numbers": newLossCaseFrom(1<<32-4, 7), "about the wrap of the clock": newLossCaseFrom(9, 1<<32-5),
+		} {
+			l.acknowledge(c.arrived...)
+			again := l.detect(c.now)
+			if !slices.Equal(l.lost, c.lost) || again > 0 != c.again {
+				t.Errorf("%s, %s: lost %v, again at %v, want %v, %v", c.name, name, l.lost, again, c.lost, c.again)
+			}
 		}
 	}
 }
@@ -187,5 +196,24 @@ func TestProbeIsHurried(t *testing.T) {
 	probe()
 	if c.l.hurry(now+msec, &c.r); c.l.probe(&c.s, &c.r) <= now+once {
 		t.Error("another probe is due before an answer can have come")
+	}
+}
+
+// Acknowledgements that are lost leave holes in what the sender knows, and una closes them:
+// nothing is sent again. Before una, what they told of counts as overtaken.
+func TestLostAcknowledgements(t *testing.T) {
+	for _, from := range []uint32{0, 1<<32 - 4} {
+		c := newLossCaseFrom(from, from)
+		c.acknowledge(0, 1, 9)
+		c.s.advance(from + 10)
+		if c.detect(1200 * msec); len(c.lost) > 0 || c.s.outstanding != 0 || c.l.probe(&c.s, &c.r) != 0 {
+			t.Errorf("una covers all, and %v are lost, %d bytes in flight", c.lost, c.s.outstanding)
+		}
+		c = newLossCaseFrom(from, from)
+		c.acknowledge(0, 1, 9)
+		c.s.advance(from + 2)
+		if c.detect(1110 * msec); !slices.Equal(c.lost, []uint32{2, 3}) {
+			t.Errorf("%v are lost, want those that were sent so long ago", c.lost)
+		}
 	}
 }
