@@ -31,7 +31,10 @@ func TestAuto(t *testing.T) {
 	}
 	first := freePorts(t, 4)
 	cases["port range"] = plan{both: auto, listen: fmt.Sprintf("127.0.0.1:%d-%d", first, first+3), client: []string{"--conn", "4"}}
-	for _, mode := range []string{"fast3", "fast2", "fast", "normal"} { // with FEC 10/3, which auto does not use here
+	bare := []string{"--ds", "0", "--ps", "0", "--smuxver", "1", "--nocomp"}
+	cases["server, client fast3, no FEC, smux 1, no snappy"] = plan{both: bare, server: auto, client: []string{"--mode", "fast3"}, relay: loss}
+	cases["client, server fast3, no FEC, smux 1, no snappy"] = plan{both: bare, client: auto, server: []string{"--mode", "fast3"}, relay: loss}
+	for _, mode := range []string{"fast3", "fast2", "fast", "normal", "manual"} { // with FEC 10/3, which auto does not use here
 		cases["server, client "+mode] = plan{server: auto, client: []string{"--mode", mode}, relay: loss}
 		cases["client, server "+mode] = plan{client: auto, server: []string{"--mode", mode}, relay: loss}
 	}

@@ -56,9 +56,18 @@ func oldCases() map[string]plan {
 	for _, name := range strings.Fields("fast3 fast2 fast normal") {
 		cases["mode "+name] = plan{both: with(smux2, "--mode "+name)}
 	}
+	for _, name := range strings.Fields("fast3 fast2 normal manual") { // see addTheirs
+		cases[autoMeets+name] = plan{both: smux2, relay: &lab.Fault{Loss: 0.05}}
+	}
+	for version, smux := range map[string][]string{"smux 1": smux1, "smux 2": smux2} {
+		cases["auto, loss 5 %, no FEC, no snappy, "+version] = plan{both: with(smux, "--ds 0 --ps 0 --nocomp"), relay: &lab.Fault{Loss: 0.05}}
+	}
 	cases["mode manual"] = plan{both: with(smux2, "--mode manual --nodelay 1 --interval 15 --resend 2 --nc 1")}
 	return cases
 }
+
+// autoMeets begins the names of cases in which the older end has the mode that follows.
+const autoMeets = "auto, the other end in "
 
 // oldShort are the cases that -short keeps.
 var oldShort = map[string]bool{"smux 1": true, "smux 2, no snappy": true, "loss 5 %": true, "crypt salsa20": true, "auto, loss 5 %": true}
@@ -82,6 +91,9 @@ func TestOlderRelease(t *testing.T) {
 				if strings.HasPrefix(name, "auto") {
 					p.addOurs("--mode", "auto")
 				}
+				if mode, ok := strings.CutPrefix(name, autoMeets); ok {
+					p.addTheirs("--mode", mode)
+				}
 				start(t, p).tryOld(t, name)
 			})
 		}
@@ -94,6 +106,15 @@ func (p *plan) addOurs(flags ...string) {
 		p.client = append(p.client, flags...)
 	} else {
 		p.server = append(p.server, flags...)
+	}
+}
+
+// addTheirs adds flags to the end that is the older release.
+func (p *plan) addTheirs(flags ...string) {
+	if p.oldSide == "server" {
+		p.server = append(p.server, flags...)
+	} else {
+		p.client = append(p.client, flags...)
 	}
 }
 

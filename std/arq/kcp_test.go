@@ -101,7 +101,7 @@ func (s *sim) runReal(until time.Duration, done func() bool) {
 }
 
 // modes are kcp-go's nodelay, interval, resend and nc.
-var modes = map[string][4]int{"normal": {0, 40, 2, 1}, "fast": {0, 30, 2, 1}, "fast3": {1, 10, 2, 1}, "plain": {0, 100, 0, 0}}
+var modes = map[string][4]int{"normal": {0, 40, 2, 1}, "fast": {0, 30, 2, 1}, "fast2": {1, 20, 2, 1}, "fast3": {1, 10, 2, 1}, "plain": {0, 100, 0, 0}, "manual": {0, 50, 0, 0}}
 
 // What either end sends arrives whole at the other over a bad link, with kcp-go in each of
 // its modes as the peer, and with an engine of ours.

@@ -46,8 +46,8 @@ func (p *Peer) OwesUs() bool {
 	return after(p.ledger.sndLeft.Load(), p.ledger.sndUna.Load())
 }
 
-// IsHeld tells whether the rate limit holds back a datagram to the peer here.
-func (p *Peer) IsHeld() bool { return p.pacing.waiting.Load() > 0 }
+// IsHeld tells whether the rate limit holds back a datagram to the peer here, or new data.
+func (p *Peer) IsHeld() bool { return p.pacing.waiting.Load() > 0 || p.pacing.entries.Load() > 0 }
 
 // Lifeless is how long ago the peer gave its last sign of life, which is to acknowledge
 // something new: a replayed recording does not. A peer without room has nothing to

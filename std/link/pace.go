@@ -75,6 +75,7 @@ func (r rateLimit) backlog() time.Duration {
 type pacing struct {
 	pacer   pacer        // nil: nothing waits
 	waiting atomic.Int32 // datagrams that are held back
+	entries atomic.Int32 // writes that wait in AwaitRate
 	opens   atomic.Int64 // when new data may come again, by std/clock: the latest segment has left too late
 }
 
@@ -116,9 +117,11 @@ func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
 	if pacer == nil {
 		return true
 	}
+	p.pacing.entries.Add(1)
+	defer p.pacing.entries.Add(-1)
 	wait := pacer.admit(n)
 	for {
-		if more := time.Duration(p.pacing.opens.Load()) - clock.Now(); more > 0 && (p.IsHeld() || !pacer.idle()) {
+		if more := time.Duration(p.pacing.opens.Load()) - clock.Now(); more > 0 && (p.pacing.waiting.Load() > 0 || !pacer.idle()) {
 			wait = max(wait, min(more, maxBacklog))
 		}
 		if wait == 0 {

@@ -230,7 +230,12 @@ func TestWaitForTheLimitEnds(t *testing.T) {
 			near, far := fakePair()
 			client, _ := fakeConns(t, near, far, opt)
 			stop, start := make(chan struct{}), time.Now()
-			time.AfterFunc(time.Second, func() { close(stop) })
+			time.AfterFunc(time.Second, func() {
+				if held := client.Peer().IsHeld(); held != c.ends {
+					t.Errorf("limit %d: a write waits, and something is held: %v", c.limit, held)
+				}
+				close(stop)
+			})
 			goesOn := true
 			for range 100 {
 				if goesOn = client.Peer().AwaitRate(rateBurst, stop); !goesOn {

@@ -52,7 +52,7 @@ const (
 // A watchedPeer is what the watch of a path asks the link about its peer.
 type watchedPeer interface {
 	OwesUs() bool                   // an acknowledgement
-	IsHeld() bool                   // a datagram to it, by the rate limit
+	IsHeld() bool                   // a datagram or a write to it, by the rate limit
 	Activity() uint64               // packets in both directions
 	Silence() (time.Duration, bool) // since it was heard, and whether it ever was
 }
