@@ -327,7 +327,9 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 		return len(p), nil
 	}
 	h, probe, ok := c.prepare(p, peer)
-	defer peer.hasLeft(h)
+	if peer.pacing.pacer != nil {
+		defer peer.hasLeft(h)
+	}
 	if probe != nil {
 		return c.post(peer, probe)
 	}

@@ -138,13 +138,14 @@ func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
 	}
 }
 
-// hasLeft records how late a packet has left that the rate limit may have held back. That
-// delays new data once, for as much as it was too late: acknowledgements may use all of the
-// limit, and then no segment may leave that would show another delay.
+// hasLeft records how late a packet has left, of a peer with a rate limit. That
+// delays new data by as much as it was too late, and by maxBacklog at most: if new data is the
+// cause, the next segment prolongs the delay, and if acknowledgements use all of the limit, no
+// segment may leave that would show another one.
 func (p *Peer) hasLeft(h Packet) {
-	if p.pacing.pacer != nil && h.Push {
+	if h.Push {
 		now := clock.Now()
 		late := time.Duration(int32(millis(now)+p.ledger.sndClock.Load()-h.Stamp)) * time.Millisecond
-		p.pacing.opens.Store(int64(now + late - p.pacing.pacer.backlog()))
+		p.pacing.opens.Store(int64(now + min(late-p.pacing.pacer.backlog(), maxBacklog)))
 	}
 }

@@ -280,7 +280,9 @@ func TestAcknowledgementsLetNewDataIn(t *testing.T) {
 		if !p.AwaitRate(100, stop) {
 			t.Error("new data is kept out for 10 s")
 		}
-		t.Logf("new data waits %v", time.Since(came))
+		if waits := time.Since(came); waits > 2*maxBacklog {
+			t.Errorf("new data waits %v", waits)
+		}
 		tasks.Wait()
 		<-stop
 	})
