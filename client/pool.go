@@ -17,9 +17,8 @@ import (
 const spreadWait = 300 * time.Millisecond
 
 // pool keeps the client's sessions in slots, which are used in turn. In mode auto there are
-// at least two, and a connection gets the one that carries the least traffic, and of equals
-// the one with fewer streams: a loss in a download then delays only the streams that share
-// its session.
+// at least two, and a connection gets the one that carries the least traffic: a loss in a
+// download then delays only the streams that share its session.
 type pool struct {
 	slots  []*slot
 	auto   bool // prefer the least busy slot
@@ -65,10 +64,9 @@ func slots(cfg *Config) int {
 // bulk is the rate in bytes per second above which a session is considered busy.
 const bulk = 64 << 10
 
-// pick chooses the slot for a new connection: the next in turn, or in mode auto the first of
-// those with the fewest open streams among the least busy ones. A download that begins beside
-// a stream that is quiet at the moment does not hold it up later. Slots in trouble, or without
-// room, are passed over. A slot opens its session only when the session is needed.
+// pick chooses the slot for a new connection: the next in turn, or in mode auto the first
+// of the least busy ones. Slots in trouble, or without room, are passed over. A slot opens
+// its session only when the session is needed.
 func (p *pool) pick() *slot {
 	if !p.auto {
 		for range p.slots {
@@ -78,17 +76,17 @@ func (p *pool) pick() *slot {
 		}
 		return p.nextSlot()
 	}
-	best, least, fewest := p.slots[0], int64(math.MaxInt64), 0
+	best, least := p.slots[0], int64(math.MaxInt64)
 	for _, s := range p.slots {
 		if s.troubled() {
 			continue
 		}
-		load, streams := int64(0), 0
+		load := int64(0)
 		if sess := s.ready(); sess != nil {
-			load, streams = sess.Load()/bulk, sess.NumStreams()
+			load = sess.Load() / bulk
 		}
-		if load < least || load == least && streams < fewest {
-			best, least, fewest = s, load, streams
+		if load < least {
+			best, least = s, load
 		}
 	}
 	return best
