@@ -149,7 +149,7 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 	if e.snd.outstanding == 0 {
 		e.loss.since = now
 	}
-	if e.stats.Sent == 1 && f.sends == 0 {
+	if e.begun == 0 {
 		e.begun = now
 	}
 	e.sent += int64(size)

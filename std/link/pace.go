@@ -138,10 +138,10 @@ func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
 	}
 }
 
-// hasLeft records how late a packet has left, of a peer with a rate limit. That
-// delays new data by as much as it was too late, and by maxBacklog at most: if new data is the
-// cause, the next segment prolongs the delay, and if acknowledgements use all of the limit, no
-// segment may leave that would show another one.
+// hasLeft records how late a packet has left, of a peer with a rate limit. That delays new data
+// by as much as it was too late, and by maxBacklog at most: if new data is the cause, the next
+// segment prolongs the delay, and if acknowledgements use all of the limit, no segment may
+// leave that would show another one.
 func (p *Peer) hasLeft(h Packet) {
 	if h.Push {
 		now := clock.Now()
