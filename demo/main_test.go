@@ -70,7 +70,9 @@ func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds both programs")
 	}
-	checkRun(t, small(t, "-loss", "5"))
+	for _, mode := range []string{"auto", "fast3"} {
+		t.Run(mode, func(t *testing.T) { checkRun(t, small(t, "-loss", "5", "-mode", mode)) })
+	}
 }
 
 // TestDemoWithOldPrograms: the counters and log lines of an older release are understood,
@@ -78,7 +80,7 @@ func TestDemo(t *testing.T) {
 func TestDemoWithOldPrograms(t *testing.T) {
 	// They write no last row, so the run must take longer than the period of 1 s. It does,
 	// with 20 round trips of 100 ms.
-	opts := small(t, "-loss", "5", "-delay", "50ms")
+	opts := small(t, "-loss", "5", "-delay", "50ms", "-mode", "fast3")
 	var ok, ok2 bool
 	opts.programs.Client, ok = lab.OldClient()
 	opts.programs.Server, ok2 = lab.OldServer()
@@ -115,11 +117,17 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q was accepted", args)
 		}
 	}
-	opts, err := parse([]string{"-nocomp", "-crypt", "xor"}, io.Discard)
-	must(t, err)
-	want := "--mode fast3 --crypt xor --sndwnd 1024 --rcvwnd 1024 --snmplog f --snmpperiod 1 --nocomp"
-	if got := strings.Join(opts.flags("f"), " "); got != want {
-		t.Errorf("flags %s, want %s", got, want)
+	for args, want := range map[string]string{
+		"":                        "--mode auto --crypt aes --snmplog f --snmpperiod 1", // the windows are left to mode auto
+		"-rcvwnd 64 -crypt xor":   "--mode auto --crypt xor --snmplog f --snmpperiod 1 --rcvwnd 64",
+		"-mode fast3 -nocomp":     "--mode fast3 --crypt aes --snmplog f --snmpperiod 1 --sndwnd 1024 --rcvwnd 1024 --nocomp",
+		"-mode normal -sndwnd 32": "--mode normal --crypt aes --snmplog f --snmpperiod 1 --sndwnd 32 --rcvwnd 1024",
+	} {
+		opts, err := parse(strings.Fields(args), io.Discard)
+		must(t, err)
+		if got := strings.Join(opts.flags("f"), " "); got != want {
+			t.Errorf("%s: flags %s, want %s", args, got, want)
+		}
 	}
 }
 
