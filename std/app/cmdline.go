@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"kcptun/std/config"
 
@@ -37,6 +39,10 @@ func (s *scanner) scan(words []string) {
 			return
 		case len(word) > 1 && word[0] == '-':
 			words = s.flag(cmd, word, words)
+		case typographicDash(word) != 0:
+			name, _, _ := strings.Cut(word, "=") // the value may be a key
+			s.fail(fmt.Errorf("%q begins with a typographic dash (%U): flags begin with -, as in --mode", name, typographicDash(word)))
+			words = afterValue(word, words)
 		case cmd.Command(word) != nil:
 			s.clean = append(s.clean, word)
 			cmd = cmd.Command(word)
@@ -64,9 +70,7 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 		s.clean = append(s.clean, word)
 	case o == nil:
 		s.unknownFlag(cmd, name)
-		if !hasValue && len(words) > 0 && !strings.HasPrefix(words[0], "-") {
-			return words[1:] // probably its value
-		}
+		return afterValue(word, words)
 	case o.isSwitch && !hasValue:
 		s.clean = append(s.clean, dashed(name)+"=true")
 	case o.isSwitch && value == "":
@@ -82,6 +86,25 @@ func (s *scanner) flag(cmd *cli.Command, word string, words []string) []string {
 		return words[1:]
 	}
 	return words
+}
+
+// afterValue returns the words after the value of a flag that does not exist, if it seems to
+// have one.
+func afterValue(flag string, words []string) []string {
+	if strings.Contains(flag, "=") || len(words) == 0 || strings.HasPrefix(words[0], "-") || typographicDash(words[0]) != 0 {
+		return words
+	}
+	return words[1:]
+}
+
+// typographicDash returns the first character if it is one that word processors and web pages
+// put in the place of -; 0 if it is not.
+func typographicDash(word string) rune {
+	r, _ := utf8.DecodeRuneInString(word)
+	if r != '-' && unicode.Is(unicode.Pd, r) || r == '\u2212' {
+		return r
+	}
+	return 0
 }
 
 // isFlag reports whether a word is a flag of the command. Other words that begin with a dash

@@ -88,7 +88,7 @@ func TestCheckCommandJSON(t *testing.T) {
 // Mistakes in the words of a command line and in its values are reported together.
 func TestAllSortsOfErrorsAreReported(t *testing.T) {
 	unsetKey(t)
-	_, err := parse(config.Client, "--mtu=x", "-t", "y", "--bogus=s3cret", "stray", "--crypt=rot13", "--nocomp=", "--conn=0", "--ratelimit")
+	_, err := parse(config.Client, "--mtu=x", "-t", "y", "--bogus=s3cret", "stray", "—conn", "3", "--crypt=rot13", "--nocomp=", "--conn=0", "--ratelimit")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -97,7 +97,7 @@ func TestAllSortsOfErrorsAreReported(t *testing.T) {
 		word, _, _ := strings.Cut(e.Error(), " ")
 		flags = append(flags, word)
 	}
-	if got := strings.Join(flags, " "); got != `-t --bogus "stray" --nocomp --ratelimit --mtu --crypt --conn` {
+	if got := strings.Join(flags, " "); got != `-t --bogus "stray" "—conn" --nocomp --ratelimit --mtu --crypt --conn` {
 		t.Errorf("%s:\n%v", got, err)
 	}
 	testkit.Lacks(t, err.Error(), "s3cret", "remoteaddr")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -128,11 +129,21 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 	if c.TCP && c.KeepAlive > MaxKeepAliveTCP {
 		c.warn("--keepalive %d is too long with --tcp, because a server forgets a flow after a minute of silence: %d is used", c.KeepAlive, MaxKeepAliveTCP)
 	}
+	c.checkSnmpLog()
 	switch c.Crypt {
 	case "none", "null":
 		c.warn("--crypt %s encrypts nothing", c.Crypt)
 	case "xor":
 		c.warn("--crypt xor keeps nothing secret from somebody who knows a part of what is sent")
+	}
+}
+
+// checkSnmpLog warns of a folder that is missing, which would otherwise be noticed only after
+// the first period. It may be created until then.
+func (c *Config) checkSnmpLog() {
+	dir := filepath.Dir(c.SnmpLog)
+	if info, err := os.Stat(dir); c.WritesCounters() && (err != nil || !info.IsDir()) {
+		c.warn("--snmplog %s: there is no folder %s yet, and the counters cannot be written without it", c.SnmpLog, dir)
 	}
 }
 

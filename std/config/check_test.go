@@ -238,6 +238,8 @@ func TestCheckWarnings(t *testing.T) {
 		{Both, func(c *Config) { c.Key = "\xc3\xdc\xc2\xeb" }, "is not UTF-8"},
 		{Both, func(c *Config) { c.Key = "\ufffd\ufffd" }, "has the character U+FFFD"},
 		{Server, func(c *Config) { c.Target = "/no/such/dir/s" }, "no folder /no/such/dir yet"},
+		{Both, func(c *Config) { c.SnmpLog = "/no/such/dir/2006.csv" }, "no folder /no/such/dir yet"},
+		{Both, func(c *Config) { c.SnmpLog = "check_test.go/2006.csv" }, "no folder check_test.go yet"},
 		{Client, func(c *Config) { c.LocalAddr = "socket" }, "taken for the path of a unix socket"},
 		{Server, func(c *Config) { c.Target = ":80" }, "names no host"},
 		{Both, func(c *Config) { c.TCP, c.KeepAlive = true, 31 }, "--keepalive 31 is too long with --tcp"},
@@ -254,16 +256,18 @@ func TestCheckWarnings(t *testing.T) {
 			testkit.Contains(t, c.Warnings[0], tt.want)
 		}
 	}
-	// Neither the default of --scavengettl nor streams that are never cut cause a warning.
+	// The default of --scavengettl, streams that are never cut, and counters that are not written cause no warning.
 	for _, change := range []func(*Config){
 		func(c *Config) { c.AutoExpire = 600 },
+		func(c *Config) { c.SnmpLog = "2006.csv" },
+		func(c *Config) { c.SnmpLog, c.SnmpPeriod = "/no/such/dir/2006.csv", 0 },
 		func(c *Config) { c.AutoExpire = 300 },
 		func(c *Config) { c.AutoExpire, c.ScavengeTTL = 300, 300 },
 		func(c *Config) { c.AutoExpire, c.ScavengeTTL = 300, -1 },
 		func(c *Config) { c.ScavengeTTL = 1000 },
 	} {
 		if c, err := checked(Client, change); len(c.Warnings) > 0 || err != nil {
-			t.Errorf("autoexpire %d, scavengettl %d: %q, %v", c.AutoExpire, c.ScavengeTTL, c.Warnings, err)
+			t.Errorf("autoexpire %d, scavengettl %d, snmplog %q: %q, %v", c.AutoExpire, c.ScavengeTTL, c.SnmpLog, c.Warnings, err)
 		}
 	}
 }

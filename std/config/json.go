@@ -54,8 +54,9 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 		return errors.New(reason)
 	}
 	before := *c
-	wrong := c.setFields(data[:end])
+	given, wrong := c.setFields(data[:end])
 	c.noteFile(r, keys, &before)
+	c.warnTwice(r, given)
 	if rest := bytes.TrimSpace(data[end:]); len(rest) > 0 {
 		line, column := position(data, end+int64(bytes.Index(data[end:], rest)))
 		c.warn("text after the JSON value is ignored, from line %d, column %d on", line, column)
@@ -64,9 +65,10 @@ func (c *Config) parseJSON(r Role, data []byte) error {
 	return wrong
 }
 
-// setFields sets what data gives, which is a JSON object or null and nothing after it, and
-// joins the errors of the values that have the wrong type.
-func (c *Config) setFields(data []byte) error {
+// setFields sets what data gives, which is a JSON object or null and nothing after it. It
+// returns the keys that have a value, as often as they have one, and joins the errors of the
+// values that have the wrong type.
+func (c *Config) setFields(data []byte) (given []string, err error) {
 	var wrong []error
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.Token() // the opening brace, or null; parseJSON has checked the syntax
@@ -74,11 +76,14 @@ func (c *Config) setFields(data []byte) error {
 		key, _ := dec.Token()
 		var value json.RawMessage
 		dec.Decode(&value)
+		if string(value) != "null" {
+			given = append(given, key.(string))
+		}
 		if reason := c.setField(key.(string), value); reason != "" {
 			wrong = append(wrong, errorAt(data, dec.InputOffset()-int64(len(value)), "%s", reason))
 		}
 	}
-	return errors.Join(wrong...)
+	return given, errors.Join(wrong...)
 }
 
 // setField sets the setting of a JSON key, if there is one, or returns what is wrong with
@@ -152,6 +157,22 @@ func (c *Config) noteFile(r Role, keys map[string]json.RawMessage, before *Confi
 	}
 	if len(overridden) > 0 {
 		c.warn("the file that -c names overrides %s", strings.Join(overridden, ", "))
+	}
+}
+
+// warnTwice reports settings that the file gives more than once: only the last value counts,
+// as in the original.
+func (c *Config) warnTwice(r Role, given []string) {
+	for _, s := range r.Settings(c) {
+		times := 0
+		for _, key := range given {
+			if strings.EqualFold(key, s.Key) {
+				times++
+			}
+		}
+		if times > 1 {
+			c.warn("JSON key %q is there %d times, and only the last one counts", s.Key, times)
+		}
 	}
 }
 

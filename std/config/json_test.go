@@ -82,6 +82,8 @@ func TestJSONWarnings(t *testing.T) {
 		{Client, `{"target":"x","LISTEN":"y","localaddr":"z"}`, []string{`"LISTEN" is for the other end`, `"target" is for the other end`}},
 		{Server, `{"localaddr":"x","conn":9,"listen":"y"}`, []string{`"conn" is for the other end`, `"localaddr" is for the other end`}},
 		{Client, "{\n}\n  {\"mtu\":3}", []string{"text after the JSON value is ignored, from line 3, column 3 on"}},
+		{Client, `{"mode":"auto","mtu":1300,"Mode":"fast"}`, []string{`"mode" is there 2 times, and only the last one counts`}},
+		{Client, `{"mtu":1300,"mtu":null,"_":1,"_":2,"listen":"x","listen":"y","remoteaddr":"z"}`, []string{`"_" is unknown`, `"listen" is for the other end`}},
 		{Client, `{} x`, []string{"line 1, column 4 on"}},
 		{Client, "{}\n \t\r\n", nil},
 	} {
