@@ -12,14 +12,28 @@ import (
 	"kcptun/std/quota"
 )
 
-// newBoundCrowd returns a crowd whose client shares a bound with others.
-func newBoundCrowd(t *testing.T, version int, bound *quota.Bound, window func() int64) *crowd {
+// paced is a connection that carries a write in a millisecond while slow is set.
+type paced struct {
+	net.Conn
+	slow *atomic.Bool
+}
+
+func (c paced) Write(p []byte) (int, error) {
+	if c.slow.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	return c.Conn.Write(p)
+}
+
+// newBoundCrowd returns a crowd whose client shares a bound with others. Its server's
+// connection is paced.
+func newBoundCrowd(t *testing.T, version int, bound *quota.Bound, window func() int64, slow *atomic.Bool) *crowd {
 	near, far := net.Pipe()
 	cfg := testConfig(version, true)
 	cfg.ReceiveBuffer, cfg.StreamBuffer, cfg.Memory, cfg.Window = 64<<20, 32<<20, bound, window
 	c := &crowd{t: t, client: start(t, near, cfg)}
 	cfg.Client, cfg.Memory, cfg.Window = false, nil, nil
-	c.server = start(t, far, cfg)
+	c.server = start(t, paced{far, slow}, cfg)
 	go func() {
 		for st, err := c.server.Accept(); err == nil; st, err = c.server.Accept() {
 			go serve(st)
@@ -39,7 +53,7 @@ func TestSessionsShareABound(t *testing.T) {
 			var all []*crowd
 			var streams []*Stream
 			for range sessions {
-				c := newBoundCrowd(t, version, bound, nil)
+				c := newBoundCrowd(t, version, bound, nil, new(atomic.Bool))
 				for range 3 {
 					streams = append(streams, c.open("L"))
 				}
@@ -49,7 +63,7 @@ func TestSessionsShareABound(t *testing.T) {
 			if held := bound.Held(); held < limit/2 || held > limit+sessions*(leastHeld+smallBlock) {
 				t.Errorf("smux %d: %d bytes are held of %d", version, held, limit)
 			}
-			other := newBoundCrowd(t, version, bound, nil)
+			other := newBoundCrowd(t, version, bound, nil, new(atomic.Bool))
 			st := other.open("e")
 			other.echo(st, 1)
 			other.echo(st, 300000)
@@ -84,36 +98,63 @@ func TestSessionsShareABound(t *testing.T) {
 	}
 }
 
-// A download whose application stops reading does not stop its session, whatever the limit
-// for all sessions and the window of the connection, nor do two in sessions of their own. A
-// single one used to be told a window that was larger than what the session may hold.
+// Downloads whose applications stop reading do not stop their sessions, whatever the limit
+// for all sessions and the window of the connection, however many sessions there are, and
+// whether they stop one after the other or at the same time. A single one used to be told a
+// window that was larger than what the session may hold, and four together, or five one
+// after the other, more than what all sessions may.
 func TestPausedDownloadsUnderABound(t *testing.T) {
 	for _, limit := range []int64{1 << 20, 8 << 20, 32 << 20} {
 		for _, window := range []int64{1 << 20, 4 << 20, 16 << 20} {
-			for _, sessions := range []int{1, 2} {
-				t.Run(fmt.Sprintf("%d, window %d, sessions %d", limit, window, sessions), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { pausedUnderABound(t, limit, window, sessions) })
-				})
+			for _, sessions := range []int{1, 2, 5, 12} {
+				if int64(sessions)*limit > 64<<20 {
+					continue // the same, with more to carry
+				}
+				for _, at := range []string{"one by one", "at once"} {
+					t.Run(fmt.Sprintf("%d, window %d, sessions %d, %s", limit, window, sessions, at), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) { pausedUnderABound(t, limit, window, sessions, at == "at once") })
+					})
+				}
 			}
 		}
 	}
 }
 
-func pausedUnderABound(t *testing.T, limit, window int64, sessions int) {
+func pausedUnderABound(t *testing.T, limit, window int64, sessions int, atOnce bool) {
 	bound := quota.NewBound(limit)
 	var all []*crowd
+	var streams []*Stream
+	var slow atomic.Bool // what a session sends meanwhile would not know the windows
+	slow.Store(true)
 	for range sessions {
-		c := newBoundCrowd(t, 2, bound, func() int64 { return window })
-		all = append(all, c)
-		st := c.open("L")
-		_, err := io.CopyN(io.Discard, st, 3*limit)
-		must(t, err)
+		c := newBoundCrowd(t, 2, bound, func() int64 { return window }, &slow)
+		all, streams = append(all, c), append(streams, c.open("L"))
 	}
-	synctest.Wait()
-	for _, c := range all {
-		if unread := c.client.unread.Load(); c.client.IsFull() || unread < limit/64 {
-			t.Fatalf("full: %t, %d bytes are unread", c.client.IsFull(), unread)
+	const some = 64 << 10
+	for read := int64(0); atOnce && read < limit/2; read += some {
+		for _, st := range streams {
+			_, err := io.CopyN(io.Discard, st, some)
+			must(t, err)
 		}
+	}
+	for i := 0; !atOnce && i < sessions; i++ {
+		_, err := io.CopyN(io.Discard, streams[i], limit/2)
+		must(t, err)
+		time.Sleep(time.Minute)
+	}
+	time.Sleep(time.Minute)
+	slow.Store(false)
+	var unread int64
+	for i, c := range all {
+		if c.client.IsFull() {
+			t.Errorf("session %d receives nothing: %d bytes of it are unread, %d of all", i, c.client.unread.Load(), bound.Held())
+		}
+		unread += c.client.unread.Load()
+	}
+	if t.Failed() || unread < limit/64 {
+		t.Fatalf("%d bytes are unread", unread)
+	}
+	for _, c := range all {
 		for range 3 { // more downloads that nobody reads
 			c.open("L")
 		}
@@ -133,7 +174,7 @@ func TestMemoryGivenBackBeforeTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 8 << 20
 		bound := quota.NewBound(limit)
-		c := newBoundCrowd(t, 2, bound, nil)
+		c := newBoundCrowd(t, 2, bound, nil, new(atomic.Bool))
 		s := c.client
 		s.hold(leastHeld)
 		bound.Hold(limit)

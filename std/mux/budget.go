@@ -42,12 +42,12 @@ import (
 // If the connection's own window follows the rate of the link, so does R: it is twice that
 // window, but at most the setting.
 //
-// The limit for all sessions may stop this one sooner: when it holds as much as it leaves
-// free; see package quota. Windows must not lead there either, so for them R is at most 2/3
-// of what would stop the session, or 1/3 of what the other sessions leave. The rest covers
-// what goes beyond R: windows of leastWindow, and some of what others take later. Promises
-// made when more was free are kept, so the limit may still stop a session for a while if
-// three or more fill their windows at once and nobody reads.
+// The limit for all sessions (L) may stop this one sooner: when it holds as much as L leaves
+// free; see package quota. Windows must not lead there, however many sessions fill theirs. So
+// for them R is at most half of what the others leave of 2/3 x L: all together stay below
+// 2/3 x L, each at L/3 at most, and as much as that remains free. What goes beyond R, such as
+// windows of leastWindow, comes from there. Promises made when more was free are reduced as
+// data arrives on their streams.
 type budget struct {
 	buffer, most int64        // ReceiveBuffer and StreamBuffer, in bytes
 	follow       func() int64 // window of the connection, in bytes; nil: R is ReceiveBuffer
@@ -103,27 +103,37 @@ func (b *budget) hold(n int) {
 	b.bound.Hold(int64(n))
 }
 
+// forWindows is R as far as windows are concerned.
+func (b *budget) forWindows() int64 { return min(b.size(), b.bounded()) }
+
+// bounded is the largest R for windows under the limit for all sessions.
+func (b *budget) bounded() int64 {
+	return max((b.bound.Limit()/3*2-b.bound.Held()+b.unread.Load())/2, leastHeld/3*2)
+}
+
 // share is the window for a stream when the others hold, or were promised, taken bytes.
 func (b *budget) share(taken int64) int64 {
 	stop := b.stop()
-	size := min(b.size(), stop/3*2)
+	size := b.forWindows()
 	free := max(size-taken, 0)
 	least := max(min((min(2*size, stop)-taken)/leastShare, leastWindow), tinyWindow)
 	return min(max(free*free/size*3/4, least), b.most)
 }
 
-// admit starts to count the promise of an idle stream. If the promise is too large, the
-// stream must be told the window size, and only what is left of its promise counts.
-func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
+// limit checks the promise of a stream that receives data, and counts it if the stream was
+// idle. If the promise is too large, the stream must be told the window size, and only what
+// is left of its promise counts.
+func (b *budget) limit(w *window) (size int64, tell, sweep bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	w.idle = false
-	size = b.share(b.unread.Load() - w.memory + b.promised.Load())
+	counted := w.count()
+	w.buffer = b.forWindows()
+	size = b.share(b.unread.Load() - w.memory + b.promised.Load() - counted)
 	if size >= w.held+w.promise {
-		b.promised.Add(w.promise)
+		b.promised.Add(w.promise - counted)
 		return size, false, false
 	}
-	b.promised.Add(max(size-w.held, 0))
+	b.promised.Add(max(size-w.held, 0) - counted)
 	return size, true, b.due()
 }
 
@@ -132,10 +142,8 @@ func (b *budget) admit(w *window) (size int64, tell, sweep bool) {
 func (b *budget) renew(w *window) (size int64, sweep bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	counted := w.promise
-	if w.idle {
-		counted, w.idle = 0, false
-	}
+	counted := w.count()
+	w.buffer = b.forWindows()
 	size = b.share(b.unread.Load() - w.memory + b.promised.Load() - counted)
 	b.promised.Add(max(size-w.held, 0) - counted)
 	return size, size < b.most && b.due()

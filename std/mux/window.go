@@ -8,7 +8,7 @@ type window struct {
 	consumed uint32 // bytes read, modulo 2^32 as on the wire
 	untold   uint32 // bytes read since the last update
 	told     int64  // the window in the last update, or firstWindow
-	buffer   int64  // the size of the session's receive buffer at that time
+	buffer   int64  // R when the window was last computed, see budget
 	updated  bool   // an update was sent after a read
 
 	held    int64 // bytes unread, including those being written to a WriteTo's destination
@@ -18,10 +18,21 @@ type window struct {
 	touched bool  // data was received since the last sweep
 }
 
-// A window is also updated when the session's receive buffer has grown by 1/growStep since the
-// last update. A sender that searches for the rate doubles it in a round trip, and would have
-// used up the window before half of it has been read here.
-const growStep = 4
+// A window is also updated when R has grown by 1/windowStep since it was computed. A sender that
+// searches for the rate doubles it in a round trip, and would have used up the window before
+// half of it has been read here. It is computed anew for data that arrives when the limit for
+// all sessions allows less than R less 1/windowStep.
+const windowStep = 4
+
+// count starts to count the promise of a stream that was idle. It returns how much of it has
+// been counted so far.
+func (w *window) count() int64 {
+	if !w.idle {
+		return w.promise
+	}
+	w.idle = false
+	return 0
+}
 
 // windowFrame is a window update.
 type windowFrame [headerBytes + updateBytes]byte
@@ -34,7 +45,7 @@ func (st *Stream) open() (frame *windowFrame, sweep bool) {
 	if st.session.cfg.Version != 2 || !st.in.idle {
 		return nil, false // not idle: the peer has sent data before our SYN
 	}
-	size, tell, sweep := st.session.admit(&st.in)
+	size, tell, sweep := st.session.limit(&st.in)
 	if tell {
 		frame = st.tell(size)
 	}
@@ -45,7 +56,6 @@ func (st *Stream) open() (frame *windowFrame, sweep bool) {
 func (st *Stream) tell(size int64) *windowFrame {
 	w := &st.in
 	w.told, w.untold, w.promise = size, 0, max(size-w.held, 0)
-	w.buffer = st.session.size()
 	frame := new(windowFrame)
 	h := newHeader(2, cmdUPD, updateBytes, st.id)
 	copy(frame[:], h[:])
@@ -68,9 +78,11 @@ func (st *Stream) received(n, memory int) (ok, sweep bool) {
 	}
 	if !w.idle {
 		st.session.promised.Add(-used)
-		return true, false
+		if st.session.bounded() >= w.buffer/windowStep*(windowStep-1) {
+			return true, false
+		}
 	}
-	size, tell, sweep := st.session.admit(w)
+	size, tell, sweep := st.session.limit(w)
 	if !tell {
 		return true, sweep
 	}
@@ -92,7 +104,7 @@ func (st *Stream) read(n, memory int) (ok, sweep bool) {
 	if !w.updated {
 		after = min(after, firstUpdate)
 	}
-	grown := w.updated && st.session.size() >= w.buffer/growStep*(growStep+1)
+	grown := w.updated && st.session.forWindows() >= w.buffer/windowStep*(windowStep+1)
 	if st.finished || st.closed || int64(w.untold) < after && !grown {
 		return true, false
 	}
