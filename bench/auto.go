@@ -22,12 +22,14 @@ const idleRounds = 2
 // targetCells are measured in both directions: those for which docs/performance.md says how
 // much of the link mode auto is to use.
 const targetCells = "20/100/1,100/100/0,100/100/1,100/100/5,100/100/10,200/100/1,100/20/1,200/20/5,100/300/1,20/300/5," +
-	"100/100/5/burst=5,100/100/1/jitter=10,100/100/1/jitter=25,50/50/0/police=64,60/60/0/swing=3,50/50/0/queue=500,50/100/0/queue=10"
+	"100/100/5/burst=5,100/100/1/jitter=10,50/50/0/police=64,60/60/0/swing=3,50/50/0/queue=500,50/100/0/queue=10"
 
-// Other links among the targets: narrow uplinks, of which only the download is of interest,
-// small messages, and two transfers at a time.
+// Other links among the targets: downloads only, over narrow uplinks, with more overtaking, a
+// queue of a second and rates that change; downloads that begin beside echoes; small messages;
+// and two transfers at a time.
 const (
-	uplinkCells  = "50/100/0/up=10,50/100/0/up=2"
+	downCells    = "100/100/1/jitter=25,50/100/0/up=10,50/100/0/up=2,50/50/0/queue=1000,60/80/0/half=4,60/40/0/double=4,60/70/0/swing=2/low=10"
+	firstCells   = "100/100/1"
 	messageCells = "200/100/5,50/100/3"
 	sharedCell   = "100/100/0"
 )
@@ -37,7 +39,7 @@ const (
 const besideTime = 10 * time.Second
 
 // targetColumns are the columns of a link among the targets, besides mode auto.
-var targetColumns = map[string]string{"100/100/5": "stock client", "60/60/0/swing=3": "tcp bbr"}
+var targetColumns = map[string]string{"100/100/5": "stock client", "60/60/0/swing=3": "tcp bbr", "60/70/0/swing=2/low=10": "tcp bbr"}
 
 // targetCases returns the cases for which mode auto has targets, the most important first.
 func (b *bench) targetCases() []testCase {
@@ -45,7 +47,8 @@ func (b *bench) targetCases() []testCase {
 	for _, way := range []string{wayDown, wayUp} {
 		runs = append(runs, b.runsOver(targetCells, linkRun{way: way, time: b.opts.linkTime()})...)
 	}
-	runs = append(runs, b.runsOver(uplinkCells, linkRun{way: wayDown, time: b.opts.linkTime()})...)
+	runs = append(runs, b.runsOver(downCells, linkRun{way: wayDown, time: b.opts.linkTime()})...)
+	runs = append(runs, b.runsOver(firstCells, linkRun{way: wayDown, echoFirst: true, time: b.opts.linkTime()})...)
 	runs = append(runs, b.runsOver(messageCells, linkRun{way: wayMessages, time: b.opts.messagesTime()})...)
 	for _, beside := range append([]string{besideTunnel}, tcpVariants...) {
 		runs = append(runs, b.runsOver(sharedCell, linkRun{way: wayDown, beside: beside, time: min(besideTime, 2*b.opts.linkTime())})...)

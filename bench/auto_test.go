@@ -36,6 +36,8 @@ func TestTargetCases(t *testing.T) {
 	for name, want := range map[string]string{
 		"100/100/1": "ours auto,", "100/100/1 up": "ours auto,", "messages/200/100/5": "ours auto,", "100/100/0 beside tunnel": "ours auto,",
 		"100/100/5": "ours auto,stock client,", "60/60/0/swing=3": "ours auto,tcp bbr,", "idle1000/auto": "ours,peer,",
+		"60/70/0/swing=2/low=10": "ours auto,tcp bbr,", "100/100/1 echo first": "ours auto,", "50/50/0/queue=1000": "ours auto,",
+		"60/80/0/half=4": "ours auto,", "60/40/0/double=4": "ours auto,", "100/100/1/jitter=25 up": "",
 	} {
 		if seen[name] != want {
 			t.Errorf("%s: columns %q, want %q", name, seen[name], want)
@@ -44,7 +46,7 @@ func TestTargetCases(t *testing.T) {
 	if lost := report.GoalsWithout(slices.Collect(maps.Keys(seen))); len(lost) > 0 {
 		t.Errorf("nothing measures %q", lost)
 	}
-	if took := estimate(b.targetCases(), b.opts.rounds); took > 35*time.Minute {
+	if took := estimate(b.targetCases(), b.opts.rounds); took > 38*time.Minute {
 		t.Errorf("they take %v", took)
 	}
 }
@@ -99,7 +101,8 @@ func TestStockClient(t *testing.T) {
 	must(t, tn.close())
 }
 
-// The figures of messages are the share of late ones and three quantiles.
+// The figures of messages are the share of late ones, three quantiles, and how their bytes on
+// the wire compare with the least.
 func TestMessagesFigures(t *testing.T) {
 	cell, err := wan.ParseCell("20/40/0")
 	must(t, err)
@@ -107,14 +110,22 @@ func TestMessagesFigures(t *testing.T) {
 	must(t, err)
 	target := lab.ServeTarget(ln)
 	defer target.Close()
-	figures, err := messages(patient(t), load{lab.DialTo(target.Addr())}, linkRun{cell: cell, way: wayMessages, time: time.Second})
+	const count = 30
+	wire := int64(1000)
+	figures, err := messages(patient(t), load{lab.DialTo(target.Addr())}, linkRun{cell: cell, way: wayMessages, time: time.Second}, func() int64 {
+		wire += 2 * count * 400
+		return wire
+	})
 	must(t, err)
 	var names []string
 	for _, f := range figures {
 		names = append(names, f.name)
 	}
-	if got, want := strings.Join(names, ","), report.Late+",messages p50,messages p95,messages p99"; got != want {
+	if got, want := strings.Join(names, ","), report.Late+",messages p50,messages p95,messages p99,"+report.MessageWire; got != want {
 		t.Errorf("figures %s, want %s", got, want)
+	}
+	if got := figures[len(figures)-1].value; got != 2 {
+		t.Errorf("twice the least is told as %v of it", got)
 	}
 }
 

@@ -78,6 +78,8 @@ func refusals(dir, foreign string) []refusal {
 		{"-resume", "-resume needs -json"},
 		{"-time 5s -list", "-time is for -link"},
 		{"-link -way x", `-way is "x", want down, up, both, messages`},
+		{"-echofirst", "-echofirst is for -link"},
+		{"-link -echofirst -way messages", "-echofirst is for transfers, and -way messages has none"},
 		{"-link -cells ''", "-cells is empty, want RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]][/NAME=VALUE...],..."},
 		{"-link -cells ,", "-cells is empty, want RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]][/NAME=VALUE...],..."},
 		{"-client /none/x -server /none/y", "-client /none/x: no such file"},

@@ -19,6 +19,10 @@ const (
 	tenths      = 10
 )
 
+// echoLead is for how long echoes go there and back before a transfer that begins after
+// them.
+const echoLead = time.Second
+
 // flow is a transfer that goes on until it is stopped.
 type flow struct {
 	way   string
@@ -88,16 +92,26 @@ func look(w *wan.Link, f, beside *flow) moment {
 
 // measure does what the run says through a load that crosses the link.
 func (r linkRun) measure(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
-	w.Begin()
 	if r.way == wayMessages {
-		return messages(ctx, l, r)
+		w.Begin()
+		return messages(ctx, l, r, func() int64 {
+			m := look(w, f, nil)
+			return m.wire + m.backward
+		})
 	}
 	return r.transfer(ctx, w, l, f, beside)
 }
 
-// transfer runs a transfer for a while, with echoes beside it once its start is over.
+// transfer runs a transfer for a while, with echoes beside it. Those count that come back
+// once its start is over, and only then their stream opens, unless it is to be the first.
 func (r linkRun) transfer(ctx context.Context, w *wan.Link, l load, f, beside *flow) ([]figure, error) {
 	total := r.time
+	var echoes *echoing
+	if r.echoFirst {
+		echoes = l.echoing(ctx)
+		_ = lab.Sleep(ctx, echoLead)
+	}
+	w.Begin()
 	begin := look(w, f, beside)
 	limited, cancel := context.WithDeadline(ctx, begin.at.Add(total))
 	defer cancel()
@@ -111,6 +125,9 @@ func (r linkRun) transfer(ctx context.Context, w *wan.Link, l load, f, beside *f
 	})
 	_ = lab.Sleep(ctx, total/startShare)
 	steady := look(w, f, beside)
+	if !r.echoFirst {
+		echoes = l.echoing(ctx)
+	}
 	var parts []moment
 	stopParts := background(limited, func(ctx context.Context) error {
 		for len(parts) < tenths {
@@ -119,10 +136,10 @@ func (r linkRun) transfer(ctx context.Context, w *wan.Link, l load, f, beside *f
 		}
 		return nil
 	})
-	times, errEcho := l.echoes(limited, 1e9)
 	<-limited.Done() // the transfer goes on even if the echoes have failed
 	end := look(w, f, beside)
 	_ = stopParts() // never fails
+	errEcho := echoes.end()
 	if err := errors.Join(stop(), stopBeside()); err != nil {
 		return nil, err
 	}
@@ -130,8 +147,9 @@ func (r linkRun) transfer(ctx context.Context, w *wan.Link, l load, f, beside *f
 	if beside == nil {
 		figures = append(figures, r.relative(steady, end)...)
 	}
-	if len(times) == 0 {
-		return figures, noEchoes(errEcho)
+	times := since(echoes.all, steady.at)
+	if len(times) == 0 { // the table shows none, unless that is a failure
+		return figures, errEcho
 	}
 	figures = append(figures, percentiles("echo ", times)...)
 	return append(figures, figure{"echoes", "", float64(len(times))}), nil
@@ -189,15 +207,6 @@ func leastRate(from moment, parts []moment) float64 {
 		from = to
 	}
 	return max(least, 0)
-}
-
-// noEchoes ignores the error that no echo came back in time; the table then shows none.
-// Anything else is a failure.
-func noEchoes(err error) error {
-	if err == nil || errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
 }
 
 // rate is the goodput between two moments in MB/s.

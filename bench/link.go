@@ -43,7 +43,7 @@ const (
 var ways = []string{wayDown, wayUp, wayBoth, wayMessages}
 
 // linkOpening is how long a round takes besides its transfer, about.
-const linkOpening = 400 * time.Millisecond
+const linkOpening = 300 * time.Millisecond
 
 // tcpVariants are the congestion controls of the kernel to compare with.
 var tcpVariants = []string{"cubic", "bbr"}
@@ -51,10 +51,11 @@ var tcpVariants = []string{"cubic", "bbr"}
 // linkRun is what is measured over a link: a transfer beside nothing or another one, or small
 // messages at a steady pace.
 type linkRun struct {
-	cell   wan.Cell
-	way    string
-	beside string
-	time   time.Duration
+	cell      wan.Cell
+	way       string
+	beside    string
+	echoFirst bool // the echoes' stream opens before the transfer
+	time      time.Duration
 }
 
 // name identifies the run in files of figures.
@@ -68,6 +69,9 @@ func (r linkRun) name() string {
 	}
 	if r.beside != besideNone {
 		name += " beside " + r.beside
+	}
+	if r.echoFirst {
+		name += " echo first"
 	}
 	return name
 }
@@ -84,7 +88,19 @@ func (r linkRun) about() string {
 	default:
 		about += " beside one of TCP " + r.beside + ", which begins later"
 	}
+	if r.echoFirst {
+		about += " that begins after its echoes"
+	}
 	return about + ", " + r.cell.About()
+}
+
+// takes is how long a round of a column takes, about.
+func (r linkRun) takes() time.Duration {
+	d := r.time + linkOpening
+	if r.echoFirst {
+		d += echoLead
+	}
+	return d
 }
 
 // linkCases returns a case for each cell and direction.
@@ -93,7 +109,7 @@ func (b *bench) linkCases() []testCase {
 	for _, c := range b.opts.cells {
 		for _, way := range []string{wayDown, wayUp} {
 			if b.opts.way == way || b.opts.way == wayBoth {
-				run := linkRun{cell: c, way: way, beside: b.opts.beside, time: b.opts.linkTime()}
+				run := linkRun{cell: c, way: way, beside: b.opts.beside, echoFirst: b.opts.echoFirst, time: b.opts.linkTime()}
 				all = append(all, b.linkCase(run, b.opts.columns))
 			}
 		}
@@ -106,7 +122,7 @@ func (b *bench) linkCases() []testCase {
 
 // linkCase returns the case of a run, with the columns whose name matches; nil: all.
 func (b *bench) linkCase(r linkRun, columns *regexp.Regexp) testCase {
-	tc := testCase{name: r.name(), about: r.about(), kind: report.Link, takes: r.time + linkOpening}
+	tc := testCase{name: r.name(), about: r.about(), kind: report.Link, takes: r.takes()}
 	for _, cfg := range linkConfigs() {
 		tc.columns = append(tc.columns, b.overLink(r, cfg)...)
 	}

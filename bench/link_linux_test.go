@@ -16,12 +16,13 @@ import (
 func TestWAN(t *testing.T) {
 	for _, way := range []string{wayDown, wayUp} {
 		for _, beside := range []string{besideNone, "cubic"} {
-			t.Run(way+" "+beside, func(t *testing.T) { tcpOverLink(t, way, beside) })
+			t.Run(way+" "+beside, func(t *testing.T) { tcpOverLink(t, linkRun{way: way, beside: beside}) })
 		}
 	}
+	t.Run("echo first", func(t *testing.T) { tcpOverLink(t, linkRun{way: wayDown, echoFirst: true}) })
 }
 
-func tcpOverLink(t *testing.T, way, beside string) {
+func tcpOverLink(t *testing.T, r linkRun) {
 	if testing.Short() {
 		t.Skip("not with -short")
 	}
@@ -36,7 +37,7 @@ func tcpOverLink(t *testing.T, way, beside string) {
 	}
 	must(t, err)
 	defer w.Close()
-	r := linkRun{cell: c, way: way, beside: beside, time: 2 * time.Second}
+	r.cell, r.time = c, 2*time.Second
 	tg, dial, err := w.Target(patient(t), "cubic")
 	must(t, err)
 	defer tg.Close()
@@ -44,7 +45,7 @@ func tcpOverLink(t *testing.T, way, beside string) {
 	must(t, l.ready(patient(t)))
 	other, closeOther, err := openBeside(patient(t), w, r, nil)
 	must(t, err)
-	figures, err := r.measure(patient(t), w, l, newFlow(way, l, tg), other)
+	figures, err := r.measure(patient(t), w, l, newFlow(r.way, l, tg), other)
 	must(t, closeOther())
 	must(t, err)
 	seen := make(map[string]float64)
@@ -54,7 +55,7 @@ func tcpOverLink(t *testing.T, way, beside string) {
 	if rate := seen[report.Goodput]; rate < 1 || rate > 5.1 {
 		t.Errorf("goodput %v MB/s over 40 Mbit/s", rate)
 	}
-	if other, ok := seen["goodput beside it"]; ok != (beside != besideNone) || ok && (other <= 0 || other+seen[report.Goodput] > 5.1) {
+	if other, ok := seen["goodput beside it"]; ok != (r.beside != besideNone) || ok && (other <= 0 || other+seen[report.Goodput] > 5.1) {
 		t.Errorf("beside it %v MB/s, and that is there: %v", other, ok)
 	}
 	// What a busy reader has not read yet when the counting begins or ends counts for much in

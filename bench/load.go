@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -42,36 +41,6 @@ func addTo(moved *atomic.Int64) lab.Progress {
 		moved.Add(done - told)
 		told = done
 	}
-}
-
-// echoes returns the round-trip times of up to count messages, sent one after the other on
-// one stream. The first message, which opens the stream, is left out. If ctx ends early,
-// that is not an error unless there are no times yet.
-func (l load) echoes(ctx context.Context, count int) ([]time.Duration, error) {
-	p, err := lab.OpenPinger(ctx, l.dial, messageSize)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	var times []time.Duration // not allocated in advance: count may only be an upper bound
-	var took time.Duration
-	for len(times) <= count && err == nil {
-		if took, err = p.Ping(); err == nil {
-			times = append(times, took)
-		}
-	}
-	if err != nil && ctx.Err() != nil && len(times) > 1 {
-		err = nil
-		// A message still under way has taken at least this long. Left out, the slowest
-		// messages would never count.
-		if took > slices.Max(times[1:]) {
-			times = append(times, took)
-		}
-	}
-	if len(times) > 0 {
-		times = times[1:]
-	}
-	return times, err
 }
 
 // idle opens a stream, checks that it works, and leaves it open until ctx ends.

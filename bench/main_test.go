@@ -134,9 +134,10 @@ func TestOptions(t *testing.T) {
 	names := columnNames(o)
 	names = append(names, columnNames(opt(t, "-link", "-cells", "20/100/1", "-way", "messages", "-columns", "auto|bbr|stock"))...)
 	names = append(names, columnNames(opt(t, "-link", "-cells", "20/100/1", "-beside", "bbr", "-columns", "stock"))...)
+	names = append(names, columnNames(opt(t, "-link", "-cells", "20/100/1", "-echofirst", "-columns", "auto"))...)
 	want := "20/100/1: ours auto,20/100/1: tcp bbr,20/100/1 up: ours auto,20/100/1 up: tcp bbr," +
 		"200/20/5/3/10/50: ours auto,200/20/5/3/10/50: tcp bbr,200/20/5/3/10/50 up: ours auto,200/20/5/3/10/50 up: tcp bbr," +
-		"messages/20/100/1: ours auto,messages/20/100/1: tcp bbr,20/100/1 beside bbr: stock client"
+		"messages/20/100/1: ours auto,messages/20/100/1: tcp bbr,20/100/1 beside bbr: stock client,20/100/1 echo first: ours auto"
 	if strings.Join(names, ",") != want {
 		t.Errorf("columns %q", names)
 	}

@@ -35,12 +35,13 @@ type options struct {
 	targets bool
 	resume  bool
 
-	link    bool
-	columns *regexp.Regexp // selects columns of the links; nil: all
-	way     string
-	beside  string
-	cells   []wan.Cell
-	time    time.Duration // of each transfer over a link
+	link      bool
+	columns   *regexp.Regexp // selects columns of the links; nil: all
+	way       string
+	beside    string
+	echoFirst bool
+	cells     []wan.Cell
+	time      time.Duration // of each transfer over a link
 
 	given map[string]string // the flags given, without paths
 }
@@ -83,6 +84,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	fs.StringVar(&columns, "columns", "", "measure over links only the columns whose name matches this `regexp`, such as auto, or 'auto|bbr'")
 	fs.StringVar(&o.way, "way", wayDown, "`way` of the transfers over a link: down, up, or both in turn; or messages, small ones at a steady pace, instead of a transfer")
 	fs.StringVar(&o.beside, "beside", besideNone, "`what` else transfers over the same link: tunnel for one more pair, or a congestion control of the kernel, such as bbr")
+	fs.BoolVar(&o.echoFirst, "echofirst", false, "open the stream of the echoes before the transfer over a link, as of a shell in which somebody types already; by default it opens beside the transfer")
 	fs.DurationVar(&o.time, "time", 0, "length of each transfer over a link, 0 is 8s, or 12s for messages, or 3s with -short")
 	if err := parseFlags(fs, args, helpHead, help); err != nil {
 		return o, err
@@ -135,7 +137,7 @@ func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (er
 			return fmt.Errorf("-peer-lacks has %q, want %s", name, wanted(fs, "peer-lacks"))
 		}
 	}
-	for _, name := range []string{"cells", "time", "columns", "way", "beside"} {
+	for _, name := range []string{"cells", "time", "columns", "way", "beside", "echofirst"} {
 		if _, given := o.given[name]; given && !o.link && name != "columns" {
 			return fmt.Errorf("-%s is for -link", name)
 		}
@@ -143,6 +145,8 @@ func (o *options) complete(fs *flag.FlagSet, pattern, columns, cells string) (er
 	switch {
 	case !slices.Contains(ways, o.way):
 		return fmt.Errorf("-way is %q, want %s", o.way, wanted(fs, "way"))
+	case o.echoFirst && o.way == wayMessages:
+		return errors.New("-echofirst is for transfers, and -way messages has none")
 	case columns != "" && !o.link && !o.targets:
 		return errors.New("-columns is for -link and -targets")
 	case o.targets && o.link:

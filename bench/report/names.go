@@ -9,6 +9,9 @@ const (
 	ShareOfCap = "share of what the link carries"
 	Late       = "messages later than RTT + 100 ms"
 	OverIdeal  = "wire/payload above the least"
+
+	MessageWire  = "wire to that without protection"
+	LatestAnswer = "latest answer above a round trip"
 )
 
 // Kinds of results: on one machine, or over an emulated link.

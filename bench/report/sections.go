@@ -228,6 +228,7 @@ var linkFigures = []struct{ title, metric string }{
 	{"Small messages, p50, ms", "messages p50"},
 	{"Small messages, p95, ms", "messages p95"},
 	{"Small messages, p99, ms", "messages p99"},
+	{"Small messages, bytes on the wire per byte that they need without protection", MessageWire},
 	{"CPU of both ends, s", "cpu of both"},
 }
 

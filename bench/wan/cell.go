@@ -14,7 +14,7 @@ const CellSyntax = "RTT/RATE/LOSS[/BURST[/JITTER[/QUEUE]]][/NAME=VALUE...]"
 
 // CellHelp explains the parts.
 const CellHelp = "ms, Mbit/s, percent each way, packets, ms, ms; NAME is burst, jitter, queue, " +
-	"up (Mbit/s of the uplink), police (kB of a burst), swing (s between the rate and a third of it), half or double (s until the rate is)"
+	"up (Mbit/s of the uplink), police (kB of a burst), swing (s between the rate and a third of it), low (Mbit/s instead of that third), half or double (s until the rate is)"
 
 // defaultQueue is the longest time that a bottleneck holds packets, about as in home
 // routers.
@@ -32,7 +32,8 @@ type Cell struct {
 	Queue  time.Duration // longest wait for the rate; packets that would wait longer are dropped
 	Police float64       // kB by which a burst may exceed the rate, beyond which packets are dropped; 0: they queue
 
-	Swing        time.Duration // the rate alternates with a third of it, at this interval; 0: it does not
+	Swing        time.Duration // the rate alternates with a lower one, at this interval; 0: it does not
+	Low          float64       // the lower rate in Mbit/s; 0: a third of Rate
 	Half, Double time.Duration // the rate halves or doubles after this time; 0: it does not
 }
 
@@ -50,7 +51,7 @@ func ParseCells(words []string) ([]Cell, error) {
 }
 
 // names of the parts of a cell, the positional ones first.
-var names = []string{"rtt", "rate", "loss", "burst", "jitter", "queue", "up", "police", "swing", "half", "double"}
+var names = []string{"rtt", "rate", "loss", "burst", "jitter", "queue", "up", "police", "swing", "low", "half", "double"}
 
 // At most nameless parts may be given without their name, and the first needed ones must be
 // given.
@@ -101,7 +102,7 @@ func newCell(word string, v map[string]float64) (Cell, error) {
 	c := Cell{
 		Name: word, RTT: of("rtt", time.Millisecond), Rate: v["rate"], Up: v["up"], Loss: v["loss"], Burst: v["burst"],
 		Jitter: of("jitter", time.Millisecond), Queue: of("queue", time.Millisecond), Police: v["police"],
-		Swing: of("swing", time.Second), Half: of("half", time.Second), Double: of("double", time.Second),
+		Swing: of("swing", time.Second), Low: v["low"], Half: of("half", time.Second), Double: of("double", time.Second),
 	}
 	changes := 0
 	for _, d := range []time.Duration{c.Swing, c.Half, c.Double} {
@@ -112,6 +113,8 @@ func newCell(word string, v map[string]float64) (Cell, error) {
 	switch {
 	case c.Loss > 50 || c.Burst < 1 || max(c.RTT, c.Jitter, c.Queue) > 10*time.Second:
 		return Cell{}, fmt.Errorf("want an RTT, a jitter and a queue up to 10000, a loss up to 50, and a burst of 1 or more")
+	case c.Low > 0 && (c.Swing == 0 || c.Low > c.Rate):
+		return Cell{}, fmt.Errorf("want a low that is at most the rate, and only with swing")
 	case changes > 1 || c.Rate == 0 && changes+int(c.Police) > 0:
 		return Cell{}, fmt.Errorf("want one of swing, half and double, and a rate for these and police")
 	}
@@ -146,7 +149,7 @@ func (c Cell) share(at time.Duration) (share float64, next time.Duration) {
 	case c.Swing > 0:
 		n := at / c.Swing
 		if n%2 == 1 {
-			return 1.0 / 3, (n + 1) * c.Swing
+			return c.lowShare(), (n + 1) * c.Swing
 		}
 		return 1, (n + 1) * c.Swing
 	case c.Half > 0 && at < c.Half:
@@ -159,6 +162,14 @@ func (c Cell) share(at time.Duration) (share float64, next time.Duration) {
 		return 2, 0
 	}
 	return 1, 0
+}
+
+// lowShare is the lower rate of a swing as a share of the rate.
+func (c Cell) lowShare() float64 {
+	if c.Low > 0 {
+		return c.Low / c.Rate
+	}
+	return 1.0 / 3
 }
 
 // Carries is the mean of what a direction can deliver between two times after Begin, in MB/s
@@ -186,6 +197,8 @@ func (c Cell) About() string {
 	switch {
 	case c.Up > 0:
 		text += fmt.Sprintf(" down and %g up", c.Up)
+	case c.Low > 0:
+		text += fmt.Sprintf(" and %g in turn, every %v", c.Low, c.Swing)
 	case c.Swing > 0:
 		text += fmt.Sprintf(" and a third of it in turn, every %v", c.Swing)
 	case c.Half > 0:

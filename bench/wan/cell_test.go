@@ -25,6 +25,7 @@ func TestParseCell(t *testing.T) {
 		"200/20/5/2/jitter=7/up=.5": with(func(c *Cell) { c.Burst, c.Jitter, c.Up = 2, 7*ms, 0.5 }),
 		"200/20/5/police=64":        with(func(c *Cell) { c.Police = 64 }),
 		"200/20/5/swing=3":          with(func(c *Cell) { c.Swing = 3 * s }),
+		"200/20/5/swing=3/low=4":    with(func(c *Cell) { c.Swing, c.Low = 3*s, 4 }),
 		"200/20/5/half=1.5":         with(func(c *Cell) { c.Half = 1500 * ms }),
 		"200/20/5/double=2":         with(func(c *Cell) { c.Double = 2 * s }),
 	} {
@@ -34,7 +35,7 @@ func TestParseCell(t *testing.T) {
 		}
 	}
 	for _, word := range strings.Fields("1/2 1/2/x 1/2/60 1/2/3/0 1/2/3/1/1/1/1 -1/2/3 1/2/3/x=1 1/2/3/up=x 1/2/3/queue=5/2 rtt=1/2/3 1/2/loss=3 " +
-		"1/2/3/half=1/double=1 1/0/3/swing=1 1/0/3/police=1 1/2/3/queue=20000 20000/1/1 1/2/3/up 1/2/3/=") {
+		"1/2/3/half=1/double=1 1/0/3/swing=1 1/0/3/police=1 1/2/3/queue=20000 20000/1/1 1/2/3/up 1/2/3/= 1/2/3/low=1 1/2/3/swing=1/low=3 1/0/3/swing=1/low=1") {
 		if c, err := ParseCell(word); err == nil {
 			t.Errorf("%s: taken as %+v", word, c)
 		}
@@ -49,10 +50,11 @@ func TestShare(t *testing.T) {
 		share float64
 		next  time.Duration
 	}{
-		"1/9/0":          {{0, 1, 0}, {time.Hour, 1, 0}},
-		"1/9/0/swing=3":  {{0, 1, 3 * s}, {3 * s, 1.0 / 3, 6 * s}, {7 * s, 1, 9 * s}},
-		"1/9/0/half=4":   {{0, 1, 4 * s}, {4 * s, 0.5, 0}},
-		"1/9/0/double=4": {{1, 1, 4 * s}, {5 * s, 2, 0}},
+		"1/9/0":               {{0, 1, 0}, {time.Hour, 1, 0}},
+		"1/9/0/swing=3":       {{0, 1, 3 * s}, {3 * s, 1.0 / 3, 6 * s}, {7 * s, 1, 9 * s}},
+		"1/8/0/swing=1/low=2": {{0, 1, s}, {s, 0.25, 2 * s}},
+		"1/9/0/half=4":        {{0, 1, 4 * s}, {4 * s, 0.5, 0}},
+		"1/9/0/double=4":      {{1, 1, 4 * s}, {5 * s, 2, 0}},
 	} {
 		c, err := ParseCell(word)
 		must(t, err)
@@ -78,6 +80,7 @@ func TestCarries(t *testing.T) {
 		{"1/80/0/up=8", true, 0, s, 1},
 		{"1/80/0/up=8", false, 0, s, 10},
 		{"1/24/0/swing=3", false, 2 * s, 8 * s, 2},
+		{"1/64/0/swing=1/low=16", false, 0, 4 * s, 5},
 		{"1/16/0/half=4", false, 2 * s, 8 * s, 4.0 / 3},
 		{"1/16/0/double=2", false, 2 * s, 8 * s, 4},
 		{"1/0/1", false, 0, s, 0},
