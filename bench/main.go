@@ -5,7 +5,7 @@
 //	go run ./bench -run '^down1/' -rounds 3 -json figures.json
 //	go run ./bench -link                  over links with delay, rate and loss; Linux, root
 //	go run ./bench -link -columns 'auto|bbr' -way up -beside tunnel -cells 100/100/1 -time 30s
-//	go run ./bench -targets -json auto.json    mode auto in all that it has targets for; 35 minutes, Linux, root
+//	go run ./bench -targets -json auto.json    mode auto in all that it has targets for; 38 minutes, Linux, root
 //	go run ./bench -soak 30m              for leaks, under a load that comes and goes; Linux
 //	go run ./bench plot figures.json -o picture.svg
 //	go run ./bench table figures.json     as tables in Markdown, which docs/figures.md has; takes several files, too
