@@ -48,6 +48,7 @@ type refusal struct{ line, want string }
 func refusals(dir, foreign string) []refusal {
 	const times = "want a duration such as 5s, from 0 to 1000h"
 	const noProfile = "-profile is for the bulk cases on loopback, such as down1/aes, of which none is selected"
+	const noColumn = `-columns "nosuch" selects no column, want part of a name such as ours auto, or tcp bbr`
 	rows := []refusal{
 		{"-rounds x", `-rounds is "x", want 1 or more, or 0 with -profile`},
 		{"-rounds -1", "-rounds is -1, want 1 or more, or 0 with -profile"},
@@ -88,6 +89,8 @@ func refusals(dir, foreign string) []refusal {
 		{"-run nosuch", `-run "nosuch" selects no case, see -list`},
 		{"-run nosuch -list", `-run "nosuch" selects no case, see -list`},
 		{"-run nosuch -list -link", `-run "nosuch" selects no case, see -list`},
+		{"-link -list -columns nosuch", noColumn},
+		{"-targets -list -columns nosuch", noColumn},
 		{"-run echo/ -rounds 0 -profile " + dir, noProfile},
 		{"-run echo/ -profile " + dir, noProfile},
 		{"-link -list -rounds 0 -profile " + dir, noProfile},

@@ -69,10 +69,23 @@ func (o *options) check(selected []testCase) error {
 	switch {
 	case o.run != nil && len(selected) == 0:
 		return fmt.Errorf("-run %q selects no case, see -list", o.run)
+	case o.columns != nil && emptyLinks(selected):
+		return fmt.Errorf("-columns %q selects no column, want part of a name such as %s auto, or tcp bbr", o.columns, report.Ours)
 	case o.profile != "" && !slices.ContainsFunc(selected, func(c testCase) bool { return c.profile != nil }):
 		return errors.New("-profile is for the bulk cases on loopback, such as down1/aes, of which none is selected")
 	}
 	return nil
+}
+
+// emptyLinks reports whether there are cases over links, and none of them has a column.
+func emptyLinks(cases []testCase) bool {
+	links, columns := 0, 0
+	for _, c := range cases {
+		if c.kind == report.Link {
+			links, columns = links+1, columns+len(c.columns)
+		}
+	}
+	return links > 0 && columns == 0
 }
 
 // findPeer uses the installed pair unless one was given.
