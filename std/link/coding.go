@@ -196,16 +196,16 @@ func (t *intake) believeRestored(p *Peer) (valid bool) {
 	return len(t.restored) > 0
 }
 
-// nextRestored copies the next restored packet into p. kcp-go will count it as received,
-// which it was not.
-func (t *intake) nextRestored(p []byte) int {
-	n := copy(p, t.restored[0])
-	metrics.Received(-1, -n)
+// nextRestored returns the next restored packet. The engine will count it as received, which
+// it was not.
+func (t *intake) nextRestored() []byte {
+	packet := t.restored[0]
+	metrics.Received(-1, -len(packet))
 	t.restored = t.restored[1:]
 	if len(t.restored) == 0 {
 		t.restored, t.spare = nil, nil // losses are rare: a session does not keep memory for them
 	}
-	return n
+	return packet
 }
 
 // Rest releases the memory that error correction uses for a peer, until something is sent

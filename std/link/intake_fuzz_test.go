@@ -62,9 +62,7 @@ func receiveAll(t *testing.T, c *Conn, packet []byte, from netip.AddrPort, now t
 	if got, p := c.in.admit(in.Data, in); p != nil {
 		check(got, p)
 	}
-	var restored [MaxDatagram]byte
 	for len(c.in.restored) > 0 {
-		n := c.in.nextRestored(restored[:])
-		check(restored[:n], c.in.last)
+		check(c.in.nextRestored(), c.in.last)
 	}
 }

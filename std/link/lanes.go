@@ -51,15 +51,15 @@ func (c *Conn) Lanes(n int) []net.PacketConn {
 // deliver for each packet, which deliver must not keep. When the link is closed, it calls
 // end with the reason. It replaces the reading of kcp-go.
 func (c *Conn) Serve(lane net.PacketConn, deliver func(from *Peer, packet []byte), end func(error)) {
+	in := lane.(interface{ intake() *intake }).intake()
 	c.readers.Go(func() {
-		var packet [MaxDatagram]byte
 		for {
-			n, from, err := lane.ReadFrom(packet[:])
+			packet, from, err := in.next()
 			if err != nil {
 				end(err)
 				return
 			}
-			deliver(from.(*Peer), packet[:n])
+			deliver(from, packet)
 		}
 	})
 }
@@ -133,7 +133,9 @@ type parcel struct {
 var parcels = sync.Pool{New: func() any { return new(parcel) }}
 
 // ReadFrom is that of Conn, for the peers of this lane.
-func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.next(p) }
+func (l *lane) ReadFrom(p []byte) (int, net.Addr, error) { return l.in.readFrom(p) }
+
+func (l *lane) intake() *intake { return &l.in }
 
 // put copies the datagrams of one source into what waits for the lane, because the
 // receiver uses its buffers again.

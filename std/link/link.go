@@ -112,7 +112,9 @@ func newConn(sock carrier.Carrier, opt Options, only netip.AddrPort) *Conn {
 // and its *Peer. It fails only when the link is closed, or at a dialled link with why the
 // conversation has ended: ErrForgotten, or Peer.Failure. Only one goroutine may call it, as
 // in kcp-go; for several, see Lanes.
-func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.next(p) }
+func (c *Conn) ReadFrom(p []byte) (int, net.Addr, error) { return c.in.readFrom(p) }
+
+func (c *Conn) intake() *intake { return &c.in }
 
 // intake checks what has arrived. It belongs to one goroutine.
 type intake struct {
@@ -131,16 +133,25 @@ type intake struct {
 	spare    []byte   // holds them
 }
 
-// next is ReadFrom.
-func (t *intake) next(p []byte) (int, net.Addr, error) {
+// readFrom is ReadFrom.
+func (t *intake) readFrom(p []byte) (int, net.Addr, error) {
+	packet, from, err := t.next()
+	if err != nil {
+		return 0, nil, err // not from, which would be a net.Addr that is not nil
+	}
+	return copy(p, packet), from, nil
+}
+
+// next is ReadFrom without a copy: the packet is valid until the next call.
+func (t *intake) next() (packet []byte, from *Peer, err error) {
 	for {
 		if t.peers.only != nil {
 			if err := t.peers.only.ended(); err != nil {
-				return 0, nil, err
+				return nil, nil, err
 			}
 		}
 		if len(t.restored) > 0 {
-			return t.nextRestored(p), t.last, nil
+			return t.nextRestored(), t.last, nil
 		}
 		if len(t.inbox) > 0 {
 			in := &t.inbox[0]
@@ -151,14 +162,13 @@ func (t *intake) next(p []byte) (int, net.Addr, error) {
 				t.inbox = t.inbox[1:]
 				continue
 			}
-			if packet, peer := t.admit(in.Next(), in); peer != nil {
-				return copy(p, packet), peer, nil
+			if packet, from := t.admit(in.Next(), in); from != nil {
+				return packet, from, nil
 			}
 			continue // it may have ended the conversation, or restored packets
 		}
-		var err error
 		if t.inbox, t.now, err = t.refill(); err != nil {
-			return 0, nil, err
+			return nil, nil, err
 		}
 	}
 }
