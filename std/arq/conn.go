@@ -183,20 +183,20 @@ func (c *Conn) output() {
 			c.writable.Broadcast() // Close waits for it
 		}
 	}()
-	out := batches.Get().(*batch)
+	out := batches.Get().(*Batch)
 	for rounds := 0; c.again && !c.closed && rounds < mostRounds; rounds++ {
 		c.again = false
-		c.engine.Output(c.now(), func(packet []byte) { out.add(packet, c.engine.Code()) })
+		c.engine.Output(c.now(), out)
 		c.flush(out)
 	}
 	batches.Put(out)
 }
 
 // flush sends a batch. It releases c.mu meanwhile.
-func (c *Conn) flush(out *batch) {
+func (c *Conn) flush(out *Batch) {
 	c.mu.Unlock()
 	defer c.mu.Lock()
-	out.flush(c.send)
+	out.empty(c.send)
 }
 
 // arm sets the timer, unless it already fires early enough.
@@ -287,31 +287,3 @@ func (c *Conn) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
 
 // SetWriteDeadline exists for net.Conn.
 func (c *Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
-
-// batch holds packets that are to be sent once no lock is held.
-type batch struct {
-	bytes []byte
-	ends  []batchEnd
-}
-
-// batchEnd records where a packet ends, and its code.
-type batchEnd struct {
-	at   int
-	code Code
-}
-
-var batches = sync.Pool{New: func() any { return new(batch) }}
-
-func (b *batch) add(packet []byte, code Code) {
-	b.bytes = append(b.bytes, packet...)
-	b.ends = append(b.ends, batchEnd{len(b.bytes), code})
-}
-
-func (b *batch) flush(send func([]byte, Code)) {
-	begin := 0
-	for _, end := range b.ends {
-		send(b.bytes[begin:end.at], end.code)
-		begin = end.at
-	}
-	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
-}

@@ -63,10 +63,8 @@ type Engine struct {
 	ask       time.Duration // when to ask for the window; 0: never
 	askWait   time.Duration
 	sent      int64 // bytes on the wire, without acknowledgements and copies
-	packet    []byte
 	largest   int   // the longest packet now, in bytes
 	first     bool  // the packet has data sent for the first time, which needs protection
-	code      Code  // see Code
 	acks      []ack // to be put into packets
 	stats     Stats
 	protect   bool    // see Protect

@@ -23,7 +23,7 @@ func (s *script) step(d time.Duration) []segment {
 	s.out = nil
 	end := s.now + d
 	for {
-		s.Output(s.now, func(p []byte) {
+		emit(s.Engine, s.now, func(p []byte, _ Code) {
 			for {
 				seg, rest, ok := parse(p)
 				if !ok {
@@ -228,7 +228,7 @@ func TestCPUIsTheLimit(t *testing.T) {
 		s.parity.calm = -time.Hour
 		for range 100 {
 			s.Write(make([]byte, 100_000))
-			s.Output(s.now, func([]byte) {})
+			s.Output(s.now, new(Batch))
 			s.mdl.rtt.known, s.mdl.pace, s.mdl.bw = true, 1e6, 1e9
 			at, ok := s.Next()
 			if !ok {

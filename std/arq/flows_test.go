@@ -51,8 +51,7 @@ func (e *end) protect() {
 		}
 		dec.Decode(b, e.peer.input)
 	}
-	e.code = func(p []byte, carry func(p []byte, deliver func([]byte))) {
-		code := e.Code()
+	e.code = func(p []byte, code Code, carry func(p []byte, deliver func([]byte))) {
 		if code.Parity == 0 {
 			carry(p, e.peer.input)
 			return

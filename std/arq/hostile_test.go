@@ -113,7 +113,7 @@ func TestLimitHoldsAcknowledgements(t *testing.T) {
 	sent := 0
 	for end := s.now + flood; s.now < end; {
 		s.hear(segment{cmd: cmdPush, sn: 5, ts: uint32(s.now / msec), wnd: 1000})
-		s.Output(s.now, func(p []byte) { sent += len(p) + 48 })
+		emit(s.Engine, s.now, func(p []byte, _ Code) { sent += len(p) + 48 })
 		s.now += msec / 2
 	}
 	if most := limit*int(flood.Seconds()) + 12*mtu; sent > most {
@@ -134,7 +134,7 @@ func TestAcknowledgementsLeaveRoomForData(t *testing.T) {
 				s.hear(segment{cmd: cmdPush, sn: 5, ts: uint32(s.now / msec), wnd: 1000})
 			}
 			s.Write(make([]byte, max(0, min(1000, s.Room()))))
-			s.Output(s.now, func(p []byte) {
+			emit(s.Engine, s.now, func(p []byte, _ Code) {
 				for seg, rest, ok := parse(p); ok; seg, rest, ok = parse(rest) {
 					if sent += len(seg.data); seg.cmd == cmdPush {
 						defer s.hear(segment{cmd: cmdAck, sn: seg.sn, ts: seg.ts, una: seg.sn + 1, wnd: 1000})

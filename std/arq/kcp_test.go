@@ -45,7 +45,7 @@ func (o *ours) poll() {
 		o.Write(o.send[:n])
 		o.send = o.send[n:]
 	}
-	o.Output(o.sim.now, o.out)
+	emit(o.Engine, o.sim.now, func(p []byte, _ Code) { o.out(p) })
 	o.next++
 	this := o.next
 	if at, ok := o.Next(); ok {

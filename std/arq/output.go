@@ -18,9 +18,8 @@ const (
 	gather  = time.Millisecond
 )
 
-// Output sends everything that is due. It passes each packet to emit, which must not keep
-// it.
-func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
+// Output adds to out everything that is due.
+func (e *Engine) Output(now time.Duration, out *Batch) {
 	e.fill(now)
 	if e.lookAgain > 0 && now >= e.lookAgain {
 		e.detect(now)
@@ -29,7 +28,7 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 		e.stats.Probes++
 		e.loss.fire(&e.snd, now, e.markLost)
 	}
-	e.control(now, emit)
+	e.control(now, out)
 	for {
 		sn, f, ts, ok := e.copies.due(&e.snd, now)
 		if !ok {
@@ -37,16 +36,16 @@ func (e *Engine) Output(now time.Duration, emit func(packet []byte)) {
 		}
 		e.stats.Copies++
 		e.proof.sent(ts)
-		e.transmit(sn, f, ts, emit)
+		e.transmit(sn, f, ts, out)
 	}
-	for e.tokens > 0 && e.one(now, emit) {
+	for e.tokens > 0 && e.one(now, out) {
 	}
 	if e.tokens > 0 && len(e.snd.queue) == 0 && now >= e.behind {
 		e.mdl.round.limited = true // the application had nothing to send
 	}
 	e.walled = e.tokens > 0 && len(e.snd.queue) > 0
 	e.short = e.tokens <= 0 && (e.snd.hasLost() || e.snd.mayNumber() && e.snd.outstanding < e.mdl.window())
-	e.flush(emit)
+	e.complete(out)
 	e.settle()
 }
 
@@ -89,17 +88,17 @@ func (e *Engine) fill(now time.Duration) {
 
 // control sends what is not data: acknowledgements and windows. It is never held back, but
 // if the settings have a limit, data gets less for it.
-func (e *Engine) control(now time.Duration, emit func([]byte)) {
+func (e *Engine) control(now time.Duration, out *Batch) {
 	// As in transmit, no una leaves before the acknowledgements that wait.
 	if n := len(e.rcv.acks); n > 0 && (n >= manyAcks || now >= e.answerAt() || e.rcv.tell || e.proof.due) {
-		e.answer(emit)
+		e.answer(out)
 	}
 	if e.snd.shut() && e.snd.outstanding == 0 {
 		if e.ask == 0 {
 			e.askWait = firstAsk
 			e.ask = now + e.askWait
 		} else if now >= e.ask {
-			e.put(&segment{cmd: cmdAsk}, emit)
+			e.put(&segment{cmd: cmdAsk}, out)
 			e.askWait = min(e.askWait*3/2, lastAsk)
 			e.ask = now + e.askWait
 		}
@@ -107,11 +106,11 @@ func (e *Engine) control(now time.Duration, emit func([]byte)) {
 		e.ask = 0
 	}
 	if e.proof.due {
-		e.askProof(now, emit)
+		e.askProof(now, out)
 	}
 	if e.rcv.tell {
 		e.rcv.tell = false
-		e.put(&segment{cmd: cmdTell}, emit)
+		e.put(&segment{cmd: cmdTell}, out)
 	}
 }
 
@@ -125,13 +124,13 @@ func (e *Engine) answerAt() time.Duration {
 }
 
 // answer sends the waiting acknowledgements.
-func (e *Engine) answer(emit func([]byte)) {
+func (e *Engine) answer(out *Batch) {
 	e.acks = e.rcv.due(e.acks[:0])
-	e.putAcks(e.acks, emit)
+	e.putAcks(e.acks, out)
 }
 
 // one sends a data segment, a lost one before a new one. It returns false if there is none.
-func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
+func (e *Engine) one(now time.Duration, out *Batch) bool {
 	sn, f, ok := e.snd.nextLost()
 	if ok {
 		e.stats.Resent++
@@ -160,7 +159,7 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 		protect = e.parity.on(now)
 	}
 	e.snd.sent(sn, f, now, size)
-	e.transmit(sn, f, f.ts, emit)
+	e.transmit(sn, f, f.ts, out)
 	e.first = e.first || protect
 	e.copies.add(sn, f, now, e.copies.wanted(f, thin, &e.parity.misses))
 	return true
@@ -169,12 +168,12 @@ func (e *Engine) one(now time.Duration, emit func([]byte)) bool {
 // transmit sends a data segment, with the waiting acknowledgements if there is room for
 // them: its una would tell the peer that their segments have arrived, but not which
 // transmissions of them.
-func (e *Engine) transmit(sn uint32, f *flight, ts uint32, emit func([]byte)) {
+func (e *Engine) transmit(sn uint32, f *flight, ts uint32, out *Batch) {
 	if n := len(e.rcv.acks); n > 0 && len(f.buf.data())+(n+1)*headerBytes <= e.largest {
-		e.answer(emit)
+		e.answer(out)
 	}
 	e.tokens -= float64(e.size(f))
-	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, emit)
+	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, out)
 }
 
 // size is what a data segment takes on the wire. Its parity is as long as the longest packet
@@ -183,37 +182,34 @@ func (e *Engine) size(f *flight) int {
 	return headerBytes + len(f.buf.data()) + e.cfg.Overhead + int(e.cfg.Parity*float64(e.cfg.MTU+e.cfg.Overhead))
 }
 
-// put adds a segment to the packet, which it first sends if there is no room.
-func (e *Engine) put(s *segment, emit func([]byte)) {
-	if len(e.packet)+headerBytes+len(s.data) > e.largest {
-		e.flush(emit)
+// put adds a segment to the packet, or to another one if there is no room.
+func (e *Engine) put(s *segment, out *Batch) {
+	if out.size()+headerBytes+len(s.data) > e.largest {
+		e.complete(out)
 	}
 	if e.cfg.Limit > 0 && s.cmd != cmdPush {
 		n := headerBytes
-		if len(e.packet) == 0 {
+		if out.size() == 0 {
 			n += e.cfg.Overhead
 		}
 		e.owed += float64(n) * (1 + e.cfg.Parity)
 	}
 	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.telling(), e.rcv.next
-	e.packet = s.appendTo(e.packet)
+	out.put(s)
 }
 
-func (e *Engine) flush(emit func([]byte)) {
-	if len(e.packet) > 0 {
-		e.code = Code{}
-		if e.first && len(e.packet) <= e.largest-CodeHeader {
-			e.code = e.parity.code
-			e.tokens -= CodeHeader + float64((len(e.packet)+e.cfg.Overhead)*e.code.Parity/max(e.code.Data, 1))
+// complete ends the packet, if one has begun.
+func (e *Engine) complete(out *Batch) {
+	if n := out.size(); n > 0 {
+		var code Code
+		if e.first && n <= e.largest-CodeHeader {
+			code = e.parity.code
+			e.tokens -= CodeHeader + float64((n+e.cfg.Overhead)*code.Parity/max(code.Data, 1))
 		}
 		e.first = false
-		emit(e.packet)
-		e.packet = e.packet[:0]
+		out.complete(code)
 	}
 }
-
-// Code is the code of the packet that Output last passed to emit.
-func (e *Engine) Code() Code { return e.code }
 
 // Next is when to call Output even if nothing arrives or is written. ok is false if nothing
 // is due.

@@ -62,9 +62,9 @@ func (e *Engine) seekProof(now time.Duration) {
 }
 
 // askProof sends that segment.
-func (e *Engine) askProof(now time.Duration, emit func([]byte)) {
+func (e *Engine) askProof(now time.Duration, out *Batch) {
 	e.proof.due = false
 	clock := e.snd.clock(&flight{}, now)
 	e.proof.sent(clock)
-	e.put(&segment{cmd: cmdPush, sn: e.snd.una - 1, ts: clock}, emit)
+	e.put(&segment{cmd: cmdPush, sn: e.snd.una - 1, ts: clock}, out)
 }

@@ -60,7 +60,7 @@ func (s *script) hoardMore(sn uint32) {
 			s.Write(make([]byte, 1276))
 		}
 	}
-	s.Output(s.now, func([]byte) {})
+	s.Output(s.now, new(Batch))
 	s.now += 10 * time.Microsecond
 }
 

@@ -31,13 +31,13 @@ func (r *receiver) join(acks []ack, a ack) []ack {
 }
 
 // putAcks puts acknowledgements into packets.
-func (e *Engine) putAcks(acks []ack, emit func([]byte)) {
+func (e *Engine) putAcks(acks []ack, out *Batch) {
 	for _, a := range acks {
 		s := segment{cmd: cmdAck, sn: a.sn, ts: a.ts}
 		if a.before > 0 {
 			s.data = binary.LittleEndian.AppendUint16(e.run[:0], uint16(a.before))
 		}
-		e.put(&s, emit)
+		e.put(&s, out)
 	}
 }
 

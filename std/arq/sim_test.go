@@ -153,7 +153,7 @@ type end struct {
 	lose          func(p []byte) bool // nil: only the link does
 	cpuPackets    int
 	coded         int // of them, with error correction
-	code          func(p []byte, carry func(p []byte, deliver func([]byte)))
+	code          func(p []byte, code Code, carry func(p []byte, deliver func([]byte)))
 }
 
 const simOverhead = 20 + 28 // cipher aes, UDP and IP
@@ -172,9 +172,16 @@ func (e *end) write(n int) {
 	e.written += int64(n)
 }
 
+// emit passes send what an engine has to send.
+func emit(e *Engine, now time.Duration, send func(packet []byte, code Code)) {
+	var out Batch
+	e.Output(now, &out)
+	out.empty(send)
+}
+
 // output sends what may be sent now.
 func (e *end) output() {
-	e.Output(e.sim.clock(), func(p []byte) {
+	emit(e.Engine, e.sim.clock(), func(p []byte, code Code) {
 		e.cpuPackets++
 		if e.lose != nil && e.lose(p) {
 			return
@@ -184,7 +191,7 @@ func (e *end) output() {
 			e.out.send(p, simOverhead, deliver)
 		}
 		if e.code != nil {
-			e.code(p, carry)
+			e.code(p, code, carry)
 			return
 		}
 		carry(p, e.peer.input)
