@@ -141,9 +141,9 @@ func (c *Config) checkUnixPath(name, path string, fail failFunc) {
 	switch {
 	case err == nil && info.IsDir():
 	case name == "target": // the target may start later than we do
-		c.warn("--target %s is taken for the path of a unix socket, and there is no folder %s yet", path, dir)
+		c.warn("--target %s is taken for the path of a unix socket, and there is no directory %s yet", path, dir)
 	case err == nil:
-		fail(name, "%q is taken for the path of a unix socket, as it has no port, but %s is not a folder", path, dir)
+		fail(name, "%q is taken for the path of a unix socket, as it has no port, but %s is not a directory", path, dir)
 	default:
 		fail(name, "%q is taken for the path of a unix socket, as it has no port: %v", path, err)
 	}

@@ -138,12 +138,12 @@ func (c *Config) checkCombinations(r Role, fail failFunc) {
 	}
 }
 
-// checkSnmpLog warns of a folder that is missing, which would otherwise be noticed only after
+// checkSnmpLog warns of a directory that is missing, which would otherwise be noticed only after
 // the first period. It may be created until then.
 func (c *Config) checkSnmpLog() {
 	dir := filepath.Dir(c.SnmpLog)
 	if info, err := os.Stat(dir); c.WritesCounters() && (err != nil || !info.IsDir()) {
-		c.warn("--snmplog %s: there is no folder %s yet, and the counters cannot be written without it", c.SnmpLog, dir)
+		c.warn("--snmplog %s: there is no directory %s yet, and the counters cannot be written without it", c.SnmpLog, dir)
 	}
 }
 
