@@ -15,12 +15,12 @@ import (
 
 // defaultCells has two parts. Rate control was designed with the first ones: near and far,
 // narrow and wide, with and without losses, losses in bursts, packets that overtake. It was
-// not designed with the others: a policer, a rate that swings, halves or doubles, more
-// overtaking, an uplink with a tenth of the downlink's rate, a queue of half a second and
-// one of 10 ms.
+// not designed with the others: a policer, a rate that swings by three or by seven, halves or
+// doubles, more overtaking, an uplink with a tenth of the downlink's rate, queues of half a
+// second, of a second and of 10 ms.
 const defaultCells = "20/100/1,100/100/0,100/100/1,100/100/5,100/100/10,200/100/1,100/20/1,200/20/5,100/300/1,20/300/5," +
 	"100/100/5/burst=5,100/100/1/jitter=10," +
-	"50/50/0/police=64,60/60/0/swing=3,60/80/0/half=4,60/40/0/double=4,100/100/1/jitter=25,50/100/0/up=10,50/50/0/queue=500,50/100/0/queue=10"
+	"50/50/0/police=64,60/60/0/swing=3,60/70/0/swing=2/low=10,60/80/0/half=4,60/40/0/double=4,100/100/1/jitter=25,50/100/0/up=10,50/50/0/queue=500,50/50/0/queue=1000,50/100/0/queue=10"
 
 // linkConfigs are the settings of the pairs over a link: our self-tuning mode, the
 // defaults, and those that people use for speed.

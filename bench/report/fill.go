@@ -13,6 +13,7 @@ const FillHelp = `A page says by comments what stands below them:
   <!-- bench table: CASE, ...; COLUMN: METRIC; ... -->     a table: a line for each case; head and first cells are kept
   <!-- bench rows: COLUMN, ...; CASE: METRIC; ... -->      a table that is there: a line for each figure; head, first cells and units are kept
   <!-- bench targets -->                                   the table of mode auto and its targets
+  <!-- bench runs -->                                      lines that say what was run, when and where
   <!-- bench picture: FILE; CASES; COLUMNS; METRIC -->     a picture of links; CASES and COLUMNS are regexps
   <!-- bench all --> ... <!-- bench end -->                everything that table prints
   <!-- bench from: FILE -->                                what follows is filled from that file alone; bench from, without a file, ends that
@@ -68,7 +69,7 @@ var errMissing = errors.New("figures are missing")
 // length is how many lines a mark is about: up to the mark of the end, or a table, or a
 // picture; negative if the mark of the end is missing.
 func length(kind string, lines []string) int {
-	begins := map[string]string{"table": "|", "rows": "|", "targets": "|", "picture": "!["}[kind]
+	begins := map[string]string{"table": "|", "rows": "|", "targets": "|", "picture": "![", "runs": runBegins}[kind]
 	for i, line := range lines {
 		switch {
 		case kind == "end" || kind == "from" || kind != "all" && !strings.HasPrefix(line, begins):
@@ -94,12 +95,14 @@ func (c *Collection) fill(kind string, args, old []string, pictures map[string]s
 		return c.fillRows(strings.Split(args[0], ", "), args[1:], old)
 	case "targets":
 		return orLines(c.goalsTable(), old), nil
+	case "runs":
+		return orLines(c.runLines(), old), nil
 	case "picture":
 		return c.fillPicture(args, old, pictures)
 	case "all":
 		return orLines("\n"+strings.TrimPrefix(c.Markdown(), figuresTitle)+"\n", old), nil
 	}
-	return nil, fmt.Errorf("%q is none of table, rows, targets, picture, all, from and end", kind)
+	return nil, fmt.Errorf("%q is none of table, rows, targets, runs, picture, all, from and end", kind)
 }
 
 // orLines splits a text into lines; of an empty one it keeps the old lines.

@@ -90,6 +90,22 @@ func TestFillFrom(t *testing.T) {
 	}
 }
 
+// What was run is told with the figures, so that it cannot be about others.
+func TestFillRuns(t *testing.T) {
+	c := measured(map[string]Number{Goodput: 12})
+	c.runs[0].Flags, c.runs[0].Date = map[string]string{"link": "true", "echofirst": "true", "time": "9s"}, "today"
+	c.runs[0].Machine = Machine{CPU: "a processor", Cores: 2, System: "x/y", Go: "go2"}
+	const want = "<!-- bench runs -->\nMeasured by `go run ./bench -echofirst -link -time 9s`: one round; today; a processor, 2 cores, x/y, ours built with go2.\nmore\n"
+	for _, page := range []string{"<!-- bench runs -->\nmore\n", "<!-- bench runs -->\nMeasured by another run\nMeasured by a second\nmore\n"} {
+		if f, err := c.Fill(page); err != nil || f.Text != want {
+			t.Errorf("%v:\n%s\nwant\n%s", err, f.Text, want)
+		}
+	}
+	if f, err := collect(nil).Fill(want); err != nil || f.Text != want {
+		t.Errorf("without a run %v:\n%s", err, f.Text)
+	}
+}
+
 // Lines of figures keep their names and units, and stay if one of them was not measured.
 func TestFillRows(t *testing.T) {
 	const mark = "<!-- bench rows: ours auto, tcp bbr; 100/100/1: goodput steady; 100/100/1: %s -->\n| | a | b |\n|---|--:|--:|\n"

@@ -52,13 +52,29 @@ func (c *Collection) heading() string {
 	return w.String()
 }
 
+// runLines says of each run how it was started, when and on which machine.
+func (c *Collection) runLines() string {
+	w := new(strings.Builder)
+	for _, d := range c.runs {
+		rounds := "one round"
+		if d.Rounds > 1 {
+			rounds = fmt.Sprintf("medians of %d rounds", d.Rounds)
+		}
+		fmt.Fprintf(w, "%s`%s`: %s; %s; %s.\n", runBegins, d.Command(), rounds, d.Date, d.Machine.Line())
+	}
+	return w.String()
+}
+
+// runBegins begins each line about a run.
+const runBegins = "Measured by "
+
 // Command shows how the run was started, without paths.
 func (d *Document) Command() string {
 	words := []string{"go run ./bench"}
 	for _, name := range slices.Sorted(maps.Keys(d.Flags)) {
 		words = append(words, "-"+name)
 		switch value := d.Flags[name]; {
-		case slices.Contains([]string{"link", "short", "targets"}, name): // these flags have no value
+		case slices.Contains([]string{"link", "short", "targets", "echofirst"}, name): // these flags have no value
 		case value == PathGiven:
 			words = append(words, "FILE")
 		default:

@@ -197,14 +197,14 @@ func mixedGrid(results []Result) *Grid {
 
 func idleGrid(results []Result) *Grid {
 	g := &Grid{Text: 1, Head: []string{"case: ours / peer = ratio", "client RSS, MB", "server RSS, MB", "client RSS each, kB", "server RSS each, kB",
-		"client CPU, ms/s", "server CPU, ms/s", "first echo after, p50 ms"}}
+		"client CPU, ms/s", "server CPU, ms/s", "first echo after, p50 ms", "latest, above a round trip, ms"}}
 	for _, r := range results {
 		each := " rss per session"
 		if strings.HasPrefix(r.Case, "streams") {
 			each = " rss per stream"
 		}
 		row := []string{r.Case}
-		for _, figure := range []string{"client rss", "server rss", "client" + each, "server" + each, "client cpu", "server cpu", "first echo after it p50"} {
+		for _, figure := range []string{"client rss", "server rss", "client" + each, "server" + each, "client cpu", "server cpu", "first echo after it p50", LatestAnswer} {
 			row = append(row, r.pairCell(figure))
 		}
 		g.Add(row...)
