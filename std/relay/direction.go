@@ -183,7 +183,9 @@ func (d *direction) patience(lim limits, acked *uint64) (left time.Duration, why
 
 // isServed reports that the direction waits in a Write that is not silence: what is in its
 // socket still moves, or its stream leads to a peer that would tell if nobody read any more.
-// acked is what the socket's peer had acknowledged before; isServed keeps it up to date.
+// The latter is no reason to wait if the connection to src is lost: what is left of src is
+// not whole, and whoever does not take it may be waiting for the rest. acked is what the
+// socket's peer had acknowledged before; isServed keeps it up to date.
 func (d *direction) isServed(acked *uint64) bool {
 	before := *acked
 	if conn, ok := d.dst.(*net.TCPConn); ok {
@@ -193,5 +195,5 @@ func (d *direction) isServed(acked *uint64) bool {
 		return false
 	}
 	st := streamOf(d.dst)
-	return *acked != before || st != nil && st.TellsEnd() && !st.IsGone()
+	return *acked != before || st != nil && st.TellsEnd() && !st.IsGone() && d.back.lost.Load() == 0
 }

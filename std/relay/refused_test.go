@@ -3,7 +3,9 @@ package relay
 import (
 	"errors"
 	"io"
+	"os"
 	"runtime"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,4 +159,51 @@ func TestResetBehindAHungTarget(t *testing.T) {
 			}
 		})
 	}
+}
+
+// crashed is a flood whose connection a write finds reset.
+type crashed struct{ flood }
+
+func (c *crashed) Write(p []byte) (int, error) {
+	_, _ = c.flood.Write(p)
+	return 0, os.NewSyscallError("write", syscall.ECONNRESET)
+}
+
+// SyscallConn makes it a socket.
+func (c *crashed) SyscallConn() (syscall.RawConn, error) { return nil, errors.ErrUnsupported }
+
+// An application uploads to a target that hangs, and crashes. The system tells that to a write
+// of something that the target had sent, and not again, so the upload still waited for room,
+// and the target for data: for as long as the session lived.
+func TestCrashBehindAHungTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newMemoryPair(2, &mux.Hello{Can: mux.CanGoodbye})
+		defer p.end()
+		near, far := p.open(t)
+		app := &crashed{flood{plenty{left: 64 << 20}, make(chan struct{})}}
+		target := &hung{flood{stop: make(chan struct{})}}
+		defer target.Close()
+		defer app.Close()
+		if _, err := far.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		atClient, atServer := make(chan Result, 1), make(chan Result, 1)
+		go func() { atClient <- Between(app, near, 0) }()
+		go func() { atServer <- Between(far, target, 0) }()
+		time.Sleep(time.Hour)
+		if len(atClient)+len(atServer) > 0 {
+			t.Fatal("a relay ends before the crash")
+		}
+		app.Close()
+		time.Sleep(3 * lastWords) // one for the upload, and one for the target
+		if len(atClient) == 0 || len(atServer) == 0 {
+			t.Fatalf("relays have ended: %d at the client, %d at the server", len(atClient), len(atServer))
+		}
+		if got := <-atClient; !errors.Is(got.ErrB, syscall.ECONNRESET) || got.ErrA != errSilent {
+			t.Errorf("%+v", got)
+		}
+		if got := <-atServer; !errors.Is(got.ErrA, mux.ErrReset) {
+			t.Errorf("%+v", got)
+		}
+	})
 }
