@@ -181,6 +181,16 @@ func TestJSONMistakes(t *testing.T) {
 		`{"log": "C:\kcptun\client.log"}`:        `invalid character 'k' in string escape code: a \ is written \\, or / in a path`,
 		`{"log": "C:\users\x"}`:                  `escape: a \ is written \\`,
 		"{\n \"mtu\": 13,\n}":                    "line 3, column 1: invalid character '}' looking for beginning of object key string: there is no comma after the last value",
+		"\n[client]\nmode=auto":                  "line 2, column 2: invalid character 'c' looking for beginning of value",
+		"mode=auto":                              "line 1, column 1: invalid character 'm' looking for beginning of value: a settings file begins with {",
+		`{"mode": auto}`:                         "invalid character 'a' looking for beginning of value: text is in double quotes",
+		`{"mode": fast}`:                         "invalid character 's' in literal false (expecting 'l'): text is in double quotes",
+		`{"nocomp": True}`:                       "line 1, column 12: invalid character 'T' looking for beginning of value: text is in double quotes, \"text\"; a switch is true or false, in small letters",
+		`{"remoteaddr": 192.0.2.1:29900}`:        "line 1, column 21: invalid character '.' after object key:value pair: text is in double quotes",
+		`{"key": 4YrjkJDX=}`:                     "invalid character 'Y' after object key:value pair: text is in double quotes",
+		`{"listen": :29900}`:                     "invalid character ':' looking for beginning of value: text is in double quotes",
+		`{mode: "auto"}`:                         `invalid character 'm' looking for beginning of object key string: keys are in double quotes, "key"`,
+		`{"mtu": , "key": "k"}`:                  "line 1, column 9: invalid character ',' looking for beginning of value: a value is missing before it",
 		"{\"mtu\": 13\n \"key\": \"k\"}":         "line 2, column 2: invalid character '\"' after object key:value pair: a comma is missing before it",
 	} {
 		c := Default(Client)

@@ -76,6 +76,22 @@ func mistake(before []byte, r rune, text string) string {
 		return "there is no comma after the last value"
 	case r == '"' && strings.Contains(text, "after object key:value pair"):
 		return "a comma is missing before it"
+	case len(bytes.TrimSpace(before)) == 0:
+		return "a settings file begins with {"
+	}
+	return unquoted(r, text)
+}
+
+// unquoted guesses what is wrong with a value or a key that has no quotes, or returns "".
+func unquoted(r rune, text string) string {
+	switch {
+	case strings.Contains(text, "object key string"):
+		return `keys are in double quotes, "key"`
+	case strings.Contains(text, "looking for beginning of value") && strings.ContainsRune(",}]", r):
+		return "a value is missing before it"
+	case strings.Contains(text, "looking for beginning of value"), strings.Contains(text, "in literal"),
+		strings.Contains(text, "after object key:value pair") && (unicode.IsLetter(r) || strings.ContainsRune(".:-+=", r)):
+		return `text is in double quotes, "text"; a switch is true or false, in small letters`
 	}
 	return ""
 }
