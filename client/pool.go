@@ -17,8 +17,9 @@ import (
 const spreadWait = 300 * time.Millisecond
 
 // pool keeps the client's sessions in slots, which are used in turn. In mode auto there are
-// at least two, and a connection gets the one that carries the least traffic: a loss in a
-// download then delays only the streams that share its session.
+// two or more, and a connection gets the one that carries the least traffic, and of equals
+// one without streams in use: a loss in a download then delays only the streams that share
+// its session.
 type pool struct {
 	slots  []*slot
 	auto   bool // prefer the least busy slot
@@ -28,14 +29,18 @@ type pool struct {
 	wg     sync.WaitGroup
 	dial   *dialer
 	news   news
+	spares spares
+	lately time.Duration // how long a stream counts as in use after it was, see spares
 }
 
-func newPool(cfg *Config, env app.Env, dial *dialer) *pool {
+func newPool(cfg *Config, env app.Env, dial *dialer) *pool { return startPool(cfg, env, dial, lately) }
+
+func startPool(cfg *Config, env app.Env, dial *dialer, lately time.Duration) *pool {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &pool{auto: cfg.Auto(), ended: ctx.Done(), cancel: cancel, dial: dial}
+	p := &pool{auto: cfg.Auto(), lately: lately, ended: ctx.Done(), cancel: cancel, dial: dial}
 	p.slots = make([]*slot, slots(cfg))
 	for i := range p.slots {
-		p.slots[i] = newSlot(cfg, env, dial, &p.news, func() { p.doubt(i) })
+		p.slots[i] = newSlot(cfg, env, dial, p)
 	}
 	for _, s := range p.slots {
 		p.wg.Go(func() { s.run(ctx) })
@@ -45,9 +50,9 @@ func newPool(cfg *Config, env app.Env, dial *dialer) *pool {
 
 // doubt makes the sessions of all other slots prove that they are alive. Whatever ended
 // this one, such as a restart of the server, may have ended the others, too.
-func (p *pool) doubt(but int) {
-	for i, s := range p.slots {
-		if sess := s.live.Load(); sess != nil && i != but {
+func (p *pool) doubt(but *slot) {
+	for _, s := range p.slots {
+		if sess := s.live.Load(); sess != nil && s != but {
 			sess.Doubt()
 		}
 	}
@@ -64,9 +69,9 @@ func slots(cfg *Config) int {
 // bulk is the rate in bytes per second above which a session is considered busy.
 const bulk = 64 << 10
 
-// pick chooses the slot for a new connection: the next in turn, or in mode auto the first
-// of the least busy ones. Slots in trouble, or without room, are passed over. A slot opens
-// its session only when the session is needed.
+// pick chooses the slot for a new connection: the next in turn, or in mode auto the least
+// busy one, and of equals the one that suits best. Slots in trouble, or without room, are
+// passed over. A slot opens its session only when the session is needed.
 func (p *pool) pick() *slot {
 	if !p.auto {
 		for range p.slots {
@@ -76,17 +81,18 @@ func (p *pool) pick() *slot {
 		}
 		return p.nextSlot()
 	}
-	best, least := p.slots[0], int64(math.MaxInt64)
+	best, least, state := p.slots[0], int64(math.MaxInt64), quiet
 	for _, s := range p.slots {
 		if s.troubled() {
 			continue
 		}
-		load := int64(0)
-		if sess := s.ready(); sess != nil {
+		load, sess := int64(0), s.ready()
+		if sess != nil {
 			load = sess.Load() / bulk
 		}
-		if load < least {
-			best, least = s, load
+		is := p.stateOf(sess)
+		if load < least || load == least && is < state {
+			best, least, state = s, load, is
 		}
 	}
 	return best
@@ -112,8 +118,7 @@ func (p *pool) session(ctx context.Context, s *slot) (*session.Session, error) {
 		}
 		if waited || s.failing.Load() {
 			if sess := p.living(); sess != nil {
-				s.wanted.Store(true) // for the connections that follow
-				s.ask()
+				s.want() // for the connections that follow
 				return sess, nil
 			}
 		}

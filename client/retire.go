@@ -34,6 +34,17 @@ func (s *slot) expire(ctx context.Context, h *held) *held {
 	return nil
 }
 
+// rest closes a session that is not needed any more. It returns the session if the slot
+// keeps it.
+func (s *slot) rest(ctx context.Context, h *held) *held {
+	if !s.pool.release(s) {
+		h.look.Reset(s.pool.lately)
+		return h
+	}
+	s.retire(ctx, h, "not needed", -1)
+	return nil
+}
+
 // hop continues an expired session from another port. It is false if there is no reason to,
 // or if the server does not follow.
 func (s *slot) hop(h *held) bool {

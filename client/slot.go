@@ -31,8 +31,7 @@ type slot struct {
 	cfg  *Config
 	env  app.Env
 	dial *dialer
-	news *news  // told of each new session and each failed dial
-	bad  func() // called when a session was lost or its path is dead
+	pool *pool // told of each new session, each failed dial and each session that is lost
 
 	asked   chan struct{}                   // holds one token: a connection is waiting
 	waiting atomic.Int32                    // number of connections waiting
@@ -46,8 +45,8 @@ type slot struct {
 	wg      sync.WaitGroup
 }
 
-func newSlot(cfg *Config, env app.Env, dial *dialer, news *news, bad func()) *slot {
-	return &slot{cfg: cfg, env: env, dial: dial, news: news, bad: bad, asked: make(chan struct{}, 1), retry: clock.Now()}
+func newSlot(cfg *Config, env app.Env, dial *dialer, pool *pool) *slot {
+	return &slot{cfg: cfg, env: env, dial: dial, pool: pool, asked: make(chan struct{}, 1), retry: clock.Now()}
 }
 
 // ready returns the slot's session if it can take streams, else nil. A session that may be
@@ -84,6 +83,12 @@ func (s *slot) ask() {
 	}
 }
 
+// want makes the slot open a session for connections to come.
+func (s *slot) want() {
+	s.wanted.Store(true)
+	s.ask()
+}
+
 // run owns the session until ctx ends.
 func (s *slot) run(ctx context.Context) {
 	defer s.wg.Wait()
@@ -113,6 +118,10 @@ func (s *slot) run(ctx context.Context) {
 			s.live.Store(nil)
 			s.retire(ctx, cur, "exhausted", -1)
 			cur = nil
+		case <-cur.inUse():
+			s.pool.spare()
+		case <-cur.rested():
+			cur = s.rest(ctx, cur)
 		case <-s.asked:
 			wanted := s.wanted.Swap(false)
 			if cur == nil && (wanted || s.waiting.Load() > 0) {
@@ -130,8 +139,8 @@ func (s *slot) lost(cur *held) {
 	if !cur.Answered() {
 		s.dial.unanswered()
 	}
-	s.bad()
-	s.news.tell()
+	s.pool.doubt(s)
+	s.pool.news.tell()
 }
 
 // cutOff replaces a session whose path is dead. Its streams stay on it, as it may still
@@ -147,8 +156,8 @@ func (s *slot) cutOff(ctx context.Context, cur *held) {
 	}
 	s.dial.unanswered()
 	s.seeOut(ctx, cur, "cut off", -1)
-	s.bad()
-	s.news.tell()
+	s.pool.doubt(s)
+	s.pool.news.tell()
 }
 
 // redial dials once, after the backoff. It returns nil if the dial failed or ctx ended;
@@ -157,14 +166,18 @@ func (s *slot) redial(ctx context.Context) *held {
 	if !sleep(ctx, s.retry-clock.Now()) {
 		return nil
 	}
-	defer s.news.tell()
+	defer s.pool.news.tell()
 	sess, err := s.dial.dial(ctx)
 	s.failed.Store(int64(clock.Now()))
 	s.failing.Store(err != nil)
 	if err == nil {
 		s.backoff = 0
 		s.live.Store(sess)
-		return s.hold(sess)
+		h := s.hold(sess)
+		if s.waiting.Load() == 0 && !sess.Answered() {
+			s.probe(h)
+		}
+		return h
 	}
 	s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
 	s.retry = clock.Now() + s.backoff
@@ -172,6 +185,14 @@ func (s *slot) redial(ctx context.Context) *held {
 		s.dial.failed(err)
 	}
 	return nil
+}
+
+// probe makes the server answer a session that nobody waits for, so that its first stream
+// does not have to wait for that.
+func (s *slot) probe(h *held) {
+	if err := h.Probe(); err != nil {
+		h.Close(err)
+	}
 }
 
 // sleep returns false if ctx ended first.
@@ -192,18 +213,21 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// held is a session with its expiry timer.
+// held is a session with its timers.
 type held struct {
 	*session.Session
-	timer *time.Timer // nil: the session never expires
+	timer *time.Timer // of its expiry; nil: the session never expires
+	look  *time.Timer // to see whether it is still needed; nil: it stays in any case
 }
 
-// hold starts the expiry timer of a new session, logs its first answer and watches for its
-// death.
+// hold starts the timers of a new session, logs its first answer and watches for its death.
 func (s *slot) hold(sess *session.Session) *held {
 	h := &held{Session: sess}
 	if s.cfg.AutoExpire > 0 {
 		h.timer = time.NewTimer(s.lifetime())
+	}
+	if s.pool.auto {
+		h.look = time.NewTimer(s.pool.lately)
 	}
 	s.wg.Go(func() {
 		select {
@@ -230,7 +254,7 @@ func (s *slot) hold(sess *session.Session) *held {
 	return h
 }
 
-// dead, deadPath, slept, expired and exhausted may be called on a nil session.
+// dead, deadPath, slept, expired, exhausted, inUse and rested may be called on a nil session.
 func (h *held) dead() <-chan struct{} {
 	if h == nil {
 		return nil
@@ -266,8 +290,24 @@ func (h *held) exhausted() <-chan struct{} {
 	return h.Retired()
 }
 
+func (h *held) inUse() <-chan struct{} {
+	if h == nil {
+		return nil
+	}
+	return h.InUse()
+}
+
+func (h *held) rested() <-chan time.Time {
+	if h == nil || h.look == nil {
+		return nil
+	}
+	return h.look.C
+}
+
 func (h *held) stop() {
-	if h.timer != nil {
-		h.timer.Stop()
+	for _, t := range []*time.Timer{h.timer, h.look} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 }

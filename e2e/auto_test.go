@@ -63,3 +63,24 @@ func TestAutoUploadAlone(t *testing.T) {
 	tn := start(t, plan{both: []string{"--mode", "auto", "--nocomp", "--keepalive", "3600"}, relay: &lab.Fault{Delay: 25 * time.Millisecond}})
 	must(t, tn.push(t, 4*mib))
 }
+
+// Somebody types, and then a download begins: it gets a session of its own, which was open
+// before. It used to share the one of the keystrokes.
+func TestDownloadBesideTyping(t *testing.T) {
+	t.Parallel()
+	tn := start(t, plan{both: []string{"--mode", "auto"}, relay: &lab.Fault{Delay: 10 * time.Millisecond}})
+	keys, err := lab.OpenPinger(patient(t), tn.dial, 64)
+	must(t, err)
+	defer keys.Close()
+	wait(t, "another session is open at both ends", func() bool {
+		_, err := keys.Ping()
+		must(t, err)
+		return len(tn.client.lines("session opened")) == 2 && len(tn.server.lines("session opened")) == 2
+	})
+	must(t, tn.pull(t, 2*mib))
+	if from := fields(t, tn.server.mustLogTimes(t, 2, "stream opened"), "from"); len(from) != 2 {
+		t.Errorf("the streams came from %v, want two sessions", from)
+	}
+	_, err = keys.Ping()
+	must(t, err)
+}

@@ -65,6 +65,7 @@ type Config struct {
 	Before   func()               // called before each write to the connection
 	Resumed  func()               // called when receiving goes on after a pause; it must not call the session
 	Released func()               // called when a stream is closed
+	InUse    func()               // called by the receiver, about once a second, while a stream is in use, see usage; nil: nobody asks
 	Panics   *rescue.Net          // a panic ends the session; nil: it ends the program
 	Greeted  func(Hello)          // called by the receiver when the peer's hello is complete
 }

@@ -41,6 +41,7 @@ type Stream struct {
 	finSent  bool          // our FIN was sent or is about to be
 	canceled bool          // see Cancel
 	waiter   waiter
+	usage    usage
 
 	in window
 	// For smux 2: the bytes sent, those that the peer's application has consumed, and how
@@ -49,7 +50,7 @@ type Stream struct {
 }
 
 func newStream(s *Session, id uint32) *Stream {
-	st := &Stream{session: s, id: id, window: firstWindow, in: window{told: firstWindow, promise: firstWindow, idle: true, touched: true}}
+	st := &Stream{session: s, id: id, usage: neverUsed, window: firstWindow, in: window{told: firstWindow, promise: firstWindow, idle: true, touched: true}}
 	st.changed.L = &st.mu
 	return st
 }
@@ -68,6 +69,9 @@ func (st *Stream) wake() {
 
 // deliver adds received data: a copy of small, or b itself.
 func (st *Stream) deliver(small []byte, b *block) {
+	if s := st.session; s.cfg.InUse != nil && st.usage.arrived(time.Duration(s.heard.Load())) {
+		s.cfg.InUse()
+	}
 	st.session.windowComputed(st.enqueue(small, b))
 }
 

@@ -37,6 +37,7 @@ type Session struct {
 	peer   *link.Peer
 	own    bool       // the link serves this session only
 	path   *pathWatch // nil on a server
+	usage  usage      // of its streams; in mode auto at a client
 	smux   int        // version
 
 	mu       sync.Mutex
@@ -151,6 +152,10 @@ func (f *Maker) start(e engine, l *link.Conn, peer *link.Peer, own bool, sp dial
 	if own {
 		s.path = newPathWatch(peer, e.timeout, mc.Patience)
 		s.path.panics, s.path.end = f.Panics, s.Close
+		if f.cfg.Auto() {
+			s.usage.begin()
+			mc.InUse = s.usage.seen
+		}
 		mc.Before = func() {
 			peer.Wake()
 			s.path.sending()
