@@ -19,15 +19,15 @@ var ErrSegment = errors.New("not a packet of this conversation")
 
 // Config holds the settings of an engine.
 type Config struct {
-	Conv     uint32  // conversation
-	MTU      int     // the longest packet, in bytes; see also SetMTU
-	Overhead int     // further bytes of each packet on the wire, which the pace includes
-	Parity   float64 // bytes of parity for each of these bytes, if the link protects all packets
-	Send     int     // the most segments in flight
-	Receive  int     // the most segments that wait for the application
-	Grow     bool    // the window announced to the peer starts small, and follows what arrives
-	Limit    int     // bytes per second on the wire, acknowledgements included; 0: no limit
-	Clock    uint32  // the clock value on the wire at time 0, unknown to anyone who does not hear us
+	Conv     uint32 // conversation
+	MTU      int    // the longest packet, in bytes; see also SetMTU
+	Overhead int    // further bytes of each packet on the wire, which the pace includes
+	Code     Code   // of the groups in which all data travels for the first time; none: see Engine.Protect
+	Send     int    // the most segments in flight
+	Receive  int    // the most segments that wait for the application
+	Grow     bool   // the window announced to the peer starts small, and follows what arrives
+	Limit    int    // bytes per second on the wire, acknowledgements included; 0: no limit
+	Clock    uint32 // the clock value on the wire at time 0, unknown to anyone who does not hear us
 
 	Memory *quota.Bound // what this engine holds together with others; nil: no bound
 
@@ -78,6 +78,10 @@ func New(cfg Config) *Engine {
 	e.rcv = newReceiver(cfg.Receive, cfg.Grow)
 	e.held.bound = cfg.Memory
 	e.settle()
+	if cfg.Code.Parity > 0 {
+		e.parity.code, e.parity.given = cfg.Code, true
+		e.snd.spare = CodeHeader
+	}
 	e.mdl = newModel(&e.rtt)
 	e.loss.update(&e.rtt)
 	return e

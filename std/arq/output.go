@@ -36,7 +36,7 @@ func (e *Engine) Output(now time.Duration, out *Batch) {
 		}
 		e.stats.Copies++
 		e.proof.sent(ts)
-		e.transmit(sn, f, ts, out)
+		e.transmit(sn, f, ts, e.size(f, false), out)
 	}
 	for e.tokens > 0 && e.one(now, out) {
 	}
@@ -144,7 +144,7 @@ func (e *Engine) one(now time.Duration, out *Batch) bool {
 	f.ts = e.snd.clock(f, now)
 	f.phase = e.mdl.phase
 	e.proof.sent(f.ts)
-	size := e.size(f)
+	size := e.size(f, f.sends == 0)
 	if e.snd.outstanding == 0 {
 		e.loss.since = now
 	}
@@ -154,12 +154,12 @@ func (e *Engine) one(now time.Duration, out *Batch) bool {
 	e.sent += int64(size)
 	thin := e.tokens > 2*mtu && e.snd.outstanding < thinFlow && len(e.snd.queue) == 0
 	protect := false
-	if f.sends == 0 && !thin {
+	if f.sends == 0 && (!thin || e.parity.given) {
 		e.parity.packets++
 		protect = e.parity.on(now)
 	}
 	e.snd.sent(sn, f, now, size)
-	e.transmit(sn, f, f.ts, out)
+	e.transmit(sn, f, f.ts, size, out)
 	e.first = e.first || protect
 	e.copies.add(sn, f, now, e.copies.wanted(f, thin, &e.parity.misses))
 	return true
@@ -168,18 +168,23 @@ func (e *Engine) one(now time.Duration, out *Batch) bool {
 // transmit sends a data segment, with the waiting acknowledgements if there is room for
 // them: its una would tell the peer that their segments have arrived, but not which
 // transmissions of them.
-func (e *Engine) transmit(sn uint32, f *flight, ts uint32, out *Batch) {
+func (e *Engine) transmit(sn uint32, f *flight, ts uint32, size int, out *Batch) {
 	if n := len(e.rcv.acks); n > 0 && len(f.buf.data())+(n+1)*headerBytes <= e.largest {
 		e.answer(out)
 	}
-	e.tokens -= float64(e.size(f))
+	e.tokens -= float64(size)
 	e.put(&segment{cmd: cmdPush, sn: sn, ts: ts, data: f.buf.data()}, out)
 }
 
-// size is what a data segment takes on the wire. Its parity is as long as the longest packet
-// of the group, mostly a full one.
-func (e *Engine) size(f *flight) int {
-	return headerBytes + len(f.buf.data()) + e.cfg.Overhead + int(e.cfg.Parity*float64(e.cfg.MTU+e.cfg.Overhead))
+// size is what a data segment takes on the wire, with its share of the parity if the code was
+// given. Parity is as long as the longest packet of its group, mostly a full one. What a code
+// of ours adds is so little that complete counts it where it occurs.
+func (e *Engine) size(f *flight, first bool) int {
+	n := headerBytes + len(f.buf.data()) + e.cfg.Overhead
+	if c := e.cfg.Code; first && c.Parity > 0 {
+		n += CodeHeader + (e.cfg.MTU+e.cfg.Overhead)*c.Parity/c.Data
+	}
+	return n
 }
 
 // put adds a segment to the packet, or to another one if there is no room.
@@ -192,7 +197,7 @@ func (e *Engine) put(s *segment, out *Batch) {
 		if out.size() == 0 {
 			n += e.cfg.Overhead
 		}
-		e.owed += float64(n) * (1 + e.cfg.Parity)
+		e.owed += float64(n)
 	}
 	s.conv, s.wnd, s.una = e.cfg.Conv, e.rcv.telling(), e.rcv.next
 	out.put(s)
@@ -203,8 +208,9 @@ func (e *Engine) complete(out *Batch) {
 	if n := out.size(); n > 0 {
 		var code Code
 		if e.first && n <= e.largest-CodeHeader {
-			code = e.parity.code
-			e.tokens -= CodeHeader + float64((n+e.cfg.Overhead)*code.Parity/max(code.Data, 1))
+			if code = e.parity.code; !e.parity.given { // otherwise size has counted it
+				e.tokens -= CodeHeader + float64((n+e.cfg.Overhead)*code.Parity/max(code.Data, 1))
+			}
 		}
 		e.first = false
 		out.complete(code)

@@ -28,6 +28,7 @@ const CodeHeader = 8
 // loss. They get groups that fill up within a round trip.
 type parity struct {
 	code   Code
+	given  bool          // by Config.Code: it never changes, and applies to all data
 	since  time.Duration // since when the code is in force
 	jitter time.Duration // by how much packets overtook others before there was a code
 	calm   time.Duration // when the pace last held nothing back
@@ -65,7 +66,7 @@ const (
 // decide sets the code for the packets that follow, and tells whether there is one.
 func (p *parity) decide(now time.Duration, r *rtt) bool {
 	took := now - p.at
-	if took < decideEach {
+	if took < decideEach || p.given {
 		return p.code.Parity > 0
 	}
 	if p.packets > 0 {
@@ -135,13 +136,15 @@ func tooMany(c Code, lost, run float64) float64 {
 
 // on tells whether a packet that is sent now is in a group.
 func (p *parity) on(now time.Duration) bool {
-	return p.code.Parity > 0 && now-p.calm <= calmFor && (p.walled == 0 || now-p.walled > calmFor) &&
+	return p.given || p.code.Parity > 0 && now-p.calm <= calmFor && (p.walled == 0 || now-p.walled > calmFor) &&
 		p.rate <= mostRate && float64(p.packets) <= mostRate*decideEach.Seconds()
 }
 
 // restored tells whether a packet that comes so late has probably been restored from its
 // group: later than those did that only came in another order, before there were groups.
-func (p *parity) restored(late time.Duration) bool { return p.code.Parity > 0 && late > p.jitter }
+func (p *parity) restored(late time.Duration) bool {
+	return p.code.Parity > 0 && !p.given && late > p.jitter
+}
 
 // misses estimates how much the link loses, whether or not a copy or parity replaces it.
 type misses struct {

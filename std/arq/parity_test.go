@@ -111,3 +111,66 @@ func TestMisses(t *testing.T) {
 		t.Errorf("share %v in runs of %v", s, m.run())
 	}
 }
+
+// With a code of the user's, all data is in groups the first time, thin or bulk. Copies,
+// retransmissions and acknowledgements are not. The pace counts what each takes.
+func TestGivenCode(t *testing.T) {
+	for name, n := range map[string]int{"thin": 100, "bulk": 8000} {
+		t.Run(name, func(t *testing.T) {
+			g := givenCode{t: t, Engine: New(Config{Conv: 3, MTU: 1300, Overhead: 48, Send: 1000, Receive: 100, Code: Code{10, 3}})}
+			hello := segment{conv: 3, cmd: cmdPush, wnd: 100, data: []byte("a")}
+			for now := time.Second; now < 5*time.Second; now += msec {
+				if now%(100*msec) == 0 {
+					if err := g.Input(now, hello.appendTo(nil)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if now < 2*time.Second && g.Room() >= n {
+					g.Write(make([]byte, n))
+				}
+				g.output(now)
+			}
+			if g.again == 0 || g.bare == 0 {
+				t.Errorf("%d segments were sent again, and %d packets were without data", g.again, g.bare)
+			}
+		})
+	}
+}
+
+type givenCode struct {
+	*Engine
+	t     *testing.T
+	next  uint32 // the first segment that was not sent yet
+	again int    // segments that were sent again
+	bare  int    // packets without data
+}
+
+// output checks what is sent, and what it costs.
+func (g *givenCode) output(now time.Duration) {
+	g.fill(now)
+	before, wire := g.tokens, 0
+	emit(g.Engine, now, func(p []byte, code Code) {
+		var fresh, data int
+		for s, rest, ok := parse(p); ok; s, rest, ok = parse(rest) {
+			if s.cmd != cmdPush {
+				continue
+			}
+			data++
+			wire += headerBytes + len(s.data) + 48
+			if s.sn == g.next {
+				fresh, g.next = fresh+1, g.next+1
+				wire += CodeHeader + 1348*3/10
+			}
+		}
+		if fresh > 0 != (code == Code{10, 3}) || fresh == 0 && code != (Code{}) {
+			g.t.Fatalf("a packet with %d new segments has code %v", fresh, code)
+		}
+		g.again += data - fresh
+		if data == 0 {
+			g.bare++
+		}
+	})
+	if spent := before - g.tokens; int(spent+0.5) != wire {
+		g.t.Fatalf("the pace counts %v bytes for %d", spent, wire)
+	}
+}

@@ -30,12 +30,12 @@ type incoming struct {
 // Rebuilt is the number of packets of the peer that error correction has restored.
 func (p *Peer) Rebuilt() uint64 { return p.incoming.rebuilt.Load() }
 
-// coded tells whether packets get a FEC header.
-func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 }
+// coded tells whether all packets get a FEC header.
+func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 && !o.Bare }
 
 // WriteCoded sends a packet to a peer as WriteTo does, in a group with the given numbers of
 // data and parity packets. A group that has begun is finished first. It is for a link whose
-// options turn parity off.
+// options leave it to the engine which packets are in groups, or turn parity off.
 func (c *Conn) WriteCoded(p []byte, peer *Peer, data, parity int) (n int, after Extra, err error) {
 	h, probe, ok := c.prepare(p, peer)
 	if probe != nil {

@@ -41,6 +41,7 @@ type Options struct {
 	MTU       int          // the largest datagram in bytes, see Peer.Size; 0: whatever KCP sends
 
 	DataShards, ParityShards int        // of the groups that are sent, as fec.Check allows; 0 turns parity off
+	Bare                     bool       // WriteTo adds no parity: the engine chooses what WriteCoded sends
 	Codes                    *fec.Codes // shared by all links of a program; nil: the link's own
 
 	// Settled keeps each conversation at its address. It is for datagrams without a seal:

@@ -51,8 +51,8 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 		Panics: f.Panics,
 	}
-	if c.DataShard > 0 { // each packet bears its share of the parity
-		cfg.Parity = float64(c.ParityShard) / float64(c.DataShard)
+	if c.DataShard > 0 && c.ParityShard > 0 {
+		cfg.Code = arq.Code{Data: c.DataShard, Parity: c.ParityShard}
 	}
 	metrics.Opened(l.Peer() != nil)
 	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l, peer), panics: f.Panics}

@@ -63,7 +63,7 @@ func LinkOptions(c *config.Config, log *slog.Logger, stats *link.Stats) (link.Op
 	}
 	return link.Options{
 		Sealer: sealer, MTU: c.MTU, DSCP: c.DSCP, Buffer: c.SockBuf, RateLimit: limit,
-		DataShards: c.DataShard, ParityShards: c.ParityShard, Codes: new(fec.Codes),
+		DataShards: c.DataShard, ParityShards: c.ParityShard, Bare: c.Auto(), Codes: new(fec.Codes),
 		Conversations: new(link.Conversations), Settled: !follows(c), Siblings: follows(c) && hasPorts(c),
 		Stats: stats, Log: log, OneByOne: os.Getenv(OffloadEnv) == "off",
 	}, nil
