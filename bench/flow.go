@@ -20,8 +20,8 @@ const (
 )
 
 // echoLead is for how long echoes go there and back before a transfer that begins after
-// them.
-const echoLead = time.Second
+// them, as of somebody who has been typing: long enough for a client to see a stream in use.
+const echoLead = 3 * time.Second
 
 // flow is a transfer that goes on until it is stopped.
 type flow struct {
