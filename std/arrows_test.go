@@ -39,7 +39,7 @@ var arrows = []struct{ name, imports string }{
 	{"std/carrier/rawtcp", "std/carrier std/carrier/mmsg std/clock std/notice"},
 	{"std/link", "std/carrier std/carrier/rawtcp std/carrier/resolve std/carrier/udp std/clock std/crypt std/link/fec std/metrics std/notice std/rescue"},
 	{"std/session", "std/address std/arq std/clock std/config std/crypt std/link std/link/fec std/metrics std/mux std/quota std/rescue"},
-	{"std/app", "std/carrier/rawtcp std/config std/link std/metrics std/rescue"},
+	{"std/app", "std/carrier/rawtcp std/clock std/config std/link std/metrics std/rescue"},
 	{"std", "std/address std/config std/relay std/session"},
 	{"client", "std/address std/app std/carrier/resolve std/clock std/config std/hangup std/link std/listen std/mux std/notice std/relay std/session std/shutdown"},
 	{"server", "std/address std/app std/clock std/config std/link std/listen std/mux std/notice std/relay std/session std/shutdown"},

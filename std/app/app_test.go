@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"kcptun/std/config"
 	"kcptun/std/testkit"
@@ -151,6 +153,38 @@ func TestMainSignals(t *testing.T) {
 		t.Error(code)
 	}
 	testkit.Contains(t, errs.String(), "a second signal ends at once", "signal=terminated", "ended at once")
+}
+
+// Regression: timeout(1) sends SIGTERM twice, and the second ended the program at once.
+func TestSignalsThatEnd(t *testing.T) {
+	const ms = time.Millisecond
+	type event struct {
+		signal os.Signal
+		at     time.Duration
+	}
+	for name, tt := range map[string]struct {
+		events []event
+		ended  bool // at once
+	}{
+		"one":                       {[]event{{syscall.SIGTERM, 0}}, false},
+		"twice, by timeout(1)":      {[]event{{syscall.SIGTERM, 0}, {syscall.SIGTERM, ms}}, false},
+		"twice, by timeout -s INT":  {[]event{{os.Interrupt, 9000 * ms}, {os.Interrupt, 9001 * ms}}, false},
+		"twice, by a person":        {[]event{{os.Interrupt, 9000 * ms}, {os.Interrupt, 9300 * ms}}, true},
+		"three times":               {[]event{{os.Interrupt, 0}, {os.Interrupt, ms}, {os.Interrupt, 300 * ms}}, true},
+		"another signal":            {[]event{{syscall.SIGTERM, 0}, {os.Interrupt, ms}}, true},
+		"a terminal that closes":    {[]event{{syscall.SIGHUP, 0}, {syscall.SIGHUP, 300 * ms}}, false},
+		"systemd":                   {[]event{{syscall.SIGTERM, 0}, {syscall.SIGHUP, ms}}, false},
+		"a closed terminal, a stop": {[]event{{syscall.SIGHUP, 0}, {syscall.SIGTERM, ms}}, true},
+	} {
+		jobs, programs := 0, 0
+		h := signalHandler{log: slog.New(slog.DiscardHandler), cancel: func() { jobs++ }, exit: func() { programs++ }}
+		for _, e := range tt.events {
+			h.handle(e.signal, e.at)
+		}
+		if jobs != 1 || (programs > 0) != tt.ended {
+			t.Errorf("%s: the job was ended %d times, the program %d times", name, jobs, programs)
+		}
+	}
 }
 
 func signalMyself(t *testing.T, s os.Signal) {

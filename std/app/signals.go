@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"kcptun/std/clock"
 	"kcptun/std/config"
 )
 
@@ -48,7 +50,7 @@ func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func())
 		for {
 			select {
 			case s := <-signals:
-				h.handle(s)
+				h.handle(s, clock.Now())
 			case <-done:
 				return
 			}
@@ -67,20 +69,28 @@ type signalHandler struct {
 	cancel func()
 	exit   func() // ends the program
 	hangup func() // called at SIGHUP; nil: SIGHUP ends the job
-	ending bool
+	first  os.Signal     // that ended the job; nil: none has
+	at     time.Duration // when it came, by package clock
 }
 
-func (h *signalHandler) handle(s os.Signal) {
+// echoTime is how soon the same signal is no second one. Programs that run others, such as
+// timeout(1), send a signal both to the program and to its process group: the second follows
+// within microseconds, or some milliseconds on a busy machine. A person needs longer.
+const echoTime = 250 * time.Millisecond
+
+// handle acts on a signal that came at the time now.
+func (h *signalHandler) handle(s os.Signal, now time.Duration) {
 	switch {
 	case s == syscall.SIGHUP && h.hangup != nil:
 		h.hangup()
-	case !h.ending:
-		h.ending = true
+	case h.first == nil:
+		h.first, h.at = s, now
 		h.log.Info("ending: no new streams, open ones have a few seconds; a second signal ends at once", "signal", s)
 		h.cancel()
 	case s == syscall.SIGHUP:
 		// The kernel and the shell both send SIGHUP when a terminal closes, and systemd may
 		// send it after SIGTERM, so it never counts as the second signal.
+	case s == h.first && now-h.at < echoTime:
 	default:
 		h.log.Warn("ended at once", "signal", s)
 		h.exit()
