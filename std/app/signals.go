@@ -67,8 +67,8 @@ func (a App) onSignals(cfg *config.Config, env Env, cancel func()) (stop func())
 type signalHandler struct {
 	log    *slog.Logger
 	cancel func()
-	exit   func() // ends the program
-	hangup func() // called at SIGHUP; nil: SIGHUP ends the job
+	exit   func()        // ends the program
+	hangup func()        // called at SIGHUP; nil: SIGHUP ends the job
 	first  os.Signal     // that ended the job; nil: none has
 	at     time.Duration // when it came, by package clock
 }
