@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -195,9 +196,20 @@ func TestNoSuchTopic(t *testing.T) {
 	}
 }
 
+// The help text and each script name the same line.
+func TestCompletionHelp(t *testing.T) {
+	for shell, script := range map[string]string{"bash": bashScript, "zsh": zshScript, "powershell": powershellScript} {
+		usage := regexp.MustCompile(`(?m)^.*kcptun-client completion ` + shell + `.*$`).FindString(script)
+		if usage = strings.TrimLeft(usage, "# "); usage == "" {
+			t.Errorf("%s: the script does not say how it is loaded", shell)
+		}
+		testkit.Contains(t, completionHelp, usage)
+	}
+}
+
 // Each command's help is about that command.
 func TestHelpOfCommands(t *testing.T) {
-	for args, want := range map[string]string{"check -h": "--json", "help check": "--json", "genkey --help": "genkey", "help genkey": "genkey", "completion -h": "powershell", "completion help": "powershell", "completion zsh --help": "zsh"} {
+	for args, want := range map[string]string{"check -h": "--json", "help check": "--json", "genkey --help": "genkey", "help genkey": "genkey", "completion -h": `completion bash)"`, "completion help": "powershell", "completion zsh --help": "zsh"} {
 		code, stdout, stderr := runApp(t, config.Server, never(t), strings.Fields(args)...)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, want) {
 			t.Errorf("%s: code %d, %s%s", args, code, stdout, stderr)

@@ -27,6 +27,7 @@ var powershellScript string
 func (v *invocation) configureCompletion(cmd *cli.Command) {
 	cmd.Hidden = false
 	cmd.Usage = "print what makes a shell complete this program's flags: bash, zsh, fish, powershell"
+	cmd.Description = strings.ReplaceAll(completionHelp, "kcptun-client", v.name)
 	cmd.CommandNotFound = v.noTopic
 	for _, shell := range cmd.Commands {
 		switch shell.Name {
@@ -49,6 +50,15 @@ func (v *invocation) configureCompletion(cmd *cli.Command) {
 		}
 	}
 }
+
+// completionHelp says how each shell loads its script, as the scripts themselves do. The text
+// of package cli has a line for bash that does nothing in version 3.2, which macOS has.
+const completionHelp = `Prints a script, which a shell loads by this line in the file that it reads at its start:
+
+bash:        eval "$(kcptun-client completion bash)"
+zsh:         source <(kcptun-client completion zsh)
+fish:        kcptun-client completion fish | source
+PowerShell:  kcptun-client completion powershell | Out-String | Invoke-Expression`
 
 func (v *invocation) printScript(script string) cli.ActionFunc {
 	return func(context.Context, *cli.Command) error {
