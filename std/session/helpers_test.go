@@ -161,3 +161,10 @@ func closeSessions(l *link.Conn, lis Listener) {
 
 // classicOf is the engine of a session in a classic mode.
 func classicOf(s *Session) *classic { return s.engine.(*classic) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
