@@ -120,22 +120,32 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// A sender with windows that the limit does not fill takes no more than the limit lets through:
-// it used to send most segments many times over, of which nearly all were dropped on the way
-// to the socket.
+// A sender with windows that the limit does not fill takes no more than the limit lets through,
+// whichever end it is: it used to send most segments many times over, of which nearly all were
+// dropped on the way to the socket.
 func TestRateLimitDropsNothing(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{"compression": nil, "no compression": {"--nocomp"}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			flags = append(flags, "--mode", "fast3", "--sndwnd", "8192", "--rcvwnd", "8192")
-			tn := start(t, plan{both: flags, client: []string{"--ratelimit", "1000000"}})
-			must(t, tn.push(t, 3*mib))
-			c, err := tn.client.Counters(patient(t))
-			must(t, err)
-			if segs, packets := c["OutSegs"], c["OutPkts"]; segs < 3*mib/1500 || 2*segs > 3*packets {
-				t.Errorf("%d segments in %d packets", segs, packets)
-			}
-		})
+		for _, side := range []string{"client", "server"} {
+			t.Run(name+", "+side, func(t *testing.T) {
+				t.Parallel()
+				limit := []string{"--ratelimit", "1000000"}
+				p := plan{both: with(flags, "--mode fast3 --sndwnd 8192 --rcvwnd 8192"), client: limit}
+				if side == "server" {
+					p.client, p.server = nil, limit
+				}
+				tn := start(t, p)
+				sender, move := tn.client, tn.push
+				if side == "server" {
+					sender, move = tn.server, tn.pull
+				}
+				must(t, move(t, 3*mib))
+				c, err := sender.Counters(patient(t))
+				must(t, err)
+				if segs, packets := c["OutSegs"], c["OutPkts"]; segs < 3*mib/1500 || 2*segs > 3*packets {
+					t.Errorf("%d segments in %d packets", segs, packets)
+				}
+			})
+		}
 	}
 }

@@ -13,18 +13,28 @@ import (
 	"kcptun/std/testkit"
 )
 
+// limited returns a client and a server with a rate limit, and with parity or without, and
+// the client's carrier.
+func limited(t *testing.T, seal crypt.Sealer, rate int, parity bool) (client, server *Conn, near *fakeCarrier) {
+	opt, _ := options(seal)
+	opt.RateLimit = rate
+	if parity {
+		opt.DataShards, opt.ParityShards = 10, 3
+	}
+	near, far := fakePair()
+	client, server = fakeConns(t, near, far, opt)
+	return client, server, near
+}
+
 // The limit is on whole datagrams: these are small, and the seal is more than
 // half of each.
 func TestRateLimitCountsWholeDatagrams(t *testing.T) {
 	const rate, burst = 20_000, 64 * MaxDatagram
 	for _, seal := range []crypt.Sealer{crypt.Plain{}, newAES(), newGCM(testkit.RandomBytes(3, 32))} {
 		synctest.Test(t, func(t *testing.T) {
-			opt, _ := options(seal)
-			opt.RateLimit = rate
-			near, far := fakePair()
+			client, _, near := limited(t, seal, rate, false)
 			sent := 0
 			near.onSend = func(d []byte) { sent += len(d) }
-			client, _ := fakeConns(t, near, far, opt)
 			start := time.Now()
 			for round := range 50 {
 				for range 100 {
@@ -49,10 +59,7 @@ func TestRateLimitCountsWholeDatagrams(t *testing.T) {
 // One peer at its limit does not hold up another.
 func TestRateLimitIsPerPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(crypt.Plain{})
-		opt.RateLimit = 1
-		near, far := fakePair()
-		_, server := fakeConns(t, near, far, opt)
+		_, server, _ := limited(t, crypt.Plain{}, 1, false)
 		full := seg(1, 81, 0, 0, string(make([]byte, 1400)))
 		start := time.Now()
 		for i := range 10 {
@@ -71,10 +78,7 @@ func TestRateLimitIsPerPeer(t *testing.T) {
 
 func TestCloseEndsWriteToUnderLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(crypt.Plain{})
-		opt.RateLimit = 1
-		near, far := fakePair()
-		client, _ := fakeConns(t, near, far, opt)
+		client, _, near := limited(t, crypt.Plain{}, 1, false)
 		full := seg(1, 81, 0, 0, string(make([]byte, 1400)))
 		start := time.Now()
 		ended := make(chan error)
@@ -105,12 +109,9 @@ func TestCloseEndsWriteToUnderLimit(t *testing.T) {
 func TestRateLimitWaitsOutsideOfErrorCorrection(t *testing.T) {
 	const rate = 20_000
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(crypt.Plain{})
-		opt.RateLimit, opt.DataShards, opt.ParityShards = rate, 10, 3
-		near, far := fakePair()
+		client, _, near := limited(t, crypt.Plain{}, rate, true)
 		sent := 0
 		near.onSend = func(d []byte) { sent += len(d) }
-		client, _ := fakeConns(t, near, far, opt)
 		peer, start := client.Peer(), time.Now()
 		full := string(make([]byte, 1300))
 		stop := make(chan struct{})
@@ -141,10 +142,7 @@ func TestRateLimitWaitsOutsideOfErrorCorrection(t *testing.T) {
 // same: the peer used to owe nothing, and a dead path was noticed late.
 func TestOwesUsAtTheRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(crypt.Plain{})
-		opt.RateLimit = 100
-		near, far := fakePair()
-		client, _ := fakeConns(t, near, far, opt)
+		client, _, _ := limited(t, crypt.Plain{}, 100, false)
 		p := client.Peer()
 		write := func(sn uint32) {
 			if _, err := client.WriteTo(seg(7, 81, sn, 0, "data"), p); err != nil {
@@ -177,10 +175,7 @@ func TestOwesUsAtTheRateLimit(t *testing.T) {
 func TestNewDataWaitsForTheLimit(t *testing.T) {
 	const rate, size = 200_000, 1300
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(crypt.Plain{})
-		opt.RateLimit, opt.DataShards, opt.ParityShards = rate, 10, 3
-		near, far := fakePair()
-		client, _ := fakeConns(t, near, far, opt)
+		client, _, _ := limited(t, crypt.Plain{}, rate, true)
 		peer, start := client.Peer(), time.Now()
 		full := string(make([]byte, size))
 		queue, stop := make(chan []byte, 100_000), make(chan struct{}) // of kcp-go
@@ -225,10 +220,7 @@ func TestWaitForTheLimitEnds(t *testing.T) {
 			limit int
 			ends  bool // with the session only
 		}{{0, false}, {1, true}} {
-			opt, _ := options(crypt.Plain{})
-			opt.RateLimit = c.limit
-			near, far := fakePair()
-			client, _ := fakeConns(t, near, far, opt)
+			client, _, _ := limited(t, crypt.Plain{}, c.limit, false)
 			stop, start := make(chan struct{}), time.Now()
 			time.AfterFunc(time.Second, func() {
 				if held := client.Peer().IsHeld(); held != c.ends {
@@ -254,10 +246,7 @@ func TestWaitForTheLimitEnds(t *testing.T) {
 // segment leaves, none shows that the delay is over.
 func TestAcknowledgementsLetNewDataIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opt, _ := options(crypt.Plain{})
-		opt.RateLimit = 20_000
-		near, far := fakePair()
-		client, _ := fakeConns(t, near, far, opt)
+		client, _, _ := limited(t, crypt.Plain{}, 20_000, false)
 		p, start := client.Peer(), time.Now()
 		stop := make(chan struct{})
 		var tasks sync.WaitGroup

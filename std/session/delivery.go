@@ -8,8 +8,8 @@ import (
 
 const (
 	// firstLook is when AwaitDelivery looks for the first time. By then, KCP has sent what
-	// was written before, unless its window was full. lastLook is the longest time between
-	// two looks.
+	// was written before, unless its window was full or the rate limit held it back: that
+	// is not waited for. lastLook is the longest time between two looks.
 	firstLook = 5 * time.Millisecond
 	lastLook  = 250 * time.Millisecond
 )
