@@ -12,6 +12,9 @@ func (m *model) collapse(s sample, rate float64) {
 	if m.bw > m.high || s.now-m.highAt > leastFor {
 		m.high, m.highAt = m.bw, s.now
 	}
+	if (m.collapsed == 0 || s.now-m.collapsed > leastFor) && s.now-m.emptied > max(400*time.Millisecond, 4*m.rtt.least) {
+		m.joinedAt = s.now
+	}
 	if rate = max(rate, m.ourShare(s.now)); rate >= m.bw {
 		return
 	}
@@ -28,10 +31,33 @@ func (m *model) collapse(s sample, rate float64) {
 // floods tells whether less than half of what was sent lately arrives.
 func (m *model) floods() bool { return m.track.share(m.rtt) < 0.5 }
 
-// ourShare is the rate that a flow which fills the queue in waves leaves to us for certain:
-// a third of the highest lately, however little has just arrived. The queue of a link
-// that got slower would stay full, and if we sent too much for it, less would arrive.
+// noteFlood records at the end of a round whether less than half of what was sent arrived.
+// A flow that starts causes that for a moment; a link that got slower, until we give way.
+func (m *model) noteFlood() {
+	if m.flooded = m.floods(); !m.flooded {
+		m.flooding = 0
+	} else if m.flooding++; m.flooding >= 2 {
+		m.joinedAt = 0
+	}
+}
+
+// joined tells whether another flow has lately started beside us. Its rate doubles each
+// round trip, so that the queue grows slowly at first; a link that gets slower at once fills
+// it within a round trip or two. BBR's start takes about 20 round trips on a link of 100
+// Mbit/s. It looks for the highest rate that it can have, and for 10 rounds keeps to what it
+// has found: if it finds the whole link, we get a tenth.
+func (m *model) joined(now time.Duration) bool {
+	return m.joinedAt > 0 && now-m.joinedAt < max(time.Second, 24*m.rtt.least)
+}
+
+// ourShare is the rate that we keep, however little has just arrived: half of the highest
+// lately beside a flow that starts, and else a third, which a flow that fills the queue in
+// waves leaves to us for certain. The queue of a link that got slower would stay full, and
+// if we sent too much for it, less would arrive.
 func (m *model) ourShare(now time.Duration) float64 {
+	if m.joined(now) {
+		return m.high / 2
+	}
 	if m.flooded || now-m.emptied > max(time.Second, 8*m.rtt.smooth) {
 		return 0
 	}

@@ -57,7 +57,9 @@ type model struct {
 	high      float64       // the highest rate that was cut in the last 10 s
 	highAt    time.Duration // when it was
 	flooded   bool          // in the last round less than half of what was sent arrived
+	flooding  int           // rounds in a row in which it was so
 	emptied   time.Duration // when the queue was last empty
+	joinedAt  time.Duration // when a flow was found to start beside us; 0: none was
 	cycle     int
 
 	doubt bool // the start has ended, but it is unclear whether the link was full
@@ -236,7 +238,11 @@ func (m *model) drain(s sample) {
 	if m.cycle%4 == 0 { // occasionally deep enough to see the link's own loss
 		top = 0.85
 	}
-	m.gain = max(0.4, min(top, 1-excess.Seconds()/max(m.rtt.smooth, 40*time.Millisecond).Seconds()))
+	least := 0.4
+	if m.joined(s.now) { // others would fill at once what we empty
+		least = 0.85
+	}
+	m.gain = max(least, min(top, 1-excess.Seconds()/max(m.rtt.smooth, 40*time.Millisecond).Seconds()))
 }
 
 // end ends a round.
@@ -248,8 +254,13 @@ func (m *model) end(s sample) {
 		queue = 0
 	}
 	m.begin(s)
-	m.flooded = m.floods()
+	m.noteFlood()
+	own := m.losses.own
 	m.losses.round(took, m.phase)
+	if m.joined(s.now) { // what others make the link drop says nothing of the link
+		m.losses.own = min(own, m.losses.own)
+		m.losses.forget(s.next)
+	}
 	m.overflow(s.now, queue)
 	if !limited || rate > m.bw {
 		m.addRate(rate)

@@ -45,6 +45,7 @@ func TestModelLooksForALostRate(t *testing.T) {
 		m := newModel(&r)
 		m.bw = 1e6
 		s := sample{now: time.Hour}
+		m.emptied = s.now - 200*msec
 		m.collapse(s, c.rate*1e6)
 		s.now += c.later
 		m.enter(probing, s)
@@ -67,13 +68,14 @@ func TestModelKeepsAShare(t *testing.T) {
 		{"waves", 500 * msec, false, time.Second, 0.3e6},
 		{"the queue stays full", 3 * time.Second, false, time.Second, 0.1e6},
 		{"less than half arrives", 500 * msec, true, time.Second, 0.1e6},
-		{"long ago", 500 * msec, false, 2 * leastFor, 0.2e6},
+		{"long ago", 300 * msec, false, 2 * leastFor, 0.2e6},
 	} {
 		r := newRTT()
 		r.sample(time.Second, 50*msec)
 		m := newModel(&r)
 		m.bw = 0.9e6
 		s := sample{now: time.Hour}
+		m.emptied = s.now - 200*msec
 		m.collapse(s, 0.6e6)
 		s.now += c.later
 		m.emptied, m.flooded = s.now-c.emptied, c.flooded
@@ -81,6 +83,50 @@ func TestModelKeepsAShare(t *testing.T) {
 		if math.Abs(m.bw-c.want) > 1 {
 			t.Errorf("%s: the rate is %.0f, want %.0f", c.name, m.bw, c.want)
 		}
+	}
+}
+
+// A flow that starts beside us fills the queue slowly, a link that got slower at once. What
+// the rate was cut to while another flow searched for its rate, that flow kept.
+func TestModelKeepsHalfBesideAStart(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		grew    time.Duration // for how long the queue had grown at the first cut
+		flooded int           // rounds in a row
+		later   time.Duration
+		want    float64
+	}{
+		{"it grew slowly", time.Second, 0, time.Second, 0.45e6},
+		{"it grew at once", 300 * msec, 0, time.Second, 0.1e6},
+		{"less than half arrives for a round", time.Second, 1, time.Second, 0.45e6},
+		{"less than half arrives for long", time.Second, 2, time.Second, 0.1e6},
+		{"a while later", time.Second, 0, 3 * time.Second, 0.1e6},
+	} {
+		r := newRTT()
+		r.sample(time.Second, 100*msec)
+		m := newModel(&r)
+		m.bw = 0.9e6
+		s := sample{now: time.Hour}
+		m.emptied = s.now - c.grew
+		m.collapse(s, 0.6e6)
+		s.now += c.later
+		flood(&m, s.now)
+		for range c.flooded {
+			m.noteFlood()
+		}
+		m.flooded = true // of others the rate is cut as far as it fell
+		m.collapse(s, 0.1e6)
+		if math.Abs(m.bw-c.want) > 1 {
+			t.Errorf("%s: the rate is %.0f, want %.0f", c.name, m.bw, c.want)
+		}
+	}
+}
+
+// flood lets a third of what was sent arrive.
+func flood(m *model, now time.Duration) {
+	for at := now - 500*msec; at <= now; at += 10 * msec {
+		sent := int64(at / msec * 1000)
+		m.track.add(sample{now: at, sent: sent, delivered: sent / 3}, m.rtt)
 	}
 }
 
