@@ -1,6 +1,7 @@
 package mux
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,6 +109,9 @@ func (b *budget) forWindows() int64 { return min(b.size(), b.bounded()) }
 
 // bounded is the largest R for windows under the limit for all sessions.
 func (b *budget) bounded() int64 {
+	if b.bound == nil {
+		return math.MaxInt64
+	}
 	return max((b.bound.Limit()/3*2-b.bound.Held()+b.unread.Load())/2, leastHeld/3*2)
 }
 

@@ -78,7 +78,7 @@ func (st *Stream) received(n, memory int) (ok, sweep bool) {
 	}
 	if !w.idle {
 		st.session.promised.Add(-used)
-		if st.session.bounded() >= w.buffer/windowStep*(windowStep-1) {
+		if memory == 0 || st.session.bounded() >= w.buffer/windowStep*(windowStep-1) {
 			return true, false
 		}
 	}
@@ -104,7 +104,7 @@ func (st *Stream) read(n, memory int) (ok, sweep bool) {
 	if !w.updated {
 		after = min(after, firstUpdate)
 	}
-	grown := w.updated && st.session.forWindows() >= w.buffer/windowStep*(windowStep+1)
+	grown := w.updated && memory > 0 && st.session.forWindows() >= w.buffer/windowStep*(windowStep+1)
 	if st.finished || st.closed || int64(w.untold) < after && !grown {
 		return true, false
 	}
