@@ -75,6 +75,7 @@ func TestPoolDoubtsAll(t *testing.T) {
 	cfg := clientConfig(server.Addr)
 	cfg.Conn = 2
 	p, _ := newTestPool(t, cfg)
+	openAll(t, p)
 	first, second := sessionOf(t, p), sessionOf(t, p)
 	for _, s := range []*session.Session{first, second} {
 		echoOn(t, s)

@@ -54,6 +54,16 @@ func sessionOf(t *testing.T, p *pool) *session.Session {
 	return s
 }
 
+// openAll opens the session of each slot. On a busy machine that may take longer than a
+// stream waits for the session of its own slot.
+func openAll(t *testing.T, p *pool) {
+	t.Helper()
+	testkit.Eventually(t, "all sessions are open", func() bool {
+		sessionOf(t, p)
+		return len(p.sessions()) == len(p.slots)
+	})
+}
+
 func echoStream(t *testing.T, st *mux.Stream) {
 	t.Helper()
 	if _, err := io.WriteString(st, "echo"); err != nil {
@@ -113,6 +123,7 @@ func TestPoolTakesTurns(t *testing.T) {
 	cfg := clientConfig(newEchoServer(t).Addr)
 	cfg.Conn = 3
 	p, _ := newTestPool(t, cfg)
+	openAll(t, p)
 	seen := map[*session.Session]int{}
 	for range 9 {
 		seen[sessionOf(t, p)]++

@@ -26,6 +26,8 @@ func (s *slot) expire(ctx context.Context, h *held) *held {
 		return h
 	}
 	s.live.Store(nil)
+	h.Retire()
+	hopped = hopped || s.hop(h) // a stream may have begun since the first look
 	limit := time.Duration(s.cfg.ScavengeTTL) * time.Second
 	if hopped {
 		limit = -1
@@ -66,8 +68,8 @@ func (s *slot) hop(h *held) bool {
 	return true
 }
 
-// retire stops a session from taking new streams. It closes the session when it is idle, or
-// after limit; a negative limit means no limit. why is the first word of the logged reason.
+// retire stops a session from taking new streams. It closes the session when it is idle and
+// everything is delivered, or after limit; a negative limit means no limit. why is the first word of the logged reason.
 func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
 	closed := "when idle"
 	if limit >= 0 {
@@ -86,16 +88,30 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 	}
 	s.wg.Go(func() {
 		defer s.env.Panics.Catch(h.Close)
+		waiting, stop := context.WithCancel(ctx)
+		defer stop()
+		idle, delivered := h.Idle(), make(chan struct{})
 		for {
 			select {
 			case <-h.expired():
 				s.hop(h)
 				continue
-			case <-h.Idle():
+			case <-idle:
+				idle = nil
+				s.wg.Go(func() {
+					defer close(delivered)
+					h.deliver(waiting)
+				})
+				continue
+			case <-delivered:
 				s.end(h, errors.New(why+" and idle"))
 			case <-over:
-				s.end(h, fmt.Errorf("%s, and scavengettl is over with %d streams open", why, h.NumStreams()))
+				s.end(h, overdue(why, h.NumStreams()))
 			case <-h.Done():
+				if idle == nil {
+					s.end(h, nil) // which has its reason
+					return
+				}
 				s.env.Log.Warn(why+" session lost", "to", h.RemoteAddr(), "conv", h.Conv(), "reason", h.Err())
 				h.stop()
 			case <-ctx.Done():
@@ -104,6 +120,30 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 			return
 		}
 	})
+}
+
+// lastPatience is how long a server may be silent before the last of an upload is given up.
+const lastPatience = 10 * time.Second
+
+// deliver waits until the server has acknowledged everything, however slow the path is, as
+// long as the server is heard and ctx has not ended.
+func (h *held) deliver(ctx context.Context) {
+	for ctx.Err() == nil && h.HeardWithin(lastPatience) {
+		limited, cancel := context.WithTimeout(ctx, shutdown.DrainLimit)
+		err := h.Drain(limited)
+		cancel()
+		if err == nil {
+			return
+		}
+	}
+}
+
+// overdue is the reason why a session ends after its limit.
+func overdue(why string, streams int) error {
+	if streams == 0 {
+		return errors.New(why + " and idle")
+	}
+	return fmt.Errorf("%s, and scavengettl is over with %d streams open", why, streams)
 }
 
 // end says goodbye and closes a session once the data already sent has arrived.

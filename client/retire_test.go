@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"kcptun/e2e/lab"
+	"kcptun/std/config"
 	"kcptun/std/mux"
 	"kcptun/std/session"
 	"kcptun/std/testkit"
+	"kcptun/std/testkit/sessions"
 )
 
 // expiring returns a pool whose session, with its stream, expires after a second. The server
@@ -118,4 +124,93 @@ func TestPoolHops(t *testing.T) {
 			testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
 		})
 	}
+}
+
+// A stream that begins while its session expires without one goes on elsewhere, or with the
+// session. It used to be cut after scavengettl: the session was taken for one without
+// streams, and took them for a moment longer.
+func TestPoolExpiresInOrder(t *testing.T) {
+	testkit.NoLeak(t)
+	cfg := clientConfig(newEchoServer(t).Addr)
+	cfg.AutoExpire, cfg.ScavengeTTL = 1, 0
+	d, book := newTestDialer(t, cfg)
+	told := make(chan error, 1)
+	var sess atomic.Pointer[session.Session]
+	d.env.Log = slog.New(atMessage{d.env.Log.Handler(), "session expired, it takes no new streams", func() {
+		_, err := sess.Load().Open()
+		told <- err
+	}})
+	p := newPool(d.cfg, d.env, d)
+	t.Cleanup(p.close)
+	sess.Store(sessionOf(t, p))
+	echoOn(t, sess.Load())
+	if err := testkit.Within(t, "it expires", told); !errors.Is(err, session.ErrRetired) {
+		t.Errorf("a stream begins on the expired session: %v", err)
+	}
+	testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
+}
+
+// atMessage calls do before it logs a message.
+type atMessage struct {
+	slog.Handler
+	message string
+	do      func()
+}
+
+func (h atMessage) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.do()
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// The last of an upload has as long as it takes when its session is out of service and its
+// stream has ended. It had two seconds.
+func TestPoolDeliversTheLast(t *testing.T) {
+	for _, mode := range []string{"fast", "auto"} {
+		t.Run(mode, func(t *testing.T) {
+			testkit.NoLeak(t)
+			const size, rate = 256 << 10, 64 << 10
+			got := make(chan int64, 1)
+			c := sessions.Config(config.Server)
+			c.Crypt, c.Mode = "null", mode // a server that does not follow its clients
+			server := sessions.Serve(t, c, "127.0.0.1:0", func(s *session.Session) {
+				st, err := s.Accept()
+				if err == nil {
+					n, _ := io.Copy(io.Discard, st)
+					got <- n
+					st.Close()
+					_, err = s.Accept() // fails when the session ends
+				}
+				s.Close(err)
+			})
+			relay, err := lab.NewRelay(lab.RelayConfig{Server: server.Addr, Up: lab.Fault{Rate: rate}, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { relay.Close() })
+			cfg := clientConfig(relay.Addr())
+			cfg.Crypt, cfg.Mode, cfg.AutoExpire, cfg.ScavengeTTL = "null", mode, 1, -1
+			p, book := newTestPool(t, cfg)
+			st, err := sessionOf(t, p).Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := st.Write(randomBytes(size)); err != nil {
+				t.Fatal(err)
+			}
+			st.Close()
+			if n := testkit.Within(t, "the end of the upload", got); n != size {
+				t.Errorf("%d bytes have arrived, want %d", n, size)
+			}
+			testkit.Eventually(t, "the reason is logged", func() bool { return book.Count("expired and idle") == 1 })
+		})
+	}
+}
+
+// randomBytes returns reproducible bytes that do not compress.
+func randomBytes(size int) []byte {
+	p := make([]byte, size)
+	rand.NewChaCha8([32]byte{}).Read(p)
+	return p
 }
