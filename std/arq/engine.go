@@ -22,7 +22,7 @@ type Config struct {
 	Conv     uint32 // conversation
 	MTU      int    // the longest packet, in bytes; see also SetMTU
 	Overhead int    // further bytes of each packet on the wire, which the pace includes
-	Code     Code   // of the groups in which all data travels for the first time; none: see Engine.Protect
+	Code     Code   // of the groups in which all data travels for the first time; none: the engine chooses. See Engine.Protect
 	Send     int    // the most segments in flight
 	Receive  int    // the most segments that wait for the application
 	Grow     bool   // the window announced to the peer starts small, and follows what arrives
@@ -79,7 +79,7 @@ func New(cfg Config) *Engine {
 	e.held.bound = cfg.Memory
 	e.settle()
 	if cfg.Code.Parity > 0 {
-		e.parity.code, e.parity.given = cfg.Code, true
+		e.parity.given = true
 		e.snd.spare = CodeHeader
 	}
 	e.mdl = newModel(&e.rtt)

@@ -181,7 +181,7 @@ func (e *Engine) transmit(sn uint32, f *flight, ts uint32, size int, out *Batch)
 // of ours adds is so little that complete counts it where it occurs.
 func (e *Engine) size(f *flight, first bool) int {
 	n := headerBytes + len(f.buf.data()) + e.cfg.Overhead
-	if c := e.cfg.Code; first && c.Parity > 0 {
+	if c := e.parity.code; first && e.parity.given && c.Parity > 0 {
 		n += CodeHeader + (e.cfg.MTU+e.cfg.Overhead)*c.Parity/c.Data
 	}
 	return n

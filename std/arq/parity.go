@@ -5,11 +5,15 @@ import (
 	"time"
 )
 
-// Protect has the engine choose which packets need error correction, see Code. It is for
-// a peer that is known to restore packets correctly while the shape of the groups changes:
-// a stock receiver takes groups of two shapes for one, restores nonsense, and may take
-// that for data.
-func (e *Engine) Protect() { e.protect = true }
+// Protect turns on error correction: with Config.Code, or as the engine chooses. For the
+// former, the peer must be known to understand groups: a stock receiver that sends none itself
+// restores nonsense until it has learnt their shape, and may take that for data. For the
+// latter, it must restore packets correctly while the shape changes: any stock receiver takes
+// groups of two shapes for one.
+func (e *Engine) Protect() {
+	e.protect = true
+	e.parity.code = e.cfg.Code
+}
 
 // Code is how many packets form a group of forward error correction, and how many parity
 // packets follow it. The zero value means no error correction.
@@ -136,7 +140,10 @@ func tooMany(c Code, lost, run float64) float64 {
 
 // on tells whether a packet that is sent now is in a group.
 func (p *parity) on(now time.Duration) bool {
-	return p.given || p.code.Parity > 0 && now-p.calm <= calmFor && (p.walled == 0 || now-p.walled > calmFor) &&
+	if p.given {
+		return p.code.Parity > 0
+	}
+	return p.code.Parity > 0 && now-p.calm <= calmFor && (p.walled == 0 || now-p.walled > calmFor) &&
 		p.rate <= mostRate && float64(p.packets) <= mostRate*decideEach.Seconds()
 }
 

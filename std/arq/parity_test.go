@@ -112,8 +112,8 @@ func TestMisses(t *testing.T) {
 	}
 }
 
-// With a code of the user's, all data is in groups the first time, thin or bulk. Copies,
-// retransmissions and acknowledgements are not. The pace counts what each takes.
+// With a code of the user's, all data is in groups the first time, thin or bulk, once the peer
+// understands that. Copies, retransmissions and acknowledgements are not. The pace counts what each takes.
 func TestGivenCode(t *testing.T) {
 	for name, n := range map[string]int{"thin": 100, "bulk": 8000} {
 		t.Run(name, func(t *testing.T) {
@@ -124,6 +124,12 @@ func TestGivenCode(t *testing.T) {
 					if err := g.Input(now, hello.appendTo(nil)); err != nil {
 						t.Fatal(err)
 					}
+				}
+				if now == 1100*msec {
+					if g.next == 0 {
+						t.Error("nothing was sent without a code")
+					}
+					g.Protect()
 				}
 				if now < 2*time.Second && g.Room() >= n {
 					g.Write(make([]byte, n))
@@ -159,10 +165,12 @@ func (g *givenCode) output(now time.Duration) {
 			wire += headerBytes + len(s.data) + 48
 			if s.sn == g.next {
 				fresh, g.next = fresh+1, g.next+1
-				wire += CodeHeader + 1348*3/10
+				if g.protect {
+					wire += CodeHeader + 1348*3/10
+				}
 			}
 		}
-		if fresh > 0 != (code == Code{10, 3}) || fresh == 0 && code != (Code{}) {
+		if coded := code == (Code{10, 3}); coded != (g.protect && fresh > 0) || !coded && code != (Code{}) {
 			g.t.Fatalf("a packet with %d new segments has code %v", fresh, code)
 		}
 		g.again += data - fresh

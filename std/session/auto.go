@@ -26,7 +26,10 @@ type auto struct {
 	*arq.Conn
 	moved meter
 
+	protected bool            // Protect was called because the peer sends groups, too
 	confirmed <-chan struct{} // closed once the peer has shown that it hears us; nil after that was noticed
+
+	coded bool // the user has given a code, which is in force once the peer is known to understand it
 
 	cfg     *config.Config
 	link    *link.Conn
@@ -51,11 +54,12 @@ func (f *Maker) newAuto(l *link.Conn, peer *link.Peer, conv uint32) *auto {
 		Overhead: l.Overhead() + datagramHeaders, Limit: c.RateLimit, Clock: rand.Uint32(), Count: countSegments,
 		Panics: f.Panics,
 	}
-	if c.DataShard > 0 && c.ParityShard > 0 {
+	coded := c.DataShard > 0 && c.ParityShard > 0
+	if coded {
 		cfg.Code = arq.Code{Data: c.DataShard, Parity: c.ParityShard}
 	}
 	metrics.Opened(l.Peer() != nil)
-	a := &auto{cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l, peer), panics: f.Panics}
+	a := &auto{coded: coded, cfg: c, link: l, peer: peer, among: &f.autos, segment: f.segment(l, peer), panics: f.Panics}
 	a.Conn = arq.NewConn(cfg, l.LocalAddr(), peer, func(packet []byte, code arq.Code) {
 		var n int
 		var parity link.Extra
@@ -89,6 +93,10 @@ func (a *auto) deliver(packet []byte) {
 		a.confirmed = nil
 		a.Vouch()
 	default:
+	}
+	if a.coded && !a.protected && a.peer.SendsCoded() {
+		a.protected = true
+		a.Protect()
 	}
 	if a.Deliver(packet) != nil {
 		metrics.Malformed()

@@ -84,8 +84,8 @@ func unreadable(c *config.Config, theirs mux.Hello) *Difference {
 // greeted handles the hello of a session's peer.
 func (f *Maker) greeted(s *Session, theirs mux.Hello) {
 	if a, ok := s.engine.(*auto); ok {
-		if f.cfg.ChoosesParity() {
-			a.Protect() // it is an end of ours, and stock ones restore nonsense
+		if f.cfg.ChoosesParity() || a.coded {
+			a.Protect() // it is an end of ours, and stock ones may restore nonsense
 		}
 		if theirs.Can&canRuns != 0 {
 			a.TellRuns()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/xtaci/kcp-go/v5"
 
+	"kcptun/std/arq"
 	"kcptun/std/config"
 	"kcptun/std/crypt"
 	"kcptun/std/link"
@@ -66,6 +67,57 @@ func TestStockSessionOverOurLink(t *testing.T) {
 				if _, err := io.ReadFull(testkit.Deadline(t, r.conn), got); err != nil || !bytes.Equal(got, r.want) {
 					t.Errorf("%s: not what was sent, %v", what, err)
 				}
+			}
+		})
+	}
+}
+
+// A code that the user gives mode auto is used for a stock end only if that sends groups
+// itself. One without error correction took parity for data.
+func TestGivenCodeForStock(t *testing.T) {
+	testkit.NoLeak(t)
+	for _, c := range []struct {
+		name         string
+		data, parity int // at the stock end
+		want         arq.Code
+	}{{"with FEC", 3, 2, arq.Code{Data: 10, Parity: 3}}, {"without", 0, 0, arq.Code{}}} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := testConfig(config.Server)
+			cfg.Mode, cfg.DataShard, cfg.ParityShard = config.ModeAuto, 10, 3
+			l, err := link.Listen(context.Background(), linkOptions(t, cfg), "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			lis, err := New(cfg).Listen(l, l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			near, err := kcp.DialWithOptions(l.LocalAddr().String(), testkit.StockCipher(t, cfg.Crypt), c.data, c.parity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer near.Close()
+			//lint:ignore SA1019 stream mode is what the wire has, and kcp-go has no other call for it
+			near.SetStreamMode(true)
+			near.SetWindowSize(512, 512)
+			if _, err := near.Write([]byte("up")); err != nil {
+				t.Fatal(err)
+			}
+			conv, err := lis.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			far := conv.engine.(*auto)
+			defer far.Close()
+			down, got := testkit.RandomBytes(2, 1<<20), make([]byte, 1<<20)
+			testkit.Eventually(t, "the end speaks", func() bool { return far.View().Received > 0 })
+			go io.Copy(far, bytes.NewReader(down))
+			if _, err := io.ReadFull(testkit.Deadline(t, near), got); err != nil || !bytes.Equal(got, down) {
+				t.Errorf("not what was sent, %v", err)
+			}
+			if code := far.View().Code; code != c.want {
+				t.Errorf("the code is %v, want %v", code, c.want)
 			}
 		})
 	}
