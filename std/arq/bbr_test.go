@@ -65,8 +65,6 @@ func newBBR(s *sim, out *wire, back time.Duration, seed uint64) *bbr {
 	return &bbr{sim: s, out: out, back: back, rnd: rand.New(rand.NewPCG(seed, 4)), window: 10, kept: math.Inf(1), least: time.Hour, acked: map[int]bool{}}
 }
 
-func (f *bbr) received() int { return f.got }
-
 // begin begins, and begins again when nothing is heard.
 func (f *bbr) begin() {
 	if f.flight > 0 && f.sim.now-f.heard > 600*msec {
