@@ -55,6 +55,9 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// The results of this package are not taken from the cache if the programs have changed.
+func TestSources(t *testing.T) { must(t, lab.LookAtSources("..")) }
+
 // The amounts of data moved: enough for thousands of packets and several windows.
 const (
 	kib = 1 << 10

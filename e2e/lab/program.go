@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,9 @@ func Build(ctx context.Context, outDir string, opt BuildOptions) (Programs, erro
 			return Programs{}, fmt.Errorf("build: the module has no %s program", name)
 		}
 	}
+	if err := LookAtSources(root); err != nil {
+		return Programs{}, fmt.Errorf("build: %w", err)
+	}
 	out, err := filepath.Abs(outDir)
 	if err != nil {
 		return Programs{}, fmt.Errorf("build: %w", err)
@@ -55,6 +59,19 @@ func Build(ctx context.Context, outDir string, opt BuildOptions) (Programs, erro
 		Client: filepath.Join(out, "client"+ext),
 		Server: filepath.Join(out, "server"+ext),
 	}, nil
+}
+
+// LookAtSources reads the directories of what the programs are made of, below the module's
+// root. The cache of go test knows only what a test has looked at, and would keep a result after
+// the programs had changed. What is read before the tests begin, in TestMain, does not count.
+func LookAtSources(root string) error {
+	for _, dir := range []string{"client", "server", "std"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(_ string, _ fs.DirEntry, err error) error { return err })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func buildArgs(out string, opt BuildOptions) []string {
