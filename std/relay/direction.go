@@ -172,6 +172,9 @@ func (d *direction) patience(lim limits, acked *uint64) (left time.Duration, why
 			idle = 0
 		}
 	}
+	if st := streamOf(d.dst); limit > 0 && st != nil && st.TellsEnd() && d.back.lost.Load() != 0 {
+		limit = max(limit, lastRead)
+	}
 	switch {
 	case limit == 0:
 		return 0, nil
@@ -183,8 +186,8 @@ func (d *direction) patience(lim limits, acked *uint64) (left time.Duration, why
 
 // isServed reports that the direction waits in a Write that is not silence: what is in its
 // socket still moves, or its stream leads to a peer that would tell if nobody read any more.
-// The latter is no reason to wait if the connection to src is lost: what is left of src is
-// not whole, and whoever does not take it may be waiting for the rest. acked is what the
+// The latter is no reason to wait for ever if the connection to src is lost: what is left of
+// src is not whole, and whoever does not take it may be waiting for the rest. acked is what the
 // socket's peer had acknowledged before; isServed keeps it up to date.
 func (d *direction) isServed(acked *uint64) bool {
 	before := *acked

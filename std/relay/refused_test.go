@@ -195,7 +195,7 @@ func TestCrashBehindAHungTarget(t *testing.T) {
 			t.Fatal("a relay ends before the crash")
 		}
 		app.Close()
-		time.Sleep(3 * lastWords) // one for the upload, and one for the target
+		time.Sleep(lastRead + 2*lastWords) // for the upload, and for the target
 		if len(atClient) == 0 || len(atServer) == 0 {
 			t.Fatalf("relays have ended: %d at the client, %d at the server", len(atClient), len(atServer))
 		}
@@ -205,5 +205,36 @@ func TestCrashBehindAHungTarget(t *testing.T) {
 		if got := <-atServer; !errors.Is(got.ErrA, mux.ErrReset) {
 			t.Errorf("%+v", got)
 		}
+	})
+}
+
+// A target sends an answer and resets its connection, which a write of the upload meets first.
+// The application reads slowly, and gets all of the answer.
+func TestSlowReaderBehindACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const answer, pace = 2 << 20, 1 << 10 // bytes, and bytes per second
+		p := newMemoryPair(2, &mux.Hello{Can: mux.CanGoodbye})
+		defer p.end()
+		near, far := p.open(t)
+		target, done := &crashed{flood{plenty{left: answer}, make(chan struct{})}}, make(chan Result, 1)
+		target.Close() // so that a write fails at once
+		go func() { done <- Between(target, near, 0) }()
+		if _, err := far.Write([]byte("upload")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(far, make([]byte, len("get"))); err != nil {
+			t.Fatal(err)
+		}
+		got := 0
+		for b := make([]byte, pace); ; time.Sleep(time.Second) {
+			n, err := io.ReadFull(far, b)
+			if got += n; err != nil {
+				break
+			}
+		}
+		if got != answer {
+			t.Errorf("%d bytes of %d have come", got, answer)
+		}
+		<-done
 	})
 }

@@ -22,6 +22,11 @@ import (
 // everything the source sent has already arrived and only needs to be delivered.
 const lastWords = 30 * time.Second
 
+// lastRead is lastWords for what goes to a stream: the peer says after each half of a window
+// that its application takes something, and one that takes 4 kB/s needs five minutes for the
+// half of a window of 2 MiB.
+const lastRead = 5 * time.Minute
+
 // abandoned limits a single Write to a stream that the peer has finished, if quiet is 0 and
 // the peer is a stock one. A peer that has closed the stream accepts no more data, but smux
 // does not say so, and during such a Write nobody would notice that the application is gone.
