@@ -22,8 +22,9 @@ import (
 const hangUpGrace = 300 * time.Millisecond
 
 // WatchLeft calls gone when the application at the other end of conn has left: it has reset
-// the connection, closed it (on a unix socket), or finished sending without having sent
-// anything. An application that finishes after a request may be waiting for the answer.
+// the connection, or closed it (on a unix socket) or finished sending without having sent
+// anything. An application that finishes after a request may be waiting for the answer, and
+// one that closes a unix socket after a message needs none.
 // Nothing is read. stop ends the watch and waits for it; call it before reading from conn.
 func WatchLeft(conn net.Conn, gone func()) (stop func()) {
 	w := hangUp{}
@@ -102,20 +103,22 @@ type hangUp struct{ finished bool }
 
 // look returns false to wait until something happens on the socket.
 func (w *hangUp) look(fd uintptr) bool {
-	if polled(fd)&(unix.POLLERR|unix.POLLHUP) != 0 {
+	events := polled(fd)
+	if events&unix.POLLERR != 0 {
 		return true
 	}
+	closed := events&unix.POLLHUP != 0
 	for {
 		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
 		switch {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
-			return false
+			return closed
 		case err != nil:
 			return true
 		}
-		w.finished = n == 0
-		return w.finished // there is data, so anything that follows is news too
+		w.finished = n == 0 && !closed
+		return n == 0 // there is data, so anything that follows is news too
 	}
 }
