@@ -36,6 +36,7 @@ type slot struct {
 	asked   chan struct{}                   // holds one token: a connection is waiting
 	waiting atomic.Int32                    // number of connections waiting
 	wanted  atomic.Bool                     // a session is, for connections to come
+	spare   atomic.Bool                     // and that one is a spare
 	failing atomic.Bool                     // the last dial failed
 	failed  atomic.Int64                    // when, by clock.Now
 	live    atomic.Pointer[session.Session] // nil: ask must be called first
@@ -124,8 +125,9 @@ func (s *slot) run(ctx context.Context) {
 			cur = s.rest(ctx, cur)
 		case <-s.asked:
 			wanted := s.wanted.Swap(false)
+			spare := s.spare.Swap(false) && s.waiting.Load() == 0
 			if cur == nil && (wanted || s.waiting.Load() > 0) {
-				cur = s.redial(ctx)
+				cur = s.redial(ctx, spare)
 			}
 		}
 	}
@@ -133,6 +135,9 @@ func (s *slot) run(ctx context.Context) {
 
 // lost handles the death of a session.
 func (s *slot) lost(cur *held) {
+	if s.dropSpare(cur) {
+		return
+	}
 	s.env.Log.Warn("session lost, the next stream gets a new one", "to", cur.RemoteAddr(), "conv", cur.Conv(), "reason", cur.Err())
 	cur.stop()
 	s.live.Store(nil)
@@ -146,6 +151,9 @@ func (s *slot) lost(cur *held) {
 // cutOff replaces a session whose path is dead. Its streams stay on it, as it may still
 // recover. The next session uses another port, and is used only once the server answers it.
 func (s *slot) cutOff(ctx context.Context, cur *held) {
+	if s.dropSpare(cur) {
+		return
+	}
 	v := cur.Path()
 	facts := []any{"to", cur.RemoteAddr(), "conv", cur.Conv(), "silent", v.Silent.Round(time.Millisecond),
 		"unacknowledged", v.Unacked, "timeout", v.Timeout.Round(time.Millisecond), "streams", cur.NumStreams()}
@@ -161,19 +169,23 @@ func (s *slot) cutOff(ctx context.Context, cur *held) {
 }
 
 // redial dials once, after the backoff. It returns nil if the dial failed or ctx ended;
-// connections that are still waiting ask again.
-func (s *slot) redial(ctx context.Context) *held {
+// connections that are still waiting ask again. The failure of a spare is no trouble.
+func (s *slot) redial(ctx context.Context, spare bool) *held {
 	if !sleep(ctx, s.retry-clock.Now()) {
 		return nil
 	}
 	defer s.pool.news.tell()
 	sess, err := s.dial.dial(ctx)
+	if spare && err != nil {
+		s.pool.spares.tell(s, err)
+		return nil
+	}
 	s.failed.Store(int64(clock.Now()))
 	s.failing.Store(err != nil)
 	if err == nil {
 		s.backoff = 0
 		s.live.Store(sess)
-		h := s.hold(sess)
+		h := s.hold(sess, spare)
 		if s.waiting.Load() == 0 && !sess.Answered() {
 			s.probe(h)
 		}
@@ -216,13 +228,14 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // held is a session with its timers.
 type held struct {
 	*session.Session
+	spare bool        // it was opened in the background
 	timer *time.Timer // of its expiry; nil: the session never expires
 	look  *time.Timer // to see whether it is still needed; nil: it stays in any case
 }
 
 // hold starts the timers of a new session, logs its first answer and watches for its death.
-func (s *slot) hold(sess *session.Session) *held {
-	h := &held{Session: sess}
+func (s *slot) hold(sess *session.Session, spare bool) *held {
+	h := &held{Session: sess, spare: spare}
 	if s.cfg.AutoExpire > 0 {
 		h.timer = time.NewTimer(s.lifetime())
 	}
@@ -232,6 +245,9 @@ func (s *slot) hold(sess *session.Session) *held {
 	s.wg.Go(func() {
 		select {
 		case <-sess.FirstAnswer():
+			if spare {
+				s.pool.spares.answered()
+			}
 			s.env.Log.Info("session opened", "from", sess.LocalAddr(), "to", sess.RemoteAddr(), "conv", sess.Conv())
 		case <-sess.Done():
 			return

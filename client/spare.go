@@ -19,8 +19,10 @@ const (
 	lately = 5 * time.Minute
 
 	// sparePause is the shortest time between two sessions that are opened in the
-	// background. If none can be opened, that costs a lookup or a few datagrams each time.
-	sparePause = time.Minute
+	// background. It doubles, up to spareLongest, each time that one is not answered: a
+	// firewall may let one flow pass and no second one.
+	sparePause   = time.Minute
+	spareLongest = 30 * time.Minute
 )
 
 // state is how well a session suits a new stream; the less, the better.
@@ -47,6 +49,40 @@ func (p *pool) stateOf(sess *session.Session) state {
 type spares struct {
 	mu     sync.Mutex
 	opened time.Duration // when the last one was, by clock.Now; 0: none was
+	pause  time.Duration // until the next one may be
+	told   sync.Once     // that there is none
+}
+
+// answered is called when the server has answered one.
+func (s *spares) answered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pause = sparePause
+}
+
+// tell logs, once, that there is none.
+func (s *spares) tell(of *slot, reason error) {
+	s.told.Do(func() {
+		of.env.Log.Info("no second session for now, streams share one", "to", of.cfg.RemoteAddr, "reason", reason)
+	})
+}
+
+// dropSpare closes a session that was opened in the background, was never answered and has
+// no streams. It tells whether it did. That says nothing of the other sessions or of the
+// server, which streams in use show to be alive.
+func (s *slot) dropSpare(h *held) bool {
+	if !h.spare || h.Answered() {
+		return false
+	}
+	h.Retire()
+	if h.NumStreams() > 0 {
+		return false
+	}
+	s.live.Store(nil)
+	h.stop()
+	s.pool.spares.tell(s, errUnanswered)
+	s.dial.dismiss(h.Session)
+	return true
 }
 
 // spare opens a session in the background if each one has a stream in use, and a slot is
@@ -64,10 +100,11 @@ func (p *pool) spare() {
 		}
 	}
 	now := clock.Now()
-	if free == nil || p.spares.opened > 0 && now-p.spares.opened < sparePause {
+	if free == nil || p.spares.opened > 0 && now-p.spares.opened < p.spares.pause {
 		return
 	}
-	p.spares.opened = now
+	p.spares.opened, p.spares.pause = now, min(max(2*p.spares.pause, sparePause), spareLongest)
+	free.spare.Store(true)
 	free.want()
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +32,18 @@ func typeUntil(t *testing.T, st *mux.Stream, what string, cond func() bool) {
 	})
 }
 
+func (s *spares) set(opened, pause time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened, s.pause = opened, pause
+}
+
+func (s *spares) next() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pause
+}
+
 func (p *pool) sessions() (all []*session.Session) {
 	for _, s := range p.slots {
 		if sess := s.live.Load(); sess != nil {
@@ -45,12 +58,7 @@ func (p *pool) sessions() (all []*session.Session) {
 // behind its losses.
 func TestPoolKeepsUseApart(t *testing.T) {
 	p, book := newAutoPool(t, lately)
-	setOpened := func(at time.Duration) {
-		p.spares.mu.Lock()
-		defer p.spares.mu.Unlock()
-		p.spares.opened = at
-	}
-	setOpened(clock.Now()) // so that none is opened now
+	p.spares.set(clock.Now(), sparePause) // so that none is opened now
 	first := p.pick()
 	sess, st := sessionWithStream(t, p)
 	if first.ready() != sess {
@@ -63,7 +71,7 @@ func TestPoolKeepsUseApart(t *testing.T) {
 	if p.pick() != first {
 		t.Error("a connection has to wait for a new session, because a stream is in use")
 	}
-	setOpened(0)
+	p.spares.set(0, 0)
 	typeUntil(t, st, "another session is ready", func() bool { return p.pick() != first })
 	testkit.Eventually(t, "two sessions are open", func() bool { return book.Count("session opened") == 2 })
 	other := p.pick().ready()
@@ -121,6 +129,43 @@ func TestPoolComesToRest(t *testing.T) {
 				echoStream(t, st)
 			}
 			echoOn(t, left[0])
+		})
+	}
+}
+
+// A path may let one flow pass and no second one, or the server's name may not resolve any
+// more. The log says once that there is no second session, nothing else comes of it, and
+// the next try is later each time, until one succeeds.
+func TestPoolWithoutASpare(t *testing.T) {
+	for name, c := range map[string]struct{ addrs []string }{
+		"no answer": {[]string{"127.0.0.2"}}, "no address": {nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testkit.NoLeak(t)
+			_, port, _ := strings.Cut(newEchoServer(t).Addr, ":")
+			cfg := clientConfig("name:" + port)
+			cfg.Mode = "auto"
+			d, book := newTestDialer(t, cfg)
+			of := &names{addrs: []string{"127.0.0.1"}}
+			d.resolver = of
+			p := newPool(d.cfg, d.env, d)
+			t.Cleanup(p.close)
+			_, st := sessionWithStream(t, p)
+			of.set(c.addrs...)
+			for _, pause := range []time.Duration{sparePause, 2 * sparePause, 4 * sparePause} {
+				typeUntil(t, st, "a spare is tried", func() bool { return p.spares.next() == pause })
+				typeUntil(t, st, "the log says that there is none", func() bool { return book.Count("no second session for now") == 1 })
+				testkit.Eventually(t, "it is gone", func() bool { return len(p.sessions()) == 1 })
+				p.spares.set(0, pause) // the next one is due
+			}
+			if n := book.Count("level="); n != 2 || d.doubt.Load() { // with "session opened"
+				t.Errorf("more comes of it: doubt %v, and %s", d.doubt.Load(), book)
+			}
+			of.set("127.0.0.1")
+			typeUntil(t, st, "a spare is open", func() bool {
+				p.spares.set(0, spareLongest)
+				return book.Count("session opened") == 2
+			})
 		})
 	}
 }
