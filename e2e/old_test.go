@@ -46,8 +46,6 @@ func oldCases() map[string]plan {
 		"auto, smux 1, no snappy": {both: with(smux1, "--nocomp")},
 		"auto, no FEC there":      {both: with(smux2, "--ds 0 --ps 0")},
 		"auto, with FEC":          {both: with(smux2, "--ds 5 --ps 2"), relay: &lab.Fault{Loss: 0.05}},
-		autoFEC:                   {both: smux2},
-		autoFEC + ", smux 1":      {both: smux1},
 		"auto, loss 5 %":          {both: smux2, relay: &lab.Fault{Loss: 0.05}},
 		"auto, bad network": {both: smux1, relay: &lab.Fault{
 			Loss: 0.05, Burst: 3, Duplicate: 0.05, Corrupt: 0.02, Reorder: 0.1, Delay: 10 * time.Millisecond}},
@@ -61,6 +59,10 @@ func oldCases() map[string]plan {
 	for _, name := range strings.Fields("fast3 fast2 normal manual") { // see addTheirs
 		cases[autoMeets+name] = plan{both: smux2, relay: &lab.Fault{Loss: 0.05}}
 	}
+	for _, theirs := range strings.Fields("0 1 2 20") {
+		cases[autoFEC+theirs] = plan{both: smux2}
+		cases[autoFEC+theirs+", smux 1"] = plan{both: smux1}
+	}
 	for version, smux := range map[string][]string{"smux 1": smux1, "smux 2": smux2} {
 		cases["auto, loss 5 %, no FEC, no snappy, "+version] = plan{both: with(smux, "--ds 0 --ps 0 --nocomp"), relay: &lab.Fault{Loss: 0.05}}
 	}
@@ -71,9 +73,10 @@ func oldCases() map[string]plan {
 // autoMeets begins the names of cases in which the older end has the mode that follows.
 const autoMeets = "auto, the other end in "
 
-// autoFEC begins the names of cases in which only our end, in mode auto, has error correction.
-// The older end takes parity for data there until it has learnt the shape of the groups.
-const autoFEC = "auto, FEC at our end only"
+// autoFEC begins the names of cases in which our end, in mode auto, has groups of 10 and 3, and
+// the older end smaller ones, larger ones or none. It takes parity of ours for data until it has
+// learnt the shape.
+const autoFEC = "auto, groups of 10 here and there of "
 
 // oldShort are the cases that -short keeps.
 var oldShort = map[string]bool{"smux 1": true, "smux 2, no snappy": true, "loss 5 %": true, "crypt salsa20": true, "auto, loss 5 %": true}
@@ -97,15 +100,16 @@ func TestOlderRelease(t *testing.T) {
 				if strings.HasPrefix(name, "auto") {
 					p.addOurs("--mode", "auto")
 				}
-				if strings.HasPrefix(name, autoFEC) {
+				theirs, unlike := strings.CutPrefix(strings.TrimSuffix(name, ", smux 1"), autoFEC)
+				if unlike {
 					p.addOurs("--ds", "10", "--ps", "3")
-					p.addTheirs("--ds", "0", "--ps", "0")
+					p.addTheirs("--ds", theirs, "--ps", theirs)
 				}
 				if mode, ok := strings.CutPrefix(name, autoMeets); ok {
 					p.addTheirs("--mode", mode)
 				}
 				tn := start(t, p)
-				if strings.HasPrefix(name, autoFEC) { // alone, so that all packets are full, and parity looks like data
+				if unlike { // alone, so that all packets are full, and parity looks like data
 					must(t, tn.pull(t, 2*mib))
 					must(t, tn.push(t, 2*mib))
 				}

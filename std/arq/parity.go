@@ -6,8 +6,9 @@ import (
 )
 
 // Protect turns on error correction: with Config.Code, or as the engine chooses. For the
-// former, the peer must be known to understand groups: a stock receiver that sends none itself
-// restores nonsense until it has learnt their shape, and may take that for data. For the
+// former, the peer must be known to understand them: a stock receiver whose own groups have
+// another shape, or that sends none, restores nonsense until it has learnt theirs, and may
+// take that for data. For the
 // latter, it must restore packets correctly while the shape changes: any stock receiver takes
 // groups of two shapes for one.
 func (e *Engine) Protect() {

@@ -24,17 +24,17 @@ type incoming struct {
 	mu  sync.Mutex
 	dec *fec.Decoder // nil before the first packet with a FEC header
 
-	framed  atomic.Bool   // a packet with a FEC header has come
+	alike   atomic.Bool   // the peer's groups have the shape of ours
 	rebuilt atomic.Uint64 // packets
 }
 
 // Rebuilt is the number of packets of the peer that error correction has restored.
 func (p *Peer) Rebuilt() uint64 { return p.incoming.rebuilt.Load() }
 
-// SendsCoded tells whether packets of the peer have come in groups of error correction. A
-// stock end that sends none restores nonsense from what it gets, until it has learnt the shape
-// of the groups, and may take that for data.
-func (p *Peer) SendsCoded() bool { return p.incoming.framed.Load() }
+// IsAlike tells whether the peer is known to send groups of the shape in the link's options.
+// A stock end whose own groups have another shape, or that sends none, restores nonsense from
+// what it gets until it has learnt the shape, and may take that for data.
+func (p *Peer) IsAlike() bool { return p.incoming.alike.Load() }
 
 // coded tells whether all packets get a FEC header.
 func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 && !o.Bare }
@@ -138,9 +138,11 @@ func (t *intake) decode(p *Peer, h Packet, packet []byte) {
 	if in.dec == nil {
 		in.dec = t.opt.Codes.Decoder(t.opt.DataShards, t.opt.ParityShards)
 		in.dec.From(binary.LittleEndian.Uint32(packet))
-		in.framed.Store(true)
 	}
 	out := in.dec.Decode(packet, t.keepRestored)
+	if t.opt.Bare && !in.alike.Load() && in.dec.IsSure(t.opt.DataShards, t.opt.ParityShards) {
+		in.alike.Store(true)
+	}
 	if t.believeRestored(p) {
 		in.dec.Vouch()
 	}

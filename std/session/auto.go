@@ -26,7 +26,7 @@ type auto struct {
 	*arq.Conn
 	moved meter
 
-	protected bool            // Protect was called because the peer sends groups, too
+	protected bool            // Protect was called because the peer sends such groups, too
 	confirmed <-chan struct{} // closed once the peer has shown that it hears us; nil after that was noticed
 
 	coded bool // the user has given a code, which is in force once the peer is known to understand it
@@ -94,7 +94,7 @@ func (a *auto) deliver(packet []byte) {
 		a.Vouch()
 	default:
 	}
-	if a.coded && !a.protected && a.peer.SendsCoded() {
+	if a.coded && !a.protected && a.peer.IsAlike() {
 		a.protected = true
 		a.Protect()
 	}

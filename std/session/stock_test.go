@@ -72,15 +72,15 @@ func TestStockSessionOverOurLink(t *testing.T) {
 	}
 }
 
-// A code that the user gives mode auto is used for a stock end only if that sends groups
-// itself. One without error correction took parity for data.
+// A code that the user gives mode auto is used for a stock end only if that sends such groups
+// itself. Others took parity for data.
 func TestGivenCodeForStock(t *testing.T) {
 	testkit.NoLeak(t)
 	for _, c := range []struct {
 		name         string
 		data, parity int // at the stock end
 		want         arq.Code
-	}{{"with FEC", 3, 2, arq.Code{Data: 10, Parity: 3}}, {"without", 0, 0, arq.Code{}}} {
+	}{{"alike", 10, 3, arq.Code{Data: 10, Parity: 3}}, {"another", 2, 2, arq.Code{}}, {"longer", 20, 6, arq.Code{}}, {"none", 0, 0, arq.Code{}}} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := testConfig(config.Server)
 			cfg.Mode, cfg.DataShard, cfg.ParityShard = config.ModeAuto, 10, 3
@@ -110,11 +110,29 @@ func TestGivenCodeForStock(t *testing.T) {
 			}
 			far := conv.engine.(*auto)
 			defer far.Close()
-			down, got := testkit.RandomBytes(2, 1<<20), make([]byte, 1<<20)
 			testkit.Eventually(t, "the end speaks", func() bool { return far.View().Received > 0 })
-			go io.Copy(far, bytes.NewReader(down))
-			if _, err := io.ReadFull(testkit.Deadline(t, near), got); err != nil || !bytes.Equal(got, down) {
-				t.Errorf("not what was sent, %v", err)
+			down, got := testkit.RandomBytes(2, 1<<18), make([]byte, 1<<18)
+			transfer := func() {
+				done := make(chan error, 1)
+				go func() {
+					_, err := io.Copy(far, bytes.NewReader(down))
+					done <- err
+				}()
+				if _, err := io.ReadFull(testkit.Deadline(t, near), got); err != nil || !bytes.Equal(got, down) {
+					t.Errorf("not what was sent, %v", err)
+				}
+				if err := testkit.Within(t, "the writer ends", done); err != nil {
+					t.Error(err)
+				}
+			}
+			if c.want.Data > 0 {
+				testkit.Eventually(t, "the code is used", func() bool {
+					transfer()
+					return far.View().Code == c.want
+				})
+			}
+			for range 8 {
+				transfer()
 			}
 			if code := far.View().Code; code != c.want {
 				t.Errorf("the code is %v, want %v", code, c.want)

@@ -18,6 +18,8 @@ type Decoder struct {
 	doubt bool  // packets contradict the shape
 
 	proven bool // a group of this shape has arrived whole or was restored
+	agreed int  // packets that came where this shape has them
+	parity bool // one of them was parity
 	look   look
 
 	begun  bool
@@ -84,7 +86,7 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	}
 	d.look.note(seq, isData)
 	if !d.doubt && int(seq%uint32(d.code.total())) < d.code.data != isData {
-		d.doubt, d.proven = true, false
+		d.doubt, d.proven, d.agreed, d.parity = true, false, 0, false
 		d.Rest()
 	}
 	if d.doubt {
@@ -102,6 +104,7 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	}
 	g.came.add(i)
 	out.Fresh, out.Began = true, began
+	d.agreed, d.parity = d.agreed+1, d.parity || !isData
 	if g.slab == nil {
 		return out
 	}
@@ -125,6 +128,12 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 		d.close(g)
 	}
 	return out
+}
+
+// IsSure tells whether the peer's groups certainly have this shape: so many packets came
+// where it has them that another shape would have shown.
+func (d *Decoder) IsSure(data, parity int) bool {
+	return !d.doubt && d.code.shape == shape{data, parity} && d.parity && d.agreed >= 3*d.code.total()
 }
 
 // Vouch records that the group that was last restored belongs to this conversation, as the

@@ -386,3 +386,21 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// A decoder is sure of the shape of a peer's groups only if it could be no other.
+func TestIsSure(t *testing.T) {
+	for _, s := range []shape{{10, 3}, {10, 1}, {10, 2}, {10, 4}, {9, 4}, {5, 2}, {1, 1}, {20, 6}, {26, 13}, {12, 1}, {3, 10}} {
+		codes := new(Codes)
+		enc, dec, sure := codes.Encoder(s.data, s.parity), codes.Decoder(10, 3), false
+		for range 500 {
+			framed, parity := enc.Encode([]byte("packet"))
+			for _, p := range append([][]byte{framed}, parity...) {
+				dec.Decode(p, func([]byte) {})
+				sure = sure || dec.IsSure(10, 3)
+			}
+		}
+		if sure != (s == shape{10, 3}) {
+			t.Errorf("groups of %v are taken for 10/3: %t", s, sure)
+		}
+	}
+}
