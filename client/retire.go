@@ -100,7 +100,8 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 				idle = nil
 				s.wg.Go(func() {
 					defer close(delivered)
-					h.deliver(waiting)
+					defer s.env.Panics.Catch(h.Close)
+					_ = h.DrainUnlessStuck(waiting, lastPatience) // the session ends in any case
 				})
 				continue
 			case <-delivered:
@@ -122,21 +123,9 @@ func (s *slot) seeOut(ctx context.Context, h *held, why string, limit time.Durat
 	})
 }
 
-// lastPatience is how long a server may be silent before the last of an upload is given up.
+// lastPatience is how long the server may acknowledge nothing of the last of an upload before it
+// is given up.
 const lastPatience = 10 * time.Second
-
-// deliver waits until the server has acknowledged everything, however slow the path is, as
-// long as the server is heard and ctx has not ended.
-func (h *held) deliver(ctx context.Context) {
-	for ctx.Err() == nil && h.HeardWithin(lastPatience) {
-		limited, cancel := context.WithTimeout(ctx, shutdown.DrainLimit)
-		err := h.Drain(limited)
-		cancel()
-		if err == nil {
-			return
-		}
-	}
-}
 
 // overdue is the reason why a session ends after its limit.
 func overdue(why string, streams int) error {

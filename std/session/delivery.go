@@ -14,7 +14,7 @@ const (
 	lastLook  = 250 * time.Millisecond
 )
 
-// ErrUndelivered means that the client does not acknowledge what was sent to it.
+// ErrUndelivered means that the peer, in the log a client, does not acknowledge what was sent to it.
 var ErrUndelivered = errors.New("the client did not acknowledge the last of it")
 
 // AwaitDelivery waits until the client has acknowledged what this session has sent so far.
@@ -51,6 +51,24 @@ func (s *Session) AwaitDelivery(ctx context.Context, patience time.Duration) err
 			return ErrUndelivered
 		}
 		look.Reset(min(2*wait, lastLook))
+	}
+}
+
+// DrainUnlessStuck is Drain, but gives up with ErrUndelivered when the peer acknowledges nothing
+// more for the time patience, or four retransmission timeouts if that is longer: whoever
+// should read it does not.
+func (s *Session) DrainUnlessStuck(ctx context.Context, patience time.Duration) error {
+	for {
+		_, before := s.peer.Progress()
+		limited, cancel := context.WithTimeout(ctx, max(patience, deadTimeouts*s.engine.timeout()))
+		err := s.Drain(limited)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, now := s.peer.Progress(); now == before {
+			return ErrUndelivered
+		}
 	}
 }
 

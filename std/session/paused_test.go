@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -57,4 +58,34 @@ func pausedSessionEnds(t *testing.T, u *tunnel, shut bool) {
 	}
 	u.closed()
 	<-wrote
+}
+
+// What the other end has no room for is not waited for, however long it says that it lives.
+func TestDrainUnlessStuck(t *testing.T) {
+	for _, mode := range []string{"fast", "auto"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			cc, sc := testConfig(config.Client), testConfig(config.Server)
+			for _, cfg := range []*config.Config{cc, sc} {
+				cfg.Mode, cfg.NoComp, cfg.SmuxVer, cfg.SmuxBuf, cfg.StreamBuf, cfg.KeepAlive = mode, true, 1, 64<<10, 64<<10, 1
+			}
+			u := newTunnel(t, cc, sc)
+			wrote := make(chan struct{})
+			go func() {
+				defer close(wrote)
+				_, _ = u.near.Write(make([]byte, 4<<20))
+			}()
+			testkit.Eventually(t, "what fits has arrived", func() bool {
+				sent, acked := u.clientLink.Peer().Progress()
+				return sent >= 32 && acked == sent
+			})
+			stuck := make(chan error, 1)
+			go func() { stuck <- u.client.DrainUnlessStuck(context.Background(), time.Millisecond) }()
+			if err := testkit.Within(t, "it gives up", stuck); err != ErrUndelivered {
+				t.Error(err)
+			}
+			u.closed()
+			testkit.Within(t, "the writer ends", wrote)
+		})
+	}
 }
