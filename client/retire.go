@@ -69,7 +69,8 @@ func (s *slot) hop(h *held) bool {
 }
 
 // retire stops a session from taking new streams. It closes the session when it is idle and
-// everything is delivered, or after limit; a negative limit means no limit. why is the first word of the logged reason.
+// everything is delivered, or after limit; a negative limit means no limit. why is the first
+// word of the logged reason.
 func (s *slot) retire(ctx context.Context, h *held, why string, limit time.Duration) {
 	closed := "when idle"
 	if limit >= 0 {

@@ -28,8 +28,11 @@ func TestPausedSessionEnds(t *testing.T) {
 	}
 }
 
-func pausedSessionEnds(t *testing.T, u *tunnel, shut bool) {
-	wrote := make(chan struct{})
+// fill writes more than fits, and waits until what fits has arrived. wrote is closed when the
+// write ends.
+func (u *tunnel) fill(t *testing.T) (wrote chan struct{}) {
+	t.Helper()
+	wrote = make(chan struct{})
 	go func() {
 		defer close(wrote)
 		_, _ = u.near.Write(make([]byte, 4<<20))
@@ -38,6 +41,11 @@ func pausedSessionEnds(t *testing.T, u *tunnel, shut bool) {
 		sent, acked := u.clientLink.Peer().Progress()
 		return sent >= 32 && acked == sent
 	})
+	return wrote
+}
+
+func pausedSessionEnds(t *testing.T, u *tunnel, shut bool) {
+	wrote := u.fill(t)
 	if shut {
 		testkit.Eventually(t, "the client has no room left", func() bool { return u.clientLink.Peer().Busy() && u.clientLink.Peer().InFlight() == 0 })
 		testkit.Eventually(t, "nothing is owed", func() bool { return !u.client.path.watching.Load() })
@@ -70,15 +78,7 @@ func TestDrainUnlessStuck(t *testing.T) {
 				cfg.Mode, cfg.NoComp, cfg.SmuxVer, cfg.SmuxBuf, cfg.StreamBuf, cfg.KeepAlive = mode, true, 1, 64<<10, 64<<10, 1
 			}
 			u := newTunnel(t, cc, sc)
-			wrote := make(chan struct{})
-			go func() {
-				defer close(wrote)
-				_, _ = u.near.Write(make([]byte, 4<<20))
-			}()
-			testkit.Eventually(t, "what fits has arrived", func() bool {
-				sent, acked := u.clientLink.Peer().Progress()
-				return sent >= 32 && acked == sent
-			})
+			wrote := u.fill(t)
 			stuck := make(chan error, 1)
 			go func() { stuck <- u.client.DrainUnlessStuck(context.Background(), time.Millisecond) }()
 			if err := testkit.Within(t, "it gives up", stuck); err != ErrUndelivered {
