@@ -134,7 +134,7 @@ func (w *watch) isStuck(una uint32, now time.Duration) bool {
 
 // watchLarge is called for each large packet while there is something to watch. It tells
 // whether to ask the peer for an answer. The lock of the sizing is held.
-func (c *Conn) watchLarge(packet []byte, p *Peer, h Packet, oldest bool, now time.Duration) (ask bool) {
+func (c *Conn) watchLarge(packet []byte, p *Peer, h *Packet, oldest bool, now time.Duration) (ask bool) {
 	z, heard := &p.sizing, time.Duration(p.ledger.heard.Load())
 	if oldest {
 		z.watch.sent(p.ledger.sndUna.Load(), now, heard)

@@ -43,7 +43,8 @@ func (o *Options) coded() bool { return o.DataShards > 0 && o.ParityShards > 0 &
 // data and parity packets. A group that has begun is finished first. It is for a link whose
 // options leave it to the engine which packets are in groups, or turn parity off.
 func (c *Conn) WriteCoded(p []byte, peer *Peer, data, parity int) (n int, after Extra, err error) {
-	h, probe, ok := c.prepare(p, peer)
+	var h Packet
+	probe, ok := c.prepare(p, peer, &h)
 	if probe != nil {
 		p, ok = probe, false
 	}
@@ -123,7 +124,7 @@ func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 
 // decode gives a packet with a FEC header to the decoder. The packets that it restores are
 // returned next.
-func (t *intake) decode(p *Peer, h Packet, packet []byte) {
+func (t *intake) decode(p *Peer, h *Packet, packet []byte) {
 	in := &p.incoming
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -175,8 +176,8 @@ func (t *intake) keepRestored(packet []byte) {
 // are hardly ever right in all of them.
 func (t *intake) believeRestored(p *Peer) (valid bool) {
 	for _, packet := range t.restored {
-		h, ok := parseSegments(packet)
-		if !ok || !p.owns(h) || !p.plausible(h, t.now) || h.Push && !p.ledger.mayBeTheirs(h.Stamp, t.now) {
+		var h Packet
+		if !h.parseSegments(packet) || !p.owns(&h) || !p.plausible(&h, t.now) || h.Push && !p.ledger.mayBeTheirs(h.Stamp, t.now) {
 			for range t.restored {
 				metrics.RestoringFailed()
 			}
@@ -187,16 +188,17 @@ func (t *intake) believeRestored(p *Peer) (valid bool) {
 	for _, packet := range t.restored {
 		metrics.Restored()
 		p.incoming.rebuilt.Add(1)
-		h, _ := parseSegments(packet)
-		if p.confirmation.isOpen() || !p.mayAck(h) { // what is restored confirms nobody
+		var h Packet
+		h.parseSegments(packet)
+		if p.confirmation.isOpen() || !p.mayAck(&h) { // what is restored confirms nobody
 			una := p.ledger.sndUna.Load()
-			h = h.withoutAcks(una)
+			h.withholdAcks(una)
 			withholdAcks(packet, una)
 		}
 		if after(h.Una, p.ledger.sndUna.Load()) {
-			p.ledger.open(h, false, t.now)
+			p.ledger.open(&h, false, t.now)
 		}
-		p.ledger.receive(h, t.now)
+		p.ledger.receive(&h, t.now)
 		if h.Acked {
 			shiftStamps(packet, cmdAck, -p.shift.Load())
 		}

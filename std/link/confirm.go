@@ -29,12 +29,12 @@ func (c *confirmation) isOpen() bool { return c.confirmed != nil && !c.done.Load
 
 // isProof tells whether a packet holds an acknowledgement that nobody can send who has not
 // heard us: it returns the stamp of data of this conversation.
-func (p *Peer) isProof(h Packet) bool {
+func (p *Peer) isProof(h *Packet) bool {
 	return h.Acked && p.ledger.isOurs(h.AckStamp)
 }
 
 // confirm confirms the peer if a packet proves that it is where it says.
-func (p *Peer) confirm(h Packet) {
+func (p *Peer) confirm(h *Packet) {
 	if !p.isProof(h) {
 		return
 	}
@@ -55,7 +55,7 @@ func (p *Peer) confirm(h Packet) {
 //     what the peer has to acknowledge to be confirmed.
 //   - The packet does not show which way it went. If we have sent it ourselves, its una says
 //     what has come here, and KCP would never send again what is missing there.
-func (p *Peer) mayAck(h Packet) bool {
+func (p *Peer) mayAck(h *Packet) bool {
 	if p.confirmation.isOpen() {
 		return p.isProof(h)
 	}

@@ -194,7 +194,7 @@ func (c *Conversations) at(id identity) *Peer {
 // to whose client has moved, or nil if there is none. It has heard us if the packet proves
 // that. Otherwise it hears nothing until we follow, so data is enough if there is only one of
 // the number. Nobody gains by that: a recording can begin anywhere.
-func (c *Conversations) unconfirmedOf(h Packet) *Peer {
+func (c *Conversations) unconfirmedOf(h *Packet) *Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	copies := c.copies[h.Conv]

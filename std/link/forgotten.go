@@ -55,7 +55,7 @@ func (a *answers) due(to netip.AddrPort, now time.Duration) bool {
 
 // tellForgotten answers data of a conversation that is not known here, at any address. The
 // answer is not longer than that data, and goes to the address that it came from.
-func (t *intake) tellForgotten(h Packet, in *carrier.Inbound) {
+func (t *intake) tellForgotten(h *Packet, in *carrier.Inbound) {
 	c := t.through(in)
 	if !h.Push || h.Begins || t.opt.Conversations.exists(h.Conv) || !c.answers.due(in.From, t.now) || c.out.isFull() {
 		return
@@ -78,7 +78,7 @@ func report(command byte, conv uint32, window uint16, sn, una uint32) (s [segHea
 
 // isDisowned tells whether a packet shows that a server does not know the conversation of a
 // dialled link. It ends the conversation once that is certain.
-func (t *intake) isDisowned(p *Peer, h Packet) bool {
+func (t *intake) isDisowned(p *Peer, h *Packet) bool {
 	if t.peers.only == nil || !p.ledger.showsForgotten(h, t.now) {
 		return false
 	}
@@ -102,7 +102,7 @@ func (l *ledger) disowned(now time.Duration) bool {
 // something, and acknowledges nothing up to there. That segment must be in flight, which
 // no recording can know. A server of ours may have acknowledged all below 0, too, once the
 // numbers have wrapped: it has if 0 is in flight.
-func (l *ledger) showsForgotten(h Packet, now time.Duration) bool {
+func (l *ledger) showsForgotten(h *Packet, now time.Duration) bool {
 	una, next := l.sndUna.Load(), l.sndNext.Load()
 	if h.Kind != Segments || h.Una != 0 || !l.sndHeard.Load() || 0-una <= next-una || l.isReflected(h, now) {
 		return false

@@ -73,14 +73,14 @@ func (t *intake) admit(datagram []byte, in *carrier.Inbound) (packet []byte, fro
 	defer t.opt.Panics.Catch(t.failed)
 	var h Packet
 	packet, ok := t.check(datagram, in, &h)
-	if !ok || !t.recognise(h, packet, in) {
+	if !ok || !t.recognise(&h, packet, in) {
 		return nil, nil
 	}
 	if in.Path != nil {
-		in.Numbers.Fresh = t.last.isFresh(h, t.now)
+		in.Numbers.Fresh = t.last.isFresh(&h, t.now)
 		in.Path.Confirm(&in.Numbers)
 	}
-	if packet = t.process(h, packet, in); packet == nil {
+	if packet = t.process(&h, packet, in); packet == nil {
 		return nil, nil
 	}
 	return packet, t.last
@@ -117,7 +117,7 @@ func (t *intake) check(datagram []byte, in *carrier.Inbound, h *Packet) (packet 
 // process records a packet of the conversation that was recognised, and returns the part
 // of it that KCP gets; nil for parity. Packets that error correction restores with it are
 // returned next.
-func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
+func (t *intake) process(h *Packet, packet []byte, in *carrier.Inbound) []byte {
 	p := t.last
 	if h.Kind == Parity {
 		if t.decode(p, h, packet); len(t.restored) > 0 {
@@ -127,7 +127,7 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 	}
 	known, mayAck := p.ledger.sndUna.Load(), p.mayAck(h)
 	if !mayAck {
-		h = h.withoutAcks(known)
+		h.withholdAcks(known)
 	}
 	if p.probation.on.Load() {
 		p.probation.received(h, len(packet))
@@ -156,7 +156,7 @@ func (t *intake) process(h Packet, packet []byte, in *carrier.Inbound) []byte {
 // recognise finds the conversation that a packet belongs to, or begins it. Any other packet
 // is dropped here, whoever sent it: kcp-go would make a session of it, or let it end one,
 // and it must not change anything in a living conversation.
-func (t *intake) recognise(h Packet, packet []byte, in *carrier.Inbound) bool {
+func (t *intake) recognise(h *Packet, packet []byte, in *carrier.Inbound) bool {
 	if h.Kind == OutOfBand {
 		metrics.OutOfBand()
 		return false

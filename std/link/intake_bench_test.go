@@ -27,12 +27,13 @@ func BenchmarkPackets(b *testing.B) {
 			c.Peer().sizing.size.Store(1350)
 			s.in.last = peer
 			b.ReportAllocs()
+			var h Packet
 			for i := range b.N {
 				sn := uint32(i)
 				binary.LittleEndian.PutUint32(data[offsetSN:], sn)
 				binary.LittleEndian.PutUint32(data[offsetTS:], sn/128)
 				if way == "out" {
-					c.prepare(data, c.Peer())
+					c.prepare(data, c.Peer(), &h)
 					c.Peer().ledger.sndUna.Store(sn)
 					continue
 				}

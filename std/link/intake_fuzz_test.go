@@ -53,7 +53,7 @@ func FuzzIntake(f *testing.F) {
 // receiveAll has a link receive a packet, and checks what it hands on.
 func receiveAll(t *testing.T, c *Conn, packet []byte, from netip.AddrPort, now time.Duration) {
 	check := func(got []byte, p *Peer) {
-		if h, ok := ParsePacket(got); !ok || h.Kind != Segments || h.Framed || !p.owns(h) {
+		if h, ok := ParsePacket(got); !ok || h.Kind != Segments || h.Framed || !p.owns(&h) {
 			t.Errorf("%x is handed on as %x, for %v", packet, got, p)
 		}
 	}

@@ -117,14 +117,14 @@ const maxEarly = 64
 
 // plausible tells whether a packet may come from the peer now. It may not if it brings much
 // data before the peer has shown that it hears us, and does not show that itself.
-func (p *Peer) plausible(h Packet, now time.Duration) bool {
+func (p *Peer) plausible(h *Packet, now time.Duration) bool {
 	isEarly := h.Push && after(h.Next, maxEarly) && p.confirmation.isOpen() && !p.isProof(h)
 	return !isEarly && p.possible(h, now)
 }
 
 // possible tells whether a packet can come from the peer. It cannot if we have sent it, or if
 // it acknowledges what was never sent.
-func (p *Peer) possible(h Packet, now time.Duration) bool {
+func (p *Peer) possible(h *Packet, now time.Duration) bool {
 	next := p.ledger.sndNext.Load()
 	if h.Kind != Segments {
 		return true
@@ -136,7 +136,7 @@ func (p *Peer) possible(h Packet, now time.Duration) bool {
 // has the last word on: one that was delayed or is replayed moves nothing back. received
 // tells whether markStale has to be called because the packet speaks of the past; old is
 // whether all of it does.
-func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale bool) {
+func (p *Peer) received(h *Packet, now time.Duration, at netip.Addr) (old, stale bool) {
 	l := &p.ledger
 	news := l.hasNews(h, now)
 	lives := news || l.isReport(h, now)
@@ -178,7 +178,7 @@ func (p *Peer) received(h Packet, now time.Duration, at netip.Addr) (old, stale 
 // now may have no news: it is believed when nothing has reached the edge for edgeHolds. If
 // a recording is believed then, the engine asks after half a second. A window that is too
 // large costs retransmissions of what found no room.
-func (l *ledger) open(h Packet, news bool, now time.Duration) bool {
+func (l *ledger) open(h *Packet, news bool, now time.Duration) bool {
 	edge := h.Una + uint32(h.Window)
 	if !news && after(l.sndEdge.Load(), edge) && now-l.edgeAt < edgeHolds {
 		return false
@@ -194,7 +194,7 @@ const edgeHolds = 10 * time.Second
 
 // receive records the data in a packet of the peer, and what the packet says has arrived at
 // the peer, however old it is. It tells whether any of that is new.
-func (l *ledger) receive(h Packet, now time.Duration) (fresh bool) {
+func (l *ledger) receive(h *Packet, now time.Duration) (fresh bool) {
 	if l.isLater(h, now) {
 		l.rcvStamp.Store(h.Stamp)
 	}
@@ -228,7 +228,7 @@ func (l *ledger) receive(h Packet, now time.Duration) (fresh bool) {
 // hasNews tells whether a packet shows that the peer is there now, as no recording does. It
 // is the first one, it holds data that is new or was sent later than all before, or it
 // acknowledges something for the first time or something that was sent later.
-func (l *ledger) hasNews(h Packet, now time.Duration) bool {
+func (l *ledger) hasNews(h *Packet, now time.Duration) bool {
 	return l.heard.Load() == notYet || l.isNew(h) || l.isLater(h, now) ||
 		after(h.Una, l.sndUna.Load()) || l.isSacked(h) || h.Acked && after(h.AckStamp, l.echoed)
 }
@@ -237,7 +237,7 @@ func (l *ledger) hasNews(h Packet, now time.Duration) bool {
 // sign of life all the same: it looks like a recording, but may be all that the peer has to
 // say. Unless it is older than the last acknowledgement, it counts for reportCounts after
 // that, and for maxShut if the peer has no room.
-func (l *ledger) isReport(h Packet, now time.Duration) bool {
+func (l *ledger) isReport(h *Packet, now time.Duration) bool {
 	if h.Push || h.Acked || after(l.sndUna.Load(), h.Una) {
 		return false
 	}
@@ -259,23 +259,23 @@ const farthest = 1<<16 + 1
 
 // isNew tells whether a packet holds data beyond all that was received, and within what a
 // peer may send.
-func (l *ledger) isNew(h Packet) bool {
+func (l *ledger) isNew(h *Packet) bool {
 	return h.Push && after(h.Next, l.rcvNext.Load()) && !after(h.Next, l.rcvUna.Load()+farthest)
 }
 
 // isLater tells whether a packet holds data that was sent later than all that was received,
 // and not later than the clock of the peer may show now.
-func (l *ledger) isLater(h Packet, now time.Duration) bool {
+func (l *ledger) isLater(h *Packet, now time.Duration) bool {
 	return h.Push && l.rcvBegun.Load() && after(h.Stamp, l.rcvStamp.Load()) && l.ahead(h.Stamp, now) < clockSlack &&
 		!after(h.Next, l.rcvUna.Load()+farthest)
 }
 
 // isSacked tells whether a packet acknowledges a segment above all that were acknowledged
 // singly before.
-func (l *ledger) isSacked(h Packet) bool { return h.Acked && after(h.Ack+1, l.sndSacked.Load()) }
+func (l *ledger) isSacked(h *Packet) bool { return h.Acked && after(h.Ack+1, l.sndSacked.Load()) }
 
 // sent records a packet to the peer.
-func (p *Peer) sent(h Packet) {
+func (p *Peer) sent(h *Packet) {
 	p.hooks.active()
 	if h.Kind != Segments {
 		return
@@ -293,7 +293,7 @@ func (p *Peer) sent(h Packet) {
 
 // pushed records data to the peer. At a dialled link, the first data begins the
 // conversation.
-func (p *Peer) pushed(h Packet) {
+func (p *Peer) pushed(h *Packet) {
 	p.begin(h.Conv)
 	if !p.owns(h) {
 		return

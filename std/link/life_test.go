@@ -14,10 +14,10 @@ import (
 func TestLifeless(t *testing.T) {
 	const minute = time.Minute
 	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
-	p.sent(Packet{Kind: Segments, Conv: 1, Push: true, Next: 10})
+	p.sent(&Packet{Kind: Segments, Conv: 1, Push: true, Next: 10})
 	began := clock.Now()
 	hear := func(at time.Duration, una uint32, room uint16) {
-		p.received(Packet{Kind: Segments, Conv: 1, Una: una, Window: room}, began+at, netip.Addr{})
+		p.received(&Packet{Kind: Segments, Conv: 1, Una: una, Window: room}, began+at, netip.Addr{})
 	}
 	for _, c := range []struct {
 		name string

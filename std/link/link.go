@@ -151,9 +151,10 @@ func (c *Conn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	if peer.life.gone.Load() { // kcp-go empties its queue when its session ends
 		return len(p), nil
 	}
-	h, probe, ok := c.prepare(p, peer)
+	var h Packet
+	probe, ok := c.prepare(p, peer, &h)
 	if peer.pacing.pacer != nil {
-		defer peer.hasLeft(h)
+		defer peer.hasLeft(&h)
 	}
 	if probe != nil {
 		return c.post(peer, probe)

@@ -13,7 +13,7 @@ import (
 
 // beginOrMove handles a packet of a conversation that this lane does not know at its address:
 // it begins there, has moved there, or lives there in another lane.
-func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
+func (t *intake) beginOrMove(h *Packet, in *carrier.Inbound) (*Peer, verdict) {
 	if p := t.resident(h, in); p != nil {
 		return p, isKnown
 	}
@@ -26,7 +26,7 @@ func (t *intake) beginOrMove(h Packet, in *carrier.Inbound) (*Peer, verdict) {
 // findMoved returns the conversation of a packet from an address where no conversation of
 // this number lives. If the packet proves that the other end has moved there, the
 // conversation moves too. findMoved returns nil if there is none.
-func (t *intake) findMoved(h Packet, in *carrier.Inbound) *Peer {
+func (t *intake) findMoved(h *Packet, in *carrier.Inbound) *Peer {
 	if t.opt.Settled {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (t *intake) findMoved(h Packet, in *carrier.Inbound) *Peer {
 //
 // The packet must be possible, so that it is not one that we have sent ourselves. Still una
 // alone, as in a packet that only reports a window, shows nothing.
-func (p *Peer) isFresh(h Packet, now time.Duration) bool {
+func (p *Peer) isFresh(h *Packet, now time.Duration) bool {
 	l := &p.ledger
 	return l.isNew(h) || l.isLater(h, now) || h.Acked && (after(h.Una, l.sndUna.Load()) || l.isSacked(h))
 }

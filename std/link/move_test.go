@@ -205,7 +205,7 @@ func TestMoverTakesNoLane(t *testing.T) {
 	}
 	first, second, mover := begin(0, 7), begin(0, 8), begin(far, 9)
 	move := func(n int) bool { return server.peers.move(mover, carrier.NewWay(addrNumber(n))) }
-	hear := func(p *Peer) { server.peers.find(p.addr(), Packet{Kind: Segments, Conv: p.Conv()}) }
+	hear := func(p *Peer) { server.peers.find(p.addr(), &Packet{Kind: Segments, Conv: p.Conv()}) }
 	for _, heard := range []*Peer{first, second, nil} {
 		if heard != nil {
 			hear(heard)

@@ -30,7 +30,7 @@ func (l *ledger) endOutage(before int64, now time.Duration) {
 }
 
 // isOfOutage tells whether a packet acknowledges what was sent in the outage, or before it.
-func (l *ledger) isOfOutage(h Packet, now time.Duration) bool {
+func (l *ledger) isOfOutage(h *Packet, now time.Duration) bool {
 	ended := l.outage.ended.Load()
 	return h.Acked && ended != notYet && now-time.Duration(ended) < outageAcks && after(l.outage.sent.Load(), h.AckStamp)
 }

@@ -70,16 +70,16 @@ func TestOutageIsNoRoundTrip(t *testing.T) {
 func TestOutagePasses(t *testing.T) {
 	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
 	const stamp = 100_000
-	p.sent(Packet{Kind: Segments, Conv: 1, Push: true, Next: 1, Stamp: stamp})
+	p.sent(&Packet{Kind: Segments, Conv: 1, Push: true, Next: 1, Stamp: stamp})
 	l, began := &p.ledger, clock.Now()
 	l.heard.Store(int64(began))
 	ended := began + time.Minute
 	l.endOutage(int64(began), ended)
-	ack := Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: stamp}
+	ack := &Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: stamp}
 	if !l.isOfOutage(ack, ended) || !l.isOfOutage(ack, ended+outageAcks-1) {
 		t.Error("an acknowledgement of the outage counts")
 	}
-	late := Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: stamp + millis(time.Minute) - outageTail/2}
+	late := &Packet{Kind: Segments, Conv: 1, Acked: true, AckStamp: stamp + millis(time.Minute) - outageTail/2}
 	if l.isOfOutage(late, ended) {
 		t.Error("one of its end does not count")
 	}

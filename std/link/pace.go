@@ -142,7 +142,7 @@ func (p *Peer) AwaitRate(n int, stop <-chan struct{}) bool {
 // by as much as it was too late, and by maxBacklog at most: if new data is the cause, the next
 // segment prolongs the delay, and if acknowledgements use all of the limit, no segment may
 // leave that would show another one.
-func (p *Peer) hasLeft(h Packet) {
+func (p *Peer) hasLeft(h *Packet) {
 	if h.Push {
 		now := clock.Now()
 		late := time.Duration(int32(millis(now)+p.ledger.sndClock.Load()-h.Stamp)) * time.Millisecond

@@ -82,11 +82,6 @@ func (p *Packet) parse(b []byte) bool {
 	return p.parseSegments(b)
 }
 
-func parseSegments(b []byte) (p Packet, ok bool) {
-	ok = p.parseSegments(b)
-	return p, ok
-}
-
 // parseSegments reads segments into an empty Packet, and leaves it empty if they are not valid.
 func (p *Packet) parseSegments(b []byte) bool {
 	if len(b) < segHeader {
@@ -129,13 +124,13 @@ func (p *Packet) parseSegments(b []byte) bool {
 	return true
 }
 
-// withoutAcks is the packet without what it acknowledges beyond una, see withholdAcks.
-func (p Packet) withoutAcks(una uint32) Packet {
+// withholdAcks removes what the packet acknowledges beyond una. The function of that name does so
+// in the bytes of the packet.
+func (p *Packet) withholdAcks(una uint32) {
 	p.Acked = false
 	if after(p.Una, una) {
 		p.Una = una
 	}
-	return p
 }
 
 // after tells whether a follows b. Sequence numbers wrap.

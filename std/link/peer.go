@@ -76,7 +76,7 @@ func (e *endpoint) begin(conv uint32) {
 
 // owns tells whether a packet belongs to this conversation. Parity, which names none, may
 // belong to any.
-func (e *endpoint) owns(h Packet) bool {
+func (e *endpoint) owns(h *Packet) bool {
 	return e.begun.Load() && (h.Kind == Parity || h.Conv == e.conv.Load())
 }
 

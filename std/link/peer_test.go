@@ -153,8 +153,8 @@ func TestDrainWaitsForRateLimit(t *testing.T) {
 }
 
 // ackOf is a peer's word that all below una has arrived.
-func ackOf(conv, una uint32) Packet {
-	return Packet{Kind: Segments, Conv: conv, Una: una, Window: 100}
+func ackOf(conv, una uint32) *Packet {
+	return &Packet{Kind: Segments, Conv: conv, Una: una, Window: 100}
 }
 
 func TestDrainEnds(t *testing.T) {
@@ -181,9 +181,9 @@ func TestDrainEnds(t *testing.T) {
 }
 
 // parsed is what is read of a packet; nothing of one that is none.
-func parsed(packet []byte) Packet {
+func parsed(packet []byte) *Packet {
 	h, _ := ParsePacket(packet)
-	return h
+	return &h
 }
 
 func TestInFlight(t *testing.T) {

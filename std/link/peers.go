@@ -84,7 +84,7 @@ func (ps *peers) knows(from netip.AddrPort) bool {
 }
 
 // find returns the peer that a packet comes from, or nil if there is none.
-func (ps *peers) find(from netip.AddrPort, h Packet) *Peer {
+func (ps *peers) find(from netip.AddrPort, h *Packet) *Peer {
 	if ps.only != nil {
 		if ps.only.owns(h) {
 			return ps.only

@@ -173,7 +173,7 @@ func (e *endpoint) sendTo(r PortRange) {
 // resident returns the peer of a packet that lives where it has come from and to, and has its
 // session in another lane: a guest from the same address draws all that comes from there to
 // its own. resident returns nil if there is none. Such a peer has not moved.
-func (t *intake) resident(h Packet, in *carrier.Inbound) *Peer {
+func (t *intake) resident(h *Packet, in *carrier.Inbound) *Peer {
 	if !t.opt.Siblings || in.Through == nil {
 		return nil
 	}

@@ -58,7 +58,7 @@ func (o *probation) fill(now time.Duration) {
 }
 
 // received counts a packet of the peer, and ends the probation if that is an answer.
-func (o *probation) received(h Packet, size int) {
+func (o *probation) received(h *Packet, size int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.budget += probationShare * size

@@ -55,7 +55,7 @@ func (p *Peer) RepeatInSilence() { p.repeat.wanted.Store(true) }
 // keep keeps the last segment of a packet that is sent again, if it is the newest in flight and
 // the peer is silent. A peer that is not confirmed may be a recording, and gets no more than
 // kcp-go sends.
-func (c *Conn) keep(packet []byte, p *Peer, h Packet) {
+func (c *Conn) keep(packet []byte, p *Peer, h *Packet) {
 	r, l := &p.repeat, &p.ledger
 	if h.Next != l.sndNext.Load() || since(l.heard.Load()) < silentLeast || p.confirmation.isOpen() {
 		return

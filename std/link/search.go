@@ -56,7 +56,7 @@ func (s *search) isOver() bool { return s.fails-s.passes <= sizeStep || s.passes
 
 // pad makes a probe of a packet if one is due, and otherwise returns nil. overhead is what
 // the seal adds.
-func (s *search) pad(packet []byte, h Packet, overhead int, now time.Duration) []byte {
+func (s *search) pad(packet []byte, h *Packet, overhead int, now time.Duration) []byte {
 	if s.probe.size > 0 || now < s.next {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (s *search) pad(packet []byte, h Packet, overhead int, now time.Duration) [
 
 // sent records a packet to the peer. If it repeats the segment of the probe, una says
 // nothing of the probe any more.
-func (s *search) sent(h Packet) {
+func (s *search) sent(h *Packet) {
 	if p := s.probe; p.size > 0 && !after(h.First, p.sn) && after(h.Next, p.sn) {
 		s.repeated, s.unclear = true, s.unclear || h.Stamp == p.stamp
 	}

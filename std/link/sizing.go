@@ -107,9 +107,9 @@ func (z *sizing) restart() {
 	z.resize(baseSize)
 }
 
-// prepare records a packet that will be sent. ok tells whether it belongs to the peer's
+// prepare records a packet that will be sent, and reads its headers into h. ok tells whether it belongs to the peer's
 // conversation. probe is what to send in its place, without error correction; nil: itself.
-func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
+func (c *Conn) prepare(p []byte, peer *Peer, h *Packet) (probe []byte, ok bool) {
 	ok = h.parse(p)
 	if h.Push && !h.Framed {
 		if c.peers.only == nil && !peer.ledger.sndBegun.Load() {
@@ -131,14 +131,14 @@ func (c *Conn) prepare(p []byte, peer *Peer) (h Packet, probe []byte, ok bool) {
 			c.keep(p, peer, h)
 		}
 	}
-	return h, probe, ok
+	return probe, ok
 }
 
 // measure is called for each packet before it is sent. isNew tells whether its last segment
 // is sent for the first time. measure returns the padded packet if this one is to be a
 // probe, or has to be larger to be split, and otherwise nil; and whether to ask the peer for an answer. It sends nothing
 // itself: the reader may need the lock of the sizing, and must not wait for the outbox.
-func (c *Conn) measure(packet []byte, p *Peer, h Packet, isNew bool) (probe []byte, ask bool) {
+func (c *Conn) measure(packet []byte, p *Peer, h *Packet, isNew bool) (probe []byte, ask bool) {
 	z := &p.sizing
 	if z.most == 0 || !h.Push || h.Framed {
 		return nil, false

@@ -86,7 +86,7 @@ func millis(d time.Duration) uint32 { return uint32(d / time.Millisecond) }
 // isReflected tells whether a packet is one that we have sent ourselves: its data has a
 // stamp of ours, or its acknowledgement is for data that we have not sent. A packet with
 // neither, which only reports a window or asks for one, does not show which way it went.
-func (l *ledger) isReflected(h Packet, now time.Duration) bool {
+func (l *ledger) isReflected(h *Packet, now time.Duration) bool {
 	return h.Push && l.isOurs(h.Stamp) && !l.mayBeTheirs(h.Stamp, now) || h.Acked && !l.isOurs(h.AckStamp)
 }
 

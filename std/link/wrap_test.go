@@ -101,7 +101,7 @@ func TestAllNumbersAreAlike(t *testing.T) {
 		}
 		last := uint32(c.una + 4)
 		full := stamped(seg(7, 81, last+1, 0, strings.Repeat("x", baseSize-segHeader)), stampGap)
-		if _, probe, _ := client.prepare(full, client.Peer()); probe == nil {
+		if probe, _ := client.prepare(full, client.Peer(), new(Packet)); probe == nil {
 			t.Errorf("una %#x: no probe is sent", c.una)
 		}
 		now := clock.Now()
