@@ -61,7 +61,7 @@ type Extra struct{ Datagrams, Bytes int }
 // postCoded posts a packet with its FEC header, and the parity that follows it. It returns
 // the length of the packet's datagram.
 func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, after Extra, err error) {
-	if !c.pace(peer, len(packet)+fec.Header+peer.seal.Overhead()) {
+	if !c.pace(peer, len(packet)+fec.Header+peer.seal.overhead) {
 		return 0, after, net.ErrClosed
 	}
 	o := &peer.outgoing
@@ -91,7 +91,7 @@ func (c *Conn) postCoded(peer *Peer, packet []byte, data, parity int) (n int, af
 // post puts a packet into the outbox as soon as the peer's pacer allows. It returns the
 // length of its datagram.
 func (c *Conn) post(peer *Peer, packet []byte) (int, error) {
-	if !c.pace(peer, len(packet)+peer.seal.Overhead()) {
+	if !c.pace(peer, len(packet)+peer.seal.overhead) {
 		return 0, net.ErrClosed
 	}
 	return c.put(peer, packet)
@@ -115,7 +115,7 @@ func (c *Conn) put(peer *Peer, packet []byte) (int, error) {
 	if c.isClosed() {
 		return 0, net.ErrClosed
 	}
-	n := len(packet) + peer.seal.Overhead()
+	n := len(packet) + peer.seal.overhead
 	if peer.probation.on.Load() && !peer.probation.allows(n, clock.Now()) {
 		return n, nil
 	}

@@ -141,11 +141,13 @@ func (p *Peer) received(h *Packet, now time.Duration, at netip.Addr) (old, stale
 	news := l.hasNews(h, now)
 	lives := news || l.isReport(h, now)
 	if lives {
-		before := l.heard.Swap(int64(now))
-		if before == notYet && p.life.answered != nil {
-			close(p.life.answered)
+		if before := l.heard.Load(); before != int64(now) { // many packets arrive at once
+			l.heard.Store(int64(now))
+			if before == notYet && p.life.answered != nil {
+				close(p.life.answered)
+			}
+			l.endOutage(before, now)
 		}
-		l.endOutage(before, now)
 	}
 	p.hooks.active()
 	known := l.sndUna.Load()
@@ -183,7 +185,9 @@ func (l *ledger) open(h *Packet, news bool, now time.Duration) bool {
 	if !news && after(l.sndEdge.Load(), edge) && now-l.edgeAt < edgeHolds {
 		return false
 	}
-	l.sndEdge.Store(edge)
+	if l.sndEdge.Load() != edge { // to store is much dearer than to load
+		l.sndEdge.Store(edge)
+	}
 	l.edgeAt = now
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kcptun/std/clock"
+	"kcptun/std/crypt"
 )
 
 // A peer lives that acknowledges something new. One that says the same again, as a
@@ -13,7 +14,7 @@ import (
 // say, and says it seldom. A recording of that used to keep a dead session for good.
 func TestLifeless(t *testing.T) {
 	const minute = time.Minute
-	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
+	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{Sealer: crypt.Plain{}}, nil).only
 	p.sent(&Packet{Kind: Segments, Conv: 1, Push: true, Next: 10})
 	began := clock.Now()
 	hear := func(at time.Duration, una uint32, room uint16) {

@@ -68,7 +68,7 @@ func TestOutageIsNoRoundTrip(t *testing.T) {
 // It does not matter which end has slept: if we have, nothing was sent meanwhile. An outage
 // is over some time after its end: an acknowledgement counts whatever its stamp, which wraps.
 func TestOutagePasses(t *testing.T) {
-	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{}, nil).only
+	p := newPeers(netip.MustParseAddrPort("192.0.2.1:5"), Options{Sealer: crypt.Plain{}}, nil).only
 	const stamp = 100_000
 	p.sent(&Packet{Kind: Segments, Conv: 1, Push: true, Next: 1, Stamp: stamp})
 	l, began := &p.ledger, clock.Now()

@@ -83,7 +83,7 @@ func newOutbox(sock carrier.Carrier, trouble func(int, error)) *outbox {
 // put appends packet to the open batch of peer. It is sealed here, or with its batch before
 // that is sent, see sealing.
 func (o *outbox) put(peer *Peer, packet []byte) error {
-	n := len(packet) + peer.seal.Overhead()
+	n := len(packet) + peer.seal.overhead
 	if o.isFull() {
 		if err := o.waitForRoom(); err != nil {
 			return err

@@ -187,7 +187,7 @@ func parsed(packet []byte) *Packet {
 }
 
 func TestInFlight(t *testing.T) {
-	p := newPeers(fakeServerAddr, Options{}, nil).only
+	p := newPeers(fakeServerAddr, Options{Sealer: crypt.Plain{}}, nil).only
 	step := func(what string, want int, f func()) {
 		t.Helper()
 		f()

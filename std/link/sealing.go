@@ -9,22 +9,23 @@ import (
 // link's, because all have one key.
 type sealing struct {
 	crypt.Sealer
-	batches crypt.BatchSealer // the same, if it can seal whole batches; else nil
+	batches  crypt.BatchSealer // the same, if it can seal whole batches; else nil
+	overhead int               // of Sealer
 }
 
 func newSealing(s crypt.Sealer) *sealing {
 	batches, _ := s.(crypt.BatchSealer)
-	return &sealing{s, batches}
+	return &sealing{s, batches, s.Overhead()}
 }
 
 // add appends a packet to a batch, sealed, or with room for what finish adds to it.
 func (s *sealing) add(b *carrier.Batch, packet []byte) {
 	if s.batches != nil {
-		b.Buf = append(b.Buf[:len(b.Buf)+s.Overhead()], packet...)
+		b.Buf = append(b.Buf[:len(b.Buf)+s.overhead], packet...)
 	} else {
 		b.Buf = s.Seal(b.Buf, packet)
 	}
-	b.Add(len(packet) + s.Overhead())
+	b.Add(len(packet) + s.overhead)
 }
 
 // finish seals what add has left open.

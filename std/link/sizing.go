@@ -159,13 +159,13 @@ func (c *Conn) measure(packet []byte, p *Peer, h *Packet, isNew bool) (probe []b
 	z.search.sent(h)
 	if z.inFragments && length > baseSize {
 		if size := p.way.Load().Splits(); size > length && z.watch.isTurnToSplit(oldest) {
-			return padded(packet, size-p.seal.Overhead()), ask
+			return padded(packet, size-p.seal.overhead), ask
 		}
 	}
 	if !wanted || length > size || !isNew || !p.ledger.sndHeard.Load() || p.confirmation.isOpen() || z.inFragments {
 		return nil, ask
 	}
-	if probe = z.search.pad(packet, h, p.seal.Overhead(), now); probe != nil {
+	if probe = z.search.pad(packet, h, p.seal.overhead, now); probe != nil {
 		z.hears.Store(false)
 	}
 	return probe, ask

@@ -13,7 +13,11 @@ import (
 // kcp-go has one set of counters for the whole process, which its own sessions update.
 // Apart from them, only the functions below do.
 
-func add(counter *uint64, n int) { atomic.AddUint64(counter, uint64(n)) }
+func add(counter *uint64, n int) {
+	if n != 0 { // all goroutines that send or receive write to these
+		atomic.AddUint64(counter, uint64(n))
+	}
+}
 
 // Sent counts datagrams that kcp-go has not counted, and their bytes including the seal.
 func Sent(datagrams, bytes int) {

@@ -31,7 +31,9 @@ const (
 	sizeOffset  = 6
 	kindData    = 0xf1
 	kindParity  = 0xf2
-	stride      = (MaxPacket + 63) &^ 63 // distance between the packets in a slab
+	vector      = 64 // bytes that the library computes at a time; it is slow with the rest of a shard
+	lead        = vector - sizeOffset
+	stride      = (lead + MaxPacket + vector - 1) &^ (vector - 1) // distance between the packets in a slab
 	cachedCodes = 64
 )
 
@@ -130,8 +132,9 @@ func newSlab(packets int) *slab {
 	return &slab{buf: make([]byte, packets*stride), shards: make([][]byte, packets)}
 }
 
-// packet is the space for packet i, header included.
-func (s *slab) packet(i int) []byte { return s.buf[i*stride:][:MaxPacket:MaxPacket] }
+// packet is the space for packet i, header included. What parity covers begins at a multiple
+// of vector, and has room up to the next.
+func (s *slab) packet(i int) []byte { return s.buf[i*stride+lead:][: MaxPacket : stride-lead] }
 
 // fill pads shard i to the length of the longest.
 func (s *slab) fill(i, size int) {

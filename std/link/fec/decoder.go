@@ -81,11 +81,17 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 	if !isData && d.isForeign(seq) {
 		return out
 	}
-	if !d.doubt && d.isTooOld(seq/uint32(d.code.total())) {
-		return out // nor does it cast doubt on the shape, which may have been another then
+	var id uint32
+	var i int // in its group
+	if !d.doubt {
+		total := uint32(d.code.total())
+		id, i = seq/total, int(seq%total)
+		if d.isTooOld(id) {
+			return out // nor does it cast doubt on the shape, which may have been another then
+		}
 	}
 	d.look.note(seq, isData)
-	if !d.doubt && int(seq%uint32(d.code.total())) < d.code.data != isData {
+	if !d.doubt && i < d.code.data != isData {
 		d.doubt, d.proven, d.agreed, d.parity = true, false, 0, false
 		d.Rest()
 	}
@@ -93,12 +99,10 @@ func (d *Decoder) Decode(packet []byte, restored func(packet []byte)) (out Outco
 		d.learn()
 		return out // packets so far cannot be sorted into groups
 	}
-	id := seq / uint32(d.code.total())
 	g, began := d.group(id)
 	if isData && d.ahead(id, d.known) > 0 {
 		d.known = id
 	}
-	i := int(seq % uint32(d.code.total()))
 	if g.came.has(i) {
 		return out
 	}
@@ -179,10 +183,12 @@ func (d *Decoder) group(id uint32) (g *group, began bool) {
 		d.raise(id)
 	}
 	for i := range d.groups {
-		other := &d.groups[i]
-		if other.used && other.id == id {
+		if other := &d.groups[i]; other.used && other.id == id {
 			return other, false
 		}
+	}
+	for i := range d.groups {
+		other := &d.groups[i]
 		if other.used && (d.old(other.id) || d.ahead(other.id, d.newest) > 0) {
 			d.close(other)
 			other.used = false

@@ -108,14 +108,15 @@ func (e *Encoder) begin(seq uint32) {
 // parity makes the parity packets of a full group.
 func (e *Encoder) parity() [][]byte {
 	s, data := e.slab, e.code.data
+	size := (e.size + vector - 1) &^ (vector - 1) // the parity of zeros is zeros
 	for i := range s.shards {
 		if i >= data {
 			p := e.slab.packet(i)
 			putHeader(p, e.next+uint32(i-data), kindParity)
-			s.shards[i] = p[sizeOffset : sizeOffset+e.size]
+			s.shards[i] = p[sizeOffset : sizeOffset+size]
 			continue
 		}
-		s.fill(i, e.size)
+		s.fill(i, size)
 	}
 	if e.coder.Encode(s.shards) != nil {
 		return nil // shards of different sizes: impossible
