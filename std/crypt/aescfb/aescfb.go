@@ -21,7 +21,7 @@ const block = aes.BlockSize
 // Lanes is how many packets Encrypt does side by side.
 const Lanes = 8
 
-// chunk is how many bytes Decrypt does at a time: no packet is longer.
+// chunk is how many bytes decryptPlain does at a time: no packet is longer.
 const chunk = 2048
 
 // Cipher seals and opens packets. It may be used from several goroutines.
@@ -119,11 +119,27 @@ func (c *Cipher) encryptLanes(buf []byte, size, n int) {
 
 // Decrypt decrypts one packet in place.
 func (c *Cipher) Decrypt(p []byte) {
-	if c.keys != nil {
-		var stream [chunk + block]byte
-		c.decrypt(p, &stream)
+	if c.keys == nil {
+		c.decryptPlain(p)
 		return
 	}
+	const eight = 8 * block
+	stream := c.first
+	if n := len(p) / eight; n > 0 {
+		decryptBlocks(c.keys, &p[0], n, &stream)
+		p = p[n*eight:]
+	}
+	if len(p) > 0 { // eight blocks side by side take no longer than two in turn
+		var rest [eight]byte
+		copy(rest[:], p)
+		decryptBlocks(c.keys, &rest[0], 1, &stream)
+		copy(p, rest[:])
+	}
+}
+
+// decryptPlain makes the key stream of a chunk, whose last block is the first of the next
+// one's, and applies it.
+func (c *Cipher) decryptPlain(p []byte) {
 	stream := streams.Get().(*[chunk + block]byte)
 	defer streams.Put(stream)
 	for first := c.first[:]; len(p) > 0; first = stream[chunk:] {
@@ -131,20 +147,6 @@ func (c *Cipher) Decrypt(p []byte) {
 		n := min(len(p), chunk)
 		for i := 0; i+block <= n; i += block {
 			c.plain.Encrypt(stream[i+block:], p[i:])
-		}
-		subtle.XORBytes(p, p[:n], stream[:n])
-		p = p[n:]
-	}
-}
-
-// decrypt makes the key stream of a chunk, whose last block is the first of the
-// next one's, and applies it.
-func (c *Cipher) decrypt(p []byte, stream *[chunk + block]byte) {
-	for first := c.first[:]; len(p) > 0; first = stream[chunk:] {
-		copy(stream[:], first)
-		n := min(len(p), chunk)
-		if n >= block {
-			encryptBlocks(c.keys, &stream[block], &p[0], n/block)
 		}
 		subtle.XORBytes(p, p[:n], stream[:n])
 		p = p[n:]

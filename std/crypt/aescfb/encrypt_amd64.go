@@ -23,7 +23,8 @@ func encryptLanes(keys *schedule, lanes *[Lanes]lane, blocks int)
 //go:noescape
 func encryptChain(keys *schedule, p *byte, blocks int, stream *[block]byte)
 
-// encryptBlocks encrypts blocks that do not depend on each other.
+// decryptBlocks decrypts blocks in place, eight at a time, and leaves in stream the key stream
+// of the block that would follow.
 //
 //go:noescape
-func encryptBlocks(keys *schedule, dst, src *byte, blocks int)
+func decryptBlocks(keys *schedule, p *byte, eights int, stream *[block]byte)

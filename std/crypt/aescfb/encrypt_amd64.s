@@ -108,16 +108,21 @@ chainRound:
 	MOVOU X0, (DX)
 	RET
 
-// func encryptBlocks(keys *schedule, dst, src *byte, blocks int)
-TEXT ·encryptBlocks(SB), NOSPLIT, $0-32
-	MOVQ keys+0(FP), DI
-	MOVQ dst+8(FP), DX
-	MOVQ src+16(FP), SI
-	MOVQ blocks+24(FP), CX
-	SUBQ $8, CX
-	JLT blocksRest
+// UNFEED xors a block with X, the key stream, in place.
+#define UNFEED(AT, X) \
+	MOVOU AT(SI), X8; \
+	PXOR  X, X8; \
+	MOVOU X8, AT(SI)
 
-blocksEight:
+// func decryptBlocks(keys *schedule, p *byte, eights int, stream *[block]byte)
+TEXT ·decryptBlocks(SB), NOSPLIT, $0-32
+	MOVQ keys+0(FP), DI
+	MOVQ p+8(FP), SI
+	MOVQ eights+16(FP), CX
+	MOVQ stream+24(FP), DX
+	MOVOU (DX), X10
+
+decryptEight:
 	MOVOU 0(SI), X0
 	MOVOU 16(SI), X1
 	MOVOU 32(SI), X2
@@ -132,52 +137,25 @@ blocksEight:
 	XOR8(X9)
 	DECQ BX
 
-blocksRound:
+decryptRound:
 	ADDQ $16, R8
 	MOVOU (R8), X9
 	ROUND8(X9)
 	DECQ BX
-	JNZ blocksRound
+	JNZ decryptRound
 	MOVOU 16(R8), X9
 	LAST8(X9)
-	MOVOU X0, 0(DX)
-	MOVOU X1, 16(DX)
-	MOVOU X2, 32(DX)
-	MOVOU X3, 48(DX)
-	MOVOU X4, 64(DX)
-	MOVOU X5, 80(DX)
-	MOVOU X6, 96(DX)
-	MOVOU X7, 112(DX)
+	UNFEED(0, X10)
+	UNFEED(16, X0)
+	UNFEED(32, X1)
+	UNFEED(48, X2)
+	UNFEED(64, X3)
+	UNFEED(80, X4)
+	UNFEED(96, X5)
+	UNFEED(112, X6)
+	MOVOU X7, X10
 	ADDQ $128, SI
-	ADDQ $128, DX
-	SUBQ $8, CX
-	JGE blocksEight
-
-blocksRest:
-	ADDQ $8, CX
-	JZ blocksDone
-
-blocksOne:
-	MOVOU (SI), X0
-	MOVQ 0(DI), BX
-	LEAQ 8(DI), R8
-	MOVOU (R8), X9
-	PXOR X9, X0
-	DECQ BX
-
-oneRound:
-	ADDQ $16, R8
-	MOVOU (R8), X9
-	AESENC X9, X0
-	DECQ BX
-	JNZ oneRound
-	MOVOU 16(R8), X9
-	AESENCLAST X9, X0
-	MOVOU X0, (DX)
-	ADDQ $16, SI
-	ADDQ $16, DX
 	DECQ CX
-	JNZ blocksOne
-
-blocksDone:
+	JNZ decryptEight
+	MOVOU X10, (DX)
 	RET

@@ -10,6 +10,6 @@ type lane struct {
 	stream [block]byte
 }
 
-func encryptLanes(*schedule, *[Lanes]lane, int)               {}
-func encryptChain(*schedule, *byte, int, *[block]byte)        {}
-func encryptBlocks(keys *schedule, dst, src *byte, count int) {}
+func encryptLanes(*schedule, *[Lanes]lane, int)         {}
+func encryptChain(*schedule, *byte, int, *[block]byte)  {}
+func decryptBlocks(*schedule, *byte, int, *[block]byte) {}
