@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -26,7 +27,7 @@ func run(ctx context.Context, cfg *Config, env app.Env) error {
 	}
 	lis, err := listen.Stream(cfg.LocalAddr, cfg.FileMode())
 	if err != nil {
-		return err
+		return fmt.Errorf("--localaddr (JSON \"localaddr\"): %w", err)
 	}
 	defer lis.Close()
 	listen.LogDescriptors(env.Log)

@@ -72,7 +72,7 @@ func openLinks(ctx context.Context, cfg *Config, env app.Env, options link.Optio
 			options.Siblings = options.Siblings && o.name == "udp"
 			l, err := o.listen(ctx, options, addr)
 			if err != nil {
-				return links, fmt.Errorf("listening on %s: %w", addr, err)
+				return links, fmt.Errorf("--listen (JSON \"listen\"): listening on %s: %w", addr, err)
 			}
 			links = append(links, l)
 			env.Log.Info("listening", "addr", l.LocalAddr(), "over", o.name)
