@@ -192,7 +192,7 @@ func (t *intake) believeRestored(p *Peer) (valid bool) {
 		h.parseSegments(packet)
 		if p.confirmation.isOpen() || !p.mayAck(&h) { // what is restored confirms nobody
 			una := p.ledger.sndUna.Load()
-			h.withholdAcks(una)
+			h.dropAcks(una)
 			withholdAcks(packet, una)
 		}
 		if after(h.Una, p.ledger.sndUna.Load()) {

@@ -127,7 +127,7 @@ func (t *intake) process(h *Packet, packet []byte, in *carrier.Inbound) []byte {
 	}
 	known, mayAck := p.ledger.sndUna.Load(), p.mayAck(h)
 	if !mayAck {
-		h.withholdAcks(known)
+		h.dropAcks(known)
 	}
 	if p.probation.on.Load() {
 		p.probation.received(h, len(packet))

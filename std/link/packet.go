@@ -124,9 +124,8 @@ func (p *Packet) parseSegments(b []byte) bool {
 	return true
 }
 
-// withholdAcks removes what the packet acknowledges beyond una. The function of that name does so
-// in the bytes of the packet.
-func (p *Packet) withholdAcks(una uint32) {
+// dropAcks forgets what the packet acknowledges beyond una, as withholdAcks does in its bytes.
+func (p *Packet) dropAcks(una uint32) {
 	p.Acked = false
 	if after(p.Una, una) {
 		p.Una = una

@@ -107,8 +107,9 @@ func (z *sizing) restart() {
 	z.resize(baseSize)
 }
 
-// prepare records a packet that will be sent, and reads its headers into h. ok tells whether it belongs to the peer's
-// conversation. probe is what to send in its place, without error correction; nil: itself.
+// prepare records a packet that will be sent, and reads its headers into h. ok tells whether
+// it belongs to the peer's conversation. probe is what to send in its place, without error
+// correction; nil: itself.
 func (c *Conn) prepare(p []byte, peer *Peer, h *Packet) (probe []byte, ok bool) {
 	ok = h.parse(p)
 	if h.Push && !h.Framed {

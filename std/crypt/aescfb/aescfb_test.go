@@ -81,6 +81,25 @@ func TestManyPackets(t *testing.T) {
 	}
 }
 
+// TestNothingElseIsWritten opens packets of every length at odd addresses amid other bytes.
+func TestNothingElseIsWritten(t *testing.T) {
+	variants(t, 32, func(t *testing.T, c *Cipher, _ kcp.BlockCrypt) {
+		for size := range 3 * Lanes * block {
+			begin := block + size%block
+			buf := bytes.Repeat([]byte{0xa5}, begin+size+Lanes*block)
+			want := bytes.Clone(buf)
+			copy(want[begin:], random(size))
+			p := buf[begin : begin+size]
+			copy(p, random(size))
+			c.Encrypt(p, size)
+			c.Decrypt(p)
+			if !bytes.Equal(buf, want) {
+				t.Fatalf("a packet of %d bytes does not come back, or bytes beside it change", size)
+			}
+		}
+	})
+}
+
 func TestLongerThanAChunk(t *testing.T) {
 	variants(t, 32, func(t *testing.T, c *Cipher, _ kcp.BlockCrypt) {
 		p := random(3*chunk + 5)

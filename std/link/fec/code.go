@@ -136,7 +136,7 @@ func newSlab(packets int) *slab {
 // of vector, and has room up to the next.
 func (s *slab) packet(i int) []byte { return s.buf[i*stride+lead:][: MaxPacket : stride-lead] }
 
-// fill pads shard i to the length of the longest.
+// fill pads shard i with zeros to a size.
 func (s *slab) fill(i, size int) {
 	n := len(s.shards[i])
 	s.shards[i] = s.shards[i][:size]
